@@ -23,7 +23,7 @@ _DROPPED = frozenset(
 class _EventFormatter(LambdaPowertoolsFormatter):
     """Powertools' JSON formatter with Sluice's field names and order."""
 
-    def serialize(self, log: dict[str, Any]) -> str:  # type: ignore[override]  # Powertools' own LogRecord is a TypedDict
+    def serialize(self, log: dict[str, Any]) -> str:
         renamed = {_RENAMED.get(name, name): value for name, value in log.items() if name not in _DROPPED}
         ordered = {name: renamed.pop(name) for name in _ORDER if name in renamed}
         return super().serialize({**ordered, **renamed})  # type: ignore[arg-type]

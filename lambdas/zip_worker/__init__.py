@@ -1,0 +1,1 @@
+"""Turns a ZIP job's list of S3 objects into one ZIP in S3, streaming."""

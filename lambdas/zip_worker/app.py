@@ -1,0 +1,73 @@
+"""The worker's Lambda handler: SQS messages in, partial batch response out."""
+
+import json
+import os
+from functools import cache, partial
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from .clients import dynamodb_client, s3_client, sqs_client
+from .exceptions import MessageRejectedError, TryAgainError
+from .jobs import JobTable
+from .logs import make_logger
+from .settings import Settings
+from .worker import Message, Worker
+
+logger = make_logger("zip_worker")
+
+type Record = dict[str, Any]
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
+    """Work on every message of the batch; the answer names those that SQS has to deliver again."""
+    failed = [record["messageId"] for record in event["Records"] if not _deliver(record, context)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _deliver(record: Record, context: LambdaContext) -> bool:
+    """Work on one message; say whether it is done with."""
+    settings = _settings()
+    hide = partial(_hide, settings.queue_url, record["receiptHandle"])
+    try:
+        job_id = parse_job_id(record["body"])
+        logger.append_keys(job_id=job_id)
+        receives = int(record["attributes"]["ApproximateReceiveCount"])
+        owner = f"{context.aws_request_id}/{record['messageId']}"
+        jobs = JobTable(dynamodb_client(), settings.table_name, owner, settings.lease_seconds)
+        s3 = s3_client(settings.read_concurrency + settings.upload_concurrency + 2)
+        worker = Worker(settings, s3, jobs, logger, context.get_remaining_time_in_millis)
+        worker.process(Message(record["messageId"], job_id, receives, hide))
+    except MessageRejectedError as error:
+        fields = {"error": str(error), "message_id": record["messageId"]}
+        logger.error("message_rejected", extra=fields)  # noqa: TRY400  # the error says it all
+        hide(1)  # its remaining receives are a formality
+        return False
+    except TryAgainError:
+        return False
+    return True
+
+
+def parse_job_id(body: str) -> str:
+    """Return the job id of ``{"jobId": "…"}``.
+
+    Raises:
+        MessageRejectedError: the body is anything else.
+    """
+    try:
+        job_id = json.loads(body)["jobId"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise MessageRejectedError(f"the body is not a JSON object with a jobId: {type(error).__name__}") from error
+    if not isinstance(job_id, str) or not job_id:
+        raise MessageRejectedError("jobId is not a string")
+    return job_id
+
+
+def _hide(queue_url: str, receipt_handle: str, seconds: int) -> None:
+    sqs_client().change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds)
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)

@@ -1,0 +1,51 @@
+"""The AWS clients, made once per process at first use."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+@cache
+def s3_client(pool_size: int) -> S3Client:
+    """Return an S3 client with room for ``pool_size`` connections at once.
+
+    Checksums are the worker's own business: parts carry a CRC-32 that was computed beside their upload, and what is
+    read is checked by length and ETag.
+    """
+    is_emulated = "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_S3" in os.environ
+    config = _config(read_timeout_seconds=30).merge(
+        Config(
+            max_pool_connections=pool_size,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path" if is_emulated else "virtual"},
+        )
+    )
+    return boto3.client("s3", config=config)
+
+
+@cache
+def dynamodb_client() -> DynamoDBClient:
+    """Return the DynamoDB client."""
+    return boto3.client("dynamodb", config=_config(read_timeout_seconds=5))
+
+
+@cache
+def sqs_client() -> SQSClient:
+    """Return the SQS client; reading a queue may wait up to 20 s for a message."""
+    return boto3.client("sqs", config=_config(read_timeout_seconds=25))
+
+
+def _config(read_timeout_seconds: int) -> Config:
+    retries = {"mode": "standard", "total_max_attempts": 5}
+    return Config(connect_timeout=5, read_timeout=read_timeout_seconds, retries=retries)  # type: ignore[arg-type]

@@ -1,0 +1,167 @@
+"""Reading from S3: key lists, surveys of keys, and blocks of objects."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os.path import commonprefix
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError, HTTPClientError
+
+from .archive import BlockRequest
+from .exceptions import KeyListError, ShortReadError, SourceChangedError
+from .schemas import Source, Survey
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_PAGE = 1000
+"""Keys in one answer of ListObjectsV2."""
+_FEW = 12
+"""Up to here HeadObject per key costs no more than one ListObjectsV2 (request prices are about 1 : 12)."""
+_MAX_KEY_BYTES = 1024
+_READ_TRIES = 4
+
+
+class SourceBucket:
+    """The bucket that the objects to archive are in."""
+
+    def __init__(self, s3: S3Client, bucket: str, concurrency: int) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._concurrency = concurrency
+
+    def read_manifest(self, key: str) -> list[str]:
+        """Return the keys in a caller's manifest: UTF-8, one a line; blank lines do not count.
+
+        Raises:
+            KeyListError: the manifest is missing, is not UTF-8 or has a line too long to be a key.
+        """
+        try:
+            raw = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self._s3.exceptions.NoSuchKey:
+            raise KeyListError(f"manifestKey {key!r} does not exist in bucket {self._bucket}") from None
+        return parse_manifest(raw, key)
+
+    def list_prefix(self, prefix: str) -> Iterator[Source]:
+        """Yield every object under ``prefix``, in key order."""
+        yield from self._list(Prefix=prefix)
+
+    def survey(self, keys: Sequence[str]) -> Survey:
+        """Find out size, ETag and time of every key, in the keys' order, and which of them do not exist.
+
+        Many keys that lie close together are listed, which takes a thousandth of the requests; the others are asked
+        for one by one, side by side.
+        """
+        wanted = sorted(set(keys), key=str.encode)
+        found: dict[str, Source | None] = {}
+        if len(wanted) > _FEW:
+            found = self._find_by_listing(wanted)
+        rest = [key for key in wanted if key not in found]
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="head") as pool:
+            found.update(zip(rest, pool.map(self._head, rest), strict=True))
+        return Survey(
+            sources=[source for key in keys if (source := found[key])],
+            missing=[key for key in keys if not found[key]],
+        )
+
+    def read_block(self, request: BlockRequest) -> bytes:
+        """Return the bytes of one block; a broken read is repeated.
+
+        Raises:
+            SourceChangedError: the object is not what it was at the survey.
+            ShortReadError: S3 sent too few bytes, repeatedly.
+        """
+        source = request.source
+        options: dict[str, Any] = {"Bucket": self._bucket, "Key": source.key, "IfMatch": source.etag}
+        if not request.is_whole:
+            options["Range"] = f"bytes={request.start}-{request.start + request.length - 1}"
+        problem: Exception | None = None
+        for _ in range(_READ_TRIES):
+            try:
+                data = self._s3.get_object(**options)["Body"].read()
+            except ClientError as error:
+                if error.response["Error"]["Code"] in {
+                    "PreconditionFailed",
+                    "412",
+                    "NoSuchKey",
+                    "InvalidRange",
+                }:
+                    raise SourceChangedError(f"{source.key!r} was changed or deleted while it was archived") from error
+                raise
+            except HTTPClientError as error:  # reset, timeout or early end while the body was read
+                problem = error
+                continue
+            if len(data) == request.length:
+                return data
+        got = problem or f"{len(data)} bytes"
+        raise ShortReadError(
+            f"reading {source.key!r} at byte {request.start}: wanted {request.length} bytes, got {got}"
+        )
+
+    def _find_by_listing(self, wanted: Sequence[str]) -> dict[str, Source | None]:
+        """Look the sorted keys up in a listing, as far as that costs less than asking for them one by one."""
+        found: dict[str, Source | None] = {}
+        prefix = commonprefix(wanted)  # noqa: RUF071  # S3 prefixes are strings, not paths
+        encoded = [key.encode() for key in wanted]
+        pages_left = 1 + 2 * (len(wanted) // _PAGE)
+        after = ""
+        next_wanted = 0
+        names = set(wanted)
+        while next_wanted < len(wanted) and pages_left > 0:
+            pages_left -= 1
+            page = list(self._list(Prefix=prefix, StartAfter=after, one_page=True))
+            found.update((source.key, source) for source in page if source.key in names)
+            end = len(wanted) if len(page) < _PAGE else bisect_left(encoded, page[-1].key.encode() + b"\0")
+            found.update((key, None) for key in wanted[next_wanted:end] if key not in found)
+            next_wanted = end
+            after = page[-1].key if page else ""
+        return found
+
+    def _list(self, *, one_page: bool = False, **options: str) -> Iterator[Source]:
+        given = {name: value for name, value in options.items() if value}
+        paginator = self._s3.get_paginator("list_objects_v2")
+        limits = {"PageSize": _PAGE, **({"MaxItems": _PAGE} if one_page else {})}
+        for page in paginator.paginate(Bucket=self._bucket, **given, PaginationConfig=limits):  # type: ignore[arg-type]
+            for item in page.get("Contents", []):
+                modified = int(item["LastModified"].timestamp())
+                yield Source(key=item["Key"], size=item["Size"], etag=item["ETag"], modified=modified)
+
+    def _head(self, key: str) -> Source | None:
+        try:
+            head = self._s3.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
+                return None
+            raise
+        modified = int(head["LastModified"].timestamp())
+        return Source(key=key, size=head["ContentLength"], etag=head["ETag"], modified=modified)
+
+
+def parse_manifest(raw: bytes, name: str) -> list[str]:
+    """Return a manifest's keys; ``name`` is for the error message.
+
+    Raises:
+        KeyListError: not UTF-8, or a line is longer than a key can be.
+    """
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise KeyListError(f"manifest {name!r} is not UTF-8 at byte {error.start}") from None
+    keys = []
+    for number, line in enumerate(text.split("\n"), 1):
+        key = line.removesuffix("\r")
+        if len(key.encode()) > _MAX_KEY_BYTES:
+            raise KeyListError(f"manifest {name!r}, line {number}: longer than {_MAX_KEY_BYTES} bytes, so not a key")
+        if key.strip():
+            keys.append(key)
+    return keys
+
+
+def parse_key_list(raw: bytes) -> list[str]:
+    """Return the keys that the API stored for a job: a JSON array of strings."""
+    keys: list[str] = json.loads(raw)
+    return keys

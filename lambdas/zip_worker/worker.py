@@ -1,0 +1,203 @@
+"""What one SQS message sets in motion, from the lease on its job to the job's end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
+
+from .core import build_archive, plan_job
+from .exceptions import (
+    JobCancelledError,
+    LeaseLostError,
+    MessageRejectedError,
+    OutOfTimeError,
+    PermanentError,
+    TryAgainError,
+)
+from .heartbeat import Heartbeat
+from .jobs import Busy, Ended, JobTable, Unknown
+from .schemas import Archive, Job
+from .settings import Settings
+from .source import SourceBucket, parse_key_list
+from .target import ArchiveUpload, abort_stale_uploads
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_STOP_BEFORE_DEADLINE_MS = 20_000
+"""Enough to abort an upload and write the job's end."""
+_FIRST_RETRY_SECONDS = 5
+_PERMANENT_CODES = {
+    "AccessDenied": "access was denied",
+    "InvalidObjectState": "the object is archived (Glacier) and has to be restored first",
+    "NoSuchBucket": "the bucket does not exist",
+    "NoSuchKey": "the object does not exist",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The SQS message that brought the job."""
+
+    message_id: str
+    job_id: str
+    receives: int
+    """ApproximateReceiveCount."""
+    hide: Callable[[int], None]
+    """Changes the message's visibility timeout, seconds from now."""
+
+
+class Worker:
+    """Takes one job at a time from lease to end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        s3: S3Client,
+        jobs: JobTable,
+        logger: Logger,
+        remaining_ms: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._s3 = s3
+        self._jobs = jobs
+        self._logger = logger
+        self._remaining_ms = remaining_ms
+
+    def process(self, message: Message) -> None:
+        """Work on the message's job; returning acknowledges the message, whatever became of the job.
+
+        Raises:
+            TryAgainError: the message has to be delivered again.
+            MessageRejectedError: there is no such job.
+        """
+        match self._jobs.lease(message.job_id, message.message_id, message.receives):
+            case Unknown():
+                raise MessageRejectedError(f"there is no job {message.job_id}")
+            case Ended(status, bucket, key):
+                if message.receives > 1:
+                    abort_stale_uploads(self._s3, bucket, key)
+                self._logger.info("job_skipped", extra={"status": status})
+            case Busy(_, holder) if holder != message.message_id:
+                # A second message for the job. The first one stays in the queue until the job has ended.
+                self._logger.info("job_skipped", extra={"status": "leased"})
+            case Busy(seconds_left, _):
+                message.hide(max(1, int(seconds_left) + 2))
+                raise TryAgainError("another worker still holds the lease")
+            case leased:
+                self._work(leased.job, message)
+
+    def _work(self, job: Job, message: Message) -> None:
+        started = time.monotonic()
+        self._logger.info("job_started", extra={"receives": message.receives, "attempts": job.attempts})
+        try:
+            archive = self._archive(job, message)
+        except JobCancelledError:
+            self._logger.info("job_cancelled")
+        except LeaseLostError as error:
+            self._logger.warning("lease_lost", extra={"error": str(error)})
+            raise TryAgainError(str(error)) from error
+        except PermanentError as error:
+            self._fail(job, str(error))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the job must learn of it
+            self._retry_or_fail(job, message, error)
+        else:
+            self._finish(job, archive, time.monotonic() - started)
+
+    def _archive(self, job: Job, message: Message) -> Archive:
+        settings = self._settings
+        if job.attempts > 1:
+            abort_stale_uploads(self._s3, job.target_bucket, job.target_key)
+        reader = SourceBucket(self._s3, job.source_bucket, settings.read_concurrency)
+        with Heartbeat(self._jobs, job.job_id, message.hide, settings.lease_seconds) as heartbeat:
+
+            def check() -> None:
+                heartbeat.check()
+                self._check_time(heartbeat)
+
+            plan = plan_job(job, self._read_key_list(job), reader, settings)
+            upload = ArchiveUpload(
+                self._s3,
+                job.target_bucket,
+                job.target_key,
+                concurrency=settings.upload_concurrency,
+                part_size=plan.part_size,
+            )
+            with upload:
+                return build_archive(
+                    job,
+                    plan,
+                    reader,
+                    upload,
+                    settings,
+                    progress=heartbeat.progress,
+                    check=check,
+                    before_commit=heartbeat.renew,
+                )
+
+    def _read_key_list(self, job: Job) -> list[str] | None:
+        if job.key_list_key is None:
+            return None
+        return parse_key_list(self._s3.get_object(Bucket=job.target_bucket, Key=job.key_list_key)["Body"].read())
+
+    def _check_time(self, heartbeat: Heartbeat) -> None:
+        if self._remaining_ms() < _STOP_BEFORE_DEADLINE_MS:
+            done = heartbeat.progress
+            raise OutOfTimeError(
+                f"the function's time limit came too near: {done.files_done} of {done.files_total} files, "
+                f"{done.bytes_done} of {done.bytes_total} bytes were done; ask for fewer at once"
+            )
+
+    def _finish(self, job: Job, archive: Archive, seconds: float) -> None:
+        if not self._jobs.finish(job.job_id, archive):
+            if self._jobs.status(job.job_id) == "CANCELLED":
+                self._s3.delete_object(Bucket=job.target_bucket, Key=job.target_key)
+                self._logger.info("job_cancelled")
+                return
+            raise TryAgainError("the lease was lost as the archive was complete")
+        self._logger.info(
+            "job_ready",
+            extra={
+                "files": archive.files,
+                "skipped": len(archive.missing),
+                "bytes": archive.stored.size,
+                "duration_ms": round(seconds * 1000),
+                "target_key": job.target_key,
+            },
+        )
+        self._drop_key_list(job)
+
+    def _fail(self, job: Job, reason: str, cause: Exception | None = None) -> None:
+        if self._jobs.fail(job.job_id, reason):
+            self._logger.error("job_failed", exc_info=cause, extra={"error": reason})
+            self._drop_key_list(job)
+
+    def _retry_or_fail(self, job: Job, message: Message, error: Exception) -> None:
+        reason = describe(error)
+        permanent = isinstance(error, ClientError) and error.response["Error"]["Code"] in _PERMANENT_CODES
+        if permanent or message.receives >= self._settings.max_receives:
+            self._fail(job, reason if permanent else f"gave up after {message.receives} tries: {reason}", error)
+            return
+        delay = _FIRST_RETRY_SECONDS * 2 ** (message.receives - 1)
+        self._logger.warning("job_retry", exc_info=error, extra={"error": reason, "retry_in_seconds": delay})
+        self._jobs.give_back(job.job_id, reason)
+        message.hide(delay)
+        raise TryAgainError(reason) from error
+
+    def _drop_key_list(self, job: Job) -> None:
+        """Remove the request's key list; the bucket's lifecycle rule is there for what this misses."""
+        if job.key_list_key:
+            self._s3.delete_object(Bucket=job.target_bucket, Key=job.key_list_key)
+
+
+def describe(error: Exception) -> str:
+    """Return what a job's owner may know of an error: what failed and S3's code for it, no internals."""
+    if isinstance(error, ClientError):
+        code = error.response["Error"].get("Code", "unknown")
+        return f"{error.operation_name} failed: {_PERMANENT_CODES.get(code, code)}"
+    return f"{type(error).__name__}: {error}"
