@@ -11,6 +11,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from aws_lambda_powertools.logging.types import PowertoolsLogRecord
 
 _RENAMED = {"message": "event", "timestamp": "ts", "function_request_id": "aws_request_id"}
 _ORDER = ["level", "ts", "service", "event", "aws_request_id"]
@@ -23,15 +24,16 @@ _DROPPED = frozenset(
 class _EventFormatter(LambdaPowertoolsFormatter):
     """Powertools' JSON formatter with Sluice's field names and order."""
 
-    def serialize(self, log: dict[str, Any]) -> str:
+    def serialize(self, log: dict[str, Any] | PowertoolsLogRecord) -> str:
         renamed = {_RENAMED.get(name, name): value for name, value in log.items() if name not in _DROPPED}
         ordered = {name: renamed.pop(name) for name in _ORDER if name in renamed}
-        return super().serialize({**ordered, **renamed})  # type: ignore[arg-type]
+        return super().serialize({**ordered, **renamed})
 
 
 def make_logger(service: str) -> Logger:
     """Return the JSON logger of ``service``; its level is ``POWERTOOLS_LOG_LEVEL`` or INFO."""
     return Logger(
         service=service,
-        logger_formatter=_EventFormatter(utc=True, use_rfc3339=True),
+        # The `exception` field has the traceback already; a second copy as an object would double the line.
+        logger_formatter=_EventFormatter(utc=True, use_rfc3339=True, serialize_stacktrace=False),
     )

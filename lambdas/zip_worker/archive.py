@@ -105,8 +105,8 @@ def write_archive(
 
 def _counted(blocks: Iterable[Block], after_block: Callable[[int], None]) -> Iterator[Block]:
     for block in blocks:
-        yield block
         after_block(block.size)
+        yield block
 
 
 def _write_small(member: Member, block: Block | None, cutter: PartCutter) -> Entry:

@@ -41,10 +41,10 @@ class SourceReader(Protocol):
 class Upload(Protocol):
     """Where the archive goes."""
 
-    def put(self, number: int, data: bytearray) -> None:
+    def put(self, number: int, data: bytes) -> None:
         """Take part ``number``; parts may come out of order."""
 
-    def complete(self, last_number: int, last_data: bytearray) -> StoredObject:
+    def complete(self, last_number: int, last_data: bytes) -> StoredObject:
         """Take the last part and make the archive visible."""
 
 

@@ -185,7 +185,9 @@ def settle_dead(dynamodb: DynamoDBClient, table_name: str, job_id: str) -> Lease
         answer = dynamodb.update_item(
             TableName=table_name,
             Key={"jobId": {"S": job_id}},
-            UpdateExpression="SET #status = :failed, #error = :error, completedAt = :at REMOVE leaseOwner, leaseExpiresAt",
+            UpdateExpression=(
+                "SET #status = :failed, #error = :error, completedAt = :at REMOVE leaseOwner, leaseExpiresAt"
+            ),
             ConditionExpression="#status = :pending AND (attribute_not_exists(leaseOwner) OR leaseExpiresAt < :now)",
             ExpressionAttributeNames={"#status": "status", "#error": "error"},
             ExpressionAttributeValues=_typed(

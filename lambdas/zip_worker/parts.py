@@ -30,7 +30,7 @@ class PartCutter:
     ``part_size``.
     """
 
-    def __init__(self, part_size: int, hand_on: Callable[[int, bytearray], None]) -> None:
+    def __init__(self, part_size: int, hand_on: Callable[[int, bytes], None]) -> None:
         self._part_size = part_size
         self._hand_on = hand_on
         self._part = _Part(number=1)
@@ -62,13 +62,13 @@ class PartCutter:
         part.data[gap.start : gap.start + gap.length] = data
         part.gaps -= 1
         if part.full and not part.gaps:
-            self._hand_on(part.number, part.data)
+            self._hand_on(part.number, bytes(part.data))
 
-    def finish(self) -> tuple[int, bytearray]:
+    def finish(self) -> tuple[int, bytes]:
         """Return the number and bytes of the last part, which may be short; there is always one."""
         if self._part.gaps:
             raise ValueError("the last part still has a gap")
-        return self._part.number, self._part.data
+        return self._part.number, bytes(self._part.data)
 
     def _advance(self, length: int) -> None:
         self.position += length
@@ -77,4 +77,4 @@ class PartCutter:
             part.full = True
             self._part = _Part(part.number + 1)
             if not part.gaps:
-                self._hand_on(part.number, part.data)
+                self._hand_on(part.number, bytes(part.data))

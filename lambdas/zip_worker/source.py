@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from .archive import BlockRequest
 from .exceptions import KeyListError, ShortReadError, SourceChangedError
@@ -92,7 +92,10 @@ class SourceBucket:
                 }:
                     raise SourceChangedError(f"{source.key!r} was changed or deleted while it was archived") from error
                 raise
-            except HTTPClientError as error:  # reset, timeout or early end while the body was read
+            except (
+                HTTPClientError,
+                IncompleteReadError,
+            ) as error:  # reset, timeout or early end while the body was read
                 problem = error
                 continue
             if len(data) == request.length:

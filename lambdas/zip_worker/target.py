@@ -53,7 +53,7 @@ class ArchiveUpload:
             with suppress(ClientError, BotoCoreError):
                 self._s3.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._upload_id)
 
-    def put(self, number: int, data: bytearray) -> None:
+    def put(self, number: int, data: bytes) -> None:
         """Start uploading part ``number`` (from 1)."""
         self._slots.acquire()
         if self._failure:
@@ -65,14 +65,14 @@ class ArchiveUpload:
             self._upload_id = created["UploadId"]
         self._parts[number] = self._pool.submit(self._upload, number, data, self._upload_id)
 
-    def complete(self, last_number: int, last_data: bytearray) -> StoredObject:
+    def complete(self, last_number: int, last_data: bytes) -> StoredObject:
         """Add the last part and make the object visible; one that is a single part takes a single request."""
         if last_number == 1:
             crc32 = zlib.crc32(last_data)
             answer = self._s3.put_object(
                 Bucket=self._bucket,
                 Key=self._key,
-                Body=last_data,  # type: ignore[arg-type]  # botocore takes a bytearray too
+                Body=last_data,
                 ContentType=_CONTENT_TYPE,
                 ChecksumCRC32=_base64(crc32),
             )
@@ -96,7 +96,7 @@ class ArchiveUpload:
         self._upload_id = None
         return StoredObject(answer["ETag"], answer.get("VersionId"), size, crc32)
 
-    def _upload(self, number: int, data: bytearray, upload_id: str) -> tuple[CompletedPartTypeDef, int, int]:
+    def _upload(self, number: int, data: bytes, upload_id: str) -> tuple[CompletedPartTypeDef, int, int]:
         try:
             crc32 = zlib.crc32(data)
             answer = self._s3.upload_part(
@@ -104,7 +104,7 @@ class ArchiveUpload:
                 Key=self._key,
                 UploadId=upload_id,
                 PartNumber=number,
-                Body=data,  # type: ignore[arg-type]  # as above
+                Body=data,
                 ChecksumCRC32=_base64(crc32),
             )
         except BaseException as error:

@@ -18,6 +18,7 @@ _END = Struct("<4s4H2LH")
 _ZIP64_END = Struct("<4sQ2H2L4Q")
 _ZIP64_LOCATOR = Struct("<4sLQL")
 _ZIP64_LOCAL_EXTRA = Struct("<2H2Q")
+_ZIP64_CENTRAL_EXTRA = Struct("<2H3Q")
 _TIMESTAMP_EXTRA = Struct("<2HBl")
 
 _ZIP64_ID = 0x0001
@@ -97,11 +98,14 @@ def local_header(entry: Entry) -> bytes:
 
 def central_header(entry: Entry) -> bytes:
     """Return the member's record in the central directory."""
-    wide = [value for value in (entry.size, entry.compressed_size, entry.offset) if value >= _MAX_32]
     extra = _timestamp_extra(entry.modified)
-    if wide:
-        extra += Struct(f"<2H{len(wide)}Q").pack(_ZIP64_ID, 8 * len(wide), *wide)
-    version = _VERSION_ZIP64 if wide or entry.zip64 else _VERSION_PLAIN
+    size, compressed_size, offset = entry.size, entry.compressed_size, entry.offset
+    is_wide = max(size, compressed_size, offset) >= _MAX_32
+    if is_wide:
+        # All three or none: Info-ZIP's unzip 6.0 misreads an offset alone after a member of exactly 2**32 - 1 bytes.
+        extra += _ZIP64_CENTRAL_EXTRA.pack(_ZIP64_ID, 24, size, compressed_size, offset)
+        size = compressed_size = offset = _MAX_32
+    version = _VERSION_ZIP64 if is_wide or entry.zip64 else _VERSION_PLAIN
     date, clock = _dos_date_and_time(entry.modified)
     return (
         _CENTRAL.pack(
@@ -113,15 +117,15 @@ def central_header(entry: Entry) -> bytes:
             clock,
             date,
             entry.crc32,
-            min(entry.compressed_size, _MAX_32),
-            min(entry.size, _MAX_32),
+            compressed_size,
+            size,
             len(entry.name),
             len(extra),
             0,  # comment length
             0,  # disk number
             0,  # internal attributes
             _FOLDER_ATTRIBUTES if entry.name.endswith(b"/") else _FILE_ATTRIBUTES,
-            min(entry.offset, _MAX_32),
+            offset,
         )
         + entry.name
         + extra

@@ -1,0 +1,99 @@
+import json
+from collections.abc import Iterator, Sequence
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from moto import mock_aws
+from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_s3 import S3Client
+from mypy_boto3_sqs import SQSClient
+
+from zip_worker.clients import dynamodb_client, s3_client, sqs_client
+
+
+class Context(LambdaContext):
+    """What the runtime tells a function about its invocation."""
+
+    _function_name = "zip-worker"
+    _memory_limit_in_mb = 1024
+    _invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:zip-worker"
+    _aws_request_id = "request-1"
+
+    def __init__(self, remaining_ms: int = 900_000) -> None:
+        self._remaining_ms = remaining_ms
+
+    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # a static method there
+        return self._remaining_ms
+
+
+class Aws:
+    """The three services with the deployment's buckets, table and queues."""
+
+    def __init__(self) -> None:
+        self.s3: S3Client = boto3.client("s3")
+        self.sqs: SQSClient = boto3.client("sqs")
+        self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
+        for bucket in ("source", "target"):
+            self.s3.create_bucket(Bucket=bucket)
+        self.queue_url = self.sqs.create_queue(QueueName="jobs", Attributes={"VisibilityTimeout": "900"})["QueueUrl"]
+        self.dlq_url = self.sqs.create_queue(QueueName="jobs-dlq")["QueueUrl"]
+        self.dynamodb.create_table(
+            TableName="jobs",
+            KeySchema=[{"AttributeName": "jobId", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "jobId", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+    def put(self, objects: dict[str, bytes]) -> None:
+        for key, body in objects.items():
+            self.s3.put_object(Bucket="source", Key=key, Body=body)
+
+    def put_job(self, job_id: str = "job-1", keys: Sequence[str] | None = None, **changes: str) -> None:
+        item = {
+            "jobId": job_id,
+            "status": "PENDING",
+            "phase": "queued",
+            "sourceBucket": "source",
+            "targetBucket": "target",
+            "targetKey": f"zips/{job_id}.zip",
+            "paths": "basename",
+            "onMissing": "fail",
+            "compression": "stored",
+            **changes,
+        }
+        if keys is not None:
+            item["keyListKey"] = f".zip-jobs/{job_id}.json"
+            self.s3.put_object(Bucket="target", Key=item["keyListKey"], Body=json.dumps(list(keys)).encode())
+        self.dynamodb.put_item(TableName="jobs", Item={name: {"S": value} for name, value in item.items()})
+
+    def job(self, job_id: str = "job-1") -> dict[str, str]:
+        """The job's item, every value as text."""
+        item = self.dynamodb.get_item(TableName="jobs", Key={"jobId": {"S": job_id}})["Item"]
+        return {name: str(next(iter(value.values()))) for name, value in item.items()}
+
+    def archive(self, job_id: str = "job-1") -> bytes:
+        return self.s3.get_object(Bucket="target", Key=f"zips/{job_id}.zip")["Body"].read()
+
+    def target_keys(self) -> list[str]:
+        return [item["Key"] for item in self.s3.list_objects_v2(Bucket="target").get("Contents", [])]
+
+    def uploads_in_progress(self) -> int:
+        return len(self.s3.list_multipart_uploads(Bucket="target").get("Uploads", []))
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        for make in (s3_client, dynamodb_client, sqs_client):
+            make.cache_clear()
+        yield Aws()
+        for make in (s3_client, dynamodb_client, sqs_client):
+            make.cache_clear()

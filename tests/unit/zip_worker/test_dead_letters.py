@@ -1,0 +1,68 @@
+import time
+
+import pytest
+
+from tests.unit.zip_worker.conftest import Aws, Context
+from zip_worker.dead_letters import lambda_handler
+
+
+@pytest.fixture(autouse=True)
+def environment(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TABLE_NAME", "jobs")
+    monkeypatch.setenv("DLQ_URL", aws.dlq_url)
+
+
+def visible(aws: Aws) -> list[str]:
+    messages = aws.sqs.receive_message(QueueUrl=aws.dlq_url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+    return [message["Body"] for message in messages.get("Messages", [])]
+
+
+def send(aws: Aws, body: str) -> None:
+    aws.sqs.send_message(QueueUrl=aws.dlq_url, MessageBody=body)
+
+
+def test_job_whose_worker_died_on_the_last_receive_becomes_failed(aws: Aws) -> None:
+    aws.put_job()
+    aws.dynamodb.update_item(
+        TableName="jobs",
+        Key={"jobId": {"S": "job-1"}},
+        UpdateExpression="SET leaseOwner = :o, leaseExpiresAt = :t",
+        ExpressionAttributeValues={":o": {"S": "dead"}, ":t": {"N": str(time.time() - 1)}},
+    )
+    aws.s3.create_multipart_upload(Bucket="target", Key="zips/job-1.zip")
+    send(aws, '{"jobId": "job-1"}')
+    assert lambda_handler({}, Context(remaining_ms=60_000)) == {"settled": 1, "left": 0}
+    job = aws.job()
+    assert job["status"] == "FAILED"
+    assert "ended without a result" in job["error"]
+    assert "leaseOwner" not in job
+    assert aws.uploads_in_progress() == 0
+    assert visible(aws) == []
+
+
+def test_job_that_a_worker_still_holds_is_left_alone(aws: Aws) -> None:
+    aws.put_job()
+    aws.dynamodb.update_item(
+        TableName="jobs",
+        Key={"jobId": {"S": "job-1"}},
+        UpdateExpression="SET leaseOwner = :o, leaseExpiresAt = :t",
+        ExpressionAttributeValues={":o": {"S": "alive"}, ":t": {"N": str(time.time() + 60)}},
+    )
+    send(aws, '{"jobId": "job-1"}')
+    assert lambda_handler({}, Context(remaining_ms=60_000)) == {"settled": 0, "left": 1}
+    assert aws.job()["status"] == "PENDING"
+
+
+@pytest.mark.parametrize("status", ["READY", "FAILED", "CANCELLED"])
+def test_message_of_an_ended_job_is_cleared_away(aws: Aws, status: str) -> None:
+    aws.put_job(status=status)
+    send(aws, '{"jobId": "job-1"}')
+    assert lambda_handler({}, Context(remaining_ms=60_000)) == {"settled": 1, "left": 0}
+    assert aws.job()["status"] == status
+
+
+def test_what_names_no_job_stays_visible_for_a_human(aws: Aws) -> None:
+    for body in ("poison", '{"jobId": "unknown"}'):
+        send(aws, body)
+    assert lambda_handler({}, Context(remaining_ms=60_000)) == {"settled": 0, "left": 2}
+    assert sorted(visible(aws)) == ["poison", '{"jobId": "unknown"}']

@@ -1,0 +1,148 @@
+import io
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+
+from tests.unit.zip_worker.conftest import Aws
+from zip_worker.archive import BlockRequest
+from zip_worker.exceptions import KeyListError, ShortReadError, SourceChangedError
+from zip_worker.source import SourceBucket, parse_manifest
+
+
+@pytest.fixture
+def calls(aws: Aws) -> list[str]:
+    """The names of the S3 operations that are called."""
+    names: list[str] = []
+    aws.s3.meta.events.register("before-call.s3", lambda model, **_: names.append(model.name))
+    return names
+
+
+def reader(aws: Aws) -> SourceBucket:
+    return SourceBucket(aws.s3, "source", concurrency=4)
+
+
+def test_few_keys_are_asked_for_one_by_one(aws: Aws, calls: list[str]) -> None:
+    aws.put({"a/1.pdf": b"one", "b/2.pdf": b"three"})
+    calls.clear()
+    survey = reader(aws).survey(["b/2.pdf", "gone.pdf", "a/1.pdf"])
+    assert [(source.key, source.size) for source in survey.sources] == [("b/2.pdf", 5), ("a/1.pdf", 3)]
+    assert survey.missing == ["gone.pdf"]
+    assert calls == ["HeadObject"] * 3
+
+
+@pytest.fixture
+def pages_of_twenty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zip_worker.source._PAGE", 20)
+
+
+@pytest.mark.usefixtures("pages_of_twenty")
+def test_many_neighbouring_keys_are_found_by_listing(aws: Aws, calls: list[str]) -> None:
+    keys = [f"uploads/{number:05d} ü+.pdf" for number in range(50)]
+    aws.put({key: b"x" * (number % 7) for number, key in enumerate(keys) if number % 10})
+    calls.clear()
+    survey = reader(aws).survey(keys[::-1])
+    assert survey.missing == [key for number, key in enumerate(keys) if not number % 10][::-1]
+    assert [source.size for source in survey.sources] == [n % 7 for n in range(50) if n % 10][::-1]
+    assert calls == ["ListObjectsV2"] * 3
+
+
+@pytest.mark.usefixtures("pages_of_twenty")
+def test_keys_lost_in_a_crowd_are_not_listed_for_ever(aws: Aws, calls: list[str]) -> None:
+    aws.put({f"crowd/{number:05d}": b"" for number in range(130)})
+    wanted = [f"crowd/{number:05d}" for number in range(0, 130, 10)]
+    calls.clear()
+    survey = reader(aws).survey(wanted)
+    assert [source.key for source in survey.sources] == wanted
+    assert calls.count("ListObjectsV2") == 1
+    assert calls.count("HeadObject") == 11  # the first page of 20 held two of them
+
+
+def test_key_named_twice_is_surveyed_once_and_returned_twice(aws: Aws) -> None:
+    aws.put({"a": b"1"})
+    assert [source.key for source in reader(aws).survey(["a", "a"]).sources] == ["a", "a"]
+
+
+def test_denied_access_is_not_taken_for_a_missing_object(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+
+    monkeypatch.setattr(aws.s3, "head_object", deny)
+    with pytest.raises(ClientError, match="403"):
+        reader(aws).survey(["a"])
+
+
+def request_for(aws: Aws, key: str, start: int, length: int) -> BlockRequest:
+    return BlockRequest(reader(aws).survey([key]).sources[0], start, length)
+
+
+def test_blocks_are_ranges_of_the_object(aws: Aws) -> None:
+    aws.put({"a": b"0123456789"})
+    assert reader(aws).read_block(request_for(aws, "a", 0, 10)) == b"0123456789"
+    assert reader(aws).read_block(request_for(aws, "a", 4, 3)) == b"456"
+
+
+def test_object_deleted_since_the_survey_is_a_change(aws: Aws) -> None:
+    aws.put({"a": b"0123456789"})
+    request = request_for(aws, "a", 0, 10)
+    aws.s3.delete_object(Bucket="source", Key="a")
+    with pytest.raises(SourceChangedError, match="'a' was changed or deleted"):
+        reader(aws).read_block(request)
+
+
+class Broken(io.BytesIO):
+    def read(self, *_: Any) -> bytes:
+        raise ConnectionResetError("reset by peer")
+
+
+@pytest.mark.parametrize("body", [b"0123", b""])
+def test_short_read_is_repeated_then_reported(aws: Aws, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    aws.put({"a": b"0123456789"})
+    request = request_for(aws, "a", 0, 10)
+    real, tries = aws.s3.get_object, []
+
+    def short(**options: Any) -> Any:
+        tries.append(1)
+        return real(**options) | {"Body": StreamingBody(io.BytesIO(body), len(body))}
+
+    monkeypatch.setattr(aws.s3, "get_object", short)
+    with pytest.raises(ShortReadError, match=f"wanted 10 bytes, got {len(body)} bytes"):
+        reader(aws).read_block(request)
+    assert len(tries) == 4
+
+
+def test_connection_lost_in_the_body_is_read_again(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.put({"a": b"0123456789"})
+    request = request_for(aws, "a", 0, 10)
+    real, tries = aws.s3.get_object, []
+
+    def lost_once(**options: Any) -> Any:
+        tries.append(1)
+        answer = real(**options)
+        if len(tries) == 1:  # announces ten bytes, ends after four: botocore raises IncompleteReadError
+            answer["Body"] = StreamingBody(io.BytesIO(b"0123"), 10)
+        return answer
+
+    monkeypatch.setattr(aws.s3, "get_object", lost_once)
+    assert reader(aws).read_block(request) == b"0123456789"
+    assert len(tries) == 2
+
+
+def test_manifest_is_one_key_a_line() -> None:
+    raw = "\ufeffa.pdf\r\n\n  \nb c.pdf\nü.pdf\n last.pdf".encode()
+    assert parse_manifest(raw, "m") == ["a.pdf", "b c.pdf", "ü.pdf", " last.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [(b"ok\n\xff\xfe", "not UTF-8 at byte 3"), (b"ok\n" + b"x" * 1025, "line 2: longer than 1024 bytes")],
+)
+def test_unusable_manifest_is_reported_with_its_place(raw: bytes, problem: str) -> None:
+    with pytest.raises(KeyListError, match=problem):
+        parse_manifest(raw, "m.txt")
+
+
+def test_missing_manifest_is_named(aws: Aws) -> None:
+    with pytest.raises(KeyListError, match=r"manifestKey 'lists/m.txt' does not exist"):
+        reader(aws).read_manifest("lists/m.txt")
