@@ -83,4 +83,4 @@ class Heartbeat:
 
     def _hide(self) -> None:
         """Keep the message invisible a little longer than the lease: who receives it next finds the lease free."""
-        self._hide_message(self._lease_seconds + 2)
+        self._hide_message(self._lease_seconds + 1)

@@ -34,7 +34,7 @@ class Settings:
             table_name=env.text("TABLE_NAME"),
             queue_url=env.text("QUEUE_URL"),
             max_receives=env.integer("MAX_RECEIVES", 3, 1, 1000),
-            lease_seconds=env.integer("LEASE_SECONDS", 60, 3, 900),
+            lease_seconds=env.integer("LEASE_SECONDS", 60, 1, 900),
             read_concurrency=env.integer("READ_CONCURRENCY", 16, 1, 256),
             read_ahead_bytes=env.integer("READ_AHEAD_MB", 48, 1, 8192) * MIB,
             upload_concurrency=env.integer("UPLOAD_CONCURRENCY", 4, 1, 64),

@@ -87,7 +87,7 @@ class Worker:
                 # A second message for the job. The first one stays in the queue until the job has ended.
                 self._logger.info("job_skipped", extra={"status": "leased"})
             case Busy(seconds_left, _):
-                message.hide(max(1, int(seconds_left) + 2))
+                message.hide(max(1, int(seconds_left) + 1))
                 raise TryAgainError("another worker still holds the lease")
             case leased:
                 self._work(leased.job, message)

@@ -1,0 +1,47 @@
+"""What Lambda's event source mapping does for the ZIP worker, in one process that can be killed.
+
+Receives messages one at a time, hands them to the handler, and deletes those that it does not give back.
+"""
+
+import os
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from zip_worker.app import lambda_handler
+
+
+class Context(LambdaContext):
+    """An invocation with plenty of time."""
+
+    _function_name = "zip-worker"
+    _memory_limit_in_mb = 1024
+    _invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:zip-worker"
+    _aws_request_id = f"process-{os.getpid()}"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        """Return 15 minutes: nothing here tests the deadline."""
+        return 900_000
+
+
+def main() -> None:
+    """Work until killed."""
+    sqs = boto3.client("sqs")
+    queue_url = os.environ["QUEUE_URL"]
+    print("up", flush=True)
+    while True:
+        answer = sqs.receive_message(QueueUrl=queue_url, AttributeNames=["All"], WaitTimeSeconds=1)
+        for message in answer.get("Messages", []):
+            record = {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+            }
+            if not lambda_handler({"Records": [record]}, Context())["batchItemFailures"]:
+                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+
+if __name__ == "__main__":
+    main()
