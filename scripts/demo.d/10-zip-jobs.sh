@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Demo step: 500 PDFs become one ZIP.
+set -euo pipefail
+# shellcheck source=../lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
+
+COUNT=500
+PREFIX="demo/zip-jobs/"
+DIR="$ROOT/.local/demo/zip-jobs"
+
+run_python facts title "ZIP jobs: $COUNT PDFs in S3 become one archive"
+printf '\n== ZIP jobs ==\n1. %s PDFs are drawn\n' "$COUNT"
+"$SCRIPTS/generate_pdfs.sh" "$COUNT" "$DIR"
+printf '2. They are uploaded\n'
+"$SCRIPTS/bulk_upload.sh" --prefix "$PREFIX" --parallel 20 "$DIR"
+printf '3. A job archives them; the archive is downloaded and verified\n'
+"$SCRIPTS/test_flow.sh" "$PREFIX"

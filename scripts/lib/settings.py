@@ -1,0 +1,115 @@
+"""Where the scripts learn which stack they talk to.
+
+Three places, the earlier winning: the environment, the user's ``.env``, and ``.local/outputs.env`` as written by the
+last apply. An empty value in a file counts as absent, so that an unfilled line of ``.env`` hides nothing.
+"""
+
+import ipaddress
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from os import environ
+from pathlib import Path
+from urllib.parse import urlsplit
+
+# The user's short names and the Terraform outputs that they stand for.
+ALIASES = {"SRC_BUCKET": "ZIP_SOURCE_BUCKET", "DST_BUCKET": "ZIP_DESTINATION_BUCKET"}
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
+_QUOTED = re.compile(r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)")\s*(?:#.*)?""")
+_DEFAULTS = {"AWS_REGION": "us-east-1"}
+_LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+class SettingsError(ValueError):
+    """A line of a settings file cannot be read; the message names the file and the line."""
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return the non-empty ``NAME=value`` pairs of a file; none if there is no such file.
+
+    Quotes around a value, ``export`` before a name and comments are understood; nothing is expanded.
+
+    Raises:
+        SettingsError: a line is neither a pair, a comment nor blank.
+    """
+    if not path.is_file():
+        return {}
+    found = {}
+    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise SettingsError(f"{path}:{number}: not a NAME=value line")
+        if value := _unquote(match[2]):
+            found[match[1]] = value
+    return found
+
+
+def merge_layers(layers: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Merge mappings, the first winning, so that a layer's ``SRC_BUCKET`` also beats a later ``ZIP_SOURCE_BUCKET``."""
+    merged: dict[str, str] = {}
+    for layer in layers:
+        full = dict(layer)
+        for short, output in ALIASES.items():
+            value = full.get(short) or full.get(output)
+            if value:
+                full[short] = full[output] = value
+        merged = {**full, **merged}
+    return merged
+
+
+def read_settings(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment completed from the checkout's files, with what follows from it.
+
+    ``API_AUTH`` is guessed from the address unless it is given; a stack on this machine gets its fixed credentials.
+    """
+    files = [read_env_file(root / ".env"), read_env_file(root / ".local" / "outputs.env"), _DEFAULTS]
+    settings = merge_layers([environment, *files])
+    settings.setdefault("AWS_DEFAULT_REGION", settings["AWS_REGION"])
+    settings["API_AUTH"] = settings.get("API_AUTH") or _guess_auth(settings.get("API_BASE", ""))
+    if is_loopback(settings.get("AWS_ENDPOINT_URL", "")) and not settings.get("AWS_ACCESS_KEY_ID"):
+        settings.update(_LOCAL_CREDENTIALS)
+    return settings
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether a URL leads to this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _guess_auth(api_base: str) -> str:
+    host = urlsplit(api_base).hostname or ""
+    return "AWS_IAM" if re.search(r"\.execute-api\.[\w-]+\.amazonaws\.com(\.cn)?$", host) else "NONE"
+
+
+def _unquote(value: str) -> str:
+    if quoted := _QUOTED.fullmatch(value):
+        single, double = quoted.groups()
+        return single if single is not None else re.sub(r"\\(.)", r"\1", double)
+    return re.sub(r"(^|\s+)#.*$", "", value)
+
+
+def main() -> int:
+    """Print shell lines that export what the environment lacks; the checkout's root is the only argument."""
+    try:
+        settings = read_settings(Path(sys.argv[1]), environ)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for name, value in settings.items():
+        if environ.get(name) != value:
+            print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Uploads the named files to the source bucket.
+set -euo pipefail
+# shellcheck source=lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/upload_pdfs.sh [--prefix PREFIX] FILE...
+
+Uploads each FILE to the source bucket as PREFIX and its name.
+
+  --prefix PREFIX   what the keys begin with (default: uploads/)
+  -h, --help        this text
+
+The bucket is SRC_BUCKET: from the environment, .env, or .local/outputs.env as written by the last deployment.
+TEXT
+}
+
+PREFIX="uploads/"
+FILES=()
+while (($#)); do
+  case $1 in
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    --prefix)
+      (($# >= 2)) || die_of_usage "--prefix needs a value"
+      PREFIX=$2
+      shift
+      ;;
+    --)
+      shift
+      while (($#)); do
+        FILES+=("$1")
+        shift
+      done
+      break
+      ;;
+    -*) die_of_usage "unknown option $1" ;;
+    *) FILES+=("$1") ;;
+  esac
+  shift
+done
+((${#FILES[@]})) || die_of_usage "which files?"
+for file in "${FILES[@]}"; do
+  [[ -f $file ]] || die "$file is not a file"
+done
+
+load_settings
+require_settings SRC_BUCKET
+run_python bulk_upload --prefix "$PREFIX" -- "${FILES[@]}"
