@@ -1,0 +1,53 @@
+# A topic of our own for the alarms, where an address to mail them to is given.
+
+data "aws_caller_identity" "current" {}
+
+resource "aws_sns_topic" "alarms" {
+  #checkov:skip=CKV_AWS_26:Alarms cannot be published under the key that AWS manages for SNS; encrypted where a key is given
+  count = var.alarms_enabled && var.alarm_email != null ? 1 : 0
+
+  name              = "${local.name_prefix}-alarms"
+  kms_master_key_id = var.kms_key_arn
+}
+
+data "aws_iam_policy_document" "alarms" {
+  count = length(aws_sns_topic.alarms)
+
+  statement {
+    sid       = "PublishAlarmsOfThisAccount"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.alarms[0].arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:*:cloudwatch:${var.aws_region}:${data.aws_caller_identity.current.account_id}:alarm:${local.name_prefix}-*"]
+    }
+  }
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  count = length(aws_sns_topic.alarms)
+
+  arn    = aws_sns_topic.alarms[0].arn
+  policy = data.aws_iam_policy_document.alarms[0].json
+}
+
+resource "aws_sns_topic_subscription" "alarms" {
+  count = length(aws_sns_topic.alarms)
+
+  topic_arn = aws_sns_topic.alarms[0].arn
+  protocol  = "email"
+  endpoint  = var.alarm_email
+}

@@ -1,0 +1,22 @@
+# The offline stack: MiniStack on loopback, at aws_endpoint_url (given by make, which knows the port).
+
+environment      = "local"
+aws_endpoint_url = "http://127.0.0.1:4566"
+
+api_auth      = "NONE"
+force_destroy = true
+
+# The emulator speaks plain HTTP only, and with IAM enforcement on it obeys the policy that denies that.
+require_tls = false
+
+# The emulator's alarms come back changed, so that every plan would differ.
+alarms_enabled = false
+
+# A minute is what a person waits for a killed worker's job to be taken up or given up.
+zip_jobs = {
+  settle_schedule = "rate(1 minute)"
+  worker = {
+    lease_seconds       = 15
+    maximum_concurrency = 4
+  }
+}

@@ -1,0 +1,141 @@
+# A private bucket: TLS only, encrypted, versioned, owner enforced, and with a lifecycle that pays for
+# nothing that nobody can read (parts of uploads that never completed, old versions).
+
+resource "aws_s3_bucket" "this" {
+  #checkov:skip=CKV_AWS_18:Access logs need a bucket of the account's own choosing; a module that made one for each bucket would log the logs
+  #checkov:skip=CKV_AWS_144:Replication is a decision on the data, made by the service that needs it
+  #checkov:skip=CKV2_AWS_62:Notifications belong to the service that consumes them (one configuration per bucket)
+  bucket        = var.bucket_name
+  force_destroy = var.force_destroy
+  tags          = var.tags
+}
+
+resource "aws_s3_bucket_ownership_controls" "this" {
+  bucket = aws_s3_bucket.this.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "this" {
+  bucket                  = aws_s3_bucket.this.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
+  #checkov:skip=CKV2_AWS_67:The key is the caller's, and so is its rotation
+  bucket = aws_s3_bucket.this.id
+
+  rule {
+    # One data key per bucket and hour instead of one KMS call per object.
+    bucket_key_enabled = var.kms_key_arn != null
+
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
+      kms_master_key_id = var.kms_key_arn
+    }
+  }
+}
+
+resource "aws_s3_bucket_versioning" "this" {
+  bucket = aws_s3_bucket.this.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  bucket = aws_s3_bucket.this.id
+
+  # S3 accepts rules on noncurrent versions before versioning is on, but they would then mean nothing.
+  depends_on = [aws_s3_bucket_versioning.this]
+
+  rule {
+    id     = "abort-stale-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = var.abort_upload_after_days
+    }
+  }
+
+  rule {
+    id     = "expire-noncurrent-versions"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.noncurrent_expiration_days
+    }
+
+    # Without this, the marker that a deletion leaves behind stays for ever.
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+
+  dynamic "rule" {
+    for_each = var.expirations
+
+    content {
+      id     = "expire-${rule.key}"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value.prefix
+      }
+
+      expiration {
+        days = rule.value.days
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = 1
+      }
+    }
+  }
+}
+
+data "aws_iam_policy_document" "this" {
+  source_policy_documents = var.policy_documents
+
+  dynamic "statement" {
+    for_each = var.require_tls ? [1] : []
+
+    content {
+      sid       = "DenyPlainHttp"
+      effect    = "Deny"
+      actions   = ["s3:*"]
+      resources = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "Bool"
+        variable = "aws:SecureTransport"
+        values   = ["false"]
+      }
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "this" {
+  count = var.require_tls || length(var.policy_documents) > 0 ? 1 : 0
+
+  bucket = aws_s3_bucket.this.id
+  policy = data.aws_iam_policy_document.this.json
+
+  # S3 answers 409 to two settings of one new bucket at the same moment.
+  depends_on = [aws_s3_bucket_public_access_block.this, aws_s3_bucket_ownership_controls.this]
+}

@@ -1,0 +1,72 @@
+variable "bucket_name" {
+  description = "Name of the bucket, unique in all of AWS."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket_name))
+    error_message = "A bucket name has 3 to 63 lower-case letters, digits, dots and hyphens, and starts and ends with a letter or digit."
+  }
+}
+
+variable "force_destroy" {
+  description = "Delete the bucket's objects with the bucket. For environments whose data may be lost."
+  type        = bool
+  default     = false
+}
+
+variable "kms_key_arn" {
+  description = "KMS key that encrypts the objects; null for keys that S3 manages."
+  type        = string
+  default     = null
+}
+
+variable "abort_upload_after_days" {
+  description = "Days after which a multipart upload that was not completed is aborted and its parts are no longer paid for."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.abort_upload_after_days >= 1 && floor(var.abort_upload_after_days) == var.abort_upload_after_days
+    error_message = "abort_upload_after_days is a whole number of at least 1."
+  }
+}
+
+variable "noncurrent_expiration_days" {
+  description = "Days that a replaced or deleted object's old version is kept."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.noncurrent_expiration_days >= 1 && floor(var.noncurrent_expiration_days) == var.noncurrent_expiration_days
+    error_message = "noncurrent_expiration_days is a whole number of at least 1."
+  }
+}
+
+variable "expirations" {
+  description = "Objects to delete by age: rule name to prefix and days."
+  type = map(object({
+    prefix = string
+    days   = number
+  }))
+  default  = {}
+  nullable = false
+}
+
+variable "policy_documents" {
+  description = "JSON policy documents to merge into the bucket policy, beside the one that demands TLS."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "require_tls" {
+  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
+  type        = bool
+  default     = true
+}
+
+variable "tags" {
+  description = "Tags beside the provider's default_tags."
+  type        = map(string)
+  default     = {}
+}

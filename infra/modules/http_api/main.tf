@@ -1,0 +1,126 @@
+# An HTTP API whose routes go to Lambda functions, with one way of authorization for all of them.
+
+locals {
+  # A browser's preflight carries no credentials. API Gateway answers it by itself, but a $default route
+  # that asks for authorization would catch it first.
+  preflight_route = var.cors != null && var.auth != "NONE" ? { "OPTIONS /{proxy+}" = var.routes["$default"] } : {}
+  routes          = merge(var.routes, local.preflight_route)
+}
+
+resource "aws_apigatewayv2_api" "this" {
+  name          = var.name
+  description   = var.description
+  protocol_type = "HTTP"
+  tags          = var.tags
+
+  dynamic "cors_configuration" {
+    for_each = var.cors == null ? [] : [var.cors]
+
+    content {
+      allow_origins  = cors_configuration.value.allow_origins
+      allow_methods  = cors_configuration.value.allow_methods
+      allow_headers  = cors_configuration.value.allow_headers
+      expose_headers = cors_configuration.value.expose_headers
+      max_age        = cors_configuration.value.max_age_seconds
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.auth != "JWT" || (var.jwt != null && try(startswith(var.jwt.issuer, "https://"), false) && try(length(var.jwt.audience), 0) > 0)
+      error_message = "JWT authorization needs jwt.issuer (an https URL) and at least one jwt.audience."
+    }
+
+    precondition {
+      condition     = alltrue([for target in values(var.routes) : contains(keys(var.functions), target)])
+      error_message = "Each route names one of the functions."
+    }
+  }
+}
+
+resource "aws_apigatewayv2_authorizer" "jwt" {
+  count = var.auth == "JWT" ? 1 : 0
+
+  api_id           = aws_apigatewayv2_api.this.id
+  name             = "${var.name}-jwt"
+  authorizer_type  = "JWT"
+  identity_sources = ["$request.header.Authorization"]
+
+  jwt_configuration {
+    issuer   = var.jwt.issuer
+    audience = var.jwt.audience
+  }
+}
+
+resource "aws_apigatewayv2_integration" "this" {
+  for_each = var.functions
+
+  api_id                 = aws_apigatewayv2_api.this.id
+  integration_type       = "AWS_PROXY"
+  integration_method     = "POST"
+  integration_uri        = each.value.invoke_arn
+  payload_format_version = "2.0"
+  timeout_milliseconds   = 30000
+}
+
+resource "aws_apigatewayv2_route" "this" {
+  #checkov:skip=CKV_AWS_309:Authorization is a variable, AWS_IAM unless said otherwise
+  for_each = local.routes
+
+  api_id             = aws_apigatewayv2_api.this.id
+  route_key          = each.key
+  target             = "integrations/${aws_apigatewayv2_integration.this[each.value].id}"
+  authorization_type = each.key == "OPTIONS /{proxy+}" ? "NONE" : var.auth
+  authorizer_id      = var.auth == "JWT" && each.key != "OPTIONS /{proxy+}" ? aws_apigatewayv2_authorizer.jwt[0].id : null
+}
+
+# The prefix keeps the log groups of all APIs under one resource policy, which has a size limit.
+resource "aws_cloudwatch_log_group" "access" {
+  #checkov:skip=CKV_AWS_158:Encrypted with the caller's key where one is given; CloudWatch Logs encrypts with its own else
+  #checkov:skip=CKV_AWS_338:How long logs are kept is a cost that each environment chooses
+  name              = "/aws/vendedlogs/apigateway/${var.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+  tags              = var.tags
+}
+
+resource "aws_apigatewayv2_stage" "this" {
+  api_id      = aws_apigatewayv2_api.this.id
+  name        = "$default"
+  auto_deploy = true
+  tags        = var.tags
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.access.arn
+
+    format = jsonencode({
+      time             = "$context.requestTime"
+      requestId        = "$context.requestId"
+      sourceIp         = "$context.identity.sourceIp"
+      caller           = "$context.identity.userArn"
+      routeKey         = "$context.routeKey"
+      method           = "$context.httpMethod"
+      path             = "$context.path"
+      status           = "$context.status"
+      responseBytes    = "$context.responseLength"
+      durationMs       = "$context.responseLatency"
+      authorizerError  = "$context.authorizer.error"
+      integrationError = "$context.integrationErrorMessage"
+    })
+  }
+
+  default_route_settings {
+    throttling_rate_limit  = var.throttling_rate_limit
+    throttling_burst_limit = var.throttling_burst_limit
+  }
+}
+
+resource "aws_lambda_permission" "this" {
+  for_each = var.functions
+
+  statement_id  = "AllowHttpApi"
+  action        = "lambda:InvokeFunction"
+  function_name = each.value.name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/*"
+}

@@ -1,0 +1,99 @@
+variable "name" {
+  description = "Name of the API."
+  type        = string
+}
+
+variable "description" {
+  description = "What the API is for."
+  type        = string
+}
+
+variable "functions" {
+  description = "Functions behind the API: a short name to the function's name and invoke ARN."
+  type = map(object({
+    name       = string
+    invoke_arn = string
+  }))
+}
+
+variable "routes" {
+  description = "Route key, like \"GET /things/{id}\" or \"$default\", to the short name of a function."
+  type        = map(string)
+
+  validation {
+    condition     = contains(keys(var.routes), "$default")
+    error_message = "A $default route is needed, so that unknown paths get the service's own answer."
+  }
+}
+
+variable "auth" {
+  description = "Who may call: AWS_IAM (signed requests of principals with execute-api:Invoke), JWT, or NONE (anybody)."
+  type        = string
+  default     = "AWS_IAM"
+
+  validation {
+    condition     = contains(["AWS_IAM", "JWT", "NONE"], var.auth)
+    error_message = "auth is AWS_IAM, JWT or NONE."
+  }
+}
+
+variable "jwt" {
+  description = "Issuer and audiences of the tokens, for auth = JWT."
+  type = object({
+    issuer   = string
+    audience = list(string)
+  })
+  default = null
+}
+
+variable "cors" {
+  description = "Browser origins that may call, and how; null for none."
+  type = object({
+    allow_origins   = list(string)
+    allow_methods   = optional(list(string), ["GET", "POST", "DELETE"])
+    allow_headers   = optional(list(string), ["authorization", "content-type", "idempotency-key", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"])
+    expose_headers  = optional(list(string), ["location", "retry-after"])
+    max_age_seconds = optional(number, 3600)
+  })
+  default = null
+}
+
+variable "throttling_rate_limit" {
+  description = "Requests a second that the API lets through in the long run."
+  type        = number
+  default     = 50
+
+  validation {
+    condition     = var.throttling_rate_limit > 0
+    error_message = "throttling_rate_limit is above 0."
+  }
+}
+
+variable "throttling_burst_limit" {
+  description = "Requests that the API lets through at once."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.throttling_burst_limit >= 1 && floor(var.throttling_burst_limit) == var.throttling_burst_limit
+    error_message = "throttling_burst_limit is a whole number of at least 1."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that access logs are kept."
+  type        = number
+  default     = 1
+}
+
+variable "kms_key_arn" {
+  description = "KMS key of the access log; null for the key that CloudWatch Logs owns."
+  type        = string
+  default     = null
+}
+
+variable "tags" {
+  description = "Tags beside the provider's default_tags."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,224 @@
+# One function with a role of its own, its log group, and the alarms on it.
+
+locals {
+  log_group_name = "/aws/lambda/${var.name}"
+}
+
+# Made before the function: Lambda would else make the group itself, without an end to its retention,
+# and the role would need logs:CreateLogGroup for that.
+resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_158:Encrypted with the caller's key where one is given; CloudWatch Logs encrypts with its own else
+  #checkov:skip=CKV_AWS_338:How long logs are kept is a cost that each environment chooses
+  name              = local.log_group_name
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+  tags              = var.tags
+}
+
+data "aws_iam_policy_document" "trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name                 = var.name
+  description          = "Role of the function ${var.name}"
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
+}
+
+data "aws_iam_policy_document" "runtime" {
+  #checkov:skip=CKV_AWS_111:The network interface and X-Ray actions know no narrower resource, and are there only when asked for
+  #checkov:skip=CKV_AWS_356:The network interface and X-Ray actions know no narrower resource, and are there only when asked for
+  source_policy_documents = var.policy_documents
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+  }
+
+  dynamic "statement" {
+    for_each = var.tracing_enabled ? [1] : []
+
+    content {
+      sid       = "SendTraces"
+      actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+      resources = ["*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.vpc_config == null ? [] : [1]
+
+    content {
+      sid = "AttachToVpc"
+      actions = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+      ]
+      resources = ["*"]
+    }
+  }
+
+  # Lambda itself attaches the function to the VPC under this role; the function's code has no business there.
+  dynamic "statement" {
+    for_each = var.vpc_config == null ? [] : [1]
+
+    content {
+      sid    = "DenyVpcToTheCode"
+      effect = "Deny"
+      actions = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+      ]
+      resources = ["*"]
+
+      condition {
+        test     = "ArnEquals"
+        variable = "lambda:SourceFunctionArn"
+        values   = [local.function_arn]
+      }
+    }
+  }
+}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  # From its name: the function itself waits for the policy that says it.
+  function_arn = format(
+    "arn:%s:lambda:%s:%s:function:%s",
+    data.aws_partition.current.partition,
+    data.aws_region.current.name,
+    data.aws_caller_identity.current.account_id,
+    var.name,
+  )
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "function"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.runtime.json
+}
+
+resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_50:Tracing is a variable
+  #checkov:skip=CKV_AWS_115:Reserved concurrency is a variable; reserving it takes it from the account's other functions
+  #checkov:skip=CKV_AWS_116:Invoked by an API or an event source mapping, where a dead letter target is never used, or by a schedule that repeats
+  #checkov:skip=CKV_AWS_117:A VPC is a variable; by default the functions speak to AWS APIs alone
+  #checkov:skip=CKV_AWS_173:The environment holds names and numbers; it is encrypted with the caller's key where one is given
+  #checkov:skip=CKV_AWS_272:Signing needs a profile and a signing job of the account's own
+  function_name                  = var.name
+  description                    = var.description
+  role                           = aws_iam_role.this.arn
+  handler                        = var.handler
+  runtime                        = var.runtime
+  architectures                  = [var.architecture]
+  filename                       = var.package_path
+  source_code_hash               = filebase64sha256(var.package_path)
+  layers                         = var.layer_arns
+  memory_size                    = var.memory_mb
+  timeout                        = var.timeout_seconds
+  reserved_concurrent_executions = var.reserved_concurrency
+  kms_key_arn                    = var.kms_key_arn
+  tags                           = var.tags
+
+  environment {
+    variables = var.environment_variables
+  }
+
+  # Text: the functions write JSON themselves, and Lambda would wrap each line in JSON once more.
+  logging_config {
+    log_format = "Text"
+    log_group  = aws_cloudwatch_log_group.this.name
+  }
+
+  tracing_config {
+    mode = var.tracing_enabled ? "Active" : "PassThrough"
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc_config == null ? [] : [var.vpc_config]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
+  # Else the first invocation may come before the role may do anything.
+  depends_on = [aws_iam_role_policy.this]
+}
+
+resource "aws_lambda_function_event_invoke_config" "this" {
+  count = var.async == null ? 0 : 1
+
+  function_name                = aws_lambda_function.this.function_name
+  maximum_event_age_in_seconds = var.async.maximum_event_age_seconds
+  maximum_retry_attempts       = var.async.maximum_retry_attempts
+}
+
+locals {
+  alarms = {
+    errors = {
+      metric_name = "Errors"
+      statistic   = "Sum"
+      threshold   = 0
+      description = "${var.name} failed: look in ${local.log_group_name}."
+    }
+    throttles = {
+      metric_name = "Throttles"
+      statistic   = "Sum"
+      threshold   = 0
+      description = "${var.name} was throttled: its own or the account's concurrency is used up."
+    }
+    duration = {
+      metric_name = "Duration"
+      statistic   = "Maximum"
+      threshold   = var.timeout_seconds * 1000 * var.duration_alarm_percent / 100
+      description = "${var.name} ran for over ${var.duration_alarm_percent} % of its ${var.timeout_seconds} s."
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = var.alarms_enabled ? local.alarms : {}
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = "AWS/Lambda"
+  metric_name         = each.value.metric_name
+  statistic           = each.value.statistic
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value.threshold
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_topic_arns
+  ok_actions          = var.alarm_topic_arns
+  tags                = var.tags
+
+  dimensions = {
+    FunctionName = aws_lambda_function.this.function_name
+  }
+}

@@ -1,0 +1,175 @@
+variable "name" {
+  description = "Name of the function and of its role."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
+    error_message = "A function's name has at most 64 letters, digits, hyphens and underscores."
+  }
+}
+
+variable "description" {
+  description = "What the function does."
+  type        = string
+}
+
+variable "handler" {
+  description = "Python path of the handler, as package.module.function."
+  type        = string
+}
+
+variable "package_path" {
+  description = "Path of the function's zip, at most 50 MB."
+  type        = string
+}
+
+variable "layer_arns" {
+  description = "Layer versions, at most 5."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.layer_arns) <= 5
+    error_message = "Lambda takes at most 5 layers."
+  }
+}
+
+variable "runtime" {
+  description = "Lambda runtime."
+  type        = string
+  default     = "python3.13"
+}
+
+variable "architecture" {
+  description = "Instruction set: x86_64 or arm64."
+  type        = string
+  default     = "x86_64"
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "architecture is x86_64 or arm64."
+  }
+}
+
+variable "memory_mb" {
+  description = "Memory in MB; CPU and network grow with it."
+  type        = number
+  default     = 512
+
+  validation {
+    condition     = var.memory_mb >= 128 && var.memory_mb <= 10240
+    error_message = "memory_mb is between 128 and 10240."
+  }
+}
+
+variable "timeout_seconds" {
+  description = "Seconds that one invocation may take."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.timeout_seconds >= 1 && var.timeout_seconds <= 900
+    error_message = "timeout_seconds is between 1 and 900."
+  }
+}
+
+variable "environment_variables" {
+  description = "Environment of the function."
+  type        = map(string)
+  default     = {}
+}
+
+variable "policy_documents" {
+  description = "JSON policy documents with what the function may do, beside writing its logs."
+  type        = list(string)
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the role; null for none."
+  type        = string
+  default     = null
+}
+
+variable "reserved_concurrency" {
+  description = "Concurrent executions reserved for, and at most given to, the function; -1 for no reservation."
+  type        = number
+  default     = -1
+
+  validation {
+    condition     = var.reserved_concurrency >= -1
+    error_message = "reserved_concurrency is -1 (none) or more."
+  }
+}
+
+variable "vpc_config" {
+  description = "Subnets and security groups to run in; null to run outside of a VPC."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
+variable "kms_key_arn" {
+  description = "KMS key of the environment and the log group; null for keys that AWS manages."
+  type        = string
+  default     = null
+}
+
+variable "tracing_enabled" {
+  description = "Trace with X-Ray."
+  type        = bool
+  default     = false
+}
+
+variable "async" {
+  description = "How asynchronous invocations (from a schedule, say) are repeated; null where nothing invokes the function so."
+  type = object({
+    maximum_event_age_seconds = number
+    maximum_retry_attempts    = number
+  })
+  default = null
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 1
+
+  validation {
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days,
+    )
+    error_message = "log_retention_days is one of the periods that CloudWatch Logs knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, …"
+  }
+}
+
+variable "alarms_enabled" {
+  description = "Make the alarms on errors, throttles and duration."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics told when an alarm fires and when it ends."
+  type        = list(string)
+  default     = []
+}
+
+variable "duration_alarm_percent" {
+  description = "Percentage of timeout_seconds above which an invocation's duration raises the alarm."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.duration_alarm_percent > 0 && var.duration_alarm_percent < 100
+    error_message = "duration_alarm_percent is between 0 and 100."
+  }
+}
+
+variable "tags" {
+  description = "Tags beside the provider's default_tags."
+  type        = map(string)
+  default     = {}
+}

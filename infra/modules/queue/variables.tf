@@ -1,0 +1,106 @@
+variable "name" {
+  description = "Name of the queue; the dead-letter queue is called the same with -dlq behind it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,76}$", var.name))
+    error_message = "A queue name has at most 76 letters, digits, hyphens and underscores (80 with -dlq)."
+  }
+}
+
+variable "visibility_timeout_seconds" {
+  description = "Seconds that a received message stays hidden. AWS refuses an event source mapping whose function may run longer."
+  type        = number
+
+  validation {
+    condition     = var.visibility_timeout_seconds >= 0 && var.visibility_timeout_seconds <= 43200
+    error_message = "visibility_timeout_seconds is between 0 and 43200 (12 hours)."
+  }
+}
+
+variable "retention_seconds" {
+  description = "Seconds that a message is kept. It runs on from the first send, also in the dead-letter queue."
+  type        = number
+  default     = 345600
+
+  validation {
+    condition     = var.retention_seconds >= 60 && var.retention_seconds <= 1209600
+    error_message = "retention_seconds is between 60 and 1209600 (14 days)."
+  }
+}
+
+variable "dlq_retention_seconds" {
+  description = "Seconds that the dead-letter queue keeps a message, counted from when it was first sent: longer than retention_seconds."
+  type        = number
+  default     = 1209600
+
+  validation {
+    condition     = var.dlq_retention_seconds >= 60 && var.dlq_retention_seconds <= 1209600
+    error_message = "dlq_retention_seconds is between 60 and 1209600 (14 days)."
+  }
+}
+
+variable "max_receive_count" {
+  description = "Receives after which a message goes to the dead-letter queue."
+  type        = number
+  default     = 3
+
+  validation {
+    condition     = var.max_receive_count >= 1 && var.max_receive_count <= 1000
+    error_message = "max_receive_count is between 1 and 1000."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "KMS key that encrypts the messages; null for keys that SQS manages."
+  type        = string
+  default     = null
+}
+
+variable "policy_documents" {
+  description = "JSON policy documents to merge into the queue's policy, beside the one that demands TLS."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "require_tls" {
+  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
+  type        = bool
+  default     = true
+}
+
+variable "alarms_enabled" {
+  description = "Make the two alarms."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics told when an alarm fires and when it ends."
+  type        = list(string)
+  default     = []
+}
+
+variable "dlq_alarm_periods" {
+  description = "5-minute periods in a row with dead letters before the alarm. More than 1 where a consumer empties the queue by itself."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.dlq_alarm_periods >= 1
+    error_message = "dlq_alarm_periods is at least 1."
+  }
+}
+
+variable "oldest_message_alarm_seconds" {
+  description = "Age of the oldest message, in seconds, above which the alarm fires."
+  type        = number
+  default     = 3600
+}
+
+variable "tags" {
+  description = "Tags beside the provider's default_tags."
+  type        = map(string)
+  default     = {}
+}

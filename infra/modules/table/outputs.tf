@@ -1,0 +1,9 @@
+output "name" {
+  description = "Name of the table."
+  value       = aws_dynamodb_table.this.name
+}
+
+output "arn" {
+  description = "ARN of the table. An index's is this one with /index/<name> behind it."
+  value       = aws_dynamodb_table.this.arn
+}

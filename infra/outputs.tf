@@ -1,0 +1,56 @@
+# The contract that scripts and tests rely on. A service that is switched off leaves its outputs empty.
+
+output "aws_endpoint_url" {
+  description = "Address of the emulator; empty in AWS."
+  value       = var.aws_endpoint_url
+
+  # With state kept in workspaces, a forgotten `workspace select` would turn one environment into another.
+  precondition {
+    condition     = contains(["default", var.environment], terraform.workspace)
+    error_message = "The workspace ${terraform.workspace} does not hold the environment ${var.environment}: run terraform workspace select -or-create ${var.environment}."
+  }
+}
+
+output "aws_region" {
+  description = "Region of everything."
+  value       = var.aws_region
+}
+
+output "api_base" {
+  description = "Address of the ZIP jobs API, without a slash at the end; /zip-jobs follows."
+  value       = local.api_base
+}
+
+output "zip_source_bucket" {
+  description = "Bucket whose objects are zipped."
+  value       = var.enable_zip_jobs ? module.zip_jobs[0].src_bucket_name : ""
+}
+
+output "zip_destination_bucket" {
+  description = "Bucket that the archives go to."
+  value       = var.enable_zip_jobs ? module.zip_jobs[0].dst_bucket_name : ""
+}
+
+output "zip_queue_url" {
+  description = "URL of the job queue."
+  value       = var.enable_zip_jobs ? module.zip_jobs[0].queue_url : ""
+}
+
+output "zip_dlq_url" {
+  description = "URL of the dead-letter queue."
+  value       = var.enable_zip_jobs ? module.zip_jobs[0].dlq_url : ""
+}
+
+output "zip_jobs_table" {
+  description = "Name of the job table."
+  value       = var.enable_zip_jobs ? module.zip_jobs[0].table_name : ""
+}
+
+locals {
+  # The address that an emulator reports is a name under localhost, which many resolvers do not know.
+  api_bases = [
+    for service in module.zip_jobs :
+    local.is_emulator ? "${var.aws_endpoint_url}/_aws/execute-api/${service.api_id}" : service.api_endpoint
+  ]
+  api_base = try(local.api_bases[0], "")
+}

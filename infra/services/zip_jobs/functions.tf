@@ -1,0 +1,178 @@
+# The four functions and what invokes them. What each may do is in policies.tf.
+
+module "enqueue" {
+  source = "../../modules/lambda"
+
+  name             = "${var.name_prefix}-zip-enqueue"
+  description      = "Takes a ZIP job's request, records the job and queues it"
+  handler          = "zip_enqueue.app.lambda_handler"
+  package_path     = "${var.lambda_zip_dir}/zip_enqueue.zip"
+  layer_arns       = [module.layer["powertools"].arn, module.layer["pydantic"].arn]
+  architecture     = var.architecture
+  memory_mb        = 512
+  timeout_seconds  = 30
+  policy_documents = [data.aws_iam_policy_document.enqueue.json]
+
+  environment_variables = {
+    TABLE_NAME           = module.table.name
+    QUEUE_URL            = module.queue.url
+    SOURCE_BUCKETS       = join(",", local.source_buckets)
+    TARGET_BUCKETS       = join(",", local.target_buckets)
+    DST_PREFIX           = var.dst_prefix
+    PRESIGN_TTL_SECONDS  = var.presign_ttl_seconds
+    JOB_TTL_DAYS         = var.job_ttl_days
+    MAX_BODY_BYTES       = 6291456 # what Lambda lets through
+    POWERTOOLS_LOG_LEVEL = var.log_level
+  }
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  kms_key_arn              = var.kms_key_arn
+  tracing_enabled          = var.tracing_enabled
+  log_retention_days       = var.log_retention_days
+  alarms_enabled           = var.alarms_enabled
+  alarm_topic_arns         = var.alarm_topic_arns
+  tags                     = var.tags
+}
+
+module "status" {
+  source = "../../modules/lambda"
+
+  name             = "${var.name_prefix}-zip-status"
+  description      = "Reports, lists and cancels ZIP jobs, and signs their download addresses"
+  handler          = "zip_status.app.lambda_handler"
+  package_path     = "${var.lambda_zip_dir}/zip_status.zip"
+  layer_arns       = [module.layer["powertools"].arn]
+  architecture     = var.architecture
+  memory_mb        = 512
+  timeout_seconds  = 15
+  policy_documents = [data.aws_iam_policy_document.status.json]
+
+  environment_variables = {
+    TABLE_NAME                  = module.table.name
+    MAX_RECEIVES                = var.max_receive_count
+    QUEUE_RETENTION_SECONDS     = var.queue_retention_seconds
+    SESSION_CREDENTIALS_SECONDS = 3600 # for how long a role's session is sure to live
+    POWERTOOLS_LOG_LEVEL        = var.log_level
+  }
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  kms_key_arn              = var.kms_key_arn
+  tracing_enabled          = var.tracing_enabled
+  log_retention_days       = var.log_retention_days
+  alarms_enabled           = var.alarms_enabled
+  alarm_topic_arns         = var.alarm_topic_arns
+  tags                     = var.tags
+}
+
+module "worker" {
+  source = "../../modules/lambda"
+
+  name                 = "${var.name_prefix}-zip-worker"
+  description          = "Streams a ZIP job's objects into one archive"
+  handler              = "zip_worker.app.lambda_handler"
+  package_path         = "${var.lambda_zip_dir}/zip_worker.zip"
+  layer_arns           = [module.layer["powertools"].arn]
+  architecture         = var.architecture
+  memory_mb            = var.worker.memory_mb
+  timeout_seconds      = var.worker.timeout_seconds
+  reserved_concurrency = var.worker.reserved_concurrency
+  policy_documents     = [data.aws_iam_policy_document.worker.json]
+
+  environment_variables = {
+    TABLE_NAME           = module.table.name
+    QUEUE_URL            = module.queue.url
+    MAX_RECEIVES         = var.max_receive_count
+    LEASE_SECONDS        = var.worker.lease_seconds
+    READ_CONCURRENCY     = var.worker.read_concurrency
+    READ_AHEAD_MB        = var.worker.read_ahead_mb
+    UPLOAD_CONCURRENCY   = var.worker.upload_concurrency
+    S3_PART_SIZE         = var.worker.part_size_bytes
+    S3_READ_CHUNK        = var.worker.read_chunk_bytes
+    MAX_MEMBERS          = var.worker.max_members
+    POWERTOOLS_LOG_LEVEL = var.log_level
+  }
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  kms_key_arn              = var.kms_key_arn
+  tracing_enabled          = var.tracing_enabled
+  log_retention_days       = var.log_retention_days
+  alarms_enabled           = var.alarms_enabled
+  alarm_topic_arns         = var.alarm_topic_arns
+  tags                     = var.tags
+}
+
+resource "aws_lambda_event_source_mapping" "worker" {
+  event_source_arn        = module.queue.arn
+  function_name           = module.worker.arn
+  batch_size              = 1
+  function_response_types = ["ReportBatchItemFailures"]
+  tags                    = var.tags
+
+  scaling_config {
+    maximum_concurrency = var.worker.maximum_concurrency
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.worker.reserved_concurrency == -1 || var.worker.maximum_concurrency <= var.worker.reserved_concurrency
+      error_message = "worker.maximum_concurrency is not above worker.reserved_concurrency: messages would be received only to be throttled, and run out of receives."
+    }
+  }
+}
+
+module "settler" {
+  source = "../../modules/lambda"
+
+  name             = "${var.name_prefix}-zip-settler"
+  description      = "Marks the jobs of dead letters as failed"
+  handler          = "zip_worker.dead_letters.lambda_handler"
+  package_path     = "${var.lambda_zip_dir}/zip_worker.zip"
+  layer_arns       = [module.layer["powertools"].arn]
+  architecture     = var.architecture
+  memory_mb        = 256
+  timeout_seconds  = 60
+  policy_documents = [data.aws_iam_policy_document.settler.json]
+
+  # The next tick of the schedule is the repetition; an old tick is worth nothing.
+  async = { maximum_event_age_seconds = 60, maximum_retry_attempts = 0 }
+
+  environment_variables = {
+    TABLE_NAME           = module.table.name
+    DLQ_URL              = module.queue.dlq_url
+    MAX_RECEIVES         = var.max_receive_count
+    POWERTOOLS_LOG_LEVEL = var.log_level
+  }
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  kms_key_arn              = var.kms_key_arn
+  tracing_enabled          = var.tracing_enabled
+  log_retention_days       = var.log_retention_days
+  alarms_enabled           = var.alarms_enabled
+  alarm_topic_arns         = var.alarm_topic_arns
+  tags                     = var.tags
+}
+
+# A schedule and not an event source mapping: what the settler does not know must stay in the queue.
+resource "aws_cloudwatch_event_rule" "settle" {
+  name                = "${var.name_prefix}-zip-settle"
+  description         = "Settles the jobs of dead letters"
+  schedule_expression = var.settle_schedule
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_event_target" "settle" {
+  rule = aws_cloudwatch_event_rule.settle.name
+  arn  = module.settler.arn
+}
+
+resource "aws_lambda_permission" "settle" {
+  statement_id  = "AllowSchedule"
+  action        = "lambda:InvokeFunction"
+  function_name = module.settler.name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.settle.arn
+}

@@ -1,0 +1,295 @@
+# Names and packages
+
+variable "name_prefix" {
+  description = "What all names begin with, like project-environment."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,25}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix has 2 to 27 lower-case letters, digits and hyphens and starts with a letter: names of buckets are made from it."
+  }
+}
+
+variable "lambda_zip_dir" {
+  description = "Folder that holds zip_enqueue.zip, zip_status.zip and zip_worker.zip."
+  type        = string
+}
+
+variable "layer_zip_dir" {
+  description = "Folder that holds powertools.zip and pydantic.zip."
+  type        = string
+}
+
+variable "architecture" {
+  description = "Instruction set that the zips were built for: x86_64 or arm64."
+  type        = string
+  default     = "x86_64"
+}
+
+variable "tags" {
+  description = "Tags beside the provider's default_tags."
+  type        = map(string)
+  default     = {}
+}
+
+# Buckets
+
+variable "create_src_bucket" {
+  description = "Make the source bucket; false to use the existing src_bucket_name."
+  type        = bool
+  default     = true
+}
+
+variable "src_bucket_name" {
+  description = "Bucket whose objects are zipped; null generates a name. Needed where create_src_bucket is false."
+  type        = string
+  default     = null
+}
+
+variable "additional_src_bucket_names" {
+  description = "More existing buckets that a request may name as sourceBucket."
+  type        = list(string)
+  default     = []
+}
+
+variable "create_dst_bucket" {
+  description = "Make the destination bucket; false to use the existing dst_bucket_name, which should then expire .zip-jobs/ and stale multipart uploads by itself."
+  type        = bool
+  default     = true
+}
+
+variable "dst_bucket_name" {
+  description = "Bucket that the archives go to; null generates a name. Needed where create_dst_bucket is false."
+  type        = string
+  default     = null
+}
+
+variable "additional_dst_bucket_names" {
+  description = "More existing buckets that a request may name as targetBucket."
+  type        = list(string)
+  default     = []
+}
+
+variable "dst_prefix" {
+  description = "Key prefix of the archives, unless a request says another."
+  type        = string
+  default     = "zips/"
+
+  validation {
+    condition     = !startswith(var.dst_prefix, "/") && !startswith(var.dst_prefix, ".zip-jobs/")
+    error_message = "dst_prefix does not start with a slash, nor with .zip-jobs/, where the service keeps its own objects."
+  }
+}
+
+variable "force_destroy" {
+  description = "Delete the buckets' objects with the buckets."
+  type        = bool
+  default     = false
+}
+
+variable "abort_upload_after_days" {
+  description = "Days after which a multipart upload that was not completed is aborted."
+  type        = number
+  default     = 2
+}
+
+# Jobs
+
+variable "presign_ttl_seconds" {
+  description = "Seconds that a download address is good for, unless a request says otherwise."
+  type        = number
+  default     = 86400
+
+  validation {
+    condition     = var.presign_ttl_seconds >= 60 && var.presign_ttl_seconds <= 604800
+    error_message = "presign_ttl_seconds is between 60 and 604800 (7 days, the limit of signature version 4)."
+  }
+}
+
+variable "job_ttl_days" {
+  description = "Days that a job is remembered."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.job_ttl_days >= 1 && floor(var.job_ttl_days) == var.job_ttl_days
+    error_message = "job_ttl_days is a whole number of at least 1."
+  }
+}
+
+variable "queue_retention_seconds" {
+  description = "Seconds that a job waits to be started before it counts as failed."
+  type        = number
+  default     = 345600
+}
+
+variable "max_receive_count" {
+  description = "Tries that a job has."
+  type        = number
+  default     = 3
+}
+
+variable "settle_schedule" {
+  description = "How often jobs of dead letters are marked as failed: an EventBridge schedule expression."
+  type        = string
+  default     = "rate(5 minutes)"
+
+  validation {
+    condition     = can(regex("^(rate|cron)\\(.+\\)$", var.settle_schedule))
+    error_message = "settle_schedule is a schedule expression, like rate(5 minutes)."
+  }
+}
+
+variable "worker" {
+  description = "The worker's size: its memory and time, how many run at once, and how each reads and writes."
+  type = object({
+    memory_mb            = optional(number, 1024)
+    timeout_seconds      = optional(number, 900)
+    maximum_concurrency  = optional(number, 10)
+    reserved_concurrency = optional(number, -1)
+    lease_seconds        = optional(number, 60)
+    read_concurrency     = optional(number, 16)
+    read_ahead_mb        = optional(number, 48)
+    upload_concurrency   = optional(number, 4)
+    part_size_bytes      = optional(number, 8388608)
+    read_chunk_bytes     = optional(number, 8388608)
+    max_members          = optional(number, 200000)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.worker.maximum_concurrency >= 2 && var.worker.maximum_concurrency <= 1000
+    error_message = "worker.maximum_concurrency is between 2 and 1000, as AWS demands of an event source mapping."
+  }
+
+  validation {
+    condition     = var.worker.part_size_bytes >= 5242880 && var.worker.part_size_bytes <= 5368709120
+    error_message = "worker.part_size_bytes is between 5 MiB and 5 GiB, as S3 demands of a part."
+  }
+
+  validation {
+    condition     = var.worker.lease_seconds >= 5 && var.worker.lease_seconds < var.worker.timeout_seconds
+    error_message = "worker.lease_seconds is at least 5 and below worker.timeout_seconds."
+  }
+}
+
+# API
+
+variable "api_auth" {
+  description = "Who may call the API: AWS_IAM, JWT or NONE."
+  type        = string
+  default     = "AWS_IAM"
+}
+
+variable "jwt_issuer" {
+  description = "Issuer of the tokens, for api_auth = JWT."
+  type        = string
+  default     = null
+}
+
+variable "jwt_audience" {
+  description = "Audiences that a token must name one of, for api_auth = JWT."
+  type        = list(string)
+  default     = []
+}
+
+variable "cors_allow_origins" {
+  description = "Browser origins that may call the API; empty for none."
+  type        = list(string)
+  default     = []
+}
+
+variable "throttling_rate_limit" {
+  description = "Requests a second that the API lets through in the long run."
+  type        = number
+  default     = 50
+}
+
+variable "throttling_burst_limit" {
+  description = "Requests that the API lets through at once."
+  type        = number
+  default     = 100
+}
+
+# Security and operations
+
+variable "kms_key_arn" {
+  description = "KMS key of the buckets, queues, table, logs and environments that are made here; null for keys that AWS manages."
+  type        = string
+  default     = null
+}
+
+variable "bucket_kms_key_arns" {
+  description = "KMS keys of existing buckets."
+  type        = list(string)
+  default     = []
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the functions' roles; null for none."
+  type        = string
+  default     = null
+}
+
+variable "vpc_config" {
+  description = "Subnets and security groups of the functions; null for no VPC. They need endpoints for S3, DynamoDB and SQS, or a NAT gateway."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
+variable "tracing_enabled" {
+  description = "Trace with X-Ray."
+  type        = bool
+  default     = false
+}
+
+variable "require_tls" {
+  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
+  type        = bool
+  default     = true
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the job table."
+  type        = bool
+  default     = false
+}
+
+variable "log_level" {
+  description = "Least level of the functions' log lines."
+  type        = string
+  default     = "INFO"
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], var.log_level)
+    error_message = "log_level is DEBUG, INFO, WARNING, ERROR or CRITICAL."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 1
+}
+
+variable "alarms_enabled" {
+  description = "Make the alarms."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics told when an alarm fires and when it ends."
+  type        = list(string)
+  default     = []
+}
+
+variable "oldest_message_alarm_seconds" {
+  description = "Age of the oldest queued job, in seconds, above which the alarm fires."
+  type        = number
+  default     = 3600
+}

@@ -1,0 +1,161 @@
+# The root: names, outputs, switches, and the values that it refuses.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  environment    = "test"
+  aws_region     = "eu-west-1"
+  lambda_zip_dir = "./tests/fixtures/lambdas"
+  layer_zip_dir  = "./tests/fixtures/layers"
+}
+
+run "names_are_made_from_project_and_environment" {
+  variables {
+    project_name = "acme"
+  }
+
+  assert {
+    condition     = module.zip_jobs[0].function_names == { enqueue = "acme-test-zip-enqueue", status = "acme-test-zip-status", worker = "acme-test-zip-worker", settler = "acme-test-zip-settler" }
+    error_message = "Functions are not named <project>-<environment>-<thing>."
+  }
+
+  assert {
+    condition     = output.zip_jobs_table == "acme-test-zip-jobs"
+    error_message = "The table is not named <project>-<environment>-<thing>."
+  }
+}
+
+run "aws_outputs_point_at_aws" {
+  assert {
+    condition     = output.api_base == "https://mocked.execute-api.eu-west-1.amazonaws.com"
+    error_message = "api_base is not the API's own address."
+  }
+
+  assert {
+    condition     = output.aws_endpoint_url == "" && output.aws_region == "eu-west-1"
+    error_message = "aws_endpoint_url must be empty in AWS, and the region that of the deployment."
+  }
+}
+
+run "emulator_outputs_use_the_path_form" {
+  variables {
+    aws_endpoint_url = "http://127.0.0.1:4567"
+  }
+
+  assert {
+    condition     = output.api_base == "http://127.0.0.1:4567/_aws/execute-api/mocked"
+    error_message = "api_base does not reach the API through the emulator's own address."
+  }
+
+  assert {
+    condition     = output.aws_endpoint_url == "http://127.0.0.1:4567"
+    error_message = "aws_endpoint_url is not handed on."
+  }
+}
+
+run "service_off_makes_nothing_and_leaves_outputs_empty" {
+  variables {
+    enable_zip_jobs = false
+  }
+
+  assert {
+    condition     = length(module.zip_jobs) == 0
+    error_message = "ZIP jobs is deployed although it is switched off."
+  }
+
+  assert {
+    condition = alltrue([
+      for value in [output.api_base, output.zip_source_bucket, output.zip_destination_bucket, output.zip_queue_url, output.zip_dlq_url, output.zip_jobs_table] :
+      value == ""
+    ])
+    error_message = "An output of the service that is switched off is not empty."
+  }
+}
+
+run "alarm_mail_gets_a_topic" {
+  variables {
+    alarm_email = "on-call@example.com"
+  }
+
+  assert {
+    condition     = length(aws_sns_topic.alarms) == 1 && aws_sns_topic_subscription.alarms[0].endpoint == "on-call@example.com"
+    error_message = "alarm_email made no topic with a subscription."
+  }
+
+  assert {
+    condition     = local.alarm_topic_arns == ["arn:aws:sns:eu-west-1:111122223333:mocked"]
+    error_message = "The alarms are not published to the topic."
+  }
+}
+
+run "alarm_topic_takes_only_this_accounts_alarms" {
+  variables {
+    alarm_email = "on-call@example.com"
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in data.aws_iam_policy_document.alarms[0].statement :
+      toset([for condition in statement.condition : condition.variable]) == toset(["aws:SourceAccount", "aws:SourceArn"])
+    ])
+    error_message = "Publishing to the topic is not bound to this account's alarms."
+  }
+}
+
+run "no_alarms_no_topic" {
+  variables {
+    alarm_email    = "on-call@example.com"
+    alarms_enabled = false
+  }
+
+  assert {
+    condition     = length(aws_sns_topic.alarms) == 0
+    error_message = "A topic is made although alarms are off."
+  }
+}
+
+run "existing_topic_is_used" {
+  variables {
+    alarm_topic_arn = "arn:aws:sns:eu-west-1:111122223333:on-call"
+  }
+
+  assert {
+    condition     = length(aws_sns_topic.alarms) == 0 && local.alarm_topic_arns == ["arn:aws:sns:eu-west-1:111122223333:on-call"]
+    error_message = "The existing topic is not the only one used."
+  }
+}
+
+run "refuses_unusable_names" {
+  command = plan
+
+  variables {
+    project_name = "Has_Capitals"
+    environment  = "way-too-long-a-name"
+  }
+
+  expect_failures = [var.project_name, var.environment]
+}
+
+run "refuses_an_endpoint_with_a_path" {
+  command = plan
+
+  variables {
+    aws_endpoint_url = "http://127.0.0.1:4566/"
+  }
+
+  expect_failures = [var.aws_endpoint_url]
+}
+
+run "refuses_unknown_auth_and_bad_addresses" {
+  command = plan
+
+  variables {
+    api_auth    = "API_KEY"
+    alarm_email = "nobody"
+    kms_key_arn = "alias/mine"
+  }
+
+  expect_failures = [var.api_auth, var.alarm_email, var.kms_key_arn]
+}

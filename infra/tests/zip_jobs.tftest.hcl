@@ -1,0 +1,296 @@
+# ZIP jobs, used alone as a team with its own Terraform would.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name_prefix    = "acme-test"
+  lambda_zip_dir = "./tests/fixtures/lambdas"
+  layer_zip_dir  = "./tests/fixtures/layers"
+}
+
+run "buckets_are_generated_per_account_and_region" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  assert {
+    condition     = local.src_bucket_name == "acme-test-zip-src-111122223333-eu-west-1"
+    error_message = "The source bucket's generated name is not unique per account and region."
+  }
+
+  assert {
+    condition     = local.dst_bucket_name == "acme-test-zip-dst-111122223333-eu-west-1"
+    error_message = "The destination bucket's generated name is not unique per account and region."
+  }
+
+  assert {
+    condition     = length(module.src_bucket) == 1 && length(module.dst_bucket) == 1
+    error_message = "The buckets are not made."
+  }
+}
+
+run "longest_generated_bucket_name_fits" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    name_prefix = "sixteen-chars-ab-tencharsxx"
+  }
+
+  override_data {
+    target = data.aws_region.current
+    values = { name = "ap-southeast-1" }
+  }
+
+  assert {
+    condition     = length(local.dst_bucket_name) <= 63
+    error_message = "The longest prefix in the longest region makes a bucket name over 63 characters."
+  }
+}
+
+run "given_names_are_created" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    src_bucket_name = "acme-papers"
+    dst_bucket_name = "acme-archives"
+  }
+
+  assert {
+    condition     = local.src_bucket_name == "acme-papers" && local.dst_bucket_name == "acme-archives" && length(module.src_bucket) == 1 && length(module.dst_bucket) == 1
+    error_message = "Buckets are not created under the names given."
+  }
+}
+
+run "existing_buckets_are_left_alone" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    create_src_bucket           = false
+    src_bucket_name             = "acme-papers"
+    create_dst_bucket           = false
+    dst_bucket_name             = "acme-archives"
+    additional_src_bucket_names = ["acme-more-papers"]
+  }
+
+  assert {
+    condition     = length(module.src_bucket) == 0 && length(module.dst_bucket) == 0
+    error_message = "A bucket that exists is made again."
+  }
+
+  assert {
+    condition     = local.source_buckets == ["acme-papers", "acme-more-papers"] && local.target_buckets == ["acme-archives"]
+    error_message = "The existing buckets are not those that requests may name."
+  }
+
+  assert {
+    condition     = local.source_object_arns == ["arn:aws:s3:::acme-papers/*", "arn:aws:s3:::acme-more-papers/*"]
+    error_message = "The worker's reads are not bound to the existing source buckets."
+  }
+}
+
+run "existing_bucket_needs_a_name" {
+  command = plan
+
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    create_src_bucket = false
+    create_dst_bucket = false
+  }
+
+  expect_failures = [data.aws_caller_identity.current]
+}
+
+run "every_role_may_do_its_work_and_nothing_else" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  assert {
+    condition     = toset(flatten(data.aws_iam_policy_document.enqueue.statement[*].actions)) == toset(["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:DeleteItem", "s3:PutObject", "sqs:SendMessage"])
+    error_message = "zip-enqueue's actions changed."
+  }
+
+  assert {
+    condition     = toset(flatten(data.aws_iam_policy_document.status.statement[*].actions)) == toset(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:GetObject", "s3:GetObjectVersion"])
+    error_message = "zip-status's actions changed."
+  }
+
+  assert {
+    condition = toset(flatten(data.aws_iam_policy_document.worker.statement[*].actions)) == toset([
+      "dynamodb:GetItem", "dynamodb:UpdateItem",
+      "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility",
+      "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket",
+      "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:DeleteObject",
+    ])
+    error_message = "zip-worker's actions changed."
+  }
+
+  assert {
+    condition     = toset(flatten(data.aws_iam_policy_document.settler.statement[*].actions)) == toset(["dynamodb:GetItem", "dynamodb:UpdateItem", "sqs:ReceiveMessage", "sqs:DeleteMessage"])
+    error_message = "zip-settler's actions changed."
+  }
+
+  assert {
+    condition = alltrue([
+      for resource in flatten([
+        data.aws_iam_policy_document.enqueue.statement[*].resources,
+        data.aws_iam_policy_document.status.statement[*].resources,
+        data.aws_iam_policy_document.worker.statement[*].resources,
+        data.aws_iam_policy_document.settler.statement[*].resources,
+      ]) : can(regex("^arn:aws:[a-z0-9]+:[a-z0-9-]*:[0-9]*:[^*]+(/[*])?$", resource))
+    ])
+    error_message = "A policy names a resource more loosely than by its ARN."
+  }
+}
+
+run "the_request_side_writes_only_key_lists" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    create_dst_bucket = false
+    dst_bucket_name   = "acme-archives"
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.enqueue.statement : statement.resources if statement.sid == "StoreKeyLists"] == [toset(["arn:aws:s3:::acme-archives/.zip-jobs/*"])]
+    error_message = "zip-enqueue may write beside .zip-jobs/."
+  }
+}
+
+run "no_key_no_kms_permissions" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  assert {
+    condition     = length(data.aws_iam_policy_document.encrypt.statement) == 0 && length(data.aws_iam_policy_document.decrypt.statement) == 0
+    error_message = "KMS permissions are given where no key is used."
+  }
+}
+
+run "keys_are_usable_through_services_only" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    kms_key_arn         = "arn:aws:kms:eu-west-1:111122223333:key/ours"
+    bucket_kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/theirs"]
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.decrypt.statement[0].resources == toset(["arn:aws:kms:eu-west-1:111122223333:key/ours", "arn:aws:kms:eu-west-1:111122223333:key/theirs"])
+    error_message = "Decryption is not bound to the keys in use."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in concat(data.aws_iam_policy_document.encrypt.statement, data.aws_iam_policy_document.decrypt.statement) :
+      one(statement.condition).variable == "kms:ViaService"
+    ])
+    error_message = "A function may call KMS by itself."
+  }
+}
+
+run "worker_takes_one_message_and_reports_it" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.worker.batch_size == 1 && aws_lambda_event_source_mapping.worker.function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "The worker does not report its message's failure by itself."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.worker.scaling_config[0].maximum_concurrency == 10
+    error_message = "The worker's concurrency is not bounded as the variable says."
+  }
+}
+
+run "settler_runs_on_its_schedule" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    settle_schedule = "rate(1 minute)"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_rule.settle.schedule_expression == "rate(1 minute)" && aws_lambda_permission.settle.source_arn == aws_cloudwatch_event_rule.settle.arn
+    error_message = "The settler is not invoked by its own schedule alone."
+  }
+}
+
+run "refuses_more_concurrency_than_reserved" {
+  command = plan
+
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    worker = { maximum_concurrency = 10, reserved_concurrency = 5 }
+  }
+
+  expect_failures = [aws_lambda_event_source_mapping.worker]
+}
+
+run "refuses_what_aws_would_refuse_of_a_worker" {
+  command = plan
+
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    worker = { maximum_concurrency = 1 }
+  }
+
+  expect_failures = [var.worker]
+}
+
+run "refuses_parts_that_s3_would_refuse" {
+  command = plan
+
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    worker = { part_size_bytes = 1048576 }
+  }
+
+  expect_failures = [var.worker]
+}
+
+run "refuses_out_of_range_values" {
+  command = plan
+
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    presign_ttl_seconds = 604801
+    dst_prefix          = "/zips/"
+    log_level           = "LOUD"
+    settle_schedule     = "every now and then"
+  }
+
+  expect_failures = [var.presign_ttl_seconds, var.dst_prefix, var.log_level, var.settle_schedule]
+}

@@ -1,0 +1,263 @@
+# What a deployment is asked for. Settings of one service that are seldom touched are in the object that
+# bears its name.
+
+variable "project_name" {
+  description = "First part of all names."
+  type        = string
+  default     = "sluice"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,14}[a-z0-9]$", var.project_name))
+    error_message = "project_name has 2 to 16 lower-case letters, digits and hyphens and starts with a letter: names of buckets are made from it."
+  }
+}
+
+variable "environment" {
+  description = "Second part of all names: dev, staging, prod, …"
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.environment))
+    error_message = "environment has 2 to 10 lower-case letters and digits and starts with a letter."
+  }
+}
+
+variable "aws_region" {
+  description = "Region of everything."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "aws_endpoint_url" {
+  description = "Address of an emulator, like http://127.0.0.1:4566; empty for AWS."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^https?://[^/]+$", var.aws_endpoint_url))
+    error_message = "aws_endpoint_url is empty or http(s)://host:port, without a path."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything, beside Project, Environment and ManagedBy."
+  type        = map(string)
+  default     = {}
+}
+
+# Packages
+
+variable "lambda_zip_dir" {
+  description = "Folder of the functions' zips."
+  type        = string
+  default     = "../build/lambdas"
+}
+
+variable "layer_zip_dir" {
+  description = "Folder of the layers' zips."
+  type        = string
+  default     = "../build/layers"
+}
+
+variable "architecture" {
+  description = "Instruction set that the zips were built for: x86_64 or arm64."
+  type        = string
+  default     = "x86_64"
+}
+
+# Data
+
+variable "force_destroy" {
+  description = "Delete the buckets' objects with the buckets. For environments whose data may be lost."
+  type        = bool
+  default     = false
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete tables."
+  type        = bool
+  default     = false
+}
+
+variable "abort_upload_after_days" {
+  description = "Days after which a multipart upload that was not completed is aborted."
+  type        = number
+  default     = 2
+}
+
+# Security
+
+variable "kms_key_arn" {
+  description = "KMS key of all that is stored; null for keys that AWS manages. infra/README.md says what its policy must allow."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", var.kms_key_arn))
+    error_message = "kms_key_arn is the ARN of a key (not an alias)."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds all roles; null for none."
+  type        = string
+  default     = null
+}
+
+variable "vpc_config" {
+  description = "Subnets and security groups of the functions; null for no VPC."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
+variable "require_tls" {
+  description = "Deny requests over plain HTTP to buckets and queues. False only for an emulator that speaks nothing else."
+  type        = bool
+  default     = true
+}
+
+# Operations
+
+variable "tracing_enabled" {
+  description = "Trace with X-Ray."
+  type        = bool
+  default     = false
+}
+
+variable "log_level" {
+  description = "Least level of the functions' log lines: DEBUG, INFO, WARNING, ERROR or CRITICAL."
+  type        = string
+  default     = "INFO"
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 1
+}
+
+variable "alarms_enabled" {
+  description = "Make the alarms."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_email" {
+  description = "Address that alarms are mailed to, through a topic made here; null for no such topic. The first mail asks for confirmation."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_email == null || can(regex("^[^@\\s]+@[^@\\s]+$", var.alarm_email))
+    error_message = "alarm_email is a mail address."
+  }
+}
+
+variable "alarm_topic_arn" {
+  description = "Existing SNS topic that alarms are published to; null for none."
+  type        = string
+  default     = null
+}
+
+# ZIP jobs
+
+variable "enable_zip_jobs" {
+  description = "Deploy the ZIP jobs service."
+  type        = bool
+  default     = true
+}
+
+variable "src_bucket_name" {
+  description = "Bucket whose objects are zipped; null generates a name."
+  type        = string
+  default     = null
+}
+
+variable "create_src_bucket" {
+  description = "Make the source bucket; false where src_bucket_name exists."
+  type        = bool
+  default     = true
+}
+
+variable "dst_bucket_name" {
+  description = "Bucket that the archives go to; null generates a name."
+  type        = string
+  default     = null
+}
+
+variable "create_dst_bucket" {
+  description = "Make the destination bucket; false where dst_bucket_name exists."
+  type        = bool
+  default     = true
+}
+
+variable "dst_prefix" {
+  description = "Key prefix of the archives, unless a request says another."
+  type        = string
+  default     = "zips/"
+}
+
+variable "presign_ttl_seconds" {
+  description = "Seconds that a download address is good for, unless a request says otherwise: 60 to 604800."
+  type        = number
+  default     = 86400
+}
+
+variable "api_auth" {
+  description = "Who may call the API: AWS_IAM (signed requests), JWT (with jwt_issuer and jwt_audience) or NONE (anybody)."
+  type        = string
+  default     = "AWS_IAM"
+
+  validation {
+    condition     = contains(["AWS_IAM", "JWT", "NONE"], var.api_auth)
+    error_message = "api_auth is AWS_IAM, JWT or NONE."
+  }
+}
+
+variable "jwt_issuer" {
+  description = "Issuer of the tokens, an https URL, for api_auth = JWT."
+  type        = string
+  default     = null
+}
+
+variable "jwt_audience" {
+  description = "Audiences that a token must name one of, for api_auth = JWT."
+  type        = list(string)
+  default     = []
+}
+
+variable "zip_jobs" {
+  description = "Seldom touched settings of ZIP jobs. What is left out has the default of services/zip_jobs/variables.tf, where each is described."
+  type = object({
+    additional_src_bucket_names  = optional(list(string), [])
+    additional_dst_bucket_names  = optional(list(string), [])
+    bucket_kms_key_arns          = optional(list(string), [])
+    cors_allow_origins           = optional(list(string), [])
+    throttling_rate_limit        = optional(number, 50)
+    throttling_burst_limit       = optional(number, 100)
+    job_ttl_days                 = optional(number, 30)
+    queue_retention_seconds      = optional(number, 345600)
+    max_receive_count            = optional(number, 3)
+    oldest_message_alarm_seconds = optional(number, 3600)
+    settle_schedule              = optional(string, "rate(5 minutes)")
+    worker = optional(object({
+      memory_mb            = optional(number)
+      timeout_seconds      = optional(number)
+      maximum_concurrency  = optional(number)
+      reserved_concurrency = optional(number)
+      lease_seconds        = optional(number)
+      read_concurrency     = optional(number)
+      read_ahead_mb        = optional(number)
+      upload_concurrency   = optional(number)
+      part_size_bytes      = optional(number)
+      read_chunk_bytes     = optional(number)
+      max_members          = optional(number)
+    }), {})
+  })
+  default  = {}
+  nullable = false
+}
