@@ -1,0 +1,89 @@
+"""HTTP API events (payload format 2.0) in, HTTP answers out."""
+
+import base64
+import binascii
+import json
+from http import HTTPStatus
+from typing import Any
+
+from .core import reject_body
+from .exceptions import FieldError, RequestRejected
+
+type Event = dict[str, Any]
+type Answer = dict[str, Any]
+
+_RETRY_AFTER_SECONDS = 5
+_MAX_ERRORS_SHOWN = 100  # an answer of Lambda's ends at 6 MB, and 100,000 keys may all be wrong
+
+
+def read_body(event: Event, max_bytes: int) -> str:
+    """Return the request's body as text.
+
+    Raises:
+        RequestRejected: 413 above ``max_bytes``; 400 if there is no body or it is not UTF-8.
+    """
+    text = event.get("body") or ""
+    try:
+        raw = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
+        if len(raw) > max_bytes:
+            _reject_size(max_bytes)
+        body = raw.decode()
+    except (binascii.Error, UnicodeError):
+        reject_body("not UTF-8 text")
+    if not body.strip():
+        reject_body("a JSON object is required")
+    return body
+
+
+def _reject_size(max_bytes: int) -> None:
+    detail = f"larger than {max_bytes} bytes; name a prefix, or put the keys into an object and give its manifestKey"
+    raise RequestRejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, [FieldError("body", detail)])
+
+
+def read_idempotency_key(event: Event) -> str | None:
+    """Return the Idempotency-Key header, or None if there is none."""
+    headers = event.get("headers") or {}
+    return next((value for name, value in headers.items() if name.lower() == "idempotency-key"), None)
+
+
+def read_caller(event: Event) -> str:
+    """Return who is calling, as IAM or the JWT authorizer tells it; empty when the API is open."""
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+    iam, jwt = authorizer.get("iam") or {}, authorizer.get("jwt") or {}
+    return str(iam.get("userArn") or (jwt.get("claims") or {}).get("sub") or "")
+
+
+def answer_accepted(job_id: str, status: str) -> Answer:
+    """Return the 202 that says where the job can be watched."""
+    return {
+        "statusCode": HTTPStatus.ACCEPTED,
+        "headers": {"content-type": "application/json", "location": f"/zip-jobs/{job_id}"},
+        "body": json.dumps({"jobId": job_id, "status": status}),
+    }
+
+
+def answer_rejection(rejection: RequestRejected) -> Answer:
+    """Return the problem document of a 4xx, with the wrong fields (the first 100 of them)."""
+    shown = [{"field": error.field, "detail": error.detail} for error in rejection.errors[:_MAX_ERRORS_SHOWN]]
+    return _answer_problem(rejection.status, str(rejection), {"errors": shown})
+
+
+def answer_unavailable() -> Answer:
+    """Return the 503 of a service behind us that did not answer; the caller may try again."""
+    answer = _answer_problem(HTTPStatus.SERVICE_UNAVAILABLE, "The job could not be queued; please try again.")
+    answer["headers"]["retry-after"] = str(_RETRY_AFTER_SECONDS)
+    return answer
+
+
+def answer_failure() -> Answer:
+    """Return the 500 of a fault in this service, which says nothing about it."""
+    return _answer_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The request could not be handled.")
+
+
+def _answer_problem(status: HTTPStatus, detail: str, more: dict[str, Any] | None = None) -> Answer:
+    problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return {
+        "statusCode": status.value,
+        "headers": {"content-type": "application/problem+json"},
+        "body": json.dumps(problem | (more or {})),
+    }

@@ -1,0 +1,51 @@
+"""The environment of zip-enqueue, read once into a frozen object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from .env import Environment
+
+MIN_PRESIGN_TTL_SECONDS = 60
+MAX_PRESIGN_TTL_SECONDS = 604_800  # seven days, the longest that Signature Version 4 allows
+_LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024
+_MAX_JOB_TTL_DAYS = 3650
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where jobs are kept and queued, and what a request may ask for.
+
+    The first of ``source_buckets`` and of ``target_buckets`` is the default of a request that names none.
+    """
+
+    table_name: str
+    queue_url: str
+    source_buckets: tuple[str, ...]
+    target_buckets: tuple[str, ...]
+    dst_prefix: str
+    presign_ttl_seconds: int
+    job_ttl_days: int
+    max_body_bytes: int
+    path_style: bool
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> Self:
+        """Read ``variables``; raise :class:`~.env.SettingsError` naming every one that is missing or wrong."""
+        env = Environment(variables)
+        settings = cls(
+            table_name=env.text("TABLE_NAME"),
+            queue_url=env.text("QUEUE_URL"),
+            source_buckets=env.names("SOURCE_BUCKETS"),
+            target_buckets=env.names("TARGET_BUCKETS"),
+            dst_prefix=env.text("DST_PREFIX", "zips/"),
+            presign_ttl_seconds=env.integer(
+                "PRESIGN_TTL_SECONDS", 86_400, MIN_PRESIGN_TTL_SECONDS, MAX_PRESIGN_TTL_SECONDS
+            ),
+            job_ttl_days=env.integer("JOB_TTL_DAYS", 30, 1, _MAX_JOB_TTL_DAYS),
+            max_body_bytes=env.integer("MAX_BODY_BYTES", _LAMBDA_PAYLOAD_BYTES, 1, _LAMBDA_PAYLOAD_BYTES),
+            # Emulators answer on one address for all buckets; AWS wants the bucket in the host name.
+            path_style=bool(variables.get("AWS_ENDPOINT_URL")),
+        )
+        env.check()
+        return settings

@@ -1,0 +1,239 @@
+"""What a job's item means: its answer, whether it is dead, the pages of the list, the download's name."""
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import parse_qs, quote, urlsplit
+
+from .exceptions import RequestRejected
+from .schemas import Answer, Item, Page, Position, Signature
+from .settings import Settings
+
+DAYS_LISTED = 31  # today and the 30 days before: jobs live for 30 days
+_DEFAULT_LIMIT = 20
+_MAX_LIMIT = 100
+_LEASE_GRACE_SECONDS = 5  # the worker's clock and ours may differ
+_JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+# RFC 8187 attr-char; letters and digits are always safe.
+_SAFE_IN_EXTENDED_VALUE = "!#$&+-.^_`|~"
+_UNSAFE_IN_QUOTED_VALUE = re.compile(r'[^ -~]|["\\%]')
+_MAX_ROUNDS = 3
+
+
+class Jobs(Protocol):
+    """The job table; every method raises ServiceUnavailableError if it does not answer."""
+
+    def read_job(self, job_id: str) -> Item | None:
+        """Return the job as last written, or None."""
+
+    def finish_job(self, item: Item, values: Item) -> bool:
+        """Write ``values`` if the job is still as ``item`` says (status and lease); return False if not."""
+
+    def cancel_job(self, job_id: str, completed_at: str) -> bool:
+        """Turn a PENDING job into CANCELLED; return False if it is not PENDING or does not exist."""
+
+    def query_day(self, day: str, limit: int, after: Position | None) -> list[Item]:
+        """Return up to ``limit`` jobs of one day, newest first, those before ``after`` if given."""
+
+
+def is_job_id(text: str) -> bool:
+    """Say whether ``text`` has the form of a job id."""
+    return _JOB_ID.fullmatch(text) is not None
+
+
+def read_settled_job(job_id: str, jobs: Jobs, settings: Settings, now: datetime) -> tuple[Item, bool]:
+    """Return the job, and whether it was found dead just now and has been settled as FAILED.
+
+    Raises:
+        RequestRejected: 404 if there is no such job.
+    """
+    item = _read(job_id, jobs)
+    for _ in range(_MAX_ROUNDS):
+        reason = explain_death(item, settings, now)
+        if not reason:
+            return item, False
+        values = {"status": "FAILED", "error": reason, "completedAt": format_time(now)}
+        if jobs.finish_job(item, values):
+            return item | values, True
+        item = _read(job_id, jobs)  # someone else was quicker: the worker took the job up, or it was cancelled
+    return item, False
+
+
+def _read(job_id: str, jobs: Jobs) -> Item:
+    item = jobs.read_job(job_id) if is_job_id(job_id) else None
+    if item is None:
+        raise RequestRejected(HTTPStatus.NOT_FOUND, "There is no job of this id.")
+    return item
+
+
+def explain_death(item: Item, settings: Settings, now: datetime) -> str:
+    """Return why a PENDING job can never end by itself, or an empty string if it still can (or has ended)."""
+    lease_end = item.get("leaseExpiresAt")
+    leased = lease_end is not None and float(lease_end) + _LEASE_GRACE_SECONDS >= now.timestamp()
+    if item["status"] != "PENDING" or leased:
+        return ""
+    last = f"; before that: {item['lastError']}" if item.get("lastError") else ""
+    if lease_end is not None and item.get("receives", 0) >= settings.max_receives:
+        return f"the worker stopped without a word on try {item['receives']}, the last one{last}"
+    age = now - datetime.fromisoformat(item["createdAt"])
+    if age > timedelta(seconds=settings.queue_retention_seconds):
+        return f"the job waited in the queue for longer than messages are kept{last}"
+    return ""
+
+
+def cancel_job(job_id: str, jobs: Jobs, now: datetime) -> bool:
+    """Cancel a PENDING job; return False if it was cancelled before.
+
+    Raises:
+        RequestRejected: 404 if there is no such job, 409 if it has ended.
+    """
+    if is_job_id(job_id) and jobs.cancel_job(job_id, format_time(now)):
+        return True
+    status = _read(job_id, jobs)["status"]
+    if status != "CANCELLED":
+        raise RequestRejected(HTTPStatus.CONFLICT, f"The job is {status}; only a PENDING job can be cancelled.")
+    return False
+
+
+def describe_job(item: Item, signature: Signature | None) -> Answer:
+    """Return the answer to ``GET /zip-jobs/{jobId}``; a READY job needs a ``signature``."""
+    answer: Answer = {"jobId": item["jobId"], "status": item["status"], "createdAt": item["createdAt"]}
+    if item["status"] == "PENDING":
+        return answer | _describe_progress(item)
+    if signature:
+        return answer | _describe_archive(item, signature)
+    return answer | _pick(item, "error", "completedAt")
+
+
+def _describe_progress(item: Item) -> Answer:
+    return {
+        "phase": item["phase"],
+        "filesDone": item.get("filesDone", 0),
+        "filesTotal": item.get("filesTotal"),
+        "bytesDone": item.get("bytesDone", 0),
+        "bytesTotal": item.get("bytesTotal"),
+        "percent": _compute_percent(item),
+        **_pick(item, "lastError"),
+    }
+
+
+def _compute_percent(item: Item) -> float | None:
+    # Bytes tell more than files, but are unknown until the worker has seen every object.
+    for done, total in (("bytesDone", "bytesTotal"), ("filesDone", "filesTotal")):
+        if item.get(total):
+            return min(100.0, round(100 * int(item.get(done, 0)) / int(item[total]), 1))
+    return None
+
+
+def _describe_archive(item: Item, signature: Signature) -> Answer:
+    return {
+        "downloadUrl": signature.url,
+        "expiresAt": signature.expires_at,
+        **_pick(item, "targetBucket", "targetKey", "sizeBytes", "crc32", "etag", "files"),
+        "skipped": item.get("skipped", 0),
+        "skippedKeys": item.get("skippedKeys", []),
+        **_pick(item, "completedAt"),
+    }
+
+
+def _pick(item: Item, *names: str) -> Item:
+    return {name: item[name] for name in names if name in item}
+
+
+def list_jobs(page: Page, jobs: Jobs, now: datetime) -> Answer:
+    """Return one page of jobs, newest first, and the token of the next page if there is one."""
+    found: list[Item] = []
+    for day in _walk_days(page, now):
+        # One job more than asked for tells whether there is a next page.
+        found += jobs.query_day(day, page.limit + 1 - len(found), page.after)
+        if len(found) > page.limit:
+            break
+    shown = found[: page.limit]
+    answer: Answer = {"jobs": [_summarise(item) for item in shown]}
+    if len(found) > page.limit:
+        answer["nextToken"] = write_token(Position(shown[-1]["createdAt"], shown[-1]["jobId"]))
+    return answer
+
+
+def _walk_days(page: Page, now: datetime) -> Iterator[str]:
+    oldest = now.date() - timedelta(days=DAYS_LISTED - 1)
+    day = min(date.fromisoformat(page.after.created_at[:10]), now.date()) if page.after else now.date()
+    while day >= oldest:
+        yield day.isoformat()
+        day -= timedelta(days=1)
+
+
+def _summarise(item: Item) -> Answer:
+    return _pick(item, "jobId", "status", "phase", "createdAt", "targetKey", "files", "sizeBytes")
+
+
+def parse_page(query: Mapping[str, str]) -> Page:
+    """Return what ``limit`` and ``nextToken`` ask for.
+
+    Raises:
+        RequestRejected: 400 naming the parameter that is wrong.
+    """
+    limit = query.get("limit", str(_DEFAULT_LIMIT))
+    if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= _MAX_LIMIT:
+        raise RequestRejected(HTTPStatus.BAD_REQUEST, f"must be a number from 1 to {_MAX_LIMIT}", field="limit")
+    token = query.get("nextToken")
+    return Page(int(limit), None if token is None else read_token(token))
+
+
+def write_token(position: Position) -> str:
+    """Return ``position`` as an opaque token for use in a query string."""
+    text = json.dumps([position.created_at, position.job_id], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_token(token: str) -> Position:
+    """Return the position in ``token``; raise a 400 RequestRejected if :func:`write_token` cannot have made it."""
+    try:
+        padded = token.encode("ascii") + b"=" * (-len(token) % 4)
+        created_at, job_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        _check_position(created_at, job_id)
+    except (ValueError, TypeError, RecursionError):
+        detail = "is not a token of this API"
+        raise RequestRejected(HTTPStatus.BAD_REQUEST, detail, field="nextToken") from None
+    return Position(created_at, job_id)
+
+
+def _check_position(created_at: str, job_id: str) -> None:
+    if not _CREATED_AT.fullmatch(created_at) or not _JOB_ID.fullmatch(job_id):
+        raise ValueError(created_at, job_id)
+    datetime.fromisoformat(created_at)
+
+
+def name_download(item: Item) -> str:
+    """Return the Content-Disposition that saves the archive under its own name (RFC 6266).
+
+    A name beyond plain ASCII is given twice: simplified for old clients, and in full as ``filename*`` (RFC 8187).
+    """
+    name = item.get("archiveName") or item["targetKey"].rpartition("/")[2]
+    plain = _UNSAFE_IN_QUOTED_VALUE.sub("_", name)
+    header = f'attachment; filename="{plain}"'
+    if plain == name:
+        return header
+    return f"{header}; filename*=UTF-8''{quote(name, safe=_SAFE_IN_EXTENDED_VALUE)}"
+
+
+def choose_lifetime(item: Item, credentials_seconds: Iterable[int]) -> int:
+    """Return for how many seconds to sign: what the job asks for, or less if the credentials end sooner."""
+    return max(1, min(int(item["presignTtlSeconds"]), *credentials_seconds))
+
+
+def read_expiry(url: str) -> str:
+    """Return when a URL signed with Signature Version 4 stops working, from what it says itself."""
+    query: dict[str, Any] = parse_qs(urlsplit(url).query)
+    signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return format_time(signed + timedelta(seconds=int(query["X-Amz-Expires"][0])))
+
+
+def format_time(moment: datetime) -> str:
+    """Return a UTC ``moment`` as ISO 8601 with ``Z``, with microseconds as in all times of the job table."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
