@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from .clients import dynamodb_client, s3_client, sqs_client
+from .clients import dynamodb_client, fast_getter, s3_client, sqs_client
 from .exceptions import MessageRejectedError, TryAgainError
 from .jobs import JobTable
 from .logs import make_logger
@@ -36,8 +36,15 @@ def _deliver(record: Record, context: LambdaContext) -> bool:
         receives = int(record["attributes"]["ApproximateReceiveCount"])
         owner = f"{context.aws_request_id}/{record['messageId']}"
         jobs = JobTable(dynamodb_client(), settings.table_name, owner, settings.lease_seconds)
-        s3 = s3_client(settings.read_concurrency + settings.upload_concurrency + 2)
-        worker = Worker(settings, s3, jobs, logger, context.get_remaining_time_in_millis)
+        connections = settings.read_concurrency + settings.upload_concurrency + 2
+        worker = Worker(
+            settings,
+            s3=s3_client(connections),
+            quick_get=lambda bucket: fast_getter(bucket, connections).get,
+            jobs=jobs,
+            logger=logger,
+            remaining_ms=context.get_remaining_time_in_millis,
+        )
         worker.process(Message(record["messageId"], job_id, receives, hide))
     except MessageRejectedError as error:
         fields = {"error": str(error), "message_id": record["messageId"]}

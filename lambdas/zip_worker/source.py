@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
@@ -26,13 +26,18 @@ _MAX_KEY_BYTES = 1024
 _READ_TRIES = 4
 
 
+type QuickGet = Callable[[str, Mapping[str, str]], bytes | None]
+"""Reads an object, given its key and request headers; ``None`` for anything but success."""
+
+
 class SourceBucket:
     """The bucket that the objects to archive are in."""
 
-    def __init__(self, s3: S3Client, bucket: str, concurrency: int) -> None:
+    def __init__(self, s3: S3Client, bucket: str, concurrency: int, get_quickly: QuickGet) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._concurrency = concurrency
+        self._get_quickly = get_quickly
 
     def read_manifest(self, key: str) -> list[str]:
         """Return the keys in a caller's manifest: UTF-8, one a line; blank lines do not count.
@@ -76,9 +81,18 @@ class SourceBucket:
             ShortReadError: S3 sent too few bytes, repeatedly.
         """
         source = request.source
+        headers = {"If-Match": source.etag}
         options: dict[str, Any] = {"Bucket": self._bucket, "Key": source.key, "IfMatch": source.etag}
         if not request.is_whole:
-            options["Range"] = f"bytes={request.start}-{request.start + request.length - 1}"
+            headers["Range"] = options["Range"] = f"bytes={request.start}-{request.start + request.length - 1}"
+        data = self._get_quickly(source.key, headers)
+        if data is not None and len(data) == request.length:
+            return data
+        return self._read_block_with_care(request, options)
+
+    def _read_block_with_care(self, request: BlockRequest, options: Mapping[str, Any]) -> bytes:
+        """Read a block with boto3, which retries and explains."""
+        source = request.source
         problem: Exception | None = None
         for _ in range(_READ_TRIES):
             try:

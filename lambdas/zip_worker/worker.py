@@ -23,7 +23,7 @@ from .heartbeat import Heartbeat
 from .jobs import Busy, Ended, JobTable, Unknown
 from .schemas import Archive, Job
 from .settings import Settings
-from .source import SourceBucket, parse_key_list
+from .source import QuickGet, SourceBucket, parse_key_list
 from .target import ArchiveUpload, abort_stale_uploads
 
 if TYPE_CHECKING:
@@ -59,12 +59,14 @@ class Worker:
         self,
         settings: Settings,
         s3: S3Client,
+        quick_get: Callable[[str], QuickGet],
         jobs: JobTable,
         logger: Logger,
         remaining_ms: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._s3 = s3
+        self._quick_get = quick_get
         self._jobs = jobs
         self._logger = logger
         self._remaining_ms = remaining_ms
@@ -113,7 +115,8 @@ class Worker:
         settings = self._settings
         if job.attempts > 1:
             abort_stale_uploads(self._s3, job.target_bucket, job.target_key)
-        reader = SourceBucket(self._s3, job.source_bucket, settings.read_concurrency)
+        quick_get = self._quick_get(job.source_bucket)
+        reader = SourceBucket(self._s3, job.source_bucket, settings.read_concurrency, quick_get)
         with Heartbeat(self._jobs, job.job_id, message.hide, settings.lease_seconds) as heartbeat:
 
             def check() -> None:

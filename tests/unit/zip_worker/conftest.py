@@ -9,7 +9,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
-from zip_worker.clients import dynamodb_client, s3_client, sqs_client
+from zip_worker import app, clients
 
 
 class Context(LambdaContext):
@@ -92,8 +92,18 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        for make in (s3_client, dynamodb_client, sqs_client):
-            make.cache_clear()
+        clear_clients()
+        # moto answers boto3, not bare HTTP: every read takes the careful way here.
+        monkeypatch.setattr(app, "fast_getter", lambda *_: NoQuickWay())
         yield Aws()
-        for make in (s3_client, dynamodb_client, sqs_client):
-            make.cache_clear()
+        clear_clients()
+
+
+def clear_clients() -> None:
+    for make in (clients._session, clients.s3_client, clients.dynamodb_client, clients.sqs_client):
+        make.cache_clear()
+
+
+class NoQuickWay:
+    def get(self, *_: object) -> None:
+        return None

@@ -20,7 +20,7 @@ def calls(aws: Aws) -> list[str]:
 
 
 def reader(aws: Aws) -> SourceBucket:
-    return SourceBucket(aws.s3, "source", concurrency=4)
+    return SourceBucket(aws.s3, "source", concurrency=4, get_quickly=lambda *_: None)
 
 
 def test_few_keys_are_asked_for_one_by_one(aws: Aws, calls: list[str]) -> None:
