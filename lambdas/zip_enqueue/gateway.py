@@ -1,7 +1,6 @@
 """HTTP API events (payload format 2.0) in, HTTP answers out."""
 
 import base64
-import binascii
 import json
 from http import HTTPStatus
 from typing import Any
@@ -28,7 +27,7 @@ def read_body(event: Event, max_bytes: int) -> str:
         if len(raw) > max_bytes:
             _reject_size(max_bytes)
         body = raw.decode()
-    except (binascii.Error, UnicodeError):
+    except ValueError:  # of base64 as well as of UTF-8
         reject_body("not UTF-8 text")
     if not body.strip():
         reject_body("a JSON object is required")
