@@ -3,11 +3,10 @@
 data "aws_caller_identity" "current" {}
 
 resource "aws_sns_topic" "alarms" {
-  #checkov:skip=CKV_AWS_26:Alarms cannot be published under the key that AWS manages for SNS; encrypted where a key is given
   count = var.alarms_enabled && var.alarm_email != null ? 1 : 0
 
   name              = "${local.name_prefix}-alarms"
-  kms_master_key_id = var.kms_key_arn
+  kms_master_key_id = var.kms_key_arn # an alarm cannot publish under the key that AWS manages for SNS
 }
 
 data "aws_iam_policy_document" "alarms" {

@@ -27,7 +27,6 @@ resource "aws_s3_bucket_public_access_block" "this" {
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
-  #checkov:skip=CKV2_AWS_67:The key is the caller's, and so is its rotation
   bucket = aws_s3_bucket.this.id
 
   rule {

@@ -64,7 +64,6 @@ resource "aws_apigatewayv2_integration" "this" {
 }
 
 resource "aws_apigatewayv2_route" "this" {
-  #checkov:skip=CKV_AWS_309:Authorization is a variable, AWS_IAM unless said otherwise
   for_each = local.routes
 
   api_id             = aws_apigatewayv2_api.this.id
@@ -76,7 +75,6 @@ resource "aws_apigatewayv2_route" "this" {
 
 # The prefix keeps the log groups of all APIs under one resource policy, which has a size limit.
 resource "aws_cloudwatch_log_group" "access" {
-  #checkov:skip=CKV_AWS_158:Encrypted with the caller's key where one is given; CloudWatch Logs encrypts with its own else
   #checkov:skip=CKV_AWS_338:How long logs are kept is a cost that each environment chooses
   name              = "/aws/vendedlogs/apigateway/${var.name}"
   retention_in_days = var.log_retention_days

@@ -7,7 +7,6 @@ locals {
 # Made before the function: Lambda would else make the group itself, without an end to its retention,
 # and the role would need logs:CreateLogGroup for that.
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_158:Encrypted with the caller's key where one is given; CloudWatch Logs encrypts with its own else
   #checkov:skip=CKV_AWS_338:How long logs are kept is a cost that each environment chooses
   name              = local.log_group_name
   retention_in_days = var.log_retention_days
@@ -35,8 +34,6 @@ resource "aws_iam_role" "this" {
 }
 
 data "aws_iam_policy_document" "runtime" {
-  #checkov:skip=CKV_AWS_111:The network interface and X-Ray actions know no narrower resource, and are there only when asked for
-  #checkov:skip=CKV_AWS_356:The network interface and X-Ray actions know no narrower resource, and are there only when asked for
   source_policy_documents = var.policy_documents
 
   statement {
@@ -122,11 +119,7 @@ resource "aws_iam_role_policy" "this" {
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_50:Tracing is a variable
-  #checkov:skip=CKV_AWS_115:Reserved concurrency is a variable; reserving it takes it from the account's other functions
   #checkov:skip=CKV_AWS_116:Invoked by an API or an event source mapping, where a dead letter target is never used, or by a schedule that repeats
-  #checkov:skip=CKV_AWS_117:A VPC is a variable; by default the functions speak to AWS APIs alone
-  #checkov:skip=CKV_AWS_173:The environment holds names and numbers; it is encrypted with the caller's key where one is given
   #checkov:skip=CKV_AWS_272:Signing needs a profile and a signing job of the account's own
   function_name                  = var.name
   description                    = var.description

@@ -1,7 +1,6 @@
 # An on-demand DynamoDB table with point-in-time recovery.
 
 resource "aws_dynamodb_table" "this" {
-  #checkov:skip=CKV_AWS_119:Encrypted with the caller's key where one is given, else with the key that DynamoDB owns
   name                        = var.name
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = var.hash_key

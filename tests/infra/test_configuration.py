@@ -1,0 +1,77 @@
+"""The Terraform as it is written: format, types, mocked tests, and what Terraform itself lets pass."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.emulator import ROOT
+from tests.infra.run_terraform import Terraform
+
+INFRA = ROOT / "infra"
+MODULES = sorted([INFRA, *(INFRA / "modules").iterdir(), *(INFRA / "services").iterdir()])
+ENVIRONMENTS = sorted((INFRA / "envs").glob("*.tfvars"))
+_BLOCK = r'^{kind} "(\w+)" {{\n(.*?)^}}'
+
+
+def find_blocks(kind: str, module: Path) -> dict[str, str]:
+    """Bodies of a module's variable or output blocks, by name."""
+    text = "\n".join(path.read_text() for path in sorted(module.glob("*.tf")))
+    return dict(re.findall(_BLOCK.format(kind=kind), text, re.MULTILINE | re.DOTALL))
+
+
+def test_formatted(terraform: Terraform) -> None:
+    checked = terraform("fmt", "-check", "-recursive", "-diff")
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_valid(terraform: Terraform) -> None:
+    validated = terraform("validate", "-no-color")
+    assert validated.returncode == 0, validated.stderr
+    assert "Warning" not in validated.stdout
+
+
+def test_mocked_runs_pass(terraform: Terraform) -> None:
+    tested = terraform("test", "-no-color")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+def test_every_variable_is_typed_and_everything_is_described(module: Path) -> None:
+    variables, outputs = find_blocks("variable", module), find_blocks("output", module)
+    assert variables
+    assert outputs
+    assert [name for name, body in variables.items() if not re.search(r"^  type +=", body, re.MULTILINE)] == []
+    undescribed = [n for n, b in (variables | outputs).items() if not re.search(r"^  description +=", b, re.MULTILINE)]
+    assert undescribed == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+def test_every_variable_is_used(module: Path) -> None:
+    text = "\n".join(path.read_text() for path in module.glob("*.tf") if path.name != "variables.tf")
+    assert [name for name in find_blocks("variable", module) if f"var.{name}" not in text] == []
+
+
+def test_local_and_remote_environments_are_all_there() -> None:
+    assert [path.stem for path in ENVIRONMENTS] == ["dev", "local", "localstack", "prod", "staging"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environment_sets_only_variables_that_exist(environment: Path) -> None:
+    # Terraform only warns of the others, so a misspelt protection would silently be none.
+    named = re.findall(r"^(\w+) +=", environment.read_text(), re.MULTILINE)
+    assert "environment" in named
+    assert set(named) <= set(find_blocks("variable", INFRA))
+
+
+def test_outputs_are_the_contract() -> None:
+    assert set(find_blocks("output", INFRA)) == {
+        "aws_endpoint_url",
+        "aws_region",
+        "api_base",
+        "zip_source_bucket",
+        "zip_destination_bucket",
+        "zip_queue_url",
+        "zip_dlq_url",
+        "zip_jobs_table",
+    }

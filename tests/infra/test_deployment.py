@@ -1,0 +1,127 @@
+"""The Terraform as it is applied: to an emulator of its own, with placeholder functions."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+
+from tests.emulator import run_emulator
+from tests.infra.run_terraform import Terraform
+
+HANDLER = """
+import json
+def lambda_handler(event, context):
+    return {"statusCode": 200, "body": json.dumps([context.function_name, event.get("routeKey")])}
+"""
+
+
+def write_packages(folder: Path) -> list[str]:
+    """Write the zips that the configuration names, answering with the function's name; gives the variables."""
+    for package in ("zip_enqueue", "zip_status", "zip_worker"):
+        write_zip(
+            folder / f"lambdas/{package}.zip", {f"{package}/app.py": HANDLER, f"{package}/dead_letters.py": HANDLER}
+        )
+    for layer in ("powertools", "pydantic"):
+        write_zip(folder / f"layers/{layer}.zip", {f"python/{layer}_placeholder.py": ""})
+    return [f"-var=lambda_zip_dir={folder}/lambdas", f"-var=layer_zip_dir={folder}/layers"]
+
+
+def write_zip(path: Path, files: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with run_emulator(tmp_path_factory.mktemp("ministack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, address: str) -> list[str]:
+    folder = tmp_path_factory.mktemp("build")
+    target = [f"-state={folder}/local.tfstate", "-var-file=envs/local.tfvars", f"-var=aws_endpoint_url={address}"]
+    return ["-input=false", "-no-color", *target, *write_packages(folder)]
+
+
+@pytest.fixture(scope="module")
+def outputs(terraform: Terraform, settings: list[str]) -> dict[str, str]:
+    applied = terraform("apply", "-auto-approve", *settings)
+    assert applied.returncode == 0, applied.stderr
+    shown = terraform("output", "-json", settings[2])
+    return {name: output["value"] for name, output in json.loads(shown.stdout).items()}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route", "function"),
+    [
+        ("POST", "/zip-jobs", "POST /zip-jobs", "sluice-local-zip-enqueue"),
+        ("GET", "/zip-jobs?limit=1", "GET /zip-jobs", "sluice-local-zip-status"),
+        ("GET", "/zip-jobs/one", "GET /zip-jobs/{jobId}", "sluice-local-zip-status"),
+        ("DELETE", "/zip-jobs/one", "DELETE /zip-jobs/{jobId}", "sluice-local-zip-status"),
+        ("GET", "/elsewhere", "$default", "sluice-local-zip-status"),
+    ],
+)
+def test_route_reaches_its_function(outputs: dict[str, str], method: str, path: str, route: str, function: str) -> None:
+    body = b"{}" if method == "POST" else None
+    with urlopen(Request(outputs["api_base"] + path, data=body, method=method), timeout=30) as answer:
+        assert json.load(answer) == [function, route]
+
+
+def test_outputs_name_what_was_made(outputs: dict[str, str], address: str) -> None:
+    assert outputs["aws_endpoint_url"] == address
+    client = make_clients(address)
+    client["s3"].head_bucket(Bucket=outputs["zip_source_bucket"])
+    client["s3"].head_bucket(Bucket=outputs["zip_destination_bucket"])
+    assert client["dynamodb"].describe_table(TableName=outputs["zip_jobs_table"])["Table"]["TableStatus"] == "ACTIVE"
+    names = ["RedrivePolicy", "VisibilityTimeout"]
+    queue = client["sqs"].get_queue_attributes(QueueUrl=outputs["zip_queue_url"], AttributeNames=names)["Attributes"]
+    dead = client["sqs"].get_queue_attributes(QueueUrl=outputs["zip_dlq_url"], AttributeNames=["QueueArn"])[
+        "Attributes"
+    ]
+    assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 3}
+
+
+@pytest.mark.usefixtures("outputs")
+def test_second_plan_is_empty(terraform: Terraform, settings: list[str]) -> None:
+    planned = terraform("plan", "-detailed-exitcode", *settings)
+    assert planned.returncode == 0, planned.stdout
+
+
+# Last in the file: what the others look at is gone afterwards.
+@pytest.mark.usefixtures("outputs")
+def test_destroy_leaves_nothing(terraform: Terraform, settings: list[str], address: str) -> None:
+    destroyed = terraform("destroy", "-auto-approve", *settings)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert list_resources(address) == []
+
+
+def make_clients(address: str) -> dict[str, Any]:
+    services = ("apigatewayv2", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sqs")
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    connect: Any = session.client  # its overloads want literal names
+    return {name: connect(name, endpoint_url=address) for name in services}
+
+
+def list_resources(address: str) -> list[object]:
+    """Everything that the configuration makes, of all kinds, whatever its name."""
+    client = make_clients(address)
+    return [
+        *client["apigatewayv2"].get_apis()["Items"],
+        *client["dynamodb"].list_tables()["TableNames"],
+        *client["events"].list_rules()["Rules"],
+        *client["iam"].list_roles()["Roles"],
+        *client["lambda"].list_functions()["Functions"],
+        *client["lambda"].list_layers()["Layers"],
+        *client["lambda"].list_event_source_mappings()["EventSourceMappings"],
+        *client["logs"].describe_log_groups()["logGroups"],
+        *client["s3"].list_buckets()["Buckets"],
+        *client["sqs"].list_queues().get("QueueUrls", []),
+    ]
