@@ -69,7 +69,7 @@ def read_settings(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
     files = [read_env_file(root / ".env"), read_env_file(root / ".local" / "outputs.env"), _DEFAULTS]
     settings = merge_layers([environment, *files])
     settings.setdefault("AWS_DEFAULT_REGION", settings["AWS_REGION"])
-    settings["API_AUTH"] = settings.get("API_AUTH") or _guess_auth(settings.get("API_BASE", ""))
+    settings["API_AUTH"] = settings.get("API_AUTH") or guess_auth(settings.get("API_BASE", ""))
     if is_loopback(settings.get("AWS_ENDPOINT_URL", "")) and not settings.get("AWS_ACCESS_KEY_ID"):
         settings.update(_LOCAL_CREDENTIALS)
     return settings
@@ -86,7 +86,8 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _guess_auth(api_base: str) -> str:
+def guess_auth(api_base: str) -> str:
+    """Return how an API at this address most likely wants to be called: ``AWS_IAM`` or ``NONE``."""
     host = urlsplit(api_base).hostname or ""
     return "AWS_IAM" if re.search(r"\.execute-api\.[\w-]+\.amazonaws\.com(\.cn)?$", host) else "NONE"
 
