@@ -1,0 +1,240 @@
+# `make help` lists the targets. Everything made here stays in this folder: .venv, .local, build.
+# Written for GNU make 3.81, which macOS has, and later.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+SHELL := /bin/sh
+
+# Whom to call
+TF ?= terraform
+PYTHON ?= $(shell sh scripts/choose_python.sh 2>/dev/null)
+VENV := $(CURDIR)/.venv
+VENV_PYTHON := $(VENV)/bin/python
+PYTEST := $(VENV)/bin/pytest
+INSTALLED := $(VENV)/installed
+
+# What a deployment goes by: infra/envs/$(ENV).tfvars
+ENV ?= dev
+# How the zips for AWS are built: auto, docker or pip
+BUILD ?= auto
+ARCH ?= x86_64
+# The offline stack: a process (MiniStack) or, with STACK=compose, containers
+STACK ?= ministack
+KEEP ?= 1
+SLUICE_PORT_BASE ?= 4566
+export SLUICE_PORT_BASE
+
+LOCAL := $(CURDIR)/.local
+LOG := $(LOCAL)/logs/make.log
+QUIETLY = $(VENV_PYTHON) scripts/run_quietly.py $(LOG)
+COMPOSE = docker compose --project-name sluice-$(SLUICE_PORT_BASE) --file docker-compose.localstack.yml
+
+# The offline stack has a copy of infra/ and a state of its own: a backend that is switched on in
+# infra/backend.tf is for AWS.
+LOCAL_ENV ?= local
+LOCAL_INFRA := $(LOCAL)/terraform/infra
+LOCAL_STATE := $(LOCAL)/terraform/local.tfstate
+LOCAL_ZIPS := $(LOCAL)/build
+LOCAL_TF = TF_DATA_DIR=$(LOCAL)/terraform/data $(TF) -chdir=$(LOCAL_INFRA)
+LOCAL_VARS = -var-file=envs/$(LOCAL_ENV).tfvars -var=aws_endpoint_url=http://127.0.0.1:$(SLUICE_PORT_BASE) \
+	-var=lambda_zip_dir=$(LOCAL_ZIPS)/lambdas -var=layer_zip_dir=$(LOCAL_ZIPS)/layers
+# MiniStack runs functions with its own interpreter on this machine; a container runs them as Lambda does.
+LOCAL_WHEELS = $(if $(filter compose,$(STACK)),--architecture $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64),--native)
+
+AWS_TF = TF_DATA_DIR=$(LOCAL)/terraform/$(ENV) $(TF) -chdir=infra
+AWS_VARS = -var-file=envs/$(ENV).tfvars -var=architecture=$(ARCH) \
+	-var=lambda_zip_dir=$(CURDIR)/build/lambdas -var=layer_zip_dir=$(CURDIR)/build/layers
+
+##@ The two commands
+
+.PHONY: demo
+demo: check-tools up deploy-local ## Start the offline stack and run every service on sample data
+	@set -a; . $(LOCAL)/outputs.env; set +a; bash scripts/demo.sh
+
+.PHONY: test
+test: check-tools setup lint typecheck unit tf-checks ## Run all checks and tests, offline
+	@$(MAKE) --no-print-directory build BUILD=pip
+	@$(MAKE) --no-print-directory integration
+	@if $(VENV_PYTHON) scripts/stack.py status >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory e2e; \
+	else \
+		trap '$(MAKE) --no-print-directory down' EXIT; \
+		$(MAKE) --no-print-directory e2e; \
+	fi
+	@$(MAKE) --no-print-directory docker-checks
+
+##@ Setting up
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-zA-Z0-9_%-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(INSTALLED) ## Install the development tools and the emulator into the checkout
+	@$(VENV_PYTHON) scripts/stack.py install
+
+.PHONY: check-tools
+check-tools: ## Check that Python, Terraform and the rest are there, and say how to get them
+	@TF="$(TF)" PYTHON="$(PYTHON)" sh scripts/check_tools.sh python terraform curl unzip
+
+.PHONY: check-python
+check-python:
+	@PYTHON="$(PYTHON)" sh scripts/check_tools.sh python
+
+$(INSTALLED): requirements-dev.txt | check-python
+	@test -x $(VENV_PYTHON) || "$(PYTHON)" -m venv $(VENV)
+	@$(VENV_PYTHON) scripts/run_quietly.py $(LOG) "installing the development tools" \
+		$(VENV_PYTHON) -m pip install --disable-pip-version-check --no-input -r requirements-dev.txt
+	@touch $@
+
+.PHONY: clean
+clean: ## Stop the offline stack and delete all that make made (the state of AWS deployments stays)
+	@if test -d .local/run; then \
+		if test -x $(VENV_PYTHON); then $(VENV_PYTHON) scripts/stack.py down; else "$(PYTHON)" scripts/stack.py down; fi; \
+	fi
+	@rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find infra lambdas layers scripts tests -type d -name __pycache__ -prune -exec rm -rf {} +
+	@echo "clean"
+
+##@ Building
+
+.PHONY: build
+build: $(INSTALLED) ## Build all zips for Lambda (BUILD=auto|docker|pip, ARCH=x86_64|arm64)
+	@$(VENV_PYTHON) layers/build.py --$(BUILD) --architecture $(ARCH)
+
+.PHONY: layers
+layers: $(INSTALLED) ## Build the zips of the layers only
+	@$(VENV_PYTHON) layers/build.py --$(BUILD) --architecture $(ARCH) --layers-only
+
+##@ The offline stack
+
+.PHONY: up
+up: $(INSTALLED) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
+ifeq ($(STACK),compose)
+	@$(QUIETLY) "starting the containers" $(COMPOSE) up --detach --build --wait
+else
+	@$(VENV_PYTHON) scripts/stack.py up
+endif
+
+.PHONY: down
+down: ## Stop the offline stack (KEEP=0 also deletes its data)
+ifeq ($(STACK),compose)
+	@$(COMPOSE) down $(if $(filter 0,$(KEEP)),--volumes)
+	@$(if $(filter 0,$(KEEP)),rm -f $(LOCAL_STATE) $(LOCAL)/outputs.json $(LOCAL)/outputs.env)
+else
+	@"$(if $(wildcard $(VENV_PYTHON)),$(VENV_PYTHON),$(PYTHON))" scripts/stack.py down $(if $(filter 0,$(KEEP)),--forget)
+endif
+
+.PHONY: deploy-local
+deploy-local: check-tools $(INSTALLED) ## Build and apply the Terraform to the offline stack (after up)
+	@$(QUIETLY) "building for the offline stack" $(VENV_PYTHON) layers/build.py --pip $(LOCAL_WHEELS) --output $(LOCAL_ZIPS)
+	@rm -rf $(LOCAL_INFRA) && mkdir -p $(LOCAL_INFRA) && cp -R infra/. $(LOCAL_INFRA) && rm -rf $(LOCAL_INFRA)/backend.tf \
+		$(LOCAL_INFRA)/*_override.tf $(LOCAL_INFRA)/.terraform $(LOCAL_INFRA)/terraform.tfstate*
+	@$(QUIETLY) "preparing Terraform" env $(LOCAL_TF) init -input=false -no-color
+	@$(QUIETLY) "applying the Terraform" env $(LOCAL_TF) apply -input=false -no-color -auto-approve -compact-warnings \
+		-state=$(LOCAL_STATE) $(LOCAL_VARS)
+	@$(LOCAL_TF) output -json -state=$(LOCAL_STATE) | $(VENV_PYTHON) scripts/write_outputs.py .local
+
+.PHONY: plan-local
+plan-local: ## Show what deploy-local would change; exit status 2 if anything
+	@$(LOCAL_TF) plan -input=false -no-color -compact-warnings -detailed-exitcode -state=$(LOCAL_STATE) $(LOCAL_VARS)
+
+.PHONY: destroy-local
+destroy-local: ## Destroy what deploy-local made
+	@$(QUIETLY) "destroying" env $(LOCAL_TF) destroy -input=false -no-color -auto-approve -state=$(LOCAL_STATE) $(LOCAL_VARS)
+
+.PHONY: test-flow
+test-flow: ## Create a ZIP job and check its archive (PREFIX=)
+	@bash scripts/test_flow.sh $(if $(filter undefined,$(origin PREFIX)),,"$(PREFIX)")
+
+.PHONY: generate-pdfs
+generate-pdfs: guard-COUNT ## Write sample PDFs (COUNT=)
+	@bash scripts/generate_pdfs.sh $(COUNT)
+
+.PHONY: bulk-upload
+bulk-upload: ## Upload many files to the source bucket (ARGS="--generate 500"; ARGS=--help says more)
+	@bash scripts/bulk_upload.sh $(ARGS)
+
+.PHONY: logs
+logs: guard-SERVICE $(INSTALLED) ## Print a function's log lines (SERVICE=zip-worker, SINCE=1h, FOLLOW=1)
+	@$(VENV_PYTHON) scripts/show_logs.py "$(SERVICE)" $(if $(SINCE),--since $(SINCE)) $(if $(filter 1,$(FOLLOW)),--follow)
+
+##@ AWS (ENV=dev: infra/envs/dev.tfvars)
+
+.PHONY: tf-init
+tf-init: check-tools aws-env ## Prepare Terraform for an environment
+	@mkdir -p $(LOCAL)/terraform/$(ENV)
+	@$(AWS_TF) init -input=false
+	@$(AWS_TF) workspace select -or-create $(ENV)
+
+.PHONY: tf-plan
+tf-plan: aws-ready ## Show what tf-apply would change
+	@$(AWS_TF) plan $(AWS_VARS) $(ARGS)
+
+.PHONY: tf-apply
+tf-apply: aws-ready $(INSTALLED) ## Deploy the zips of `make build` (asks first; ARGS=-auto-approve does not)
+	@$(AWS_TF) apply $(AWS_VARS) $(ARGS)
+	@$(AWS_TF) output -json | $(VENV_PYTHON) scripts/write_outputs.py .local
+
+.PHONY: tf-destroy
+tf-destroy: aws-ready ## Destroy an environment (asks first)
+	@$(AWS_TF) destroy $(AWS_VARS) $(ARGS)
+
+.PHONY: aws-env
+aws-env:
+	@test "$(ENV)" != local || { echo "ENV=local is the offline stack: make up deploy-local" >&2; exit 1; }
+	@test -f infra/envs/$(ENV).tfvars || { echo "there is no infra/envs/$(ENV).tfvars" >&2; exit 1; }
+
+.PHONY: aws-ready
+aws-ready: aws-env
+	@test -d build/lambdas || { echo "there are no zips yet: make build" >&2; exit 1; }
+	@test -f $(LOCAL)/terraform/$(ENV)/environment || $(MAKE) --no-print-directory tf-init ENV=$(ENV)
+
+##@ Checks
+
+.PHONY: fmt
+fmt: $(INSTALLED) ## Format Python and Terraform
+	@$(VENV)/bin/ruff check --quiet --fix . && $(VENV)/bin/ruff format . && $(TF) fmt -recursive infra
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check format and style of Python, shell and Terraform
+	@echo "lint"
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/shellcheck --external-sources .ci/run $$(find scripts -name '*.sh')
+	@$(TF) fmt -check -recursive -diff infra
+
+.PHONY: typecheck
+typecheck: $(INSTALLED) ## Check types
+	@echo "types"
+	@$(VENV)/bin/mypy lambdas layers scripts tests
+
+.PHONY: unit
+unit: $(INSTALLED) ## Run the unit tests (PYTEST_ARGS=)
+	@echo "unit tests"
+	@$(PYTEST) -q -n auto tests/unit $(PYTEST_ARGS)
+
+.PHONY: tf-checks
+tf-checks: check-tools setup ## Validate and test the Terraform
+	@echo "Terraform checks"
+	@$(PYTEST) -q tests/infra $(PYTEST_ARGS)
+
+.PHONY: integration
+integration: check-tools setup ## Run the tests that start servers of their own (PYTEST_ARGS=)
+	@echo "integration tests"
+	@$(PYTEST) -q -m "not docker" tests/integration $(wildcard tests/faults) $(PYTEST_ARGS)
+
+.PHONY: e2e
+e2e: up deploy-local ## Run the end-to-end tests against the offline stack (PYTEST_ARGS=)
+	@echo "end-to-end tests"
+	@set -a; . $(LOCAL)/outputs.env; set +a; $(PYTEST) -q tests/e2e $(PYTEST_ARGS)
+
+.PHONY: docker-checks
+docker-checks: check-tools setup ## Run the tests that need a Docker engine; skipped where none answers
+	@echo "Docker checks"
+	@$(PYTEST) -q -m docker tests $(PYTEST_ARGS)
+
+guard-%:
+	@test -n "$($*)" || { echo "$* is needed: make ... $*=..." >&2; exit 1; }

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Checks what cannot be installed into the checkout, and says of each missing thing how to get it.
+#   TF=terraform PYTHON=python3.13 scripts/check_tools.sh python terraform curl unzip
+set -u
+missing=0
+
+say_missing() {
+  printf 'missing: %s\n' "$1" >&2
+  missing=1
+}
+
+check_python() {
+  python=${PYTHON:-}
+  if [ -z "$python" ]; then
+    python=$(sh "$(dirname "$0")/choose_python.sh") || { missing=1; return; }
+  fi
+  if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; then
+    say_missing "a Python 3.12 or newer: '$python' is none"
+  elif ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    say_missing "the venv module of $python: apt-get install python3-venv"
+  fi
+}
+
+check_terraform() {
+  tf=${TF:-terraform}
+  if ! command -v "$tf" >/dev/null 2>&1; then
+    say_missing "$tf 1.7 or newer: https://developer.hashicorp.com/terraform/install, or OpenTofu
+         (https://opentofu.org/docs/intro/install) and then 'make TF=tofu ...'"
+    return
+  fi
+  version=$("$tf" version 2>/dev/null | sed -n 's/^Terraform v//p;s/^OpenTofu v//p' | head -n 1)
+  major=${version%%.*}
+  rest=${version#*.}
+  minor=${rest%%.*}
+  if [ "${major:-0}" -lt 1 ] || { [ "$major" -eq 1 ] && [ "$minor" -lt 7 ]; }; then
+    say_missing "$tf 1.7 or newer, this is ${version:-unknown}: https://developer.hashicorp.com/terraform/install"
+  fi
+}
+
+for tool in "$@"; do
+  case $tool in
+    python) check_python ;;
+    terraform) check_terraform ;;
+    *) command -v "$tool" >/dev/null 2>&1 || say_missing "$tool: apt-get install $tool, or brew install $tool" ;;
+  esac
+done
+exit "$missing"

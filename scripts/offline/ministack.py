@@ -1,0 +1,158 @@
+"""Starting, finding and stopping the emulator."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from offline.places import Places, StackError
+from offline.processes import find_listener, identify, stop_group
+
+START_SECONDS = 60.0
+# Saving the state at the end takes a second or two with a full stack.
+STOP_SECONDS = 30.0
+LOG_TAIL_LINES = 20
+# All that the emulator, and the functions that inherit from it, see of the user's environment: no
+# credentials, profiles or endpoints of real accounts. AUTH=true turns the enforcement of IAM policies on.
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "AUTH", "LOG_LEVEL")
+
+
+@dataclass(frozen=True)
+class Running:
+    """An emulator of this checkout that runs."""
+
+    pid: int
+    identity: str
+    port: int
+    auth: bool
+
+
+def find_running(places: Places) -> Running | None:
+    """Return the emulator that this checkout started, if it still runs."""
+    try:
+        running = Running(**json.loads(places.run_file.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return running if identify(running.pid) == running.identity else None
+
+
+def wants_auth(environment: Mapping[str, str]) -> bool:
+    """Tell whether the emulator is to enforce IAM policies, as the emulator reads it."""
+    return environment.get("AUTH", "").lower() == "true"
+
+
+def check_same(running: Running, places: Places, environment: Mapping[str, str]) -> None:
+    """Raise StackError when what runs is not what is asked for."""
+    if running.port != places.port:
+        raise StackError(
+            f"this checkout's stack already runs on port {running.port}, not {places.port}: `make down` first"
+        )
+    if running.auth != wants_auth(environment):
+        how = "with" if running.auth else "without"
+        raise StackError(f"the stack already runs {how} IAM enforcement (AUTH=true): `make down` first")
+
+
+def start(places: Places, python: Path, environment: Mapping[str, str]) -> Running:
+    """Start the emulator and wait until it answers; raises StackError with the reason and the log's end."""
+    check_port_free(places.port)
+    shutil.rmtree(places.temporary, ignore_errors=True)
+    for folder in (places.temporary, places.data, places.log.parent, places.run_file.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    with places.log.open("ab") as log:
+        process = subprocess.Popen(
+            [str(python), "-m", "ministack"],
+            env=make_environment(places, environment),
+            cwd=places.temporary,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_healthy(places, process)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    # Only now: an interpreter may replace itself while it starts (macOS's does) and change its command.
+    running = Running(process.pid, identify(process.pid) or "", places.port, wants_auth(environment))
+    places.run_file.write_text(json.dumps(asdict(running)))
+    return running
+
+
+def make_environment(places: Places, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the emulator's environment: a few variables of the user's, and its own."""
+    kept = {name: environment[name] for name in INHERITED if name in environment}
+    return kept | {
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(places.port),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(places.data / "s3"),
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(places.data / "state"),
+        "TMPDIR": str(places.temporary),
+        # The user's own profiles and containers are none of the emulator's business.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "DOCKER_HOST": f"unix://{places.temporary}/no-docker.sock",
+    }
+
+
+def check_port_free(port: int) -> None:
+    """Raise StackError naming the program that has the port."""
+    with socket.socket() as probe:
+        # As servers do, so that connections of an emulator stopped a moment ago are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            owner = find_listener(port) or "another program"
+            raise StackError(
+                f"port {port} is taken ({owner}): stop that, or choose another by SLUICE_PORT_BASE=<port>"
+            ) from error
+
+
+def is_healthy(places: Places) -> bool:
+    """Tell whether the emulator answers."""
+    # Not by urllib, which would ask a proxy that the user's environment names.
+    connection = HTTPConnection("127.0.0.1", places.port, timeout=2)
+    try:
+        connection.request("GET", "/_localstack/health")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _wait_until_healthy(places: Places, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise StackError(f"the emulator ended with status {process.returncode}:\n{_tail(places.log)}")
+        if is_healthy(places):
+            return
+        time.sleep(0.1)
+    raise StackError(f"the emulator did not answer within {START_SECONDS:.0f} s:\n{_tail(places.log)}")
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    return "\n".join(f"    {line}" for line in [*lines, f"(all of it: {log})"])
+
+
+def stop(places: Places) -> bool:
+    """Stop the emulator and its functions, giving it time to save its state; tell whether it ran."""
+    running = find_running(places)
+    stopped = running is not None and stop_group(running.pid, running.identity, grace_seconds=STOP_SECONDS)
+    places.run_file.unlink(missing_ok=True)
+    shutil.rmtree(places.temporary, ignore_errors=True)
+    return stopped

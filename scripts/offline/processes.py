@@ -1,0 +1,87 @@
+"""Knowing and ending processes of ours, and none of anybody else's, with the standard library alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+PROC = Path("/proc")
+LISTENING = "0A"
+START_TIME_FIELD = 19  # of /proc/<pid>/stat, counted after the command's closing parenthesis
+
+
+def identify(pid: int) -> str | None:
+    """Return what tells a process from a later one with the same PID (start time, command), None if there is none."""
+    return _identify_by_proc(pid) if sys.platform == "linux" else _identify_by_ps(pid)
+
+
+def _identify_by_proc(pid: int) -> str | None:
+    try:
+        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        command = (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return None
+    if fields[0] in {"Z", "X"}:
+        return None
+    return f"{fields[START_TIME_FIELD]} {command}"
+
+
+def _identify_by_ps(pid: int) -> str | None:
+    command = ["ps", "-o", "state=", "-o", "lstart=", "-o", "command=", "-p", str(pid)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    state, _, rest = answer.partition(" ")
+    return None if not answer or state.startswith("Z") else rest.strip()
+
+
+def stop_group(pid: int, identity: str, *, grace_seconds: float) -> bool:
+    """End a process that leads its group, and the rest of the group; tell whether it was still there.
+
+    Nothing is signalled unless the PID still belongs to the identified process. It has `grace_seconds` to
+    save its state before it is killed; what it started and left behind is killed at once after it.
+    """
+    if identify(pid) != identity:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace_seconds
+    while identify(pid) == identity and time.monotonic() < deadline:
+        # Ours to reap if this very process started it; a zombie would stay for ever.
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.05)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    return True
+
+
+def find_listener(port: int) -> str | None:
+    """Name the program that listens on a TCP port, as far as this user may know it."""
+    pids = list(_find_by_proc(port) if sys.platform == "linux" else _find_by_lsof(port))
+    for pid in pids:
+        identity = identify(pid)
+        if identity:
+            return f"PID {pid}: {identity.partition(' ')[2][:100]}"
+    return None
+
+
+def _find_by_proc(port: int) -> Iterator[int]:
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            rows = [line.split() for line in (PROC / "net" / table).read_text().splitlines()[1:]]
+            inodes |= {row[9] for row in rows if row[3] == LISTENING and int(row[1].rpartition(":")[2], 16) == port}
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    for folder in PROC.glob("[0-9]*/fd"):
+        with suppress(OSError):
+            if any(str(link.readlink()) in wanted for link in folder.iterdir()):
+                yield int(folder.parent.name)
+
+
+def _find_by_lsof(port: int) -> Iterator[int]:
+    with suppress(FileNotFoundError):
+        command = ["lsof", "-nP", "-t", f"-iTCP:{port}", "-sTCP:LISTEN"]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        yield from map(int, answer.split())

@@ -1,0 +1,54 @@
+"""The emulator's virtual environment."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+from offline.places import Places, StackError
+
+OLDEST_PYTHON = (3, 12)
+
+
+def check_python(version: tuple[int, int]) -> None:
+    """Raise StackError for a Python that cannot run the functions, saying how to get one that can."""
+    if version < OLDEST_PYTHON:
+        raise StackError(
+            f"Python {version[0]}.{version[1]} is too old: the offline stack runs the functions with its own "
+            "interpreter and needs 3.12 or newer, 3.13 for choice. Get it from https://www.python.org/downloads/, "
+            "or by `brew install python@3.13`, `apt-get install python3.13 python3.13-venv`, "
+            "`uv python install 3.13` or `pyenv install 3.13`, then `make clean setup`."
+        )
+
+
+def ensure_venv(places: Places) -> Path:
+    """Make the virtual environment unless it is there with today's requirements; returns its interpreter.
+
+    Functions run with this interpreter whatever runtime they declare, so it is the one that runs this code:
+    the one that native wheels were chosen for. Raises StackError when it cannot be made.
+    """
+    check_python((sys.version_info.major, sys.version_info.minor))
+    python = places.venv / "bin" / "python"
+    stamp = places.venv / "installed"
+    content = places.requirements.read_bytes() + sys.version.encode()
+    wanted = hashlib.sha256(content).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted and python.exists():
+        return python
+    print("  installing the emulator ...", flush=True)
+    if places.venv.is_symlink():
+        places.venv.unlink()  # or clearing it would clear somebody else's folder
+    _run([sys.executable, "-m", "venv", "--clear", str(places.venv)], "cannot make a virtual environment")
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input"]
+    _run([*pip, "-r", str(places.requirements)], "cannot install the emulator")
+    stamp.write_text(wanted)
+    return python
+
+
+def _run(command: list[str], failure: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode == 0:
+        return
+    output = f"{done.stdout}\n{done.stderr}"
+    hint = " (Debian: apt-get install python3-venv)" if "ensurepip" in output else ""
+    lines = [line for line in output.splitlines() if line.strip() and not line.startswith("WARNING")]
+    raise StackError("\n    ".join([failure + hint, *lines[-8:]]))

@@ -1,0 +1,87 @@
+"""The offline stack: `python scripts/stack.py up | down [--forget] | status`.
+
+SLUICE_PORT_BASE (default 4566) is the emulator's port on loopback; AUTH=true makes it enforce IAM policies.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from offline import ministack
+from offline.places import Places, StackError, read_places
+from offline.virtualenv import ensure_venv
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def install(places: Places) -> None:
+    """Make the emulator's virtual environment."""
+    ensure_venv(places)
+
+
+def start(places: Places) -> None:
+    """Start what does not run yet."""
+    running = ministack.find_running(places)
+    if running:
+        ministack.check_same(running, places, os.environ)
+        if ministack.is_healthy(places):
+            print(f"offline stack: already up at {places.address}")
+            return
+        print("offline stack: does not answer, starting it again")
+        ministack.stop(places)
+    started = ministack.start(places, ensure_venv(places), os.environ)
+    print(f"offline stack: up at {places.address} (PID {started.pid}, log {places.log})")
+
+
+def stop(places: Places, *, forget: bool) -> None:
+    """Stop what runs; `forget` also deletes the data and what Terraform and the scripts know of it."""
+    print("offline stack: stopped" if ministack.stop(places) else "offline stack: was not running")
+    if forget:
+        shutil.rmtree(places.data, ignore_errors=True)
+        for pattern in ("terraform/local.tfstate*", "outputs.json", "outputs.env"):
+            for path in places.local.glob(pattern):
+                path.unlink()
+        print("offline stack: data forgotten")
+
+
+def show_status(places: Places) -> int:
+    """Print whether the stack runs; returns 0 when it does and answers."""
+    running = ministack.find_running(places)
+    if not running:
+        print("offline stack: not running")
+        return 1
+    healthy = running.port == places.port and ministack.is_healthy(places)
+    print(f"offline stack: PID {running.pid}, port {running.port}, {'answers' if healthy else 'does not answer'}")
+    return 0 if healthy else 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Start, stop or show the offline stack.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("install", help="only make the emulator's virtual environment")
+    commands.add_parser("up", help="start it; does nothing if it runs")
+    down = commands.add_parser("down", help="stop it, keeping its data")
+    down.add_argument("--forget", action="store_true", help="delete its data, too")
+    commands.add_parser("status", help="exit status 0 if it runs and answers")
+    chosen = parser.parse_args(arguments)
+    try:
+        places = read_places(ROOT, os.environ)
+        if chosen.command == "status":
+            return show_status(places)
+        if chosen.command == "install":
+            install(places)
+        elif chosen.command == "up":
+            start(places)
+        else:
+            stop(places, forget=chosen.forget)
+    except StackError as error:
+        print(f"offline stack: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
