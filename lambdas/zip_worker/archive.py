@@ -33,6 +33,11 @@ class BlockRequest:
         """Whether the block is all of its source."""
         return self.length == self.source.size
 
+    @property
+    def is_last(self) -> bool:
+        """Whether the source ends with the block."""
+        return self.start + self.length == self.source.size
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -55,16 +60,20 @@ def block_requests(members: Iterable[Member], block_size: int) -> Iterator[Block
 
 
 def prepare_block(request: BlockRequest, data: bytes, compression: Compression) -> Block:
-    """Checksum a block and, if it is a whole source, deflate it: the work that need not wait for its turn.
+    """Checksum and deflate a block: the work that need not wait for its turn.
 
-    What deflate does not make smaller (PDF, JPEG) is stored.
+    The blocks of one member are deflated apart from each other and joined at byte boundaries, as pigz does, so that
+    they can be worked on side by side. A member of one block that deflate does not make smaller (PDF, JPEG) is
+    stored.
     """
     crc32 = zlib.crc32(data)
-    if compression == "deflated" and request.is_whole:
-        deflated = zlib.compress(data, _DEFLATE_LEVEL, wbits=-zlib.MAX_WBITS)
-        if len(deflated) < len(data):
-            return Block(deflated, DEFLATED, len(data), crc32)
-    return Block(data, STORED, len(data), crc32)
+    if compression == "stored":
+        return Block(data, STORED, len(data), crc32)
+    compressor = zlib.compressobj(_DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflated = compressor.compress(data) + compressor.flush(zlib.Z_FINISH if request.is_last else zlib.Z_SYNC_FLUSH)
+    if request.is_whole and len(deflated) >= len(data):
+        return Block(data, STORED, len(data), crc32)
+    return Block(deflated, DEFLATED, len(data), crc32)
 
 
 def write_archive(
@@ -84,7 +93,7 @@ def write_archive(
         blocks: the blocks of :func:`block_requests` for the same members and ``block_size``, in the same order.
         cutter: takes the archive's bytes; its last part is the caller's to collect.
         block_size: bytes.
-        compression: for members of more than one block, which are compressed here; blocks say it for themselves.
+        compression: what was asked for, and is done to members of more than one block.
         after_member: called as each member is complete.
         after_block: called with the number of source bytes that each block brought.
     """
@@ -135,7 +144,10 @@ def _write_large(member: Member, blocks: Iterable[Block], cutter: PartCutter, co
     offset = cutter.position
     gap = cutter.reserve(zipformat.local_header_size(name, zip64=zip64, modified=modified))
     start = cutter.position
-    crc32 = _write_deflated(blocks, cutter) if method == DEFLATED else _write_stored(blocks, cutter)
+    crc32 = 0
+    for block in blocks:
+        crc32 = combine(crc32, block.crc32, block.size)
+        cutter.write(block.data)
     entry = Entry(
         name=name,
         modified=modified,
@@ -148,21 +160,3 @@ def _write_large(member: Member, blocks: Iterable[Block], cutter: PartCutter, co
     )
     cutter.fill(gap, zipformat.local_header(entry))
     return entry
-
-
-def _write_stored(blocks: Iterable[Block], cutter: PartCutter) -> int:
-    crc32 = 0
-    for block in blocks:
-        crc32 = combine(crc32, block.crc32, block.size)
-        cutter.write(block.data)
-    return crc32
-
-
-def _write_deflated(blocks: Iterable[Block], cutter: PartCutter) -> int:
-    crc32 = 0
-    compressor = zlib.compressobj(_DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    for block in blocks:
-        crc32 = combine(crc32, block.crc32, block.size)
-        cutter.write(compressor.compress(block.data))
-    cutter.write(compressor.flush())
-    return crc32

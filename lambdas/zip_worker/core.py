@@ -118,10 +118,11 @@ def build_archive(
         progress.files_done += 1
 
     cutter = PartCutter(plan.part_size, upload.put)
+    weight = 1 if job.compression == "stored" else 2  # a block is held twice while it is deflated
     blocks = read_ahead(
         block_requests(plan.members, settings.block_size),
         read,
-        lambda request: request.length,
+        lambda request: request.length * weight,
         concurrency=settings.read_concurrency,
         budget=settings.read_ahead_bytes,
     )

@@ -36,10 +36,10 @@ class Settings:
             max_receives=env.integer("MAX_RECEIVES", 3, 1, 1000),
             lease_seconds=env.integer("LEASE_SECONDS", 60, 1, 900),
             read_concurrency=env.integer("READ_CONCURRENCY", 16, 1, 256),
-            read_ahead_bytes=env.integer("READ_AHEAD_MB", 48, 1, 8192) * MIB,
+            read_ahead_bytes=env.integer("READ_AHEAD_MB", 32, 1, 8192) * MIB,
             upload_concurrency=env.integer("UPLOAD_CONCURRENCY", 4, 1, 64),
             part_size=env.integer("S3_PART_SIZE", 8 * MIB, MIN_PART_SIZE, 512 * MIB),
-            block_size=env.integer("S3_READ_CHUNK", 8 * MIB, 64 * 1024, 64 * MIB),
+            block_size=env.integer("S3_READ_CHUNK", 4 * MIB, 64 * 1024, 64 * MIB),
             max_members=env.integer("MAX_MEMBERS", 200_000, 1, 5_000_000),
         )
         env.check()
