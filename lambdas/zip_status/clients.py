@@ -43,7 +43,14 @@ def get_dynamodb() -> "DynamoDBClient":
 @cache
 def get_s3(*, path_style: bool) -> "S3Client":
     """Return the one S3 client of this execution environment; it only signs."""
-    style = Config(signature_version="s3v4", s3={"addressing_style": "path" if path_style else "virtual"})
+    # botocore still signs us-east-1 for the global address unless told otherwise.
+    style = Config(
+        signature_version="s3v4",
+        s3={
+            "addressing_style": "path" if path_style else "virtual",
+            "us_east_1_regional_endpoint": "regional",
+        },
+    )
     return get_session().client("s3", config=style)
 
 

@@ -224,7 +224,7 @@ def name_download(item: Item) -> str:
 
 def choose_lifetime(item: Item, credentials_seconds: Iterable[int]) -> int:
     """Return for how many seconds to sign: what the job asks for, or less if the credentials end sooner."""
-    return max(1, min(int(item["presignTtlSeconds"]), *credentials_seconds))
+    return max(1, min([int(item["presignTtlSeconds"]), *credentials_seconds]))
 
 
 def read_expiry(url: str) -> str:
