@@ -89,6 +89,15 @@ def test_outputs_name_what_was_made(outputs: dict[str, str], address: str) -> No
     assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 3}
 
 
+def test_destination_bucket_forgets_key_lists_and_stale_uploads(outputs: dict[str, str], address: str) -> None:
+    bucket = outputs["zip_destination_bucket"]
+    rules = make_clients(address)["s3"].get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    by_name = {rule["ID"]: rule for rule in rules if rule["Status"] == "Enabled"}
+    assert by_name["expire-key-lists"]["Filter"]["Prefix"] == ".zip-jobs/"
+    assert by_name["expire-key-lists"]["Expiration"]["Days"] == 7
+    assert by_name["abort-stale-uploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 2
+
+
 @pytest.mark.usefixtures("outputs")
 def test_second_plan_is_empty(terraform: Terraform, settings: list[str]) -> None:
     planned = terraform("plan", "-detailed-exitcode", *settings)
