@@ -7,11 +7,10 @@ for name in python3.13 python3.14 python3.12 python3; do
     exit 0
   fi
 done
-cat >&2 <<'TEXT'
-Python 3.12 or newer is missing (3.13 for choice). Get it from https://www.python.org/downloads/, or by one of
-  brew install python@3.13
-  apt-get install python3.13 python3.13-venv
-  uv python install 3.13
-  pyenv install 3.13
-TEXT
+printf '%s\n' >&2 \
+  "Python 3.12 or newer is missing (3.13 for choice). Get it from https://www.python.org/downloads/, or by one of" \
+  "  brew install python@3.13" \
+  "  apt-get install python3.13 python3.13-venv" \
+  "  uv python install 3.13" \
+  "  pyenv install 3.13"
 exit 1

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 GROUP_PREFIX = "/aws/lambda/"
 POLL_SECONDS = 2.0
+# Lambda's own lines around an invocation; what is not ours and not these (a traceback) is worth seeing.
+PLATFORM_LINE = re.compile(r"(INIT_START|START|END|REPORT) ")
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -56,7 +58,7 @@ def read_lines(logs: CloudWatchLogsClient, group: str, since_ms: int, seen: set[
         for event in page["events"]:
             # The emulator gives its events no id.
             identity = event.get("eventId") or f"{event['logStreamName']} {event['timestamp']} {event['message']}"
-            if identity not in seen:
+            if identity not in seen and not PLATFORM_LINE.match(event["message"]):
                 seen.add(identity)
                 yield event["timestamp"], event["message"].rstrip()
 

@@ -25,7 +25,8 @@ def _identify_by_proc(pid: int) -> str | None:
         command = (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
         return None
-    if fields[0] in {"Z", "X"}:
+    # A process loses its command before it becomes a zombie: it has ended, too.
+    if fields[0] in {"Z", "X"} or not command:
         return None
     return f"{fields[START_TIME_FIELD]} {command}"
 

@@ -1,0 +1,134 @@
+"""The offline stack, started and stopped as `make up` and `make down` do, with data of its own."""
+
+import io
+import json
+import os
+import signal
+import socket
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from offline import ministack
+from offline.places import Places, StackError
+from offline.processes import identify
+from offline.virtualenv import ensure_venv
+
+ROOT = Path(__file__).parents[3]
+HANDLER = "import os\ndef handler(event, context):\n    return {'pid': os.getpid(), 'seen': dict(os.environ)}\n"
+# The emulator is meant to outlive the object that started it.
+pytestmark = pytest.mark.filterwarnings("ignore:.*Popen.__del__:pytest.PytestUnraisableExceptionWarning")
+ROLE = "arn:aws:iam::000000000000:role/any"
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Iterator[Places]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    made = Places(tmp_path / ".local", ROOT / ".local/ministack-venv", ROOT / "requirements-ministack.txt", port)
+    yield made
+    ministack.stop(made)
+
+
+def start(places: Places) -> ministack.Running:
+    environment = {"PATH": os.environ["PATH"], "AWS_PROFILE": "mine", "AWS_SECRET_ACCESS_KEY": "mine"}
+    return ministack.start(places, ensure_venv(places), environment)
+
+
+def make_client(service: Any, places: Places) -> Any:
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    return session.client(service, endpoint_url=places.address)
+
+
+def call(places: Places) -> dict[str, Any]:
+    answer = make_client("lambda", places).invoke(FunctionName="kept")
+    result: dict[str, Any] = json.load(answer["Payload"])
+    return result
+
+
+def wait_until_gone(pid: int) -> None:
+    # A kill is sent at once, but the end of a process takes its time.
+    for _ in range(100):
+        if identify(pid) is None:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"process {pid} is still there")
+
+
+def fill(places: Places) -> None:
+    """Make one of each thing that has to survive a stop."""
+    s3 = make_client("s3", places)
+    s3.create_bucket(Bucket="kept")
+    s3.put_object(Bucket="kept", Key="a/b", Body=b"x" * 100_000)
+    make_client("sqs", places).create_queue(QueueName="kept")
+    table = {"AttributeName": "id", "AttributeType": "S"}
+    dynamodb = make_client("dynamodb", places)
+    dynamodb.create_table(
+        TableName="kept",
+        AttributeDefinitions=[table],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    dynamodb.put_item(TableName="kept", Item={"id": {"S": "one"}})
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("app.py", HANDLER)
+    make_client("lambda", places).create_function(
+        FunctionName="kept", Runtime="python3.13", Role=ROLE, Handler="app.handler", Code={"ZipFile": code.getvalue()}
+    )
+
+
+def test_stop_keeps_everything_and_ends_all_processes(places: Places) -> None:
+    first = start(places)
+    fill(places)
+    worker = call(places)["pid"]
+    assert identify(worker) is not None
+    assert ministack.stop(places)
+    assert identify(first.pid) is None
+    wait_until_gone(worker)
+    assert not places.temporary.exists()
+
+    start(places)
+    body = make_client("s3", places).get_object(Bucket="kept", Key="a/b")["Body"].read()
+    assert body == b"x" * 100_000
+    assert make_client("sqs", places).get_queue_url(QueueName="kept")["QueueUrl"].endswith("/kept")
+    assert make_client("dynamodb", places).get_item(TableName="kept", Key={"id": {"S": "one"}})["Item"]
+    assert call(places)["pid"] != worker
+
+
+def test_functions_see_no_credentials_of_the_user_and_live_in_the_checkout(places: Places) -> None:
+    start(places)
+    fill(places)
+    seen = call(places)["seen"]
+    assert "AWS_PROFILE" not in seen
+    assert seen["AWS_SECRET_ACCESS_KEY"] == "test"
+    assert seen["AWS_ENDPOINT_URL"] == places.address
+    assert seen["LAMBDA_TASK_ROOT"].startswith(str(places.temporary))
+
+
+def test_killed_emulator_is_noticed_and_can_be_started_again(places: Places) -> None:
+    running = start(places)
+    assert ministack.find_running(places) == running
+    os.kill(running.pid, signal.SIGKILL)
+    os.waitpid(running.pid, 0)
+    assert ministack.find_running(places) is None
+    assert not ministack.stop(places)
+    start(places)
+    assert ministack.is_healthy(places)
+
+
+def test_emulator_that_ends_at_once_shows_the_end_of_its_log(places: Places, tmp_path: Path) -> None:
+    failing = tmp_path / "python"
+    failing.write_text("#!/bin/sh\necho the reason\nexit 7\n")
+    failing.chmod(0o755)
+    started = time.monotonic()
+    with pytest.raises(StackError, match=r"(?s)ended with status 7.*the reason"):
+        ministack.start(places, failing, os.environ)
+    assert time.monotonic() - started < ministack.START_SECONDS
+    assert not places.run_file.exists()

@@ -1,0 +1,114 @@
+"""The zips as they are built from the checkout: complete, reproducible, the same by Docker and by pip."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from inputs import find_layers, find_packages, read_layers_of
+from wheels import find_docker_problem
+
+ROOT = Path(__file__).parents[3]
+# zip-settler lives in the worker's zip.
+HANDLERS = {"zip_worker": ["zip_worker.app", "zip_worker.dead_letters"]}
+# Run with nothing but boto3 besides the zips, and nothing of a function's settings in the environment.
+IMPORT_HANDLER = """
+import importlib, sys
+import boto3
+found = importlib.import_module(sys.argv[1])
+assert callable(found.lambda_handler)
+roots = tuple(sys.argv[2:])
+for name in ("aws_lambda_powertools", "pydantic"):
+    module = sys.modules.get(name)
+    assert module is None or module.__file__.startswith(roots), (name, module.__file__)
+"""
+
+
+def build(output: Path, *options: str) -> dict[str, bytes]:
+    """Build into a folder; gives each zip's bytes by its path there."""
+    command = [sys.executable, str(ROOT / "layers/build.py"), "--output", str(output), *options]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {path.relative_to(output).as_posix(): path.read_bytes() for path in sorted(output.glob("l*/*.zip"))}
+
+
+@pytest.fixture(scope="session")
+def native_zips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Zips with wheels for the interpreter of the tests, which is the one that imports them here."""
+    output = tmp_path_factory.mktemp("native")
+    build(output, "--pip", "--native")
+    return output
+
+
+@pytest.fixture(scope="session")
+def lambda_zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return build(tmp_path_factory.mktemp("pip"), "--pip")
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter that has boto3 and nothing else."""
+    folder = tmp_path_factory.mktemp("bare")
+    python = folder / "bin/python"
+    pins = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if line.startswith("boto3==")]
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", *pins]
+    subprocess.run(pip, check=True, capture_output=True)
+    return python
+
+
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [(package, module) for package in find_packages(ROOT) for module in HANDLERS.get(package, [f"{package}.app"])],
+)
+def test_handler_imports_from_zip_and_layers_alone(
+    package: str, module: str, native_zips: Path, bare_python: Path, tmp_path: Path
+) -> None:
+    roots = []
+    for name, zips in [(package, "lambdas"), *((layer, "layers") for layer in read_layers_of(ROOT, package))]:
+        with zipfile.ZipFile(native_zips / zips / f"{name}.zip") as archive:
+            archive.extractall(tmp_path / name)
+        roots.append(str(tmp_path / name / "python" if zips == "layers" else tmp_path / name))
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(roots), "AWS_DEFAULT_REGION": "us-east-1"}
+    command = [str(bare_python), "-W", "error::ImportWarning", "-c", IMPORT_HANDLER, module, *roots]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_function_without_its_layers_does_not_import(native_zips: Path, bare_python: Path, tmp_path: Path) -> None:
+    # Shows that the test above would notice a missing layer.
+    with zipfile.ZipFile(native_zips / "lambdas/zip_worker.zip") as archive:
+        archive.extractall(tmp_path)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+    command = [str(bare_python), "-c", IMPORT_HANDLER, "zip_worker.app"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert "No module named 'aws_lambda_powertools'" in done.stderr
+
+
+def test_every_layer_and_function_has_a_zip(lambda_zips: dict[str, bytes]) -> None:
+    wanted = {f"lambdas/{name}.zip" for name in find_packages(ROOT)}
+    assert set(lambda_zips) == wanted | {f"layers/{name}.zip" for name in find_layers(ROOT)}
+
+
+def test_building_again_elsewhere_gives_the_same_bytes(lambda_zips: dict[str, bytes], tmp_path: Path) -> None:
+    assert build(tmp_path / "again", "--pip") == lambda_zips
+
+
+def test_arm_layers_hold_arm_libraries(tmp_path: Path) -> None:
+    build(tmp_path, "--pip", "--architecture", "arm64")
+    with zipfile.ZipFile(tmp_path / "layers/pydantic.zip") as archive:
+        libraries = [name for name in archive.namelist() if name.endswith(".so")]
+    assert libraries
+    assert [name for name in libraries if "cpython-313-aarch64-linux-gnu" not in name] == []
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
+def test_docker_and_pip_give_the_same_bytes(architecture: str, tmp_path: Path) -> None:
+    if find_docker_problem():
+        pytest.skip("skipped: no Docker")
+    by_docker = build(tmp_path / "docker", "--docker", "--architecture", architecture)
+    assert by_docker == build(tmp_path / "pip", "--pip", "--architecture", architecture)

@@ -1,0 +1,230 @@
+"""Which layers and functions are built, when, and what stops a build."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import build as build_module
+import inputs
+from build import build_layers, check_sizes, main, make_layers, read_arguments
+from inputs import Build, find_layers, find_packages, read_layers_of
+from tests.unit.build.conftest import WriteFiles
+from wheels import BuildError, check_pins, explain, read_pins, run
+
+ROOT = Path(__file__).parents[3]
+CHECKOUT = {
+    "layers/one/requirements.txt": "thing==1.0\n",
+    "lambdas/alpha/app.py": "lambda_handler = print\n",
+    "lambdas/alpha/requirements.txt": "# why\n-r ../../layers/one/requirements.txt\n",
+}
+
+
+def fake_install(version: str = "1.0", body: str = "") -> Callable[..., None]:
+    def install(requirements: Path, tree: Path, **_options: Any) -> None:
+        (tree / "thing.py").parent.mkdir(parents=True, exist_ok=True)
+        (tree / "thing.py").write_text(body)
+        (tree / f"thing-{version}.dist-info").mkdir()
+        (tree / f"thing-{version}.dist-info/METADATA").write_text(f"Name: thing\nVersion: {version}\n")
+
+    return install
+
+
+@pytest.fixture
+def checkout(write_files: WriteFiles) -> Path:
+    return write_files(CHECKOUT)
+
+
+@pytest.fixture
+def pip_build(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    monkeypatch.setattr(build_module, "install_by_pip", fake_install())
+    return Build(checkout, checkout / "build", "pip")
+
+
+def test_every_layer_of_the_checkout_is_fully_pinned() -> None:
+    assert find_layers(ROOT)
+    for layer in find_layers(ROOT):
+        assert read_pins(ROOT / "layers" / layer / "requirements.txt"), layer
+
+
+def test_layers_agree_on_the_versions_they_share() -> None:
+    versions: dict[str, set[str]] = {}
+    for layer in find_layers(ROOT):
+        for name, version in read_pins(ROOT / "layers" / layer / "requirements.txt").items():
+            versions.setdefault(name, set()).add(version)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+
+
+def test_tests_run_with_the_versions_of_the_layers() -> None:
+    pinned = dict(re.findall(r"^(\S+)==(\S+)", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE))
+    for layer in find_layers(ROOT):
+        for name, version in read_pins(ROOT / "layers" / layer / "requirements.txt").items():
+            assert pinned[name] == version
+
+
+def test_every_function_of_the_checkout_names_existing_layers() -> None:
+    assert find_packages(ROOT)
+    for package in find_packages(ROOT):
+        assert read_layers_of(ROOT, package)
+
+
+@pytest.mark.parametrize("line", ["thing", "thing>=1", "thing==1.0 ; python_version > '3'", "-r other.txt"])
+def test_loose_requirement_is_refused(write_files: WriteFiles, line: str) -> None:
+    root = write_files({"requirements.txt": f"other==1\n{line}\n"})
+    with pytest.raises(BuildError, match=r"line 2: .* is not a pin"):
+        read_pins(root / "requirements.txt")
+
+
+def test_unpinned_dependency_and_wrong_version_are_named(write_files: WriteFiles) -> None:
+    root = write_files(
+        {
+            "requirements.txt": "Wanted_Thing==2.0\nabsent==1\n",
+            "tree/wanted_thing-1.0.dist-info/METADATA": "Name: wanted-thing\nVersion: 1.0\n",
+            "tree/extra-3.dist-info/METADATA": "Name: extra\nVersion: 3\n",
+        }
+    )
+    with pytest.raises(BuildError) as failure:
+        check_pins(root / "tree", root / "requirements.txt")
+    assert "extra 3 is needed but not pinned" in str(failure.value)
+    assert "absent is pinned to 1 but none was installed" in str(failure.value)
+    assert "wanted-thing is pinned to 2.0 but 1.0 was installed" in str(failure.value)
+
+
+def test_function_without_requirements_is_refused(checkout: Path) -> None:
+    (checkout / "lambdas/alpha/requirements.txt").unlink()
+    with pytest.raises(BuildError, match="is missing"):
+        read_layers_of(checkout, "alpha")
+
+
+@pytest.mark.parametrize(
+    "line", ["requests==2", "-r ../../layers/none/requirements.txt", "-r layers/one/requirements.txt"]
+)
+def test_function_needs_nothing_but_layers(checkout: Path, line: str) -> None:
+    (checkout / "lambdas/alpha/requirements.txt").write_text(line)
+    with pytest.raises(BuildError, match="line 1"):
+        read_layers_of(checkout, "alpha")
+
+
+def test_second_build_does_nothing(pip_build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert build_layers(pip_build, "pip") == {"one": "built"}
+    monkeypatch.setattr(build_module, "install_by_pip", lambda *_, **__: pytest.fail("installed again"))
+    assert build_layers(pip_build, "pip") == {"one": "unchanged"}
+
+
+def test_changed_requirements_are_built_again(pip_build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_layers(pip_build, "pip")
+    pip_build.layer_requirements("one").write_text("thing==2.0\n")
+    monkeypatch.setattr(build_module, "install_by_pip", fake_install("2.0", "new"))
+    assert build_layers(pip_build, "pip") == {"one": "built"}
+
+
+def test_damaged_zip_is_built_again(pip_build: Build) -> None:
+    build_layers(pip_build, "pip")
+    pip_build.layer_zip("one").write_bytes(b"not a zip")
+    assert build_layers(pip_build, "pip") == {"one": "built"}
+
+
+@pytest.mark.parametrize("choice", [{"architecture": "arm64"}, {"native": True}])
+def test_other_architecture_is_not_taken_for_fresh(pip_build: Build, choice: dict[str, Any]) -> None:
+    build_layers(pip_build, "pip")
+    other = Build(pip_build.root, pip_build.output, "pip", **choice)
+    assert not inputs.is_fresh(other, "one", "pip")
+    assert inputs.is_fresh(pip_build, "one", "pip")
+
+
+def test_wrong_install_leaves_no_zip_and_no_stamp(pip_build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_module, "install_by_pip", fake_install("0.9"))
+    with pytest.raises(BuildError, match=r"pinned to 1\.0 but 0\.9"):
+        build_layers(pip_build, "pip")
+    assert [path for path in pip_build.output.rglob("*") if path.is_file()] == []
+
+
+def test_failing_docker_falls_back_to_pip_only_when_left_to_choose(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_arguments: Any, **_options: Any) -> None:
+        raise BuildError("no such image")
+
+    monkeypatch.setattr(build_module, "find_docker_problem", lambda: None)
+    monkeypatch.setattr(build_module, "install_by_docker", fail)
+    monkeypatch.setattr(build_module, "install_by_pip", fake_install())
+    with pytest.raises(BuildError, match="no such image"):
+        make_layers(Build(checkout, checkout / "docker", "docker"))
+    make_layers(Build(checkout, checkout / "auto", "auto"))
+    said = capsys.readouterr()
+    assert "no such image" in said.err
+    assert "going on by pip" in said.err
+    assert "layers (pip" in said.out
+
+
+def test_docker_without_engine_is_an_error_that_names_the_way_out(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build_module, "find_docker_problem", lambda: "no Docker engine answers")
+    assert main(["--docker", "--root", str(checkout)]) == 1
+    assert "no Docker engine answers; build without Docker by `make build BUILD=pip`" in capsys.readouterr().err
+
+
+def test_whole_build_writes_zips_and_prints_sizes(pip_build: Build, capsys: pytest.CaptureFixture[str]) -> None:
+    stranger = pip_build.function_zip("gone")
+    stranger.parent.mkdir(parents=True)
+    stranger.write_bytes(b"")
+    assert main(["--pip", "--root", str(pip_build.root)]) == 0
+    assert pip_build.function_zip("alpha").is_file()
+    assert pip_build.layer_zip("one").is_file()
+    assert not stranger.exists()
+    assert re.search(r"alpha +0\.00 MB +with one", capsys.readouterr().out)
+
+
+def test_size_limit_is_an_error(
+    pip_build: Build, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build_module, "UNZIPPED_LIMIT", 40)
+    assert main(["--pip", "--root", str(pip_build.root)]) == 1
+    assert "alpha and its layers take 0.0 MB unzipped" in capsys.readouterr().err
+
+
+def test_size_limit_counts_to_the_byte() -> None:
+    check_sizes({"alpha": 250 * 1024 * 1024})
+    with pytest.raises(BuildError, match=r"beta and its layers take 250\.0 MB unzipped: Lambda allows 250 MB"):
+        check_sizes({"alpha": 1, "beta": 250 * 1024 * 1024 + 1})
+
+
+def test_full_disk_is_said_in_one_line(
+    pip_build: Build, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_arguments: Any) -> bool:
+        raise OSError(28, "No space left on device", "some.zip")
+
+    monkeypatch.setattr(build_module, "write_zip", fail)
+    assert main(["--pip", "--root", str(pip_build.root)]) == 1
+    assert capsys.readouterr().err == "build failed: No space left on device (some.zip)\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "cause"),
+    [
+        ("ERROR: [Errno 28] No space left on device", "the disk is full"),
+        ("Temporary failure in name resolution", "cannot be reached"),
+        ("No matching distribution found for thing==9", "no wheel of a pinned version"),
+        ("/usr/bin/python3: No module named pip", "has no pip"),
+    ],
+)
+def test_usual_causes_are_explained(output: str, cause: str) -> None:
+    assert cause in explain(output)
+
+
+def test_failing_tool_shows_the_end_of_what_it_said() -> None:
+    script = "import sys; print('WARNING: noise'); sys.exit('the reason')"
+    with pytest.raises(BuildError) as failure:
+        run([sys.executable, "-c", script], "it failed")
+    assert str(failure.value).splitlines() == ["it failed", "    the reason"]
+
+
+def test_native_excludes_docker(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read_arguments(["--native", "--docker"])
+    assert "--native" in capsys.readouterr().err

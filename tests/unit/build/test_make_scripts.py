@@ -1,0 +1,150 @@
+"""The small scripts behind the Makefile, and the Makefile's own answers."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from show_logs import choose_groups, parse_age
+from write_outputs import format_variables, main, read_values
+
+ROOT = Path(__file__).parents[3]
+HOSTILE = "a b'c\"d$(touch x)`e`\\\nf"
+
+
+def run(*command: str, path: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **more} if path is None else {**os.environ, "PATH": path, **more}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def make_program(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_outputs_become_plain_json_and_lines_that_a_shell_reads_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = {
+        "api_base": {"value": HOSTILE, "type": "string", "sensitive": False},
+        "empty": {"value": ""},
+        "list": {"value": ["a"]},
+        "none": {"value": None},
+    }
+    printed = subprocess.run(["printf", "%s", json.dumps(outputs)], capture_output=True, text=True, check=True).stdout
+    folder = tmp_path / "local"
+    monkeypatch.setattr("sys.stdin", (tmp_path / "in").open("w+"))
+    sys.stdin.write(printed)
+    sys.stdin.seek(0)
+    assert main([str(folder)]) == 0
+    assert json.loads((folder / "outputs.json").read_text()) == {
+        "api_base": HOSTILE,
+        "empty": "",
+        "list": ["a"],
+        "none": None,
+    }
+    script = '. "$1"; printf "%s|%s|%s|%s" "$API_BASE" "$EMPTY" "$LIST" "$NONE"'
+    read_back = run("sh", "-c", script, "sh", str(folder / "outputs.env"))
+    assert read_back.stdout == f'{HOSTILE}||["a"]|'
+    sys.stdin.close()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', "No outputs found"])
+def test_what_is_no_output_of_terraform_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected|Expecting"):
+        read_values(text)
+
+
+def test_variables_are_upper_case() -> None:
+    assert format_variables({"zip_queue_url": "http://127.0.0.1:4566/q"}) == "ZIP_QUEUE_URL=http://127.0.0.1:4566/q\n"
+
+
+def test_log_groups_are_found_by_the_end_of_the_name() -> None:
+    groups = ["/aws/lambda/sluice-local-zip-worker", "/aws/lambda/sluice-local-other-worker", "/aws/lambda/worker"]
+    assert choose_groups(groups, "zip-worker") == groups[:1]
+    assert choose_groups(groups, "sluice-local-zip-worker") == groups[:1]
+    assert choose_groups(groups, "worker") == groups
+    assert choose_groups(groups, "orker") == []
+
+
+def test_ages_have_a_unit() -> None:
+    assert [parse_age(text) for text in ("90s", "10m", "2h", "1d")] == [90, 600, 7200, 86_400]
+    with pytest.raises(Exception, match="is not an age"):
+        parse_age("10")
+
+
+def test_quiet_run_prints_one_line_and_keeps_the_rest(tmp_path: Path) -> None:
+    log = tmp_path / "logs/make.log"
+    done = run(sys.executable, "scripts/run_quietly.py", str(log), "talking", "echo", "much")
+    assert re.fullmatch(r"talking: done \(\d+\.\d s\)\n", done.stdout)
+    assert "much" in log.read_text()
+
+
+def test_quiet_run_shows_what_failed_and_its_status(tmp_path: Path) -> None:
+    log = tmp_path / "make.log"
+    done = run(sys.executable, "scripts/run_quietly.py", str(log), "failing", "sh", "-c", "echo reason >&2; exit 3")
+    assert done.returncode == 3
+    assert "failing: failed" in done.stderr
+    assert "    reason" in done.stderr
+
+
+def test_preferred_python_is_chosen_and_old_or_empty_names_are_passed_over(tmp_path: Path) -> None:
+    make_program(tmp_path / "bin", "python3.13", "exit 127")
+    make_program(tmp_path / "bin", "python3.12", "exit 0")
+    make_program(tmp_path / "bin", "python3", "exit 0")
+    chosen = run("/bin/sh", "scripts/choose_python.sh", path=str(tmp_path / "bin"))
+    assert chosen.stdout.strip() == str(tmp_path / "bin/python3.12")
+
+
+def test_missing_python_is_named_with_how_to_get_it(tmp_path: Path) -> None:
+    make_program(tmp_path / "bin", "python3", "exit 1")
+    chosen = run("/bin/sh", "scripts/choose_python.sh", path=str(tmp_path / "bin"))
+    assert chosen.returncode == 1
+    assert "brew install python@3.13" in chosen.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "fine"),
+    [("Terraform v1.7.0", True), ("OpenTofu v1.10.2", True), ("Terraform v2.0.0", True), ("Terraform v1.6.9", False)],
+)
+def test_terraform_is_new_enough(tmp_path: Path, version: str, fine: bool) -> None:
+    make_program(tmp_path / "bin", "tf", f"echo '{version}'")
+    checked = run("sh", "scripts/check_tools.sh", "terraform", TF=str(tmp_path / "bin/tf"))
+    assert (checked.returncode == 0) is fine
+    assert ("1.7 or newer" in checked.stderr) is not fine
+
+
+def test_each_missing_tool_is_named() -> None:
+    checked = run("sh", "scripts/check_tools.sh", "terraform", "no-such-tool", TF="no-such-terraform")
+    assert checked.returncode == 1
+    assert "no-such-terraform 1.7 or newer" in checked.stderr
+    assert "no-such-tool: apt-get install no-such-tool" in checked.stderr
+
+
+def test_help_is_the_default_and_lists_every_target_of_the_platform() -> None:
+    shown = run("make", "--no-print-directory").stdout
+    targets = (
+        "help setup demo test build layers up down deploy-local tf-init tf-plan tf-apply tf-destroy test-flow "
+        "generate-pdfs bulk-upload lint typecheck unit integration e2e logs clean"
+    )
+    assert [name for name in targets.split() if not re.search(rf"^  {name} ", shown, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["generate-pdfs"], "COUNT is needed"),
+        (["logs"], "SERVICE is needed"),
+        (["tf-plan", "ENV=nowhere"], "there is no infra/envs/nowhere.tfvars"),
+        (["tf-plan", "ENV=local"], "make up deploy-local"),
+    ],
+)
+def test_wrong_calls_of_make_are_explained(arguments: list[str], said: str) -> None:
+    done = run("make", "--no-print-directory", *arguments)
+    assert done.returncode != 0
+    assert said in done.stderr

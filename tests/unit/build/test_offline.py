@@ -1,0 +1,174 @@
+"""The offline stack's pieces that need no emulator."""
+
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from offline import virtualenv
+from offline.ministack import Running, check_port_free, check_same, find_running, is_healthy, make_environment
+from offline.places import Places, StackError, read_places
+from offline.processes import find_listener, identify, stop_group
+from offline.virtualenv import check_python, ensure_venv
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    (tmp_path / "requirements.txt").write_text("thing==1\n")
+    return Places(tmp_path / ".local", tmp_path / ".local/venv", tmp_path / "requirements.txt")
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(SLEEP, start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_port_is_read_from_the_environment(tmp_path: Path) -> None:
+    assert read_places(tmp_path, {}).port == 4566
+    assert read_places(tmp_path, {"SLUICE_PORT_BASE": "4600"}).address == "http://127.0.0.1:4600"
+
+
+@pytest.mark.parametrize("text", ["x", "0", "65536", "-1", "45 66"])
+def test_no_port_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(StackError, match="expected a port number"):
+        read_places(tmp_path, {"SLUICE_PORT_BASE": text})
+
+
+def test_old_python_is_refused_with_how_to_get_a_new_one() -> None:
+    check_python((3, 12))
+    with pytest.raises(StackError, match=r"Python 3\.11 is too old.*brew install python@3\.13"):
+        check_python((3, 11))
+
+
+def test_linked_virtual_environment_of_others_is_left_alone(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # `venv --clear` empties the folder that a link leads to.
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "precious").touch()
+    places.venv.parent.mkdir()
+    places.venv.symlink_to(others)
+    commands: list[list[str]] = []
+
+    def fake_run(command: list[str], _failure: str) -> None:
+        assert not places.venv.is_symlink()
+        places.venv.mkdir(exist_ok=True)
+        commands.append(command)
+
+    monkeypatch.setattr(virtualenv, "_run", fake_run)
+    ensure_venv(places)
+    assert (others / "precious").exists()
+    assert len(commands) == 2
+
+
+def test_virtual_environment_is_kept_until_its_requirements_change(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (places.venv / "bin").mkdir(parents=True)
+    (places.venv / "bin/python").touch()
+    content = places.requirements.read_bytes() + sys.version.encode()
+    (places.venv / "installed").write_text(hashlib.sha256(content).hexdigest())
+    commands: list[list[str]] = []
+    monkeypatch.setattr(virtualenv, "_run", lambda command, _failure: commands.append(command))
+    ensure_venv(places)
+    assert commands == []
+    places.requirements.write_text("thing==2\n")
+    ensure_venv(places)
+    assert len(commands) == 2
+
+
+def test_emulator_inherits_no_credentials(places: Places) -> None:
+    mine = {"PATH": "/bin", "AWS_PROFILE": "prod", "AWS_ACCESS_KEY_ID": "real", "PYTHONPATH": "x", "AUTH": "true"}
+    made = make_environment(places, mine)
+    assert made["PATH"] == "/bin"
+    assert made["AUTH"] == "true"
+    assert made["AWS_CONFIG_FILE"] == os.devnull
+    assert not {"AWS_PROFILE", "AWS_ACCESS_KEY_ID", "PYTHONPATH"} & made.keys()
+
+
+def test_process_is_stopped_with_what_it_started() -> None:
+    script = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True) as leader:
+        assert leader.stdout
+        child = int(leader.stdout.readline())
+        identity = identify(leader.pid)
+        assert identity
+        assert stop_group(leader.pid, identity, grace_seconds=5)
+        assert identify(leader.pid) is None
+        _wait_until_gone(child)
+
+
+def test_process_that_ignores_the_request_is_killed() -> None:
+    script = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(1, flush=True)\ntime.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert stop_group(process.pid, identify(process.pid) or "", grace_seconds=0.2)
+        assert process.wait(timeout=10) == -signal.SIGKILL
+
+
+def test_process_of_somebody_else_with_our_pid_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
+    assert not stop_group(sleeper.pid, "12345 ministack", grace_seconds=1)
+    assert sleeper.poll() is None
+
+
+def test_run_file_of_a_process_that_is_gone_is_ignored(places: Places, sleeper: subprocess.Popen[bytes]) -> None:
+    places.run_file.parent.mkdir(parents=True)
+    places.run_file.write_text(f'{{"pid": {sleeper.pid}, "identity": "1 x", "port": 4566, "auth": false}}')
+    assert find_running(places) is None
+    places.run_file.write_text("half a fi")
+    assert find_running(places) is None
+
+
+@pytest.mark.parametrize(
+    ("running", "environment", "problem"),
+    [
+        (Running(1, "x", 4999, auth=False), {}, "runs on port 4999, not 4566"),
+        (Running(1, "x", 4566, auth=False), {"AUTH": "true"}, "runs without IAM enforcement"),
+        (Running(1, "x", 4566, auth=True), {}, "runs with IAM enforcement"),
+    ],
+)
+def test_other_settings_than_the_running_ones_are_refused(
+    places: Places, running: Running, environment: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(StackError, match=problem):
+        check_same(running, places, environment)
+    check_same(Running(1, "x", 4566, auth=False), places, {})
+
+
+def test_taken_port_names_the_program_that_has_it(places: Places) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with pytest.raises(StackError, match=rf"port {port} is taken \(PID {os.getpid()}: .*SLUICE_PORT_BASE"):
+            check_port_free(port)
+    check_port_free(port)
+    assert find_listener(port) is None
+    assert not is_healthy(Places(places.local, places.venv, places.requirements, port))
+
+
+def _wait_until_gone(pid: int) -> None:
+    for _ in range(100):
+        if identify(pid) is None:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"process {pid} is still there")
