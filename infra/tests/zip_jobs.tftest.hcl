@@ -137,7 +137,11 @@ run "every_role_may_do_its_work_and_nothing_else" {
   }
 
   assert {
-    condition     = toset(flatten(data.aws_iam_policy_document.settler.statement[*].actions)) == toset(["dynamodb:GetItem", "dynamodb:UpdateItem", "sqs:ReceiveMessage", "sqs:DeleteMessage"])
+    condition = toset(flatten(data.aws_iam_policy_document.settler.statement[*].actions)) == toset([
+      "dynamodb:UpdateItem",
+      "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
+      "s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads",
+    ])
     error_message = "zip-settler's actions changed."
   }
 

@@ -142,7 +142,6 @@ module "settler" {
   environment_variables = {
     TABLE_NAME           = module.table.name
     DLQ_URL              = module.queue.dlq_url
-    MAX_RECEIVES         = var.max_receive_count
     POWERTOOLS_LOG_LEVEL = var.log_level
   }
 

@@ -126,14 +126,28 @@ data "aws_iam_policy_document" "settler" {
 
   statement {
     sid       = "SettleJobs"
-    actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    actions   = ["dynamodb:UpdateItem"]
     resources = [module.table.arn]
   }
 
+  # What it does not delete it makes visible again at once.
   statement {
     sid       = "TakeDeadLetters"
-    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
+    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
     resources = [module.queue.dlq_arn]
+  }
+
+  # A worker that was killed on its last try leaves an unfinished upload.
+  statement {
+    sid       = "FindUploads"
+    actions   = ["s3:ListBucketMultipartUploads"]
+    resources = local.target_bucket_arns
+  }
+
+  statement {
+    sid       = "AbortUploads"
+    actions   = ["s3:AbortMultipartUpload"]
+    resources = local.target_object_arns
   }
 }
 

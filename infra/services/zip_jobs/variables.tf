@@ -149,10 +149,10 @@ variable "worker" {
     reserved_concurrency = optional(number, -1)
     lease_seconds        = optional(number, 60)
     read_concurrency     = optional(number, 16)
-    read_ahead_mb        = optional(number, 48)
+    read_ahead_mb        = optional(number, 32)
     upload_concurrency   = optional(number, 4)
     part_size_bytes      = optional(number, 8388608)
-    read_chunk_bytes     = optional(number, 8388608)
+    read_chunk_bytes     = optional(number, 4194304)
     max_members          = optional(number, 200000)
   })
   default  = {}
