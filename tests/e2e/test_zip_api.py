@@ -1,11 +1,13 @@
 """The HTTP API's answers, end to end."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -16,6 +18,13 @@ from schemathesis.specs.openapi.checks import (
 from tests.e2e.stack import ROOT, Stack
 
 OPENAPI = ROOT / "docs" / "openapi" / "zip-jobs.yaml"
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
 LONG_KEY = "k" * 1025
 
 
@@ -65,8 +74,8 @@ def expect_problem(answer: Any, status: int, said: str) -> None:
         ({"keys": ["a"], "targetPrefix": ".zip-jobs/"}, 400, "targetPrefix"),
         ({"keys": ["a"], "targetPrefix": LONG_KEY}, 400, "targetPrefix"),
         ({"keys": ["a"], "key": "b"}, 400, "key"),
-        ({"keys": ["a"], "sourceBucket": "someone-elses"}, 403, "someone-elses"),
-        ({"keys": ["a"], "targetBucket": "someone-elses"}, 403, "someone-elses"),
+        ({"keys": ["a"], "sourceBucket": "someone-elses"}, 403, "sourceBucket"),
+        ({"keys": ["a"], "targetBucket": "someone-elses"}, 403, "targetBucket"),
         ({"keys": ["a"], "sourceBucket": ""}, 400, "sourceBucket"),
     ],
 )
@@ -145,26 +154,21 @@ def test_reference_clients_polling_loop_still_works(stack: Stack, prefix: str) -
     assert stack.get_job(job_id)["targetKey"] == f"zips/{job_id}.zip"
 
 
-@pytest.fixture
-def api_schema(deployed: Stack) -> Any:
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/zip-jobs"), ("GET", "/zip-jobs"), ("GET", "/zip-jobs/{jobId}"), ("DELETE", "/zip-jobs/{jobId}")],
+)
+def test_answers_are_as_the_openapi_file_says(
+    deployed: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, method: str, path: str, mode: GenerationMode
+) -> None:
+    monkeypatch.chdir(tmp_path)  # schemathesis keeps notes in the folder that it is started in
     schema = schemathesis.openapi.from_path(str(OPENAPI))
     schema.config.update(base_url=deployed.outputs["api_base"])
-    return schema
 
+    @given(case=schema[path][method].as_strategy(generation_mode=mode))
+    @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    def call(case: Any) -> None:
+        case.call_and_validate(session=deployed.api, checks=CHECKS)
 
-lazy_schema = schemathesis.pytest.from_fixture("api_schema")
-
-
-@lazy_schema.parametrize()
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_answers_are_as_the_openapi_file_says(case: Any, deployed: Stack) -> None:
-    case.call_and_validate(
-        session=deployed.api,
-        checks=[
-            schemathesis.checks.not_a_server_error,
-            status_code_conformance,
-            content_type_conformance,
-            response_headers_conformance,
-            response_schema_conformance,
-        ],
-    )
+    call()

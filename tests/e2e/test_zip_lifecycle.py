@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.stack import Job, Stack, wait_until
 
-_MEMBERS = 48
+_MEMBERS = 30
 
 
 @pytest.fixture

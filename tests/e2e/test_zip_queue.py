@@ -82,7 +82,7 @@ def test_second_message_of_a_running_job_makes_no_second_archive(stack: Stack, p
 def test_killed_worker_costs_time_but_no_job(stack: Stack, prefix: str, tmp_path: Path) -> None:
     if not stack.is_local:
         pytest.skip("a worker can be killed on this machine only")
-    noise = {f"{prefix}{number}.bin": random.Random(number).randbytes(8 * 1024 * 1024) for number in range(24)}
+    noise = {f"{prefix}{number}.bin": random.Random(number).randbytes(8 * 1024 * 1024) for number in range(15)}
     keys = stack.put_objects(noise)
     job_id = stack.create_job(keys=keys * 2, compression="deflated")
     wait_until(lambda: stack.list_uploads(job_id), "the job to be worked on", pause=0.05)
