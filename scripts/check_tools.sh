@@ -2,6 +2,15 @@
 # Checks what cannot be installed into the checkout, and says of each missing thing how to get it.
 #   TF=terraform PYTHON=python3.13 scripts/check_tools.sh python terraform curl unzip
 set -u
+case ${1:-} in
+  -h | --help)
+    printf '%s\n' "usage: scripts/check_tools.sh TOOL..." "" \
+      "Says of each missing TOOL how to get it; the exit status is 1 if any is missing." "" \
+      "  TOOL         python (3.12 or newer, PYTHON), terraform (1.7 or newer, TF), or a command's name" \
+      "  -h, --help   this text"
+    exit 0
+    ;;
+esac
 missing=0
 
 say_missing() {

@@ -1,5 +1,13 @@
 #!/bin/sh
 # Prints the interpreter to work with: 3.13 (Lambda's) for choice, else another that is new enough.
+case ${1:-} in
+  -h | --help)
+    printf '%s\n' "usage: scripts/choose_python.sh" "" \
+      "Prints the first of python3.13, python3.14, python3.12 and python3 that is Python 3.12 or newer." "" \
+      "  -h, --help   this text"
+    exit 0
+    ;;
+esac
 for name in python3.13 python3.14 python3.12 python3; do
   # Asked, not only looked for: version managers leave names on the path that run nothing.
   if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; then
