@@ -6,30 +6,29 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 type Note = dict[str, str]
 
 
 def print_summary(steps: Iterable[list[Note]], console: Console) -> None:
-    """Print each step's notes: a table of facts, then the commands.
+    """Print each step's notes: the facts, then the commands.
 
-    Commands are printed unwrapped and undecorated, so that they can be copied from the terminal.
+    No line is wrapped or boxed in, so that paths and commands can be copied from the terminal.
     """
     for notes in steps:
-        title = next((note["label"] for note in notes if note["kind"] == "title"), "")
-        table = Table(title=title, show_header=False, title_justify="left", title_style="bold")
-        for note in notes:
-            if note["kind"] == "fact":
-                table.add_row(Text(note["label"], style="cyan"), Text(note["value"], overflow="fold"))
-        console.print()
-        console.print(table)
+        facts = [note for note in notes if note["kind"] == "fact"]
         commands = [note for note in notes if note["kind"] == "command"]
+        console.print()
+        console.rule(next((note["label"] for note in notes if note["kind"] == "title"), ""), align="left")
+        width = max((len(note["label"]) for note in facts), default=0)
+        for note in facts:
+            line = Text.assemble((note["label"].ljust(width), "cyan"), "  ", note["value"])
+            console.print(line, soft_wrap=True)
         if commands:
             console.print("\nTo do it yourself:", style="bold")
         for note in commands:
-            console.print(Text(f"\n# {note['label']}", style="green"))
+            console.print(Text(f"\n# {note['label']}", style="green"), soft_wrap=True)
             console.print(Text(note["value"]), soft_wrap=True)
 
 
