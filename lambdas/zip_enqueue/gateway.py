@@ -55,7 +55,7 @@ def read_caller(event: Event) -> str:
 def answer_accepted(job_id: str, status: str) -> Answer:
     """Return the 202 that says where the job can be watched."""
     return {
-        "statusCode": HTTPStatus.ACCEPTED,
+        "statusCode": HTTPStatus.ACCEPTED.value,
         "headers": {"content-type": "application/json", "location": f"/zip-jobs/{job_id}"},
         "body": json.dumps({"jobId": job_id, "status": status}),
     }

@@ -106,11 +106,35 @@ def test_a_failing_first_request_does_not_take_the_job_from_a_second(service: Se
     assert service.read_messages() == [{"jobId": seconds[0].body["jobId"]}]
 
 
-def test_a_failing_repeat_leaves_the_first_request_its_job(service: Service) -> None:
+@pytest.mark.parametrize("operation", ["dynamodb.PutItem", "dynamodb.GetItem", "sqs.SendMessage"])
+def test_a_failing_repeat_leaves_the_first_request_its_job(service: Service, operation: str) -> None:
     first = service.post(BODY, key="k")
-    service.intercept("sqs.SendMessage", lose_connection)
+    service.intercept(operation, lose_connection)
     assert service.post(BODY, key="k").status == 503
     assert service.read_job()["jobId"] == first.body["jobId"]
+
+
+def test_a_failing_request_does_not_take_the_job_from_a_worker(service: Service) -> None:
+    """The message may arrive though the answer to it does not."""
+
+    def work() -> None:
+        service.change_job(str(service.read_job()["jobId"]), receives="1", lastError="reset")
+        lose_connection()
+
+    service.intercept("sqs.SendMessage", work)
+    assert service.post(BODY).status == 503
+    assert service.read_job()["lastError"] == "reset"
+
+
+def test_a_repeat_does_not_undo_what_a_worker_wrote_meanwhile(service: Service) -> None:
+    job_id = str(service.post(BODY, key="k").body["jobId"])
+
+    def work() -> None:
+        service.intercept("dynamodb.PutItem", lambda: service.change_job(job_id, receives="1", lastError="reset"))
+
+    service.intercept("sqs.SendMessage", work)
+    assert service.post(BODY, key="k").status == 202
+    assert service.read_job()["lastError"] == "reset"
 
 
 @pytest.mark.parametrize("moment", ["dynamodb.GetItem", "s3.PutObject"])
