@@ -2,10 +2,12 @@
 
 import json
 import os
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .clients import dynamodb_client, fast_getter, s3_client, sqs_client
 from .exceptions import MessageRejectedError, TryAgainError
@@ -17,6 +19,8 @@ from .worker import Message, Worker
 logger = make_logger("zip_worker")
 
 type Record = dict[str, Any]
+
+_RETRY_SECONDS = 10
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -34,26 +38,36 @@ def _deliver(record: Record, context: LambdaContext) -> bool:
         job_id = parse_job_id(record["body"])
         logger.append_keys(job_id=job_id)
         receives = int(record["attributes"]["ApproximateReceiveCount"])
-        owner = f"{context.aws_request_id}/{record['messageId']}"
-        jobs = JobTable(dynamodb_client(), settings.table_name, owner, settings.lease_seconds)
-        connections = settings.read_concurrency + settings.upload_concurrency + 2
-        worker = Worker(
-            settings,
-            s3=s3_client(connections),
-            quick_get=lambda bucket: fast_getter(bucket, connections).get,
-            jobs=jobs,
-            logger=logger,
-            remaining_ms=context.get_remaining_time_in_millis,
-        )
-        worker.process(Message(record["messageId"], job_id, receives, hide))
+        message = Message(record["messageId"], job_id, receives, hide)
+        _make_worker(settings, message, context).process(message)
+    except TryAgainError:
+        return False
     except MessageRejectedError as error:
         fields = {"error": str(error), "message_id": record["messageId"]}
         logger.error("message_rejected", extra=fields)  # noqa: TRY400  # the error says it all
         hide(1)  # its remaining receives are a formality
         return False
-    except TryAgainError:
+    except Exception:
+        # The job table or the queue did not answer: without this the message would be hidden for the queue's own
+        # visibility timeout, which is as long as the function may run.
+        logger.exception("message_failed", extra={"message_id": record["messageId"]})
+        with suppress(ClientError, BotoCoreError):
+            hide(_RETRY_SECONDS)
         return False
     return True
+
+
+def _make_worker(settings: Settings, message: Message, context: LambdaContext) -> Worker:
+    connections = settings.read_concurrency + settings.upload_concurrency + 2
+    owner = f"{context.aws_request_id}/{message.message_id}"
+    return Worker(
+        settings,
+        s3=s3_client(connections),
+        quick_get=lambda bucket: fast_getter(bucket, connections).get,
+        jobs=JobTable(dynamodb_client(), settings.table_name, owner, settings.lease_seconds),
+        logger=logger,
+        remaining_ms=context.get_remaining_time_in_millis,
+    )
 
 
 def parse_job_id(body: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .core import build_archive, plan_job
 from .exceptions import (
@@ -34,6 +35,7 @@ _STOP_BEFORE_DEADLINE_MS = 20_000
 _FIRST_RETRY_SECONDS = 5
 _PERMANENT_CODES = {
     "AccessDenied": "access was denied",
+    "403": "access was denied",  # HeadObject has no body to say it in
     "InvalidObjectState": "the object is archived (Glacier) and has to be restored first",
     "NoSuchBucket": "the bucket does not exist",
     "NoSuchKey": "the object does not exist",
@@ -195,7 +197,8 @@ class Worker:
     def _drop_key_list(self, job: Job) -> None:
         """Remove the request's key list; the bucket's lifecycle rule is there for what this misses."""
         if job.key_list_key:
-            self._s3.delete_object(Bucket=job.target_bucket, Key=job.key_list_key)
+            with suppress(ClientError, BotoCoreError):
+                self._s3.delete_object(Bucket=job.target_bucket, Key=job.key_list_key)
 
 
 def describe(error: Exception) -> str:

@@ -12,9 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.unit.zip_worker.conftest import Aws, Context
-from zip_worker import app
+from zip_worker import app, clients
 from zip_worker.app import lambda_handler
-from zip_worker.clients import s3_client
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +53,7 @@ def events(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def fail_reads(monkeypatch: pytest.MonkeyPatch, code: str, on: str = "docs/b.txt") -> None:
-    client = s3_client(22)
+    client = clients.s3_client(22)
     real = client.get_object
 
     def get_object(**options: Any) -> Any:
@@ -189,6 +188,7 @@ def test_last_receive_turns_a_passing_failure_into_failed(aws: Aws, monkeypatch:
     ("code", "error"),
     [
         ("AccessDenied", "GetObject failed: access was denied"),
+        ("403", "GetObject failed: access was denied"),
         ("InvalidObjectState", "has to be restored first"),
         ("PreconditionFailed", "'docs/b.txt' was changed or deleted while it was archived"),
     ],
@@ -285,6 +285,21 @@ def receipt(aws: Aws) -> str:
     return aws.sqs.receive_message(QueueUrl=aws.queue_url)["Messages"][0]["ReceiptHandle"]
 
 
+def test_message_is_returned_soon_when_the_job_table_does_not_answer(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def throttle(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "UpdateItem")
+
+    aws.put_job(prefix="docs/")
+    monkeypatch.setattr(clients.dynamodb_client(), "update_item", throttle)
+    monkeypatch.setattr(app, "_RETRY_SECONDS", 0)
+    assert len(deliver(aws)) == 1
+    assert events(caplog) == ["message_failed"]
+    assert aws.sqs.receive_message(QueueUrl=aws.queue_url)["Messages"], "not hidden for the queue's 900 s"
+    assert aws.job()["status"] == "PENDING"
+
+
 def test_message_of_an_unknown_job_is_returned(aws: Aws) -> None:
     assert len(deliver(aws, '{"jobId": "never-made"}')) == 1
 
@@ -303,7 +318,7 @@ def test_malformed_message_does_not_harm_its_neighbour(aws: Aws) -> None:
 
 def while_reading(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> None:
     """Call ``do`` once, when the first source object is read."""
-    client = s3_client(22)
+    client = clients.s3_client(22)
     real, once = client.get_object, threading.Event()
 
     def get_object(**options: Any) -> Any:
