@@ -12,6 +12,10 @@ from mypy_boto3_sqs import SQSClient
 from zip_worker import app, clients
 
 
+SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
+"""One for all tests: a session reads the services' models once, and they take longer than most tests."""
+
+
 class Context(LambdaContext):
     """What the runtime tells a function about its invocation."""
 
@@ -31,9 +35,9 @@ class Aws:
     """The three services with the deployment's buckets, table and queues."""
 
     def __init__(self) -> None:
-        self.s3: S3Client = boto3.client("s3")
-        self.sqs: SQSClient = boto3.client("sqs")
-        self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
+        self.s3: S3Client = SESSION.client("s3")
+        self.sqs: SQSClient = SESSION.client("sqs")
+        self.dynamodb: DynamoDBClient = SESSION.client("dynamodb")
         for bucket in ("source", "target"):
             self.s3.create_bucket(Bucket=bucket)
         self.queue_url = self.sqs.create_queue(QueueName="jobs", Attributes={"VisibilityTimeout": "900"})["QueueUrl"]
@@ -84,12 +88,7 @@ class Aws:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(clients, "_session", lambda: SESSION)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         clear_clients()
@@ -100,7 +99,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 
 
 def clear_clients() -> None:
-    for make in (clients._session, clients.s3_client, clients.dynamodb_client, clients.sqs_client):
+    for make in (clients.s3_client, clients.dynamodb_client, clients.sqs_client):
         make.cache_clear()
 
 
