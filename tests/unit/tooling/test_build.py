@@ -12,7 +12,7 @@ import build as build_module
 import inputs
 from build import build_layers, check_sizes, main, make_layers, read_arguments
 from inputs import Build, find_layers, find_packages, read_layers_of
-from tests.unit.build.conftest import WriteFiles
+from tests.unit.tooling.conftest import WriteFiles
 from wheels import BuildError, check_pins, explain, read_pins, run
 
 ROOT = Path(__file__).parents[3]
