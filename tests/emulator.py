@@ -1,49 +1,56 @@
 """A MiniStack of a test's own, on a free port, with its data in a temporary folder."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from offline import ministack
+from offline.places import Places
+
 ROOT = Path(__file__).parent.parent
-EXECUTABLE = ROOT / ".local/ministack-venv/bin/ministack"
+PYTHON = ROOT / ".local" / "ministack-venv" / "bin" / "python"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-_START_SECONDS = 30
+_START_SECONDS = 60
 
 
 @contextmanager
 def run_emulator(folder: Path) -> Iterator[str]:
-    """Run MiniStack while the block lasts; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(folder / "s3"),
-    }
+    """Run MiniStack, in the environment that `make up` gives it, while the block lasts; gives its address."""
+    assert PYTHON.exists(), "the emulator is not installed: make setup"
+    places = Places(folder, PYTHON.parent.parent, ROOT / "requirements-ministack.txt", _find_free_port())
+    places.temporary.mkdir()
     with (folder / "ministack.log").open("wb") as log:
-        process = subprocess.Popen([EXECUTABLE], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [PYTHON, "-m", "ministack"],
+            env=ministack.make_environment(places, os.environ),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
-        address = f"http://127.0.0.1:{port}"
-        _wait_until_healthy(address, process)
-        yield address
+        _wait_until_healthy(places, process)
+        yield places.address
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # its functions too
         process.wait()
 
 
-def _wait_until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
+def _find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_healthy(places: Places, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/_localstack/health", timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"MiniStack did not start (`make setup` installs it at {EXECUTABLE})")
+        if ministack.is_healthy(places):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"MiniStack did not start: {places.local / 'ministack.log'}")
