@@ -11,7 +11,6 @@ from mypy_boto3_sqs import SQSClient
 
 from zip_worker import app, clients
 
-
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
 """One for all tests: a session reads the services' models once, and they take longer than most tests."""
 
