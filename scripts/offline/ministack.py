@@ -62,6 +62,7 @@ def check_same(running: Running, places: Places, environment: Mapping[str, str])
 def start(places: Places, python: Path, environment: Mapping[str, str]) -> Running:
     """Start the emulator and wait until it answers; raises StackError with the reason and the log's end."""
     check_port_free(places.port)
+    check_data_port(places)
     shutil.rmtree(places.temporary, ignore_errors=True)
     for folder in (places.temporary, places.data, places.log.parent, places.run_file.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +85,7 @@ def start(places: Places, python: Path, environment: Mapping[str, str]) -> Runni
     # Only now: an interpreter may replace itself while it starts (macOS's does) and change its command.
     running = Running(process.pid, identify(process.pid) or "", places.port, wants_auth(environment))
     places.run_file.write_text(json.dumps(asdict(running)))
+    (places.data / "port").write_text(str(places.port))
     return running
 
 
@@ -118,6 +120,21 @@ def check_port_free(port: int) -> None:
             raise StackError(
                 f"port {port} is taken ({owner}): stop that, or choose another by SLUICE_PORT_BASE=<port>"
             ) from error
+
+
+def check_data_port(places: Places) -> None:
+    """Raise StackError when the kept data was written on another port.
+
+    The emulator keeps queues by addresses that hold its port, and on another one no event source would
+    ever find its queue: jobs would wait for ever.
+    """
+    note = places.data / "port"
+    port = note.read_text().strip() if note.is_file() else str(places.port)
+    if port != str(places.port):
+        raise StackError(
+            f"the kept data belongs to port {port}, not {places.port}: start with SLUICE_PORT_BASE={port}, "
+            "or forget the data by `make down KEEP=0`"
+        )
 
 
 def is_healthy(places: Places) -> bool:

@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from offline import virtualenv
-from offline.ministack import Running, check_port_free, check_same, find_running, is_healthy, make_environment
+from offline.ministack import (
+    Running,
+    check_data_port,
+    check_port_free,
+    check_same,
+    find_running,
+    is_healthy,
+    make_environment,
+)
 from offline.places import Places, StackError, read_places
 from offline.processes import find_listener, identify, stop_group
 from offline.virtualenv import check_python, ensure_venv
@@ -164,6 +172,16 @@ def test_taken_port_names_the_program_that_has_it(places: Places) -> None:
     check_port_free(port)
     assert find_listener(port) is None
     assert not is_healthy(Places(places.local, places.venv, places.requirements, port))
+
+
+def test_data_kept_for_another_port_is_refused(places: Places) -> None:
+    check_data_port(places)
+    places.data.mkdir(parents=True)
+    (places.data / "port").write_text("4566")
+    check_data_port(places)
+    moved = Places(places.local, places.venv, places.requirements, 4600)
+    with pytest.raises(StackError, match=r"belongs to port 4566, not 4600.*SLUICE_PORT_BASE=4566.*KEEP=0"):
+        check_data_port(moved)
 
 
 def _wait_until_gone(pid: int) -> None:
