@@ -131,7 +131,7 @@ run "every_role_may_do_its_work_and_nothing_else" {
       "dynamodb:GetItem", "dynamodb:UpdateItem",
       "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility",
       "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket",
-      "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:DeleteObject",
+      "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:DeleteObject", "s3:DeleteObjectVersion",
     ])
     error_message = "zip-worker's actions changed."
   }

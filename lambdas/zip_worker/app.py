@@ -20,8 +20,6 @@ logger = make_logger("zip_worker")
 
 type Record = dict[str, Any]
 
-_RETRY_SECONDS = 10
-
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
@@ -49,10 +47,10 @@ def _deliver(record: Record, context: LambdaContext) -> bool:
         return False
     except Exception:
         # The job table or the queue did not answer: without this the message would be hidden for the queue's own
-        # visibility timeout, which is as long as the function may run.
+        # visibility timeout, which is as long as the function may run. The job may be leased to us by now.
         logger.exception("message_failed", extra={"message_id": record["messageId"]})
         with suppress(ClientError, BotoCoreError):
-            hide(_RETRY_SECONDS)
+            hide(settings.lease_seconds + 1)
         return False
     return True
 

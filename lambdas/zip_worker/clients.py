@@ -59,8 +59,9 @@ def dynamodb_client() -> DynamoDBClient:
 
 @cache
 def sqs_client() -> SQSClient:
-    """Return the SQS client; reading a queue may wait up to 20 s for a message."""
-    return _session().client("sqs", config=_config(read_timeout_seconds=25))
+    """Return the SQS client; it gives up within 10 s, since a heartbeat that waits longer loses its lease."""
+    quickly = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
+    return _session().client("sqs", config=quickly)
 
 
 def _config(read_timeout_seconds: int) -> Config:

@@ -17,16 +17,16 @@ from .schemas import Archive, Job, Member, Source, StoredObject, Survey
 from .settings import MIB, Settings
 
 _MAX_PARTS = 10_000
-_MAX_OBJECT = 50 * 1024**4
-"""S3's upper limit for an object, bytes."""
+_LARGEST_PART = 24 * MIB
+"""Several parts are in memory at a time; with larger ones they would not fit into 256 MB, bytes."""
 _NAMES_SHOWN = 5
 
 
 class SourceReader(Protocol):
     """Where the objects to archive are."""
 
-    def read_manifest(self, key: str) -> list[str]:
-        """Return the keys that the manifest object lists."""
+    def read_manifest(self, key: str) -> Iterator[str]:
+        """Yield the keys that the manifest object lists."""
 
     def list_prefix(self, prefix: str) -> Iterator[Source]:
         """Yield every object under ``prefix``."""
@@ -142,10 +142,8 @@ def build_archive(
 
 
 def _listed_keys(job: Job, keys: Sequence[str] | None, reader: SourceReader, most: int) -> list[str]:
-    listed = list(keys or [])
-    if job.manifest_key is not None:
-        listed += reader.read_manifest(job.manifest_key)
-    return _take(listed, most)
+    more = reader.read_manifest(job.manifest_key) if job.manifest_key is not None else iter(())
+    return _take(chain(keys or (), more), most)
 
 
 def _take[Item](items: Iterable[Item], most: int) -> list[Item]:
@@ -163,8 +161,12 @@ def _choose_part_size(members: Sequence[Member], smallest: int) -> int:
     """Return a part size, bytes, with which the archive fits into S3's 10,000 parts."""
     # Headers take at most about 3.3 KB a member: twice a 1,024-byte name that sanitising cannot lengthen, and extras.
     bound = sum(member.source.size + member.source.size // 1000 + 3400 for member in members)
-    if bound > _MAX_OBJECT:
-        raise LimitExceededError(f"the archive would have about {bound} bytes; an S3 object ends at {_MAX_OBJECT}")
+    largest = max(smallest, _LARGEST_PART)
+    if bound > largest * _MAX_PARTS:
+        most = largest * _MAX_PARTS
+        raise LimitExceededError(
+            f"the archive would have about {bound} bytes; this worker's limit is {most} (S3_PART_SIZE)"
+        )
     needed = math.ceil(bound / _MAX_PARTS / MIB) * MIB
     return max(smallest, needed)
 

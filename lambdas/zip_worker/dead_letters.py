@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .app import parse_job_id
 from .clients import dynamodb_client, s3_client, sqs_client
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 
 logger = make_logger("zip_worker")
 
-_LOOK_SECONDS = 30
-"""How long a message is hidden from others while it is looked at."""
+_LOOK_SECONDS = 90
+"""How long a message is hidden while it is looked at: longer than the function runs."""
 _STOP_BEFORE_DEADLINE_MS = 15_000
 
 
@@ -59,9 +62,10 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, int]:  # 
         else:
             left.append(message["ReceiptHandle"])
     for receipt_handle in left:
-        sqs_client().change_message_visibility(
-            QueueUrl=settings.dlq_url, ReceiptHandle=receipt_handle, VisibilityTimeout=0
-        )
+        with suppress(ClientError, BotoCoreError):
+            sqs_client().change_message_visibility(
+                QueueUrl=settings.dlq_url, ReceiptHandle=receipt_handle, VisibilityTimeout=0
+            )
     logger.info("dead_letters_seen", extra={"settled": settled, "left": len(left)})
     return {"settled": settled, "left": len(left)}
 
@@ -81,13 +85,25 @@ def _settle(table_name: str, message: MessageTypeDef) -> bool:
     """Settle one message's job; false if the message has to stay."""
     try:
         job_id = parse_job_id(message["Body"])
+        answer = settle_dead(dynamodb_client(), table_name, job_id)
     except MessageRejectedError:
         return False
-    match settle_dead(dynamodb_client(), table_name, job_id):
-        case Ended(status, bucket, key, changed):
-            abort_stale_uploads(s3_client(2), bucket, key)
-            if changed:
+    except (ClientError, BotoCoreError):
+        logger.exception("dead_letter_failed", extra={"message_id": message["MessageId"]})
+        return False
+    match answer:
+        case Ended(status, bucket, key):
+            _abort_uploads(job_id, bucket, key)
+            if answer.changed:
                 logger.error("job_dead_lettered", extra={"job_id": job_id, "status": status})
             return True
         case _:  # unknown, or held by a duplicate message's worker: the next round will see how that went
             return False
+
+
+def _abort_uploads(job_id: str, bucket: str, key: str) -> None:
+    """Abort what the dead worker left; a bucket that is gone by now must not stop the others' jobs."""
+    try:
+        abort_stale_uploads(s3_client(2), bucket, key)
+    except (ClientError, BotoCoreError):
+        logger.exception("uploads_left", extra={"job_id": job_id})

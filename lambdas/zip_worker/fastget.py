@@ -54,7 +54,8 @@ class FastGetter:
         path = self._base + quote(key, safe="/~")
         signed = self._sign(path, headers, datetime.now(UTC))
         try:
-            answer = self._pool.request("GET", path, headers=signed)
+            # Undecoded: an object stored with a Content-Encoding is archived as it is stored.
+            answer = self._pool.request("GET", path, headers=signed, decode_content=False)
         except urllib3.exceptions.HTTPError:
             return None
         return answer.data if answer.status in _SUCCESS else None

@@ -1,5 +1,6 @@
 """Holding on to a job while it is worked on."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ class Heartbeat:
         self._job_id = job_id
         self._hide_message = hide_message
         self._lease_seconds = lease_seconds
+        self._interval = min(_PROGRESS_SECONDS, lease_seconds / 3)
         self._stop = threading.Event()
         self._held_until = time.monotonic() + lease_seconds
         self._lost: Exception | None = None
@@ -68,19 +70,19 @@ class Heartbeat:
         self.check()
 
     def _run(self) -> None:
-        interval = min(_PROGRESS_SECONDS, self._lease_seconds / 3)
-        hidden_at = time.monotonic()
-        while not self._stop.wait(interval):
+        while not self._stop.wait(self._interval):
             # A failed beat is made good by the next one; without any, the lease runs out and `check` says so.
             with suppress(ClientError, BotoCoreError):
                 try:
                     self.renew()
                 except (JobCancelledError, LeaseLostError):
                     return
-                if time.monotonic() - hidden_at >= self._lease_seconds / 3:
-                    self._hide()
-                    hidden_at = time.monotonic()
+                self._hide()
 
     def _hide(self) -> None:
-        """Keep the message invisible a little longer than the lease: who receives it next finds the lease free."""
-        self._hide_message(self._lease_seconds + 1)
+        """Keep the message invisible for longer than the lease, so that who receives it next finds the job free.
+
+        A worker may die after a renewal and before the message is hidden anew: one interval more covers that.
+        Receiving a message whose job is still leased would cost one of its few receives.
+        """
+        self._hide_message(math.ceil(self._lease_seconds + self._interval) + 1)

@@ -51,6 +51,7 @@ class Ended:
     status: str
     target_bucket: str
     target_key: str
+    key_list_key: str | None = None
     changed: bool = False
     """Whether this very call ended it."""
 
@@ -93,8 +94,10 @@ class JobTable:
                     "SET leaseOwner = :owner, leaseExpiresAt = :until, leaseMessageId = :message, "
                     "receives = :receives, phase = :processing ADD attempts :one"
                 ),
+                # Our own lease counts as free: the SDK repeats a write whose answer was lost.
                 ConditionExpression=(
-                    "#status = :pending AND (attribute_not_exists(leaseOwner) OR leaseExpiresAt < :now)"
+                    "#status = :pending AND "
+                    "(attribute_not_exists(leaseOwner) OR leaseExpiresAt < :now OR leaseOwner = :owner)"
                 ),
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues=_typed(
@@ -207,7 +210,7 @@ def _refusal(item: Mapping[str, Any] | None, now: float) -> LeaseAnswer:
         return Unknown()
     plain = _plain(item)
     if plain["status"] != "PENDING":
-        return Ended(plain["status"], plain["targetBucket"], plain["targetKey"])
+        return Ended(plain["status"], plain["targetBucket"], plain["targetKey"], plain.get("keyListKey"))
     return Busy(float(plain["leaseExpiresAt"]) - now, plain.get("leaseMessageId", ""))
 
 

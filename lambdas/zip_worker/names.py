@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from .schemas import Member, PathMode, Source
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
-_DRIVE = re.compile(r"^[A-Za-z]:(?=/|$)")
+_DRIVE = re.compile(r"^[A-Za-z]:")
 
 
 def name_members(sources: Sequence[Source], paths: PathMode, prefix: str | None) -> list[Member]:
@@ -39,15 +39,22 @@ def _wanted_name(source: Source, paths: PathMode, base: str) -> str:
     """Return the sanitised name; ``""`` where a folder marker has none."""
     is_marker = source.key.endswith("/") and source.size == 0
     if paths == "basename":
-        return "" if is_marker else _sanitise(source.key).rpartition("/")[2]
+        return "" if is_marker else _disarm_drive(_sanitise(source.key).rpartition("/")[2])
     name = _sanitise(source.key[len(base) :], fallback="" if is_marker else "file")
     return f"{name}/" if is_marker and name else name
 
 
 def _sanitise(key: str, fallback: str = "file") -> str:
     """Return a relative path without ``..``, drive letters, backslashes or control characters."""
-    path = _DRIVE.sub("", _UNSAFE.sub("_", key).replace("\\", "/"))
-    return "/".join(part for part in path.split("/") if part not in {"", ".", ".."}) or fallback
+    parts = [part for part in _UNSAFE.sub("_", key).replace("\\", "/").split("/") if part not in {"", ".", ".."}]
+    while parts and _DRIVE.fullmatch(parts[0]):
+        parts.pop(0)
+    return _disarm_drive("/".join(parts)) or fallback
+
+
+def _disarm_drive(path: str) -> str:
+    """Return ``C_name`` for ``C:name``, which Windows takes for a place on drive C."""
+    return _DRIVE.sub(lambda drive: f"{drive[0][0]}_", path)
 
 
 def _base_folder(keys: Sequence[str], prefix: str | None) -> str:

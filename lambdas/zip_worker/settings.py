@@ -40,7 +40,7 @@ class Settings:
             upload_concurrency=env.integer("UPLOAD_CONCURRENCY", 4, 1, 64),
             part_size=env.integer("S3_PART_SIZE", 8 * MIB, MIN_PART_SIZE, 512 * MIB),
             block_size=env.integer("S3_READ_CHUNK", 4 * MIB, 64 * 1024, 64 * MIB),
-            max_members=env.integer("MAX_MEMBERS", 200_000, 1, 5_000_000),
+            max_members=env.integer("MAX_MEMBERS", 100_000, 1, 5_000_000),
         )
         env.check()
         return settings

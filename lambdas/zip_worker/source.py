@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ _FEW = 12
 """Up to here HeadObject per key costs no more than one ListObjectsV2 (request prices are about 1 : 12)."""
 _MAX_KEY_BYTES = 1024
 _READ_TRIES = 4
+_MANIFEST_CHUNK = 64 * 1024
 
 
 type QuickGet = Callable[[str, Mapping[str, str]], bytes | None]
@@ -39,17 +41,17 @@ class SourceBucket:
         self._concurrency = concurrency
         self._get_quickly = get_quickly
 
-    def read_manifest(self, key: str) -> list[str]:
-        """Return the keys in a caller's manifest: UTF-8, one a line; blank lines do not count.
+    def read_manifest(self, key: str) -> Iterator[str]:
+        """Yield the keys in a caller's manifest, reading it piece by piece: UTF-8, one a line, blank lines left out.
 
         Raises:
             KeyListError: the manifest is missing, is not UTF-8 or has a line too long to be a key.
         """
         try:
-            raw = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
         except self._s3.exceptions.NoSuchKey:
             raise KeyListError(f"manifestKey {key!r} does not exist in bucket {self._bucket}") from None
-        return parse_manifest(raw, key)
+        yield from parse_manifest(body.iter_chunks(_MANIFEST_CHUNK), key)
 
     def list_prefix(self, prefix: str) -> Iterator[Source]:
         """Yield every object under ``prefix``, in key order."""
@@ -114,7 +116,7 @@ class SourceBucket:
                 continue
             if len(data) == request.length:
                 return data
-        got = problem or f"{len(data)} bytes"
+        got = type(problem).__name__ if problem else f"{len(data)} bytes"
         raise ShortReadError(
             f"reading {source.key!r} at byte {request.start}: wanted {request.length} bytes, got {got}"
         )
@@ -158,24 +160,37 @@ class SourceBucket:
         return Source(key=key, size=head["ContentLength"], etag=head["ETag"], modified=modified)
 
 
-def parse_manifest(raw: bytes, name: str) -> list[str]:
-    """Return a manifest's keys; ``name`` is for the error message.
+def parse_manifest(chunks: Iterable[bytes], name: str) -> Iterator[str]:
+    """Yield a manifest's keys; ``name`` is for the error messages.
 
     Raises:
         KeyListError: not UTF-8, or a line is longer than a key can be.
     """
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise KeyListError(f"manifest {name!r} is not UTF-8 at byte {error.start}") from None
-    keys = []
-    for number, line in enumerate(text.split("\n"), 1):
-        key = line.removesuffix("\r")
-        if len(key.encode()) > _MAX_KEY_BYTES:
+    for number, line in enumerate(_split_lines(chunks), 1):
+        raw = line.removesuffix(b"\r")
+        if number == 1:
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+        if len(raw) > _MAX_KEY_BYTES:
             raise KeyListError(f"manifest {name!r}, line {number}: longer than {_MAX_KEY_BYTES} bytes, so not a key")
+        try:
+            key = raw.decode()
+        except UnicodeDecodeError:
+            raise KeyListError(f"manifest {name!r}, line {number}: not UTF-8") from None
         if key.strip():
-            keys.append(key)
-    return keys
+            yield key
+
+
+def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines without their line feeds; one that is far too long is yielded in part, for the caller to refuse."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+        if len(rest) > 2 * _MAX_KEY_BYTES:
+            yield rest
+            rest = b""
+    if rest:
+        yield rest
 
 
 def parse_key_list(raw: bytes) -> list[str]:

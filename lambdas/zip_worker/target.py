@@ -63,6 +63,9 @@ class ArchiveUpload:
                 Bucket=self._bucket, Key=self._key, ContentType=_CONTENT_TYPE, ChecksumAlgorithm="CRC32"
             )
             self._upload_id = created["UploadId"]
+            if created["ResponseMetadata"]["RetryAttempts"]:
+                # A try whose answer was lost may have made an upload that nobody knows of.
+                abort_stale_uploads(self._s3, self._bucket, self._key, keep=self._upload_id)
         self._parts[number] = self._pool.submit(self._upload, number, data, self._upload_id)
 
     def complete(self, last_number: int, last_data: bytes) -> StoredObject:
@@ -119,10 +122,11 @@ class ArchiveUpload:
         )
 
 
-def abort_stale_uploads(s3: S3Client, bucket: str, key: str) -> int:
-    """Abort every unfinished upload of ``key``, left by a worker that died; return how many there were."""
+def abort_stale_uploads(s3: S3Client, bucket: str, key: str, keep: str = "") -> int:
+    """Abort every unfinished upload of ``key`` but ``keep``, left by a worker that died; return how many there were."""
     pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key)
     stale = [upload["UploadId"] for page in pages for upload in page.get("Uploads", []) if upload["Key"] == key]
+    stale = [upload_id for upload_id in stale if upload_id != keep]
     for upload_id in stale:
         s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
     return len(stale)

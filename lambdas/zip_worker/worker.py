@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +19,7 @@ from .exceptions import (
     OutOfTimeError,
     PermanentError,
     TryAgainError,
+    ZipJobError,
 )
 from .heartbeat import Heartbeat
 from .jobs import Busy, Ended, JobTable, Unknown
@@ -83,9 +84,11 @@ class Worker:
         match self._jobs.lease(message.job_id, message.message_id, message.receives):
             case Unknown():
                 raise MessageRejectedError(f"there is no job {message.job_id}")
-            case Ended(status, bucket, key):
+            case Ended(status, bucket, key, key_list_key):
                 if message.receives > 1:
                     abort_stale_uploads(self._s3, bucket, key)
+                if status == "CANCELLED":
+                    self._drop_key_list(bucket, key_list_key)
                 self._logger.info("job_skipped", extra={"status": status})
             case Busy(_, holder) if holder != message.message_id:
                 # A second message for the job. The first one stays in the queue until the job has ended.
@@ -103,6 +106,7 @@ class Worker:
             archive = self._archive(job, message)
         except JobCancelledError:
             self._logger.info("job_cancelled")
+            self._drop_key_list(job.target_bucket, job.key_list_key)
         except LeaseLostError as error:
             self._logger.warning("lease_lost", extra={"error": str(error)})
             raise TryAgainError(str(error)) from error
@@ -160,11 +164,8 @@ class Worker:
 
     def _finish(self, job: Job, archive: Archive, seconds: float) -> None:
         if not self._jobs.finish(job.job_id, archive):
-            if self._jobs.status(job.job_id) == "CANCELLED":
-                self._s3.delete_object(Bucket=job.target_bucket, Key=job.target_key)
-                self._logger.info("job_cancelled")
-                return
-            raise TryAgainError("the lease was lost as the archive was complete")
+            self._take_back(job, archive)
+            return
         self._logger.info(
             "job_ready",
             extra={
@@ -175,12 +176,27 @@ class Worker:
                 "target_key": job.target_key,
             },
         )
-        self._drop_key_list(job)
+        self._drop_key_list(job.target_bucket, job.key_list_key)
+
+    def _take_back(self, job: Job, archive: Archive) -> None:
+        """Deal with an archive that is complete when its job is no longer ours."""
+        status = self._jobs.status(job.job_id)
+        if status in {"CANCELLED", "FAILED"}:
+            version: dict[str, Any] = {"VersionId": archive.stored.version_id} if archive.stored.version_id else {}
+            self._s3.delete_object(Bucket=job.target_bucket, Key=job.target_key, **version)
+            self._drop_key_list(job.target_bucket, job.key_list_key)
+            self._logger.info("job_cancelled" if status == "CANCELLED" else "job_skipped", extra={"status": status})
+        elif status == "READY":  # by our own write, whose answer was lost, or by another worker
+            self._logger.info("job_skipped", extra={"status": status})
+        else:
+            raise TryAgainError("the lease was lost as the archive was complete")
 
     def _fail(self, job: Job, reason: str, cause: Exception | None = None) -> None:
         if self._jobs.fail(job.job_id, reason):
             self._logger.error("job_failed", exc_info=cause, extra={"error": reason})
-            self._drop_key_list(job)
+            self._drop_key_list(job.target_bucket, job.key_list_key)
+        elif self._jobs.status(job.job_id) == "PENDING":
+            raise TryAgainError("the lease was lost as the job failed")
 
     def _retry_or_fail(self, job: Job, message: Message, error: Exception) -> None:
         reason = describe(error)
@@ -194,11 +210,11 @@ class Worker:
         message.hide(delay)
         raise TryAgainError(reason) from error
 
-    def _drop_key_list(self, job: Job) -> None:
+    def _drop_key_list(self, bucket: str, key_list_key: str | None) -> None:
         """Remove the request's key list; the bucket's lifecycle rule is there for what this misses."""
-        if job.key_list_key:
+        if key_list_key:
             with suppress(ClientError, BotoCoreError):
-                self._s3.delete_object(Bucket=job.target_bucket, Key=job.key_list_key)
+                self._s3.delete_object(Bucket=bucket, Key=key_list_key)
 
 
 def describe(error: Exception) -> str:
@@ -206,4 +222,4 @@ def describe(error: Exception) -> str:
     if isinstance(error, ClientError):
         code = error.response["Error"].get("Code", "unknown")
         return f"{error.operation_name} failed: {_PERMANENT_CODES.get(code, code)}"
-    return f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, ZipJobError) else type(error).__name__

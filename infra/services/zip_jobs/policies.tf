@@ -104,6 +104,7 @@ data "aws_iam_policy_document" "worker" {
       "s3:AbortMultipartUpload",
       "s3:ListMultipartUploadParts",
       "s3:DeleteObject",
+      "s3:DeleteObjectVersion",
     ]
     resources = local.target_object_arns
   }

@@ -153,7 +153,7 @@ variable "worker" {
     upload_concurrency   = optional(number, 4)
     part_size_bytes      = optional(number, 8388608)
     read_chunk_bytes     = optional(number, 4194304)
-    max_members          = optional(number, 200000)
+    max_members          = optional(number, 100000)
   })
   default  = {}
   nullable = false
@@ -164,8 +164,18 @@ variable "worker" {
   }
 
   validation {
-    condition     = var.worker.part_size_bytes >= 5242880 && var.worker.part_size_bytes <= 5368709120
-    error_message = "worker.part_size_bytes is between 5 MiB and 5 GiB, as S3 demands of a part."
+    condition     = var.worker.part_size_bytes >= 5242880 && var.worker.part_size_bytes <= 536870912
+    error_message = "worker.part_size_bytes is between 5 MiB, as S3 demands of a part, and 512 MiB, as memory does."
+  }
+
+  validation {
+    condition     = var.worker.read_chunk_bytes >= 65536 && var.worker.read_chunk_bytes <= 67108864
+    error_message = "worker.read_chunk_bytes is between 64 KiB and 64 MiB."
+  }
+
+  validation {
+    condition     = var.worker.read_ahead_mb >= 1 && var.worker.read_ahead_mb <= 8192
+    error_message = "worker.read_ahead_mb is between 1 and 8192."
   }
 
   validation {

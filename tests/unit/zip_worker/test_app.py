@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 from tests.unit.zip_worker.conftest import Aws, Context
 from zip_worker import app, clients
 from zip_worker.app import lambda_handler
+from zip_worker.jobs import JobTable
+from zip_worker.schemas import Archive
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +52,13 @@ def deliver(
 
 def events(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.name == "zip_worker"]
+
+
+def record_hiding(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The visibility timeouts that messages are given, in seconds."""
+    hidden: list[int] = []
+    monkeypatch.setattr(app, "_hide", lambda _url, _receipt, seconds: hidden.append(seconds))
+    return hidden
 
 
 def fail_reads(monkeypatch: pytest.MonkeyPatch, code: str, on: str = "docs/b.txt") -> None:
@@ -156,7 +165,9 @@ def test_passing_failure_returns_the_message_and_notes_why(aws: Aws, monkeypatch
     aws.put(DOCS)
     aws.put_job(keys=list(DOCS))
     fail_reads(monkeypatch, "SlowDown")
+    hidden = record_hiding(monkeypatch)
     assert len(deliver(aws)) == 1
+    assert hidden[-1] == 5, "it comes back soon"
     job = aws.job()
     assert (job["status"], job["phase"]) == ("PENDING", "queued")
     assert job["lastError"] == "GetObject failed: SlowDown"
@@ -245,11 +256,13 @@ def test_duplicate_message_of_a_leased_job_is_dropped(aws: Aws) -> None:
     assert aws.job()["leaseOwner"] == "another"
 
 
-def test_same_message_while_its_lease_lives_comes_back(aws: Aws) -> None:
+def test_same_message_while_its_lease_lives_comes_back(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.put_job(prefix="docs/")
     sent = aws.sqs.send_message(QueueUrl=aws.queue_url, MessageBody='{"jobId": "job-1"}')
     lease_elsewhere(aws, sent["MessageId"], 60)
+    hidden = record_hiding(monkeypatch)
     assert deliver(aws, send=False, receives=2) == [sent["MessageId"]]
+    assert hidden in ([60], [61]), "until the lease has run out"
     assert aws.job()["leaseOwner"] == "another"
 
 
@@ -293,10 +306,10 @@ def test_message_is_returned_soon_when_the_job_table_does_not_answer(
 
     aws.put_job(prefix="docs/")
     monkeypatch.setattr(clients.dynamodb_client(), "update_item", throttle)
-    monkeypatch.setattr(app, "_RETRY_SECONDS", 0)
+    hidden = record_hiding(monkeypatch)
     assert len(deliver(aws)) == 1
     assert events(caplog) == ["message_failed"]
-    assert aws.sqs.receive_message(QueueUrl=aws.queue_url)["Messages"], "not hidden for the queue's 900 s"
+    assert hidden == [4], "as long as a lease may last, not for the queue's 900 s"
     assert aws.job()["status"] == "PENDING"
 
 
@@ -353,6 +366,45 @@ def test_cancel_during_the_work_leaves_no_archive(
     assert events(caplog)[-1] == "job_cancelled"
 
 
+@pytest.mark.parametrize("status", ["CANCELLED", "FAILED"])
+def test_archive_completed_after_its_job_had_ended_goes_without_a_version_left(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    aws.s3.put_bucket_versioning(Bucket="target", VersioningConfiguration={"Status": "Enabled"})
+    aws.put(DOCS)
+    aws.put_job(keys=list(DOCS))
+    real = JobTable.finish
+
+    def finish_too_late(self: JobTable, job_id: str, archive: Archive) -> bool:
+        set_status(aws, status)
+        return real(self, job_id, archive)
+
+    monkeypatch.setattr(JobTable, "finish", finish_too_late)
+    assert deliver(aws) == []
+    assert aws.job()["status"] == status
+    versions = aws.s3.list_object_versions(Bucket="target")
+    kept = [version["Key"] for version in versions.get("Versions", [])]
+    kept += [marker["Key"] for marker in versions.get("DeleteMarkers", [])]
+    assert not [key for key in kept if key.endswith(".zip")]
+
+
+def test_lost_answer_of_the_lease_write_does_not_lock_the_worker_out(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK repeats a write whose answer was lost; the repetition finds the first one's lease."""
+    aws.put(DOCS)
+    aws.put_job(keys=list(DOCS))
+    client = clients.dynamodb_client()
+    real = client.update_item
+
+    def write_twice(**options: Any) -> Any:
+        if "attempts" in options["UpdateExpression"]:
+            real(**options)
+        return real(**options)
+
+    monkeypatch.setattr(client, "update_item", write_twice)
+    assert deliver(aws) == []
+    assert aws.job()["status"] == "READY"
+
+
 def test_worker_that_lost_its_lease_leaves_no_trace(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.put(DOCS)
     aws.put_job(keys=list(DOCS))
@@ -374,7 +426,10 @@ def test_heartbeat_keeps_the_lease_and_publishes_progress(aws: Aws, monkeypatch:
         seen.append((float(aws.job()["leaseExpiresAt"]) - first, aws.job()["filesTotal"], aws.job()["bytesTotal"]))
 
     while_reading(monkeypatch, dawdle)
+    hidden = record_hiding(monkeypatch)
     assert deliver(aws) == []
+    assert len(hidden) >= 3, "at the start and with every beat"
+    assert set(hidden) == {5}, "longer than the lease and the time between two beats"
     extended, files_total, bytes_total = seen[0]
     assert extended > 1
     assert (files_total, bytes_total) == ("3", "4005")

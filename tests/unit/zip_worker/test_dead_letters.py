@@ -1,8 +1,10 @@
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.unit.zip_worker.conftest import Aws, Context
+from zip_worker import clients
 from zip_worker.dead_letters import lambda_handler
 
 
@@ -59,6 +61,26 @@ def test_message_of_an_ended_job_is_cleared_away(aws: Aws, status: str) -> None:
     send(aws, '{"jobId": "job-1"}')
     assert lambda_handler({}, Context(remaining_ms=60_000)) == {"settled": 1, "left": 0}
     assert aws.job()["status"] == status
+
+
+def test_job_whose_bucket_is_gone_does_not_stop_the_others(aws: Aws) -> None:
+    aws.put_job("job-1", targetBucket="gone")
+    aws.put_job("job-2")
+    for job_id in ("job-1", "job-2"):
+        send(aws, f'{{"jobId": "{job_id}"}}')
+    assert lambda_handler({}, Context(remaining_ms=60_000)) == {"settled": 2, "left": 0}
+    assert aws.job("job-1")["status"] == aws.job("job-2")["status"] == "FAILED"
+
+
+def test_message_stays_while_the_job_table_does_not_answer(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    def throttle(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "UpdateItem")
+
+    aws.put_job()
+    send(aws, '{"jobId": "job-1"}')
+    monkeypatch.setattr(clients.dynamodb_client(), "update_item", throttle)
+    assert lambda_handler({}, Context(remaining_ms=60_000)) == {"settled": 0, "left": 1}
+    assert visible(aws) == ['{"jobId": "job-1"}']
 
 
 def test_what_names_no_job_stays_visible_for_a_human(aws: Aws) -> None:

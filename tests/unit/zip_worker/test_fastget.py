@@ -1,5 +1,6 @@
 """The quick reader, against botocore's own signer and a server that records what it is sent."""
 
+import gzip
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ class Answer(BaseHTTPRequestHandler):
         status = int(self.path.rpartition("/")[2]) if self.path.rpartition("/")[2].isdigit() else 200
         body = b"hello"
         self.send_response(status)
+        if self.path.endswith("gzipped"):
+            body = gzip.compress(body)
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body) + (5 if self.path.endswith("short") else 0)))
         self.end_headers()
         self.wfile.write(body)
@@ -92,6 +96,10 @@ def test_bytes_of_a_success_are_returned(server: str) -> None:
 def test_whatever_is_not_success_is_left_to_the_caller(server: str, key: str) -> None:
     assert getter(server).get(key, {}) is None
     assert len(Answer.seen) == 1, "no retry, no redirect followed"
+
+
+def test_object_stored_with_a_content_encoding_is_read_as_it_is_stored(server: str) -> None:
+    assert gzip.decompress(getter(server).get("gzipped", {}) or b"") == b"hello"
 
 
 def test_answer_that_ends_early_is_no_success(server: str) -> None:

@@ -59,6 +59,10 @@ def test_full_names_are_the_keys() -> None:
         ("..\\..\\windows\\win.ini", "windows/win.ini"),
         ("C:\\boot.ini", "boot.ini"),
         ("C:/boot.ini", "boot.ini"),
+        ("/C:/boot.ini", "boot.ini"),
+        ("../C:/D:/boot.ini", "boot.ini"),
+        ("C:boot.ini", "C_boot.ini"),
+        ("C:", "file"),
         ("a\nb\x00c\x7f", "a_b_c_"),
         ("..", "file"),
         ("//", "file"),
@@ -110,3 +114,4 @@ def test_names_are_unique_relative_and_extractable(keys: list[str], paths: PathM
         assert "\\" not in name
         assert all(unicodedata.category(char) != "Cc" or char > "\x7f" for char in name)
         assert name not in folders
+        assert name[1:2] != ":"

@@ -1,4 +1,5 @@
 import io
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -131,18 +132,52 @@ def test_connection_lost_in_the_body_is_read_again(aws: Aws, monkeypatch: pytest
 
 def test_manifest_is_one_key_a_line() -> None:
     raw = "\ufeffa.pdf\r\n\n  \nb c.pdf\nü.pdf\n last.pdf".encode()
-    assert parse_manifest(raw, "m") == ["a.pdf", "b c.pdf", "ü.pdf", " last.pdf"]
+    for size in (1, 3, 1000):
+        chunks = [raw[start : start + size] for start in range(0, len(raw), size)]
+        assert list(parse_manifest(chunks, "m")) == ["a.pdf", "b c.pdf", "ü.pdf", " last.pdf"]
 
 
 @pytest.mark.parametrize(
     ("raw", "problem"),
-    [(b"ok\n\xff\xfe", "not UTF-8 at byte 3"), (b"ok\n" + b"x" * 1025, "line 2: longer than 1024 bytes")],
+    [(b"ok\n\xff\xfe", "line 2: not UTF-8"), (b"ok\n" + b"x" * 1025, "line 2: longer than 1024 bytes")],
 )
 def test_unusable_manifest_is_reported_with_its_place(raw: bytes, problem: str) -> None:
     with pytest.raises(KeyListError, match=problem):
-        parse_manifest(raw, "m.txt")
+        list(parse_manifest([raw], "m.txt"))
+
+
+def test_manifest_that_is_no_list_is_refused_after_its_first_piece() -> None:
+    read = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            read.append(1)
+            yield bytes(64 * 1024)
+
+    with pytest.raises(KeyListError, match="line 1: longer than 1024 bytes"):
+        list(parse_manifest(endless(), "huge.pdf"))
+    assert len(read) == 1
 
 
 def test_missing_manifest_is_named(aws: Aws) -> None:
     with pytest.raises(KeyListError, match=r"manifestKey 'lists/m.txt' does not exist"):
-        reader(aws).read_manifest("lists/m.txt")
+        list(reader(aws).read_manifest("lists/m.txt"))
+
+
+def test_quick_read_asks_for_exactly_the_surveyed_object_and_range(aws: Aws) -> None:
+    aws.put({"a": b"0123456789"})
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    def quick(key: str, headers: Mapping[str, str]) -> bytes:
+        asked.append((key, dict(headers)))
+        return b"456"
+
+    request = request_for(aws, "a", 4, 3)
+    assert SourceBucket(aws.s3, "source", 4, quick).read_block(request) == b"456"
+    assert asked == [("a", {"If-Match": request.source.etag, "Range": "bytes=4-6"})]
+
+
+def test_quick_read_of_the_wrong_length_is_not_believed(aws: Aws) -> None:
+    aws.put({"a": b"0123456789"})
+    bucket = SourceBucket(aws.s3, "source", 4, lambda *_: b"short")
+    assert bucket.read_block(request_for(aws, "a", 0, 10)) == b"0123456789"
