@@ -11,13 +11,14 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import boto3
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
+from mypy_boto3_sqs import SQSClient
 
 from tests.emulator import CREDENTIALS, ROOT, run_emulator
 
@@ -67,6 +68,26 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         yield Deployment(s3, dynamodb, queue_url, environment)
 
 
+@pytest.fixture
+def strict_deployment(deployment: Deployment) -> Deployment:
+    """The same with a queue that gives three receives, and a worker slow enough to be killed between two beats."""
+    sqs = make_sqs(deployment)
+    dlq_url = sqs.create_queue(QueueName="strict-dlq")["QueueUrl"]
+    dlq_arn = sqs.get_queue_attributes(QueueUrl=dlq_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": dlq_arn, "maxReceiveCount": "3"})
+    queue_url = sqs.create_queue(QueueName="strict", Attributes={"VisibilityTimeout": "900", "RedrivePolicy": redrive})[
+        "QueueUrl"
+    ]
+    slow = {"LEASE_SECONDS": "4", "MAX_RECEIVES": "3", "READ_CONCURRENCY": "1", "S3_READ_CHUNK": "65536"}
+    environment = deployment.environment | slow | {"QUEUE_URL": queue_url}
+    return replace(deployment, queue_url=queue_url, environment=environment)
+
+
+def make_sqs(deployment: Deployment) -> SQSClient:
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    return session.client("sqs", endpoint_url=deployment.environment["AWS_ENDPOINT_URL"])
+
+
 def put_sources(deployment: Deployment, dice: random.Random) -> dict[str, bytes]:
     """Many small objects and a few of several parts: about 50 MiB."""
     sizes = [0, 1, 30 * MIB, 12 * MIB + 1] + [dice.randrange(100_000) for _ in range(150)]
@@ -90,14 +111,7 @@ def queue_job(deployment: Deployment, job_id: str) -> None:
         "compression": "stored",
     }
     deployment.dynamodb.put_item(TableName="jobs", Item={name: {"S": value} for name, value in item.items()})
-    sqs = boto3.client(
-        "sqs",
-        endpoint_url=deployment.environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
-    )
-    sqs.send_message(QueueUrl=deployment.queue_url, MessageBody=json.dumps({"jobId": job_id}))
+    make_sqs(deployment).send_message(QueueUrl=deployment.queue_url, MessageBody=json.dumps({"jobId": job_id}))
 
 
 def start_worker(deployment: Deployment, log: Path) -> subprocess.Popen[str]:
@@ -154,6 +168,23 @@ def test_job_killed_at_random_moments_ends_ready_and_correct(
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         assert {f"sources/{name}": archive.read(name) for name in archive.namelist()} == contents
     assert "Uploads" not in deployment.s3.list_multipart_uploads(Bucket="target")
+
+
+def test_each_kill_costs_one_receive_only(strict_deployment: Deployment, tmp_path: Path) -> None:
+    """A message that came back while its dead worker's lease lived would be received in vain."""
+    dice = random.Random(SEED)
+    put_sources(strict_deployment, dice)
+    queue_job(strict_deployment, "strict-job")
+    for attempt in (1, 2):
+        worker = start_worker(strict_deployment, tmp_path / "worker.log")
+        wait_for_attempt(strict_deployment, "strict-job", attempt)
+        time.sleep(dice.uniform(0, 1.5))
+        kill(worker)
+        assert read_job(strict_deployment, "strict-job")["status"] == "PENDING"
+    worker = start_worker(strict_deployment, tmp_path / "worker.log")
+    job = wait_until_ended(strict_deployment, "strict-job")
+    kill(worker)
+    assert (job["status"], job["attempts"], job["receives"]) == ("READY", "3", "3")
 
 
 def wait_for_attempt(deployment: Deployment, job_id: str, attempt: int) -> None:
