@@ -19,6 +19,7 @@ from wheels import (
     find_docker_problem,
     install_by_docker,
     install_by_pip,
+    remove_runtime_packages,
 )
 
 MEGABYTE = 1024 * 1024
@@ -44,6 +45,7 @@ def build_layers(build: Build, way: str) -> dict[str, str]:
             requirements = build.layer_requirements(layer)
             if way == "pip":
                 install_by_pip(requirements, trees / layer, architecture=build.architecture, native=build.native)
+            remove_runtime_packages(trees / layer, requirements)
             check_pins(trees / layer, requirements)
             changed = write_zip(build.layer_zip(layer), collect_layer(trees / layer))
             outcome[layer] = "built" if changed else "rebuilt, same bytes"

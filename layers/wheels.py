@@ -1,4 +1,4 @@
-"""Installs a layer's pinned wheels into a folder, by Docker or by pip, and checks that the pins were kept."""
+"""Installs a layer's pinned wheels into a folder, by Docker or by pip, and checks that it holds those and no others."""
 
 import os
 import re
@@ -15,6 +15,9 @@ DOCKER_PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 # pip takes each tag literally: with one of them alone it would silently choose old releases.
 WHEEL_PLATFORMS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 PYTHON_VERSION = "3.13"
+# What the Python runtimes of Lambda come with: boto3 and all that it needs. Source: "Runtime-included SDK
+# versions" and the list of packages in https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
+RUNTIME_PACKAGES = frozenset({"boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3"})
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)$")
 
 NETWORK_SIGNS = (
@@ -54,6 +57,25 @@ def read_pins(requirements: Path) -> dict[str, str]:
             raise BuildError(f"{requirements}, line {number}: '{text}' is not a pin of the form name==version")
         pins[normalise_name(match[1])] = match[2]
     return pins
+
+
+def remove_runtime_packages(tree: Path, requirements: Path) -> list[str]:
+    """Delete the packages that pip added to `tree` and the Lambda runtime has; returns their names.
+
+    One that the layer pins stays: the layer then asks for that very version, whatever the runtime's is.
+    """
+    left_out = RUNTIME_PACKAGES - read_pins(requirements).keys()
+    installed = {normalise_name(each.name): each.files or () for each in distributions(path=[str(tree)])}
+    removed = sorted(left_out & installed.keys())
+    for file in (file for name in removed for file in installed[name]):
+        # Scripts are recorded outside of the tree, where they would be in an environment.
+        if ".." not in file.parts:
+            (tree / file).unlink(missing_ok=True)
+    # An empty .dist-info folder would still count as a package.
+    for folder, _, _ in tree.walk(top_down=False):
+        if folder != tree and not any(folder.iterdir()):
+            folder.rmdir()
+    return removed
 
 
 def check_pins(tree: Path, requirements: Path) -> None:

@@ -1,5 +1,6 @@
 """The zips as they are built from the checkout: complete, reproducible, the same by Docker and by pip."""
 
+import io
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import boto3
 found = importlib.import_module(sys.argv[1])
 assert callable(found.lambda_handler)
 roots = tuple(sys.argv[2:])
-for name in ("aws_lambda_powertools", "pydantic"):
+for name in ("aiohttp", "aws_lambda_powertools", "aws_xray_sdk", "isal", "pydantic", "wrapt"):
     module = sys.modules.get(name)
     assert module is None or module.__file__.startswith(roots), (name, module.__file__)
 """
@@ -95,6 +96,12 @@ def test_every_layer_and_function_has_a_zip(lambda_zips: dict[str, bytes]) -> No
 
 def test_building_again_elsewhere_gives_the_same_bytes(lambda_zips: dict[str, bytes], tmp_path: Path) -> None:
     assert build(tmp_path / "again", "--pip") == lambda_zips
+
+
+def test_layer_leaves_the_sdk_to_the_runtime(lambda_zips: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(io.BytesIO(lambda_zips["layers/tracer.zip"])) as archive:
+        packages = {name.split("/")[1].partition("-")[0] for name in archive.namelist()}
+    assert packages == {"aws_xray_sdk", "wrapt"}
 
 
 def test_arm_layers_hold_arm_libraries(tmp_path: Path) -> None:

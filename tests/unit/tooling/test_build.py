@@ -13,7 +13,7 @@ import inputs
 from build import build_layers, check_sizes, main, make_layers, read_arguments
 from inputs import Build, find_layers, find_packages, read_layers_of
 from tests.unit.tooling.conftest import WriteFiles
-from wheels import BuildError, check_pins, explain, read_pins, run
+from wheels import BuildError, check_pins, explain, read_pins, remove_runtime_packages, run
 
 ROOT = Path(__file__).parents[3]
 CHECKOUT = {
@@ -91,6 +91,47 @@ def test_unpinned_dependency_and_wrong_version_are_named(write_files: WriteFiles
     assert "extra 3 is needed but not pinned" in str(failure.value)
     assert "absent is pinned to 1 but none was installed" in str(failure.value)
     assert "wanted-thing is pinned to 2.0 but 1.0 was installed" in str(failure.value)
+
+
+INSTALLED = {
+    "requirements.txt": "wanted==1\njmespath==1\n",
+    "tree/wanted/core.py": "",
+    "tree/wanted-1.dist-info/METADATA": "Name: wanted\nVersion: 1\n",
+    "tree/wanted-1.dist-info/RECORD": "wanted/core.py,,\nwanted-1.dist-info/METADATA,,\nwanted-1.dist-info/RECORD,,\n",
+    "tree/botocore/data/s3.json": "{}",
+    "tree/botocore-2.dist-info/METADATA": "Name: botocore\nVersion: 2\n",
+    "tree/botocore-2.dist-info/RECORD": "botocore/data/s3.json,,\nbotocore-2.dist-info/METADATA,,\n"
+    "../../outside.py,,\nbotocore-2.dist-info/RECORD,,\n",
+    "tree/jmespath/lexer.py": "",
+    "tree/jmespath-1.dist-info/METADATA": "Name: jmespath\nVersion: 1\n",
+    "tree/jmespath-1.dist-info/RECORD": "jmespath/lexer.py,,\n",
+    "outside.py": "",
+}
+
+
+def test_what_the_runtime_has_is_left_out_unless_it_is_pinned(write_files: WriteFiles) -> None:
+    root = write_files(INSTALLED)
+    assert remove_runtime_packages(root / "tree", root / "requirements.txt") == ["botocore"]
+    assert sorted(path.name for path in (root / "tree").iterdir()) == [
+        "jmespath",
+        "jmespath-1.dist-info",
+        "wanted",
+        "wanted-1.dist-info",
+    ]
+    assert (root / "tree/wanted/core.py").is_file()
+    check_pins(root / "tree", root / "requirements.txt")
+
+
+def test_leaving_out_touches_nothing_outside_of_the_tree(write_files: WriteFiles) -> None:
+    root = write_files(INSTALLED)
+    remove_runtime_packages(root / "tree", root / "requirements.txt")
+    assert (root / "outside.py").is_file()
+
+
+def test_no_layer_holds_the_sdk() -> None:
+    # One frozen in a layer would never get the runtime's security fixes.
+    for layer in find_layers(ROOT):
+        assert not {"boto3", "botocore", "s3transfer"} & read_pins(ROOT / "layers" / layer / "requirements.txt").keys()
 
 
 def test_function_without_requirements_is_refused(checkout: Path) -> None:
