@@ -27,7 +27,7 @@ export SLUICE_PORT_BASE
 LOCAL := $(CURDIR)/.local
 LOG := $(LOCAL)/logs/make.log
 QUIETLY = $(VENV_PYTHON) scripts/run_quietly.py $(LOG)
-COMPOSE = docker compose --project-name sluice-$(SLUICE_PORT_BASE) --file docker-compose.localstack.yml
+COMPOSE = env SAMPLE_FILES_PORT=$$(($(SLUICE_PORT_BASE) + 1)) docker compose --project-name sluice-$(SLUICE_PORT_BASE) --file docker-compose.localstack.yml
 
 # The offline stack has a copy of infra/ and a state of its own: a backend that is switched on in
 # infra/backend.tf is for AWS.

@@ -1,6 +1,7 @@
 """The offline stack: `python scripts/stack.py up | down [--forget] | status`.
 
-SLUICE_PORT_BASE (default 4566) is the emulator's port on loopback; AUTH=true makes it enforce IAM policies.
+SLUICE_PORT_BASE (default 4566) is the emulator's port on loopback, the next one the sample file server's; AUTH=true
+makes the emulator enforce IAM policies.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from offline import ministack
+from offline import ministack, samples
 from offline.places import Places, StackError, read_places
 from offline.virtualenv import ensure_venv
 
@@ -22,22 +23,36 @@ def install(places: Places) -> None:
 
 
 def start(places: Places) -> None:
-    """Start what does not run yet."""
+    """Start what does not run yet; what cannot be started takes nothing else along that was not there before."""
     running = ministack.find_running(places)
     if running:
         ministack.check_same(running, places, os.environ)
+    python = ensure_venv(places)
+    started_samples = samples.ensure_running(places, python)
+    try:
+        _start_emulator(places, python, running)
+    except BaseException:
+        if started_samples:
+            samples.stop(places)
+        raise
+    print(f"offline stack: sample files at {places.samples_address}")
+
+
+def _start_emulator(places: Places, python: Path, running: ministack.Running | None) -> None:
+    if running:
         if ministack.is_healthy(places):
             print(f"offline stack: already up at {places.address}")
             return
         print("offline stack: does not answer, starting it again")
         ministack.stop(places)
-    started = ministack.start(places, ensure_venv(places), os.environ)
+    started = ministack.start(places, python, os.environ)
     print(f"offline stack: up at {places.address} (PID {started.pid}, log {places.log})")
 
 
 def stop(places: Places, *, forget: bool) -> None:
     """Stop what runs; `forget` also deletes the data and what Terraform and the scripts know of it."""
-    print("offline stack: stopped" if ministack.stop(places) else "offline stack: was not running")
+    stopped = [samples.stop(places), ministack.stop(places)]
+    print("offline stack: stopped" if any(stopped) else "offline stack: was not running")
     if forget:
         shutil.rmtree(places.data, ignore_errors=True)
         for pattern in ("terraform/local.tfstate*", "outputs.json", "outputs.env"):
@@ -47,14 +62,21 @@ def stop(places: Places, *, forget: bool) -> None:
 
 
 def show_status(places: Places) -> int:
-    """Print whether the stack runs; returns 0 when it does and answers."""
-    running = ministack.find_running(places)
-    if not running:
-        print("offline stack: not running")
-        return 1
-    healthy = running.port == places.port and ministack.is_healthy(places)
-    print(f"offline stack: PID {running.pid}, port {running.port}, {'answers' if healthy else 'does not answer'}")
-    return 0 if healthy else 1
+    """Print what runs; returns 0 when all of it does and answers."""
+    servers = [
+        ("offline stack", ministack.find_running(places), places.port, ministack.is_healthy(places)),
+        ("sample files", samples.find_running(places), places.samples_port, samples.is_healthy(places)),
+    ]
+    well = True
+    for name, running, port, answers in servers:
+        healthy = running is not None and running.port == port and answers
+        well = well and healthy
+        if running is None:
+            print(f"{name}: not running")
+        else:
+            state = "answers" if healthy else "does not answer"
+            print(f"{name}: PID {running.pid}, port {running.port}, {state}")
+    return 0 if well else 1
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -64,15 +64,25 @@ def merge_layers(layers: Iterable[Mapping[str, str]]) -> dict[str, str]:
 def read_settings(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment completed from the checkout's files, with what follows from it.
 
-    ``API_AUTH`` is guessed from the address unless it is given; a stack on this machine gets its fixed credentials.
+    ``API_AUTH`` is guessed from the address unless it is given; a stack on this machine gets its fixed credentials and
+    its sample file server's address, ``SAMPLE_FILES_URL``.
     """
     files = [read_env_file(root / ".env"), read_env_file(root / ".local" / "outputs.env"), _DEFAULTS]
     settings = merge_layers([environment, *files])
     settings.setdefault("AWS_DEFAULT_REGION", settings["AWS_REGION"])
     settings["API_AUTH"] = settings.get("API_AUTH") or guess_auth(settings.get("API_BASE", ""))
-    if is_loopback(settings.get("AWS_ENDPOINT_URL", "")) and not settings.get("AWS_ACCESS_KEY_ID"):
-        settings.update(_LOCAL_CREDENTIALS)
+    endpoint = settings.get("AWS_ENDPOINT_URL", "")
+    if is_loopback(endpoint):
+        if not settings.get("AWS_ACCESS_KEY_ID"):
+            settings.update(_LOCAL_CREDENTIALS)
+        settings["SAMPLE_FILES_URL"] = settings.get("SAMPLE_FILES_URL") or locate_sample_files(endpoint)
     return settings
+
+
+def locate_sample_files(endpoint: str) -> str:
+    """Return the address of the sample file server beside an offline stack: the port after the emulator's."""
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port + 1}" if parts.port else ""
 
 
 def is_loopback(url: str) -> bool:

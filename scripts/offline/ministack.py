@@ -3,22 +3,17 @@
 import json
 import os
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from offline.places import Places, StackError
-from offline.processes import find_listener, identify, stop_group
+from offline.processes import identify, stop_group
+from offline.servers import answers, check_port_free, launch
 
-START_SECONDS = 60.0
+HEALTH_PATH = "/_localstack/health"
 # Saving the state at the end takes a second or two with a full stack.
 STOP_SECONDS = 30.0
-LOG_TAIL_LINES = 20
 # All that the emulator, and the functions that inherit from it, see of the user's environment: no
 # credentials, profiles or endpoints of real accounts. AUTH=true turns the enforcement of IAM policies on.
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "AUTH", "LOG_LEVEL")
@@ -64,26 +59,19 @@ def start(places: Places, python: Path, environment: Mapping[str, str]) -> Runni
     check_port_free(places.port)
     check_data_port(places)
     shutil.rmtree(places.temporary, ignore_errors=True)
-    for folder in (places.temporary, places.data, places.log.parent, places.run_file.parent):
+    for folder in (places.temporary, places.data, places.run_file.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    with places.log.open("ab") as log:
-        process = subprocess.Popen(
-            [str(python), "-m", "ministack"],
-            env=make_environment(places, environment),
-            cwd=places.temporary,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        _wait_until_healthy(places, process)
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
+    pid = launch(
+        "the emulator",
+        [str(python), "-m", "ministack"],
+        places.port,
+        HEALTH_PATH,
+        environment=make_environment(places, environment),
+        folder=places.temporary,
+        log=places.log,
+    )
     # Only now: an interpreter may replace itself while it starts (macOS's does) and change its command.
-    running = Running(process.pid, identify(process.pid) or "", places.port, wants_auth(environment))
+    running = Running(pid, identify(pid) or "", places.port, wants_auth(environment))
     places.run_file.write_text(json.dumps(asdict(running)))
     (places.data / "port").write_text(str(places.port))
     return running
@@ -108,20 +96,6 @@ def make_environment(places: Places, environment: Mapping[str, str]) -> dict[str
     }
 
 
-def check_port_free(port: int) -> None:
-    """Raise StackError naming the program that has the port."""
-    with socket.socket() as probe:
-        # As servers do, so that connections of an emulator stopped a moment ago are no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            owner = find_listener(port) or "another program"
-            raise StackError(
-                f"port {port} is taken ({owner}): stop that, or choose another by SLUICE_PORT_BASE=<port>"
-            ) from error
-
-
 def check_data_port(places: Places) -> None:
     """Raise StackError when the kept data was written on another port.
 
@@ -139,31 +113,7 @@ def check_data_port(places: Places) -> None:
 
 def is_healthy(places: Places) -> bool:
     """Tell whether the emulator answers."""
-    # Not by urllib, which would ask a proxy that the user's environment names.
-    connection = HTTPConnection("127.0.0.1", places.port, timeout=2)
-    try:
-        connection.request("GET", "/_localstack/health")
-        return connection.getresponse().status == HTTPStatus.OK
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _wait_until_healthy(places: Places, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise StackError(f"the emulator ended with status {process.returncode}:\n{_tail(places.log)}")
-        if is_healthy(places):
-            return
-        time.sleep(0.1)
-    raise StackError(f"the emulator did not answer within {START_SECONDS:.0f} s:\n{_tail(places.log)}")
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-    return "\n".join(f"    {line}" for line in [*lines, f"(all of it: {log})"])
+    return answers(places.port, HEALTH_PATH)
 
 
 def stop(places: Places) -> bool:

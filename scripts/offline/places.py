@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_PORT = 4566
-HIGHEST_PORT = 65_535
+# The sample file server's port comes after it.
+HIGHEST_PORT = 65_534
 
 
 class StackError(Exception):
@@ -14,7 +15,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """Folders below `local` (`.local` of the checkout) and the emulator's port on loopback."""
+    """Folders below `local` (`.local` of the checkout) and the ports on loopback: the emulator's, and the next one."""
 
     local: Path
     venv: Path
@@ -42,6 +43,26 @@ class Places:
         return self.local / "run" / "ministack.json"
 
     @property
+    def samples_port(self) -> int:
+        """Return the sample file server's port."""
+        return self.port + 1
+
+    @property
+    def samples_address(self) -> str:
+        """Return the sample file server's base URL."""
+        return f"http://127.0.0.1:{self.samples_port}"
+
+    @property
+    def samples_log(self) -> Path:
+        """Return the sample file server's log file."""
+        return self.local / "logs" / "sample-files.log"
+
+    @property
+    def samples_run_file(self) -> Path:
+        """Return the file that says which process the sample file server is."""
+        return self.local / "run" / "sample-files.json"
+
+    @property
     def temporary(self) -> Path:
         """Return the folder where functions are unpacked; empty while nothing runs."""
         return self.local / "tmp"
@@ -51,6 +72,6 @@ def read_places(root: Path, environment: Mapping[str, str]) -> Places:
     """Return the places of a checkout; raises StackError for a SLUICE_PORT_BASE that is no port."""
     text = environment.get("SLUICE_PORT_BASE") or str(DEFAULT_PORT)
     if not text.isdecimal() or not 0 < int(text) <= HIGHEST_PORT:
-        raise StackError(f"SLUICE_PORT_BASE is '{text}': expected a port number")
+        raise StackError(f"SLUICE_PORT_BASE is '{text}': expected a port number up to {HIGHEST_PORT}")
     local = root / ".local"
     return Places(local, local / "ministack-venv", root / "requirements-ministack.txt", int(text))

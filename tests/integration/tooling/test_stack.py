@@ -8,16 +8,21 @@ import socket
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import requests
 
-from offline import ministack
+import stack
+from offline import ministack, samples
 from offline.places import Places, StackError
 from offline.processes import identify
+from offline.servers import START_SECONDS
 from offline.virtualenv import ensure_venv
+from sample_files import expected_body
 
 ROOT = Path(__file__).parents[3]
 HANDLER = "import os\ndef handler(event, context):\n    return {'pid': os.getpid(), 'seen': dict(os.environ)}\n"
@@ -26,14 +31,25 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*Popen.__del__:pytest.PytestUnr
 ROLE = "arn:aws:iam::000000000000:role/any"
 
 
+def find_free_ports() -> int:
+    """Return a port that is free with the one after it."""
+    for _ in range(50):
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            with suppress(OSError):
+                second.bind(("127.0.0.1", port + 1))
+                return port
+    pytest.fail("no two neighbouring ports are free")
+
+
 @pytest.fixture
 def places(tmp_path: Path) -> Iterator[Places]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    made = Places(tmp_path / ".local", ROOT / ".local/ministack-venv", ROOT / "requirements-ministack.txt", port)
+    requirements = ROOT / "requirements-ministack.txt"
+    made = Places(tmp_path / ".local", ROOT / ".local/ministack-venv", requirements, find_free_ports())
     yield made
     ministack.stop(made)
+    samples.stop(made)
 
 
 def start(places: Places) -> ministack.Running:
@@ -130,5 +146,59 @@ def test_emulator_that_ends_at_once_shows_the_end_of_its_log(places: Places, tmp
     started = time.monotonic()
     with pytest.raises(StackError, match=r"(?s)ended with status 7.*the reason"):
         ministack.start(places, failing, os.environ)
-    assert time.monotonic() - started < ministack.START_SECONDS
+    assert time.monotonic() - started < START_SECONDS
     assert not places.run_file.exists()
+
+
+def fetch(url: str) -> bytes:
+    answer = requests.get(url, timeout=10)
+    answer.raise_for_status()
+    return answer.content
+
+
+def test_sample_files_start_and_stop_with_the_stack(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.start(places)
+    assert fetch(places.samples_address + "/files/units.csv?bytes=5000") == expected_body("/files/units.csv?bytes=5000")
+    assert stack.show_status(places) == 0
+    running = samples.find_running(places), ministack.find_running(places)
+    assert None not in running
+
+    stack.start(places)
+    assert (samples.find_running(places), ministack.find_running(places)) == running
+    assert "already up" in capsys.readouterr().out
+
+    stack.stop(places, forget=False)
+    assert (samples.find_running(places), ministack.find_running(places)) == (None, None)
+    assert stack.show_status(places) == 1
+    assert not samples.is_healthy(places)
+
+
+def test_killed_sample_file_server_is_started_again_beside_a_running_emulator(places: Places) -> None:
+    stack.start(places)
+    emulator, server = ministack.find_running(places), samples.find_running(places)
+    assert server
+    os.kill(server.pid, signal.SIGKILL)
+    os.waitpid(server.pid, 0)
+    assert stack.show_status(places) == 1
+    stack.start(places)
+    assert stack.show_status(places) == 0
+    assert ministack.find_running(places) == emulator
+
+
+def test_taken_sample_files_port_keeps_the_stack_from_starting(places: Places) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", places.samples_port))
+        listener.listen()
+        with pytest.raises(StackError, match=rf"port {places.samples_port} is taken \(PID {os.getpid()}: "):
+            stack.start(places)
+    assert ministack.find_running(places) is None
+
+
+def test_sample_file_server_is_not_left_behind_by_an_emulator_that_cannot_start(places: Places) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", places.port))
+        listener.listen()
+        with pytest.raises(StackError, match=rf"port {places.port} is taken"):
+            stack.start(places)
+    assert samples.find_running(places) is None
+    assert not samples.is_healthy(places)

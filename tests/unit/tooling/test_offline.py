@@ -16,7 +16,6 @@ from offline import virtualenv
 from offline.ministack import (
     Running,
     check_data_port,
-    check_port_free,
     check_same,
     find_running,
     is_healthy,
@@ -24,6 +23,7 @@ from offline.ministack import (
 )
 from offline.places import Places, StackError, read_places
 from offline.processes import find_listener, identify, stop_group
+from offline.servers import check_port_free
 from offline.virtualenv import check_python, ensure_venv
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -48,7 +48,7 @@ def test_port_is_read_from_the_environment(tmp_path: Path) -> None:
     assert read_places(tmp_path, {"SLUICE_PORT_BASE": "4600"}).address == "http://127.0.0.1:4600"
 
 
-@pytest.mark.parametrize("text", ["x", "0", "65536", "-1", "45 66"])
+@pytest.mark.parametrize("text", ["x", "0", "65535", "65536", "-1", "45 66"])
 def test_no_port_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(StackError, match="expected a port number"):
         read_places(tmp_path, {"SLUICE_PORT_BASE": text})
