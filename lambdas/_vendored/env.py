@@ -44,6 +44,17 @@ class Environment:
             self._problems.append(f"{name} is {number}, not between {minimum} and {maximum}")
         return number
 
+    def flag(self, name: str) -> bool:
+        """Return a switch, off unless the variable says ``true``."""
+        value = self.text(name, "false").lower()
+        if value not in {"true", "false"}:
+            self._problems.append(f"{name} is {value!r}, not true or false")
+        return value == "true"
+
+    def reject(self, name: str, problem: str) -> None:
+        """Note what is wrong with a variable that the caller reads in a way of its own."""
+        self._problems.append(f"{name} {problem}")
+
     def check(self) -> None:
         """Raise :class:`SettingsError` naming every variable that was missing or wrong."""
         if self._problems:

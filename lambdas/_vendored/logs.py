@@ -15,9 +15,9 @@ from aws_lambda_powertools.logging.types import PowertoolsLogRecord
 
 _RENAMED = {"message": "event", "timestamp": "ts", "function_request_id": "aws_request_id"}
 _ORDER = ["level", "ts", "service", "event", "aws_request_id"]
-# Powertools adds these from the Lambda context; CloudWatch already has them on every log stream.
+# Powertools adds these from the Lambda context; CloudWatch already has them on every log stream. The last is asyncio's.
 _DROPPED = frozenset(
-    ["location", "function_name", "function_memory_size", "function_arn", "cold_start", "xray_trace_id"]
+    ["location", "function_name", "function_memory_size", "function_arn", "cold_start", "xray_trace_id", "taskName"]
 )
 
 

@@ -3,10 +3,9 @@
 import re
 from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
-
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .exceptions import FieldError
 from .settings import MAX_PRESIGN_TTL_SECONDS, MIN_PRESIGN_TTL_SECONDS

@@ -1,0 +1,1 @@
+"""Streams files from HTTP(S) servers into S3: resumed, overlapped, never truncated."""

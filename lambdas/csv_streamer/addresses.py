@@ -1,0 +1,44 @@
+"""Which addresses may be fetched from: a URL must not lead into the VPC, to the host itself or to its metadata."""
+
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from aiohappyeyeballs import AddrInfoType
+
+from .exceptions import RefusedAddressError
+
+_NAT64 = ip_network("64:ff9b::/96")
+"""Addresses of RFC 6052, with an IPv4 address in their last 32 bits."""
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address belongs to the public internet.
+
+    An IPv6 address that carries an IPv4 address (mapped, 6to4, NAT64) is judged by what it carries, too.
+    """
+    parsed = ip_address(address.partition("%")[0])
+    return all(one.is_global and not one.is_multicast for one in (parsed, *_carried(parsed)))
+
+
+def _carried(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
+    if isinstance(address, IPv4Address):
+        return []
+    nat64 = IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else None
+    teredo = address.teredo[1] if address.teredo else None
+    return [carried for carried in (address.ipv4_mapped, address.sixtofour, nat64, teredo) if carried]
+
+
+def make_public_socket(info: AddrInfoType) -> socket.socket:
+    """Return a socket for one resolved address; aiohttp calls this before every connection.
+
+    Here and not in a resolver: literal addresses are never resolved, and what was resolved twice may differ.
+
+    Raises:
+        RefusedAddressError: the address is not public.
+    """
+    family, kind, protocol, _, address = info
+    if not is_public(str(address[0])):
+        raise RefusedAddressError(
+            f"{address[0]} is not a public address: refused (ALLOW_PRIVATE_HOSTS=true would allow it)"
+        )
+    return socket.socket(family=family, type=kind, proto=protocol)

@@ -1,0 +1,78 @@
+"""A file's bytes as one stream, or as ranges, each of which goes on where its connection broke."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from http import HTTPStatus
+
+import aiohttp
+
+from .exceptions import SourceBrokeError, SourceChangedError
+from .schemas import Head
+from .settings import Settings
+from .source import Attempts, NoteRetry, Source, check_range, read_body, read_head
+
+
+class Download:
+    """One version of a file, as ``head`` tells it from others."""
+
+    def __init__(self, source: Source, head: Head, settings: Settings, note_retry: NoteRetry) -> None:
+        self._source = source
+        self._settings = settings
+        self._note_retry = note_retry
+        self.head = head
+
+    async def read(
+        self, start: int, end: int | None, first: aiohttp.ClientResponse | None = None
+    ) -> AsyncGenerator[bytes]:
+        """Yield bytes ``start`` … ``end`` - 1, or to the file's end if its length is unknown.
+
+        ``first`` is an answer that is there already and begins at ``start``; it is closed here.
+
+        Raises:
+            SourceBrokeError: ``MAX_ATTEMPTS`` tries in a row brought nothing.
+            SourceChangedError: the rest of this version cannot be had.
+            FileError: the server says no.
+        """
+        attempts = Attempts(self._settings, self._note_retry)
+        offset = start
+        while True:
+            try:
+                async with AsyncExitStack() as stack:
+                    if first is None:
+                        response, end = await self._ask(stack, offset, end)
+                    else:
+                        response, first = first, None
+                        stack.callback(response.close)
+                    body = await stack.enter_async_context(aclosing(read_body(response, self._settings.chunk_size)))
+                    async for chunk in body:
+                        wanted = chunk if end is None else chunk[: end - offset]
+                        offset += len(wanted)
+                        attempts.reset()
+                        yield wanted
+                        if offset == end:
+                            return
+                if end is None or offset == end:
+                    return  # had the message been cut off, aiohttp would have said so
+                problem = SourceBrokeError(f"the connection ended {end - offset} bytes early")
+            except SourceBrokeError as error:
+                problem = error
+            self._source.forget_redirect()
+            await attempts.wait(problem, offset)
+
+    async def _ask(
+        self, stack: AsyncExitStack, offset: int, end: int | None
+    ) -> tuple[aiohttp.ClientResponse, int | None]:
+        """Ask for the file from ``offset`` on; return the answer, and where the file ends if that is known now."""
+        if offset == 0 and end in {None, self.head.length}:
+            response = await stack.enter_async_context(self._source.get({}))
+            if response.status != HTTPStatus.OK or read_head(response).validators != self.head.validators:
+                raise SourceChangedError("the file changed while it was fetched")
+            return response, end
+        strong = self.head.validators.strong
+        if not self.head.resumable or strong is None:
+            raise SourceChangedError(f"the connection broke at byte {offset}, and the server cannot continue there")
+        last = "" if end is None else end - 1
+        conditions = {"Range": f"bytes={offset}-{last}", "If-Range": strong}
+        response = await stack.enter_async_context(self._source.get(conditions))
+        length = check_range(response, self.head, offset)
+        return response, length if end is None else end

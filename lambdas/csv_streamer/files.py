@@ -1,0 +1,242 @@
+"""What becomes of one file of a run: named, compared with what is stored, streamed, reported, or left for later."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from http import HTTPStatus
+
+import aiohttp
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .download import Download
+from .exceptions import (
+    CsvStreamerError,
+    FileError,
+    OutOfTimeError,
+    SourceBrokeError,
+    SourceChangedError,
+    UploadGoneError,
+)
+from .metadata import (
+    choose_content_type,
+    is_same_source,
+    is_same_version,
+    make_conditions,
+    make_metadata,
+    read_validators,
+)
+from .meter import Meter
+from .names import make_key, served_name
+from .parameters import describe_url
+from .run import Outcome, Run
+from .schemas import FileResult, Head, Status, Task, Unfinished, Validators
+from .source import Attempts, Source, read_head
+from .target import Destination, Upload
+from .transfer import Transfer
+
+_EARLY_SECONDS = 10
+"""A file that was begun this soon after the invocation had all of its time."""
+
+
+class FileStreamer:
+    """Takes one task to its outcome; no failure of it leaves here as an exception."""
+
+    def __init__(self, run: Run, task: Task) -> None:
+        self._run = run
+        self._task = task
+        self._entry = task.entry
+        self._url = describe_url(task.entry.url)
+        self._key = task.key
+        self._stored: Validators | None = None
+        self._began = run.clock.now
+
+    async def stream(self) -> Outcome:
+        """Return what became of the file."""
+        try:
+            return await self._stream()
+        except OutOfTimeError as error:
+            return self._defer(str(error), replace(self._task, key=self._key))
+        except CsvStreamerError as error:
+            return self._fail(str(error))
+        except ClientError as error:
+            return self._fail(f"{error.operation_name} failed: {error.response['Error'].get('Code', 'unknown')}")
+        except BotoCoreError as error:
+            return self._fail(f"AWS did not answer: {type(error).__name__}")
+        finally:
+            self._run.claims.settle(self._task.index)
+
+    async def _stream(self) -> Outcome:
+        if self._run.clock.now >= self._run.clock.stop_at:
+            raise OutOfTimeError("the invocation's end is too near to begin")
+        source = Source(self._run.session, self._entry.url, await self._run.secrets.merge(self._entry))
+        if self._task.unfinished and (outcome := await self._carry_on(source, self._task.unfinished)):
+            return outcome
+        if self._key and self._run.settings.skip_unchanged:
+            await self._look_up(self._key)
+        settings = self._run.settings
+        for attempt in range(1, settings.max_attempts + 1):
+            try:
+                return await self._fetch(source, settings.range_connections if attempt == 1 else 1)
+            except (SourceChangedError, UploadGoneError) as error:
+                self._note_retry(attempt, 0, 0, error)
+                problem = error
+        raise FileError(f"began {settings.max_attempts} times anew: {problem}") from problem
+
+    async def _carry_on(self, source: Source, unfinished: Unfinished) -> Outcome | None:
+        """Go on where the invocation before stopped; None if that is no longer possible."""
+        head = unfinished.head
+        upload = self._make_upload(head, unfinished)
+        download = Download(source, head, self._run.settings, self._note_retry)
+        try:
+            connections = self._run.settings.range_connections
+            return await self._transfer(download, upload, None, connections, unfinished.part_size)
+        except UploadGoneError as error:
+            if head.length is not None and await upload.is_stored(head.length):
+                # Completed by an invocation that was ended before it could say so.
+                return self._succeed(head.length, len(unfinished.parts), Meter(self._run.logger, "", None, 1))
+            self._note_retry(1, 0, 0, error)
+        except SourceChangedError as error:
+            self._note_retry(1, 0, 0, error)
+        return None
+
+    async def _fetch(self, source: Source, connections: int) -> Outcome:
+        async with AsyncExitStack() as stack:
+            first = await self._open(stack, source)
+            if first.status == HTTPStatus.NOT_MODIFIED:
+                return self._unchanged()
+            head = read_head(first)
+            await self._choose_key(head)
+            if self._stored and is_same_version(self._stored, head.validators):
+                return self._unchanged()
+            self._check_fits(head)
+            upload = self._make_upload(head)
+            download = Download(source, head, self._run.settings, self._note_retry)
+            return await self._transfer(download, upload, first, connections)
+
+    async def _open(self, stack: AsyncExitStack, source: Source) -> aiohttp.ClientResponse:
+        """Ask for the file, again and again while the server's trouble may pass."""
+        attempts = Attempts(self._run.settings, self._note_retry)
+        conditions = make_conditions(self._stored) if self._stored else {}
+        try:
+            async with asyncio.timeout_at(self._run.clock.stop_at) as scope:
+                while True:
+                    try:
+                        return await stack.enter_async_context(source.get(conditions))
+                    except SourceBrokeError as error:
+                        await attempts.wait(error, 0)
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            raise OutOfTimeError("the server did not answer before the invocation's end") from error
+
+    async def _choose_key(self, head: Head) -> None:
+        """Name the file by what its server says, where nothing else did."""
+        if self._key is None:
+            prefix = self._entry.prefix or self._run.settings.path_prefix
+            key = make_key(prefix, self._run.time, served_name(self._entry.url, head.disposition))
+            self._key = await self._run.claims.take_in_turn(self._task.index, key)
+            if self._run.settings.skip_unchanged:
+                await self._look_up(self._key)
+
+    async def _look_up(self, key: str) -> None:
+        prefix, _, name = key.rsplit("/", 4)[0], None, key.rpartition("/")[2]
+        metadata = await self._run.history.find(prefix, name)
+        if metadata and is_same_source(metadata, self._entry.url):
+            self._stored = read_validators(metadata)
+
+    def _check_fits(self, head: Head) -> None:
+        """Leave a file that cannot be resumed for later if, at the best speed seen so far, it would not get done."""
+        clock, speed = self._run.clock, self._run.best_speed
+        can_go_on = head.resumable and self._run.settings.continue_async
+        if head.length and speed and not can_go_on and head.length / speed > clock.stop_at - clock.now:
+            raise OutOfTimeError(f"would take about {head.length / speed:.0f} s, more than are left")
+
+    def _make_upload(self, head: Head, unfinished: Unfinished | None = None) -> Upload:
+        run = self._run
+        destination = Destination(
+            bucket=run.settings.bucket,
+            key=self._key or "",
+            content_type=choose_content_type(self._entry, head),
+            content_encoding=head.content_encoding,
+            metadata=make_metadata(self._entry.url, head, run.time),
+        )
+        if unfinished is None:
+            return Upload(run.s3, destination, run.logger)
+        return Upload(run.s3, destination, run.logger, unfinished.upload_id, unfinished.parts)
+
+    async def _transfer(
+        self,
+        download: Download,
+        upload: Upload,
+        first: aiohttp.ClientResponse | None,
+        connections: int,
+        part_size: int | None = None,
+    ) -> Outcome:
+        run, length = self._run, download.head.length
+        run.logger.info(
+            "file_download_start",
+            extra={"url": self._url, "s3_key": self._key, "expected": length, "bytes": upload.size},
+        )
+        meter = Meter(run.logger, self._key or "", length, run.settings.progress_seconds, upload.size)
+        transfer = Transfer(download, upload, run.settings, meter, part_size)
+        parts_before = len(upload.parts)
+        try:
+            parts = await transfer.run(first, connections, run.clock.stop_at)
+        except OutOfTimeError as error:
+            await transfer.settle(run.clock.settle_until)
+            return await self._leave(transfer, upload, str(error), progressed=len(upload.parts) > parts_before)
+        except BaseException:
+            await transfer.settle(run.clock.settle_until)
+            await upload.abort()
+            raise
+        return self._succeed(meter.bytes, parts, meter)
+
+    async def _leave(self, transfer: Transfer, upload: Upload, reason: str, *, progressed: bool) -> Outcome:
+        """Keep what there is for the next invocation, or throw it away if there will be none."""
+        clock, settings = self._run.clock, self._run.settings
+        had_all_time = self._began - clock.started < _EARLY_SECONDS
+        left = transfer.leave() if settings.continue_async else None
+        if left and (progressed or not had_all_time):
+            return self._defer(reason, replace(self._task, key=self._key, unfinished=left))
+        await upload.abort()
+        if settings.continue_async and had_all_time:
+            raise FileError(
+                f"not one part of {transfer.part_size} bytes arrived within a whole invocation: lower S3_PART_MB"
+                if left
+                else "takes longer than one invocation, and its server cannot continue a download"
+            )
+        return self._defer(reason, replace(self._task, key=self._key, unfinished=None))
+
+    def _succeed(self, size: int, parts: int, meter: Meter) -> Outcome:
+        fields = {
+            "url": self._url,
+            "s3_key": self._key,
+            "bytes": size,
+            "parts": parts,
+            "elapsed_ms": round(meter.seconds * 1000),
+            "avg_mbps": meter.megabits_per_second,
+        }
+        self._run.best_speed = max(self._run.best_speed, meter.bytes_per_second)
+        self._run.logger.info("file_complete" if size else "file_complete_zero", extra=fields)
+        return Outcome(self._result("success", size=size, parts=parts))
+
+    def _unchanged(self) -> Outcome:
+        self._run.logger.info("file_unchanged", extra={"url": self._url, "s3_key": self._key})
+        return Outcome(self._result("unchanged"))
+
+    def _defer(self, reason: str, left: Task) -> Outcome:
+        stored = sum(part.size for part in left.unfinished.parts) if left.unfinished else 0
+        fields = {"url": self._url, "s3_key": self._key, "bytes": stored, "error": reason}
+        self._run.logger.warning("file_deferred", extra=fields)
+        return Outcome(self._result("deferred", size=stored, error=reason), left)
+
+    def _fail(self, reason: str) -> Outcome:
+        self._run.logger.error("file_error", extra={"url": self._url, "s3_key": self._key, "error": reason})
+        return Outcome(self._result("failed", error=reason))
+
+    def _result(self, status: Status, size: int = 0, parts: int = 0, error: str | None = None) -> FileResult:
+        return FileResult(self._url, status, self._key, size, parts, error)
+
+    def _note_retry(self, attempt: int, delay: float, offset: int, error: Exception) -> None:
+        fields = {"url": self._url, "s3_key": self._key, "attempt": attempt, "offset": offset, "error": str(error)}
+        self._run.logger.warning("file_retry", extra={**fields, "retry_in_seconds": round(delay, 2)})

@@ -1,0 +1,192 @@
+"""One invocation: from the parameters, or from what an earlier one left, to the answer."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .clients import S3, lambda_client, secrets_client
+from .continuation import Hop, State, StateStore
+from .exceptions import EntryError, ParametersError
+from .files import FileStreamer
+from .history import History
+from .names import KeyClaims, known_name, make_key
+from .parameters import PARAMETERS_KEY, describe_url, parse_entry, parse_parameters
+from .report import Response, emit_metrics, respond, summarise
+from .run import Clock, Outcome, Run
+from .schemas import FileResult, Task
+from .secret_headers import SecretHeaders
+from .settings import Settings
+from .source import open_session
+from .target import Destination, Upload
+
+
+class Invocation:
+    """Plans, runs, reports and, if need be, hands over to the next invocation."""
+
+    def __init__(self, settings: Settings, s3: S3, hop: Hop, context: LambdaContext, logger: Logger) -> None:
+        self._settings = settings
+        self._s3 = s3
+        self._hop = hop
+        self._context = context
+        self._logger = logger
+        self._states = StateStore(s3, settings.bucket)
+        self._rejected: list[FileResult] = []
+
+    async def answer(self) -> Response:
+        """Do all the work and return the answer.
+
+        Raises:
+            ParametersError: the parameters cannot be read.
+            ContinuationError: there is nothing to continue.
+        """
+        clock = self._make_clock()
+        state = await self._begin()
+        if state is None:
+            self._logger.warning("continuation_skipped", extra={"run": self._hop.run_id, "hop": self._hop.number})
+            return respond(HTTPStatus.OK, {"message": "This part of the run is another invocation's"})
+        if not state.tasks and not self._rejected:
+            self._logger.warning("no_file_urls")
+            return respond(HTTPStatus.BAD_REQUEST, {"message": f"file_urls in {PARAMETERS_KEY} names no files"})
+        outcomes = await self._stream(state, clock)
+        results = await self._hand_over(state, outcomes)
+        if self._hop.number > 1:
+            await self._states.forget(self._hop)
+        return self._report(self._rejected + results, clock)
+
+    def _make_clock(self) -> Clock:
+        now = asyncio.get_running_loop().time()
+        end = now + self._context.get_remaining_time_in_millis() / 1000
+        margin = self._settings.stop_before_seconds
+        return Clock(now, end - margin, end - margin / 3)
+
+    async def _begin(self) -> State | None:
+        if self._hop.number == 1:
+            return await self._plan(datetime.now(UTC))
+        state = await self._states.take_over(self._hop, self._context.aws_request_id)
+        if state is not None:
+            fields = {"run": self._hop.run_id, "hop": self._hop.number, "files": len(state.tasks)}
+            self._logger.info("continuation_started", extra=fields)
+        return state
+
+    async def _plan(self, time: datetime) -> State:
+        """Turn the parameters' entries into tasks; those with an error are results already."""
+        raw = parse_parameters(await self._read_parameters())
+        tasks = [task for index, entry in enumerate(raw) if (task := self._make_task(index, entry))]
+        claims = KeyClaims([], [])
+        named: list[Task] = []
+        for task in tasks:
+            name = known_name(task.entry.name, task.entry.url, self._settings.suffix_map)
+            key = claims.take(make_key(self._prefix(task), time, name)) if name else None
+            named.append(Task(task.index, task.entry, key))
+        self._logger.info(
+            "ingestion_plan", extra={"files": len(raw), "urls": [describe_url(task.entry.url) for task in named]}
+        )
+        return State(time, named, [])
+
+    def _make_task(self, index: int, raw: object) -> Task | None:
+        try:
+            task = Task(index, parse_entry(raw))
+            make_key(self._prefix(task), datetime.now(UTC), "x")
+        except EntryError as error:
+            given = raw.get("url") if isinstance(raw, dict) else raw
+            url = describe_url(given) if isinstance(given, str) else "(none)"
+            reason = f"file_urls[{index}]: {error}"
+            self._logger.error("file_error", extra={"url": url, "error": reason})  # noqa: TRY400  # no traceback needed
+            self._rejected.append(FileResult(url, "failed", error=reason))
+            return None
+        return task
+
+    def _prefix(self, task: Task) -> str:
+        return task.entry.prefix or self._settings.path_prefix
+
+    async def _read_parameters(self) -> bytes:
+        def read() -> bytes:
+            return self._s3.client.get_object(Bucket=self._settings.bucket, Key=PARAMETERS_KEY)["Body"].read()
+
+        try:
+            return await self._s3.run(read)
+        except ClientError as error:
+            code = error.response["Error"].get("Code", "unknown")
+            raise ParametersError(f"s3://{self._settings.bucket}/{PARAMETERS_KEY} cannot be read: {code}") from error
+        except BotoCoreError as error:
+            raise ParametersError(f"{PARAMETERS_KEY} cannot be read: {type(error).__name__}") from error
+
+    async def _stream(self, state: State, clock: Clock) -> list[Outcome]:
+        """Stream all files, at most ``CONCURRENCY`` at once, begun in their order."""
+        taken = [task.key for task in state.tasks if task.key]
+        undecided = [task.index for task in state.tasks if task.key is None]
+        slots = asyncio.Semaphore(self._settings.concurrency)
+        async with open_session(self._settings) as session:
+            run = Run(
+                settings=self._settings,
+                s3=self._s3,
+                session=session,
+                logger=self._logger,
+                time=state.time,
+                clock=clock,
+                claims=KeyClaims([*state.taken_keys, *taken], undecided),
+                history=History(self._s3, self._settings.bucket),
+                secrets=SecretHeaders(secrets_client),
+            )
+
+            async def stream(task: Task) -> Outcome:
+                async with slots:
+                    return await FileStreamer(run, task).stream()
+
+            return await asyncio.gather(*(stream(task) for task in state.tasks))
+
+    async def _hand_over(self, state: State, outcomes: list[Outcome]) -> list[FileResult]:
+        """Let the next invocation do what is left; return the results, failed ones where there can be none."""
+        left = [outcome.left for outcome in outcomes if outcome.left]
+        if not left or not self._settings.continue_async:
+            return [outcome.result for outcome in outcomes]
+        done_keys = [outcome.result.s3_key for outcome in outcomes if outcome.left is None and outcome.result.s3_key]
+        following = State(state.time, left, [*state.taken_keys, *done_keys])
+        problem = await self._continue(following)
+        if problem is None:
+            return [outcome.result for outcome in outcomes]
+        return [await self._give_up(outcome, problem) for outcome in outcomes]
+
+    async def _continue(self, state: State) -> str | None:
+        """Save the state and ask for the next invocation; return what was in the way, if anything was."""
+        following = self._hop.next
+        if following.number > self._settings.max_hops:
+            return f"not done after {self._settings.max_hops} invocations (MAX_HOPS)"
+        try:
+            await self._states.save(following, state)
+            await asyncio.to_thread(
+                lambda_client().invoke,
+                FunctionName=self._context.invoked_function_arn,
+                InvocationType="Event",
+                Payload=json.dumps(following.event).encode(),
+            )
+        except (ClientError, BotoCoreError) as error:
+            return f"could not be continued in another invocation: {error}"
+        fields = {"run": following.run_id, "hop": following.number, "files": len(state.tasks)}
+        self._logger.info("continuation_saved", extra=fields)
+        return None
+
+    async def _give_up(self, outcome: Outcome, problem: str) -> FileResult:
+        task = outcome.left
+        if task is None:
+            return outcome.result
+        if task.unfinished:
+            unfinished = task.unfinished
+            destination = Destination(self._settings.bucket, task.key or "", "", None, {})
+            await Upload(self._s3, destination, self._logger, unfinished.upload_id).abort()
+        result = outcome.result
+        self._logger.error("file_error", extra={"url": result.url, "s3_key": result.s3_key, "error": problem})
+        return FileResult(result.url, "failed", result.s3_key, error=problem)
+
+    def _report(self, results: list[FileResult], clock: Clock) -> Response:
+        requests = self._s3.counter.as_dict()
+        self._logger.info("s3_request_counters", extra=requests)
+        status, body = summarise(results, clock.now - clock.started, requests)
+        emit_metrics(results)
+        self._logger.info("lambda_complete", extra={"status": int(status), **body["summary"]})
+        return respond(status, body)

@@ -1,0 +1,57 @@
+"""What an object says of its source, in the 2 KB of ASCII that S3 keeps beside it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from string import ascii_letters, digits
+from urllib.parse import quote, unquote
+
+from .parameters import describe_url
+from .schemas import Entry, Head, Validators
+
+_TYPE = "text/csv"
+_SAYS_NOTHING = {"application/octet-stream", "binary/octet-stream"}
+_PLAIN = ascii_letters + digits + " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+"""Printable ASCII without the percent sign, which escapes the rest."""
+_MAX_URL = 1200
+_MAX_VALIDATOR = 250
+
+
+def choose_content_type(entry: Entry, head: Head) -> str:
+    """Return the entry's type, else the server's if it says anything, else ``text/csv``."""
+    served = (head.content_type or "").strip()
+    if entry.content_type:
+        return entry.content_type
+    says_something = served.isascii() and served.partition(";")[0].strip().lower() not in {"", *_SAYS_NOTHING}
+    return served if says_something else _TYPE
+
+
+def make_metadata(url: str, head: Head, time: datetime) -> dict[str, str]:
+    """Return the object's metadata; validators too long to be kept are left out."""
+    validators = {"source_etag": head.validators.etag, "source_last_modified": head.validators.last_modified}
+    encoded = {name: quote(value, safe=_PLAIN) for name, value in validators.items() if value}
+    kept = {name: value for name, value in encoded.items() if len(value) <= _MAX_VALIDATOR}
+    return {"source_url": describe_url(url)[:_MAX_URL], "ingestion_time": time.isoformat(), **kept}
+
+
+def read_validators(metadata: Mapping[str, str]) -> Validators:
+    """Return the source's validators as an object's metadata has them."""
+    etag, modified = metadata.get("source_etag"), metadata.get("source_last_modified")
+    return Validators(unquote(etag) if etag else None, unquote(modified) if modified else None)
+
+
+def is_same_source(metadata: Mapping[str, str], url: str) -> bool:
+    """Tell whether an object came from this URL, as far as URLs are kept."""
+    return metadata.get("source_url") == describe_url(url)[:_MAX_URL]
+
+
+def is_same_version(stored: Validators, served: Validators) -> bool:
+    """Tell whether the server's file is the stored one: by ETag, or by date where it gives none."""
+    if stored.etag or served.etag:
+        return stored.etag == served.etag
+    return stored.last_modified is not None and stored.last_modified == served.last_modified
+
+
+def make_conditions(stored: Validators) -> dict[str, str]:
+    """Return the headers that let a server answer 304 for the stored version."""
+    conditions = {"If-None-Match": stored.etag, "If-Modified-Since": stored.last_modified}
+    return {name: value for name, value in conditions.items() if value}

@@ -1,0 +1,117 @@
+"""The key that a file is stored under."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
+from email.message import Message
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from .exceptions import EntryError
+
+_DEFAULT = "data.csv"
+_MAX_NAME_BYTES = 255
+_MAX_KEY_BYTES = 1024
+_WORDS = re.compile(r"[^\W_]+")
+
+
+def known_name(name: str | None, url: str, suffix_map: Mapping[str, str]) -> str | None:
+    """Return the name that is certain before the server is asked: the entry's own, or the suffix map's."""
+    chosen = name or _match_suffix(url, suffix_map)
+    return sanitise(chosen) if chosen else None
+
+
+def served_name(url: str, disposition: str | None) -> str:
+    """Return the name that the server gives, else the URL's last path segment, else ``data.csv``."""
+    return sanitise(_parse_disposition(disposition) or _last_segment(url)) or _DEFAULT
+
+
+def sanitise(name: str) -> str:
+    """Return ``name`` as one path segment: no folders, no control characters, at most 255 bytes."""
+    segment = re.split(r"[/\\]", name)[-1]
+    printable = "".join(character for character in segment if character.isprintable()).strip(" .")
+    if len(printable.encode(errors="replace")) > _MAX_NAME_BYTES:
+        suffix = PurePosixPath(printable).suffix[:16]
+        stem = printable.encode(errors="replace")[: _MAX_NAME_BYTES - len(suffix.encode(errors="replace"))]
+        printable = stem.decode(errors="ignore") + suffix
+    return printable.encode(errors="replace").decode()
+
+
+def _match_suffix(url: str, suffix_map: Mapping[str, str]) -> str | None:
+    """Look for a map's entry whose words follow one another in the URL's last path segment."""
+    words = _split_words(_last_segment(url))
+    for key, name in suffix_map.items():
+        wanted = _split_words(key)
+        if any(words[at : at + len(wanted)] == wanted for at in range(len(words) - len(wanted) + 1) if wanted):
+            return name
+    return None
+
+
+def _split_words(text: str) -> list[str]:
+    return _WORDS.findall(text.lower())
+
+
+def _last_segment(url: str) -> str:
+    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
+
+
+def _parse_disposition(header: str | None) -> str:
+    """Return the file name of a ``Content-Disposition`` header, RFC 2231/5987 encoded ones included."""
+    if not header:
+        return ""
+    message = Message()
+    message["Content-Disposition"] = header
+    return message.get_filename() or ""
+
+
+def make_key(prefix: str, day: date, name: str) -> str:
+    """Return ``{prefix}/{YYYY}/{MM}/{DD}/{name}``.
+
+    Raises:
+        EntryError: the prefix cannot be part of a key.
+    """
+    folders = prefix.strip("/").split("/")
+    if any(folder in {"", ".", ".."} or not folder.isprintable() for folder in folders):
+        raise EntryError(f"prefix {prefix!r} has empty, '.' or '..' segments or control characters")
+    key = f"{'/'.join(folders)}/{day:%Y/%m/%d}/{name}"
+    if len(key.encode()) > _MAX_KEY_BYTES:
+        raise EntryError(f"the key would be longer than {_MAX_KEY_BYTES} bytes: shorten the prefix")
+    return key
+
+
+class KeyClaims:
+    """Gives every file of a run a key of its own, the same ones in every run.
+
+    A second file of one name becomes ``name-2.csv``. Which one is second must not depend on which server answers
+    first: keys are handed out in the entries' order, and who needs his server's answer waits for those before him.
+    """
+
+    def __init__(self, taken: Iterable[str], undecided: Iterable[int]) -> None:
+        """``undecided``: indexes of the entries whose names their servers give."""
+        self._taken = set(taken)
+        self._decided = {index: asyncio.Event() for index in sorted(undecided)}
+
+    def take(self, key: str) -> str:
+        """Return ``key``, or the first numbered one that is free."""
+        path = PurePosixPath(key)
+        chosen, number = key, 1
+        while chosen in self._taken:
+            number += 1
+            chosen = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
+        self._taken.add(chosen)
+        return chosen
+
+    async def take_in_turn(self, index: int, key: str) -> str:
+        """Return a key once all earlier undecided entries have theirs, or need none."""
+        for earlier, event in self._decided.items():
+            if earlier < index:
+                await event.wait()
+        chosen = self.take(key)
+        self.settle(index)
+        return chosen
+
+    def settle(self, index: int) -> None:
+        """Say that an entry has its key or needs none."""
+        if index in self._decided:
+            self._decided[index].set()

@@ -1,0 +1,116 @@
+"""Reading ``config/parameters.json``: the files that a run is to fetch."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from .exceptions import EntryError, ParametersError
+from .schemas import Entry
+
+PARAMETERS_KEY = "config/parameters.json"
+
+_TEXTS = ("name", "prefix", "content_type", "secret")
+_FIELDS = {"url", "headers", *_TEXTS}
+_MAX_URL = 8192
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
+_OURS = {"range", "if-range", "if-match", "if-none-match", "if-modified-since", "accept-encoding", "host", "connection"}
+
+
+def parse_parameters(raw: bytes) -> list[Any]:
+    """Return the entries of ``file_urls`` as they stand; an absent list is an empty one.
+
+    Raises:
+        ParametersError: not a JSON object, or ``file_urls`` is not a list.
+    """
+    try:
+        parameters = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ParametersError(f"{PARAMETERS_KEY} is not JSON: {error}") from error
+    if not isinstance(parameters, dict):
+        raise ParametersError(f'{PARAMETERS_KEY} is not a JSON object like {{"file_urls": ["https://…"]}}')
+    entries = parameters.get("file_urls")
+    if entries is not None and not isinstance(entries, list):
+        raise ParametersError(f"file_urls in {PARAMETERS_KEY} is not a list")
+    return entries or []
+
+
+def parse_entry(raw: object) -> Entry:
+    """Return one entry: a URL, or an object with ``url`` and what else is to be said of the file.
+
+    Raises:
+        EntryError: naming what is wrong with it.
+    """
+    fields: dict[str, Any] = {"url": raw} if isinstance(raw, str) else _check_object(raw)
+    _check_url(fields.get("url"))
+    for name in _TEXTS:
+        if not isinstance(fields.get(name), str | None) or fields.get(name) == "":
+            raise EntryError(f"{name} is not a text")
+    headers = fields.get("headers") or {}
+    check_headers(headers, "headers")
+    return Entry(**{**fields, "headers": headers})
+
+
+def _check_object(raw: object) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise EntryError("neither a URL nor an object with a url")
+    unknown = sorted(set(raw) - _FIELDS)
+    if unknown:
+        raise EntryError(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(_FIELDS))}")
+    return raw
+
+
+def _check_url(url: object) -> None:
+    if not isinstance(url, str):
+        raise EntryError("url is missing" if url is None else "url is not a text")
+    if len(url) > _MAX_URL or any(character <= " " for character in url):
+        raise EntryError(f"url is longer than {_MAX_URL} characters or holds spaces or control characters")
+    try:
+        parts = urlsplit(url)
+        valid = bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise EntryError(f"url: {error}") from error
+    if parts.scheme not in {"http", "https"} or not valid:
+        raise EntryError("url is not an http:// or https:// URL with a host")
+
+
+def check_headers(headers: object, where: str) -> dict[str, str]:
+    """Return headers of an entry or a secret if a request can carry them.
+
+    Raises:
+        EntryError: naming the header, never its value.
+    """
+    if not isinstance(headers, dict):
+        raise EntryError(f"{where} is not an object of texts")
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OURS:
+            raise EntryError(f"{where}: {name!r} is not a header that can be set here")
+        if not isinstance(value, str) or not value.isprintable():
+            raise EntryError(f"{where}: the value of {name!r} is not a printable text")
+    return headers
+
+
+def describe_url(url: str) -> str:
+    """Return a URL that may be logged and kept: no credentials, no query values, ASCII only."""
+    try:
+        parts = urlsplit(url)
+        host = (
+            (parts.hostname or "").encode("idna").decode()
+            if (parts.hostname or "").isascii() is False
+            else parts.hostname
+        )
+        port = f":{parts.port}" if parts.port else ""
+    except (ValueError, UnicodeError):
+        return "(not a URL)"
+    host = f"[{host}]" if host and ":" in host else host or ""
+    names = [pair.partition("=")[0] for pair in parts.query.split("&") if pair]
+    query = "&".join(f"{quote(name, safe='%')}=" for name in names)
+    return urlunsplit(
+        (
+            quote(parts.scheme),
+            f"{quote(host, safe='[]:%')}{port}",
+            quote(parts.path, safe="/%:@!$&'()*+,;=~"),
+            query,
+            "",
+        )
+    )

@@ -1,0 +1,110 @@
+"""What the streamer's parts tell each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+type Status = Literal["success", "failed", "unchanged", "deferred"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file to fetch, as ``file_urls`` of the parameters names it."""
+
+    url: str
+    name: str | None = None
+    prefix: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content_type: str | None = None
+    secret: str | None = None
+    """Name or ARN of the secret whose JSON object is merged into ``headers``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What tells one version of a file from another (RFC 9110, section 8.8)."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+    last_modified_is_strong: bool = False
+
+    @property
+    def strong(self) -> str | None:
+        """Return the value for ``If-Range``, None where the source has none to rely on."""
+        if self.etag and not self.etag.startswith("W/"):
+            return self.etag
+        return self.last_modified if self.last_modified_is_strong else None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a source's first answer says of a file."""
+
+    url: str
+    """Where the answer came from, after redirects."""
+    length: int | None
+    """Bytes as sent; None where the server does not say."""
+    validators: Validators
+    accepts_ranges: bool
+    content_type: str | None = None
+    content_encoding: str | None = None
+    disposition: str | None = None
+    """The ``Content-Disposition`` header."""
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a part of the file can be asked for, sure to belong to the same version."""
+        return self.accepts_ranges and self.validators.strong is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that S3 has."""
+
+    number: int
+    offset: int
+    size: int
+    etag: str
+    crc32: str
+    """Base64, as S3 gives it."""
+
+
+@dataclass(slots=True)
+class Unfinished:
+    """A file that one invocation leaves to the next: an upload, its parts and what they were made from."""
+
+    upload_id: str
+    part_size: int
+    head: Head
+    parts: list[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An entry, its place among the entries, and what earlier invocations did for it."""
+
+    index: int
+    entry: Entry
+    key: str | None = None
+    unfinished: Unfinished | None = None
+    hops: int = 0
+    """Invocations that worked on it without finishing it."""
+
+
+@dataclass(slots=True)
+class FileResult:
+    """What became of one file."""
+
+    url: str
+    """Without credentials and query values."""
+    status: Status
+    s3_key: str | None = None
+    bytes: int = 0
+    """Bytes of the whole file, once stored."""
+    parts: int = 0
+    error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result for the answer; ``error`` only where there is one."""
+        result = {name: getattr(self, name) for name in ("url", "s3_key", "bytes", "parts", "status")}
+        return result | ({"error": self.error} if self.error else {})

@@ -1,0 +1,103 @@
+"""The streamer's settings, read once from the environment."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Self
+
+from .env import Environment, SettingsError
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+_SUFFIX_MAP = MappingProxyType(
+    {word: f"{word}.csv" for word in ("rent_contracts", "transactions", "projects", "units", "developers", "buildings")}
+)
+_CODE_BYTES = 90 * MIB
+"""What the interpreter, the libraries and the TLS buffers take, measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be tuned; sizes are bytes, times seconds."""
+
+    bucket: str
+    path_prefix: str
+    concurrency: int
+    part_size: int
+    chunk_size: int
+    upload_concurrency: int
+    range_connections: int
+    max_attempts: int
+    max_file_size: int
+    suffix_map: Mapping[str, str]
+    allow_private_hosts: bool
+    skip_unchanged: bool
+    continue_async: bool
+    max_hops: int
+    stop_before_seconds: int
+    stall_seconds: int
+    progress_seconds: int
+    retry_base_seconds: float = 0.5
+    """First wait between two attempts; each further one is twice as long."""
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> Self:
+        """Read the settings, raising :class:`~.env.SettingsError` that names every wrong variable."""
+        env = Environment(variables)
+        settings = cls(
+            bucket=env.text("BUCKET_NAME"),
+            path_prefix=env.text("PATH_PREFIX", "raw").strip("/"),
+            concurrency=env.integer("CONCURRENCY", 2, 1, 64),
+            part_size=env.integer("S3_PART_MB", 50, 5, 5120) * MIB,
+            chunk_size=env.integer("HTTP_CHUNK_KB", 1024, 16, 65536) * KIB,
+            upload_concurrency=env.integer("UPLOAD_CONCURRENCY", 4, 1, 64),
+            range_connections=env.integer("RANGE_CONNECTIONS", 4, 1, 64),
+            max_attempts=env.integer("MAX_ATTEMPTS", 5, 1, 100),
+            max_file_size=env.integer("MAX_FILE_GB", 100, 1, 5120) * GIB,
+            suffix_map=_read_suffix_map(env),
+            allow_private_hosts=env.flag("ALLOW_PRIVATE_HOSTS"),
+            skip_unchanged=env.flag("SKIP_UNCHANGED"),
+            continue_async=env.flag("CONTINUE_ASYNC"),
+            max_hops=env.integer("MAX_HOPS", 50, 1, 10_000),
+            stop_before_seconds=env.integer("STOP_BEFORE_SECONDS", 45, 1, 600),
+            stall_seconds=env.integer("STALL_SECONDS", 60, 1, 900),
+            progress_seconds=env.integer("PROGRESS_SECONDS", 5, 1, 3600),
+        )
+        env.check()
+        settings._check_memory(variables)
+        return settings
+
+    @property
+    def memory_bytes(self) -> int:
+        """Return the most that a run needs, whatever the files' sizes and the servers' speed.
+
+        Each file has one part that fills and ``UPLOAD_CONCURRENCY`` on their way to S3, and each of its connections
+        two chunks in the socket's reader.
+        """
+        a_file = (self.upload_concurrency + 1) * self.part_size + self.range_connections * 2 * self.chunk_size
+        return _CODE_BYTES + self.concurrency * a_file
+
+    def _check_memory(self, variables: Mapping[str, str]) -> None:
+        """Refuse settings that the function's memory cannot hold, before a run dies of them."""
+        available = int(variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0) * MIB
+        if 0 < available < self.memory_bytes:
+            raise SettingsError(
+                f"these settings need up to {self.memory_bytes // MIB} MB and the function has {available // MIB} MB: "
+                "lower S3_PART_MB, UPLOAD_CONCURRENCY or CONCURRENCY, or give it more memory"
+            )
+
+
+def _read_suffix_map(env: Environment) -> Mapping[str, str]:
+    raw = env.text("SUFFIX_MAP", "{}")
+    try:
+        entries = json.loads(raw)
+    except ValueError as error:
+        env.reject("SUFFIX_MAP", f"is not JSON: {error}")
+        return _SUFFIX_MAP
+    if not isinstance(entries, dict) or not all(isinstance(name, str) and name for name in entries.values()):
+        env.reject("SUFFIX_MAP", 'is not a JSON object of names, like {"rent_contracts": "rent_contracts.csv"}')
+        return _SUFFIX_MAP
+    return MappingProxyType(entries) if raw != "{}" else _SUFFIX_MAP
