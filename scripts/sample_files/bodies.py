@@ -1,6 +1,7 @@
 """What the server sends: bodies of which any range is computed without what comes before it."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,7 @@ from sample_files.rows import BLOCK_BYTES, ROW_BYTES, make_block, make_header, n
 
 _RANDOM_BLOCK_BYTES = 1 << 20
 _STAMP_BYTES = 32
+_NUMBERED = re.compile(r"(.*\D)(\d{1,6})", re.ASCII)
 
 
 class Body(Protocol):
@@ -28,7 +30,8 @@ class Body(Protocol):
 class CsvBody:
     """A table with a header and complete rows, of exactly `size` bytes.
 
-    The last row's last field is as long as it takes; a size below the header's cuts the header.
+    The last row's last field is as long as it takes; a size below the header's cuts the header. Tables whose names
+    differ in a number at the end (`part_1`, `part_2`) differ in the numbers of their rows, and cost no new rows.
     """
 
     name: str
@@ -50,11 +53,12 @@ class CsvBody:
             yield memoryview(tail)[max(start - regular, 0) : stop - regular]
 
     def _read_rows(self, start: int, stop: int) -> Iterator[memoryview]:
-        block = make_block(self.name, self.version)
+        family, first = _split_name(self.name)
+        block = make_block(family, self.version)
         while start < stop:
             number, offset = divmod(start, BLOCK_BYTES)
             length = min(BLOCK_BYTES - offset, stop - start)
-            yield memoryview(number_block(block, number))[offset : offset + length]
+            yield memoryview(number_block(block, first + number))[offset : offset + length]
             start += length
 
 
@@ -92,6 +96,12 @@ class BytesBody:
         """Give a range of the bytes."""
         if start < stop:
             yield memoryview(self.content)[start:stop]
+
+
+def _split_name(name: str) -> tuple[str, int]:
+    """Return a table's name without the number at its end, and the number of its first block."""
+    match = _NUMBERED.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, 0)
 
 
 @lru_cache(maxsize=32)

@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import lru_cache
 
@@ -51,6 +51,9 @@ def find_resource(target: Target, *, newer: int = 0) -> Resource | None:
     match target.path:
         case ("files", file) if file.endswith(".csv"):
             return _make_resource(target, file, newer)
+        case ("files", size, file) if file.endswith(".csv") and size.isdecimal():
+            # For clients that list names and cannot say ?bytes=.
+            return _make_resource(replace(target, query={**target.query, "bytes": size}), file, newer)
         case ("random",) | ("hostile", _):
             return _make_resource(target, "", newer)
         case ("hostile", _, file):

@@ -52,6 +52,12 @@ def test_far_ranges_are_computed_at_once() -> None:
     assert b"".join(body.read_blocks(10**13 - 1, 10**13)) == b"\n"
 
 
+def test_tables_of_a_family_differ_in_their_row_numbers() -> None:
+    contents = {read_all(CsvBody(f"part_{number}", 5_000)) for number in range(20)}
+    assert len(contents) == 20
+    assert b"\n000000070000," in read_all(CsvBody("part_07", 5_000))
+
+
 def test_blocks_of_random_bytes_differ() -> None:
     content = read_all(RandomBody("1", 4 << 20))
     assert len({content[start : start + 32] for start in range(0, len(content), 1 << 20)}) == 4
@@ -68,6 +74,7 @@ def test_expectations_follow_the_address() -> None:
         "/files/units.csv?bytes=5000&version=2"
     )
     assert expected_body("/hostile/redirect?hops=3&to=%2Fhostile%2Fempty") == b""
+    assert expected_body("/files/5000/units.csv") == expected_body(url)
     assert read_all(BytesBody(b"abc")) == b"abc"
 
 
