@@ -53,3 +53,90 @@ module "zip_jobs" {
   alarm_topic_arns             = local.alarm_topic_arns
   oldest_message_alarm_seconds = var.zip_jobs.oldest_message_alarm_seconds
 }
+
+module "csv_streamer" {
+  source = "./services/csv_streamer"
+  count  = var.enable_csv_streamer ? 1 : 0
+
+  name_prefix    = local.name_prefix
+  lambda_zip_dir = var.lambda_zip_dir
+  layer_zip_dir  = var.layer_zip_dir
+  architecture   = var.architecture
+  tags           = { Service = "csv-streamer" }
+
+  create_bucket           = var.csv_streamer.create_bucket
+  bucket_name             = var.csv_streamer.bucket_name
+  path_prefix             = var.csv_streamer.path_prefix
+  additional_prefixes     = var.csv_streamer.additional_prefixes
+  force_destroy           = var.force_destroy
+  abort_upload_after_days = var.abort_upload_after_days
+
+  schedule    = var.csv_streamer.schedule
+  secret_arns = var.csv_streamer.secret_arns
+  streamer    = var.csv_streamer # what it takes of it: the settings of the function
+
+  kms_key_arn              = var.kms_key_arn
+  additional_kms_key_arns  = var.csv_streamer.additional_kms_key_arns
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  tracing_enabled          = var.tracing_enabled
+  require_tls              = var.require_tls
+
+  log_level          = var.log_level
+  log_retention_days = var.log_retention_days
+  alarms_enabled     = var.alarms_enabled
+  alarm_topic_arns   = local.alarm_topic_arns
+  queries_enabled    = var.queries_enabled
+}
+
+module "data_aggregator" {
+  source = "./services/data_aggregator"
+  count  = var.enable_data_aggregator ? 1 : 0
+
+  name_prefix    = local.name_prefix
+  lambda_zip_dir = var.lambda_zip_dir
+  layer_zip_dir  = var.layer_zip_dir
+  architecture   = var.architecture
+  tags           = { Service = "data-aggregator" }
+
+  create_source_bucket       = var.data_aggregator.create_source_bucket
+  source_bucket_name         = var.data_aggregator.source_bucket_name
+  create_source_notification = var.data_aggregator.create_source_notification
+  source_prefix              = var.data_aggregator.source_prefix
+  source_suffix              = var.data_aggregator.source_suffix
+  create_distribution_bucket = var.data_aggregator.create_distribution_bucket
+  distribution_bucket_name   = var.data_aggregator.distribution_bucket_name
+  replication_enabled        = var.data_aggregator.replication_enabled
+  create_archive_bucket      = var.data_aggregator.create_archive_bucket
+  archive_bucket_name        = var.data_aggregator.archive_bucket_name
+  archive_storage_class      = var.data_aggregator.archive_storage_class
+  archive_transition_days    = var.data_aggregator.archive_transition_days
+  archive_object_lock        = var.data_aggregator.archive_object_lock
+  create_glue_table          = var.data_aggregator.create_glue_table
+  glue_first_hour            = var.data_aggregator.glue_first_hour
+  force_destroy              = var.force_destroy
+  abort_upload_after_days    = var.abort_upload_after_days
+
+  queue_retention_seconds = var.data_aggregator.queue_retention_seconds
+  dlq_retention_seconds   = var.data_aggregator.dlq_retention_seconds
+  max_receive_count       = var.data_aggregator.max_receive_count
+  idempotency_ttl_days    = var.data_aggregator.idempotency_ttl_days
+  aggregator              = var.data_aggregator # what it takes of it: the settings of the function
+
+  kms_key_arn              = var.kms_key_arn
+  bucket_kms_key_arns      = var.data_aggregator.bucket_kms_key_arns
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  tracing_enabled          = var.tracing_enabled
+  require_tls              = var.require_tls
+  deletion_protection      = var.deletion_protection
+
+  log_level                         = var.log_level
+  log_retention_days                = var.log_retention_days
+  alarms_enabled                    = var.alarms_enabled
+  alarm_topic_arns                  = local.alarm_topic_arns
+  queries_enabled                   = var.queries_enabled
+  oldest_message_alarm_seconds      = var.data_aggregator.oldest_message_alarm_seconds
+  replication_latency_alarm_seconds = var.data_aggregator.replication_latency_alarm_seconds
+  distribution_objects_alarm        = var.data_aggregator.distribution_objects_alarm
+}

@@ -46,6 +46,51 @@ output "zip_jobs_table" {
   value       = var.enable_zip_jobs ? module.zip_jobs[0].table_name : ""
 }
 
+output "csv_bucket" {
+  description = "Bucket that the CSV streamer writes to; config/parameters.json lies in it."
+  value       = var.enable_csv_streamer ? module.csv_streamer[0].bucket_name : ""
+}
+
+output "csv_streamer_function" {
+  description = "Name of the CSV streamer."
+  value       = var.enable_csv_streamer ? module.csv_streamer[0].function_name : ""
+}
+
+output "aggregator_source_bucket" {
+  description = "Bucket whose new objects are bundled."
+  value       = var.enable_data_aggregator ? module.data_aggregator[0].source_bucket_name : ""
+}
+
+output "distribution_bucket" {
+  description = "Bucket that the bundles are written to."
+  value       = var.enable_data_aggregator ? module.data_aggregator[0].distribution_bucket_name : ""
+}
+
+output "archive_bucket" {
+  description = "Bucket that the bundles are copied to."
+  value       = var.enable_data_aggregator ? module.data_aggregator[0].archive_bucket_name : ""
+}
+
+output "aggregator_queue_url" {
+  description = "URL of the data aggregator's queue."
+  value       = var.enable_data_aggregator ? module.data_aggregator[0].queue_url : ""
+}
+
+output "aggregator_dlq_url" {
+  description = "URL of its dead-letter queue."
+  value       = var.enable_data_aggregator ? module.data_aggregator[0].dlq_url : ""
+}
+
+output "idempotency_table" {
+  description = "Name of the table that remembers which source is in which bundle."
+  value       = var.enable_data_aggregator ? module.data_aggregator[0].table_name : ""
+}
+
+output "data_aggregator_function" {
+  description = "Name of the data aggregator."
+  value       = var.enable_data_aggregator ? module.data_aggregator[0].function_name : ""
+}
+
 locals {
   # The address that an emulator reports is a name under localhost, which many resolvers do not know.
   api_bases = [

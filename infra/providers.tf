@@ -21,6 +21,7 @@ provider "aws" {
       cloudwatch   = endpoints.value
       dynamodb     = endpoints.value
       events       = endpoints.value
+      glue         = endpoints.value
       iam          = endpoints.value
       lambda       = endpoints.value
       logs         = endpoints.value

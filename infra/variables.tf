@@ -163,6 +163,12 @@ variable "alarm_topic_arn" {
   default     = null
 }
 
+variable "queries_enabled" {
+  description = "Save the queries of queries/ in Logs Insights. False for an emulator that cannot."
+  type        = bool
+  default     = true
+}
+
 # ZIP jobs
 
 variable "enable_zip_jobs" {
@@ -257,6 +263,100 @@ variable "zip_jobs" {
       read_chunk_bytes     = optional(number)
       max_members          = optional(number)
     }), {})
+  })
+  default  = {}
+  nullable = false
+}
+
+# CSV streamer
+
+variable "enable_csv_streamer" {
+  description = "Deploy the CSV streamer."
+  type        = bool
+  default     = true
+}
+
+variable "csv_streamer" {
+  description = "Settings of the CSV streamer. What is left out has the default of services/csv_streamer/variables.tf, where each is described."
+  type = object({
+    create_bucket             = optional(bool, true)
+    bucket_name               = optional(string)
+    path_prefix               = optional(string, "raw")
+    additional_prefixes       = optional(list(string), [])
+    schedule                  = optional(string)
+    secret_arns               = optional(list(string), [])
+    additional_kms_key_arns   = optional(list(string), [])
+    memory_mb                 = optional(number)
+    timeout_seconds           = optional(number)
+    reserved_concurrency      = optional(number)
+    maximum_event_age_seconds = optional(number)
+    concurrency               = optional(number)
+    s3_part_mb                = optional(number)
+    http_chunk_kb             = optional(number)
+    upload_concurrency        = optional(number)
+    range_connections         = optional(number)
+    max_attempts              = optional(number)
+    max_file_gb               = optional(number)
+    suffix_map                = optional(map(string))
+    allow_private_hosts       = optional(bool)
+    skip_unchanged            = optional(bool)
+    continue_async            = optional(bool)
+    max_hops                  = optional(number)
+    stop_before_seconds       = optional(number)
+    stall_seconds             = optional(number)
+    progress_seconds          = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+# Data aggregator
+
+variable "enable_data_aggregator" {
+  description = "Deploy the data aggregator."
+  type        = bool
+  default     = true
+}
+
+variable "data_aggregator" {
+  description = "Settings of the data aggregator. What is left out has the default of services/data_aggregator/variables.tf, where each is described."
+  type = object({
+    create_source_bucket              = optional(bool, true)
+    source_bucket_name                = optional(string)
+    create_source_notification        = optional(bool, true)
+    source_prefix                     = optional(string)
+    source_suffix                     = optional(string)
+    create_distribution_bucket        = optional(bool, true)
+    distribution_bucket_name          = optional(string)
+    replication_enabled               = optional(bool, true)
+    create_archive_bucket             = optional(bool, true)
+    archive_bucket_name               = optional(string)
+    archive_storage_class             = optional(string, "GLACIER")
+    archive_transition_days           = optional(number, 30)
+    archive_object_lock               = optional(object({ mode = string, days = number }))
+    create_glue_table                 = optional(bool, false)
+    glue_first_hour                   = optional(string, "2025/01/01/00")
+    bucket_kms_key_arns               = optional(list(string), [])
+    queue_retention_seconds           = optional(number, 345600)
+    dlq_retention_seconds             = optional(number, 1209600)
+    max_receive_count                 = optional(number, 5)
+    idempotency_ttl_days              = optional(number, 21)
+    oldest_message_alarm_seconds      = optional(number, 900)
+    replication_latency_alarm_seconds = optional(number, 900)
+    distribution_objects_alarm        = optional(number, 100000)
+    memory_mb                         = optional(number)
+    ephemeral_storage_mb              = optional(number)
+    timeout_seconds                   = optional(number)
+    batch_size                        = optional(number)
+    batching_window_seconds           = optional(number)
+    maximum_concurrency               = optional(number)
+    reserved_concurrency              = optional(number)
+    max_bundle_input_mb               = optional(number)
+    gzip_level                        = optional(number)
+    read_concurrency                  = optional(number)
+    read_ahead_mb                     = optional(number)
+    stop_before_seconds               = optional(number)
+    claim_grace_seconds               = optional(number)
   })
   default  = {}
   nullable = false

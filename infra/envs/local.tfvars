@@ -12,6 +12,9 @@ require_tls = false
 # The emulator's alarms come back changed, so that every plan would differ.
 alarms_enabled = false
 
+# It has no PutQueryDefinition.
+queries_enabled = false
+
 # A minute is what a person waits for a killed worker's job to be taken up or given up.
 zip_jobs = {
   settle_schedule = "rate(1 minute)"
@@ -19,4 +22,16 @@ zip_jobs = {
     lease_seconds       = 15
     maximum_concurrency = 4
   }
+}
+
+# The sample files are served on loopback, and a demo wants to see something move.
+csv_streamer = {
+  allow_private_hosts = true
+  progress_seconds    = 1
+}
+
+# Nobody wants to wait for a fuller bundle.
+data_aggregator = {
+  batching_window_seconds = 2
+  maximum_concurrency     = 4
 }

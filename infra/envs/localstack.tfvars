@@ -17,3 +17,15 @@ zip_jobs = {
     maximum_concurrency = 4
   }
 }
+
+# The sample files are served on loopback, and a demo wants to see something move.
+csv_streamer = {
+  allow_private_hosts = true
+  progress_seconds    = 1
+}
+
+# Nobody wants to wait for a fuller bundle.
+data_aggregator = {
+  batching_window_seconds = 2
+  maximum_concurrency     = 4
+}

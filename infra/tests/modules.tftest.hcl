@@ -114,7 +114,7 @@ run "queue_redrives_to_its_dlq_and_no_other_queue_may" {
   }
 
   override_resource {
-    target = aws_sqs_queue.dead_letters
+    target = module.dead_letters.aws_sqs_queue.this
     values = { arn = "arn:aws:sqs:eu-west-1:111122223333:the-dlq" }
   }
 
@@ -124,22 +124,131 @@ run "queue_redrives_to_its_dlq_and_no_other_queue_may" {
   }
 
   assert {
-    condition     = jsondecode(aws_sqs_queue.dead_letters.redrive_allow_policy) == { redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-west-1:111122223333:acme-jobs"] }
-    error_message = "The DLQ takes messages of other queues than its own."
+    condition     = module.dead_letters.name == "acme-jobs-dlq"
+    error_message = "The DLQ is not named after its queue."
   }
 
   assert {
-    condition     = aws_sqs_queue.dead_letters.name == "acme-jobs-dlq" && aws_sqs_queue.dead_letters.message_retention_seconds > aws_sqs_queue.this.message_retention_seconds
+    condition     = var.dlq_retention_seconds > aws_sqs_queue.this.message_retention_seconds
     error_message = "The DLQ forgets messages before somebody has looked."
   }
 
   assert {
-    condition     = aws_sqs_queue.this.sqs_managed_sse_enabled && aws_sqs_queue.dead_letters.sqs_managed_sse_enabled
-    error_message = "A queue is not encrypted."
+    condition     = aws_sqs_queue.this.sqs_managed_sse_enabled
+    error_message = "The queue is not encrypted."
   }
 }
 
-run "queues_deny_plain_http" {
+run "dead_letters_come_from_their_own_queues_only" {
+  module {
+    source = "./modules/dead_letter_queue"
+  }
+
+  variables {
+    name              = "acme-jobs-dlq"
+    source_queue_arns = ["arn:aws:sqs:eu-west-1:111122223333:acme-jobs"]
+    retention_seconds = 86400
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.this.redrive_allow_policy) == { redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-west-1:111122223333:acme-jobs"] }
+    error_message = "The DLQ takes messages of other queues than its own."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.message_retention_seconds == 86400 && aws_sqs_queue.this.sqs_managed_sse_enabled
+    error_message = "The DLQ is not encrypted, or keeps messages for another time than asked."
+  }
+}
+
+run "dead_letter_queue_of_no_queue_takes_no_redrive" {
+  module {
+    source = "./modules/dead_letter_queue"
+  }
+
+  variables {
+    name = "acme-failures"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.this.redrive_allow_policy) == { redrivePermission = "denyAll" }
+    error_message = "Any queue may redrive to it."
+  }
+}
+
+run "dead_letter_queue_denies_plain_http_and_tells" {
+  module {
+    source = "./modules/dead_letter_queue"
+  }
+
+  variables {
+    name             = "acme-failures"
+    alarm_periods    = 3
+    alarm_topic_arns = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
+  }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.tls[0].statement).effect == "Deny" && one(one(data.aws_iam_policy_document.tls[0].statement).condition).variable == "aws:SecureTransport" && one(data.aws_iam_policy_document.tls[0].statement).resources == toset(["arn:aws:sqs:eu-west-1:111122223333:acme-failures"])
+    error_message = "Plain HTTP is not denied."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.policy == data.aws_iam_policy_document.tls[0].json
+    error_message = "The denial is not the queue's policy."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.messages[0].metric_name == "ApproximateNumberOfMessagesVisible" && aws_cloudwatch_metric_alarm.messages[0].threshold == 0 && aws_cloudwatch_metric_alarm.messages[0].dimensions.QueueName == "acme-failures" && aws_cloudwatch_metric_alarm.messages[0].evaluation_periods == 3
+    error_message = "The first message raises no alarm."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.messages[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:on-call"])
+    error_message = "The alarm tells nobody."
+  }
+}
+
+run "dead_letter_queue_can_be_quiet_and_plain" {
+  module {
+    source = "./modules/dead_letter_queue"
+  }
+
+  variables {
+    name           = "acme-failures"
+    alarms_enabled = false
+    require_tls    = false
+    kms_key_arn    = "arn:aws:kms:eu-west-1:111122223333:key/ours"
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.messages) == 0 && length(data.aws_iam_policy_document.tls) == 0
+    error_message = "An alarm or a policy is made although it is off."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.kms_master_key_id == "arn:aws:kms:eu-west-1:111122223333:key/ours"
+    error_message = "The key is not used."
+  }
+}
+
+run "dead_letter_queue_refuses_bad_values" {
+  command = plan
+
+  module {
+    source = "./modules/dead_letter_queue"
+  }
+
+  variables {
+    name              = "no spaces"
+    retention_seconds = 1209601
+    alarm_periods     = 0
+    source_queue_arns = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]
+  }
+
+  expect_failures = [var.name, var.retention_seconds, var.alarm_periods, var.source_queue_arns]
+}
+
+run "queue_denies_plain_http" {
   module {
     source = "./modules/queue"
   }
@@ -150,20 +259,17 @@ run "queues_deny_plain_http" {
   }
 
   assert {
-    condition     = toset(keys(aws_sqs_queue_policy.this)) == toset(["queue", "dead_letters"])
-    error_message = "A queue has no policy."
+    condition     = one(data.aws_iam_policy_document.access.statement).effect == "Deny" && one(one(data.aws_iam_policy_document.access.statement).condition).variable == "aws:SecureTransport" && one(data.aws_iam_policy_document.access.statement).resources == toset(["arn:aws:sqs:eu-west-1:111122223333:acme-jobs"])
+    error_message = "Plain HTTP is not denied."
   }
 
   assert {
-    condition = alltrue([
-      for document in values(data.aws_iam_policy_document.access) :
-      one(document.statement).effect == "Deny" && one(one(document.statement).condition).variable == "aws:SecureTransport"
-    ])
-    error_message = "Plain HTTP is not denied."
+    condition     = aws_sqs_queue.this.policy == data.aws_iam_policy_document.access.json
+    error_message = "The denial is not the queue's policy."
   }
 }
 
-run "queue_without_tls_has_no_policy" {
+run "queue_takes_what_its_policy_lets" {
   module {
     source = "./modules/queue"
   }
@@ -172,15 +278,16 @@ run "queue_without_tls_has_no_policy" {
     name                       = "acme-jobs"
     visibility_timeout_seconds = 900
     require_tls                = false
+    policy_documents           = ["{\"Statement\":[]}"]
   }
 
   assert {
-    condition     = length(aws_sqs_queue_policy.this) == 0
-    error_message = "An empty policy is set."
+    condition     = data.aws_iam_policy_document.access.source_policy_documents == tolist(["{\"Statement\":[]}"]) && aws_sqs_queue.this.policy == data.aws_iam_policy_document.access.json
+    error_message = "The policy that the service gave is not the queue's."
   }
 }
 
-run "queue_alarms_watch_dead_letters_and_age" {
+run "queue_alarm_watches_age" {
   module {
     source = "./modules/queue"
   }
@@ -193,17 +300,12 @@ run "queue_alarms_watch_dead_letters_and_age" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.dead_letters[0].metric_name == "ApproximateNumberOfMessagesVisible" && aws_cloudwatch_metric_alarm.dead_letters[0].threshold == 0 && aws_cloudwatch_metric_alarm.dead_letters[0].dimensions.QueueName == "acme-jobs-dlq"
-    error_message = "The first dead letter raises no alarm."
-  }
-
-  assert {
     condition     = aws_cloudwatch_metric_alarm.oldest_message[0].threshold == 600 && aws_cloudwatch_metric_alarm.oldest_message[0].dimensions.QueueName == "acme-jobs"
     error_message = "A message that waits too long raises no alarm."
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.dead_letters[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:on-call"])
+    condition     = aws_cloudwatch_metric_alarm.oldest_message[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:on-call"])
     error_message = "The alarm tells nobody."
   }
 }
@@ -220,7 +322,7 @@ run "queue_alarms_can_be_off" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.dead_letters) == 0 && length(aws_cloudwatch_metric_alarm.oldest_message) == 0
+    condition     = length(aws_cloudwatch_metric_alarm.oldest_message) == 0
     error_message = "Alarms are made although they are off."
   }
 }

@@ -101,6 +101,42 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       }
     }
   }
+
+  # Objects below 128 KB stay where they are: S3 would charge more for moving and indexing them than it saves.
+  dynamic "rule" {
+    for_each = var.transitions
+
+    content {
+      id     = "transition-${rule.key}"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value.prefix
+      }
+
+      transition {
+        days          = rule.value.days
+        storage_class = rule.value.storage_class
+      }
+    }
+  }
+}
+
+# A resource of its own, so that it can be switched on for a bucket that holds objects, which a setting of the
+# bucket itself would replace. There is no way back: S3 never takes a lock off a bucket.
+resource "aws_s3_bucket_object_lock_configuration" "this" {
+  count = var.object_lock == null ? 0 : 1
+
+  bucket = aws_s3_bucket.this.id
+
+  rule {
+    default_retention {
+      mode = var.object_lock.mode
+      days = var.object_lock.days
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.this]
 }
 
 data "aws_iam_policy_document" "this" {

@@ -52,6 +52,39 @@ variable "expirations" {
   nullable = false
 }
 
+variable "transitions" {
+  description = "Objects to move to a cheaper storage class by age: rule name to prefix, days and class."
+  type = map(object({
+    prefix        = optional(string, "")
+    days          = number
+    storage_class = string
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = alltrue([
+      for transition in values(var.transitions) :
+      contains(["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"], transition.storage_class)
+    ])
+    error_message = "A transition's storage_class is STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR, GLACIER or DEEP_ARCHIVE."
+  }
+}
+
+variable "object_lock" {
+  description = "Retention of each object from when it was written, in days: GOVERNANCE (some may lift it) or COMPLIANCE (nobody may); null for none. It cannot be taken off again."
+  type = object({
+    mode = string
+    days = number
+  })
+  default = null
+
+  validation {
+    condition     = var.object_lock == null || try(contains(["GOVERNANCE", "COMPLIANCE"], var.object_lock.mode) && var.object_lock.days >= 1, false)
+    error_message = "object_lock.mode is GOVERNANCE or COMPLIANCE, and object_lock.days at least 1."
+  }
+}
+
 variable "policy_documents" {
   description = "JSON policy documents to merge into the bucket policy, beside the one that demands TLS."
   type        = list(string)

@@ -119,7 +119,7 @@ resource "aws_iam_role_policy" "this" {
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_116:Invoked by an API or an event source mapping, where a dead letter target is never used, or by a schedule that repeats
+  #checkov:skip=CKV_AWS_116:Asynchronous failures go to the queue of var.async; by an API or an event source mapping a target is never used
   #checkov:skip=CKV_AWS_272:Signing needs a profile and a signing job of the account's own
   function_name                  = var.name
   description                    = var.description
@@ -138,6 +138,10 @@ resource "aws_lambda_function" "this" {
 
   environment {
     variables = var.environment_variables
+  }
+
+  ephemeral_storage {
+    size = var.ephemeral_storage_mb
   }
 
   # Text: the functions write JSON themselves, and Lambda would wrap each line in JSON once more.
@@ -169,6 +173,24 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   function_name                = aws_lambda_function.this.function_name
   maximum_event_age_in_seconds = var.async.maximum_event_age_seconds
   maximum_retry_attempts       = var.async.maximum_retry_attempts
+
+  # What the retries did not help, with the event and the error; the function's role must be allowed to send.
+  dynamic "destination_config" {
+    for_each = var.async.on_failure_queue_arn == null ? [] : [var.async.on_failure_queue_arn]
+
+    content {
+      on_failure {
+        destination = destination_config.value
+      }
+    }
+  }
+}
+
+resource "aws_lambda_function_recursion_config" "this" {
+  count = var.recursive_loop == null ? 0 : 1
+
+  function_name  = aws_lambda_function.this.function_name
+  recursive_loop = var.recursive_loop
 }
 
 locals {

@@ -62,6 +62,17 @@ variable "memory_mb" {
   }
 }
 
+variable "ephemeral_storage_mb" {
+  description = "Size of /tmp in MB."
+  type        = number
+  default     = 512
+
+  validation {
+    condition     = var.ephemeral_storage_mb >= 512 && var.ephemeral_storage_mb <= 10240
+    error_message = "ephemeral_storage_mb is between 512 and 10240."
+  }
+}
+
 variable "timeout_seconds" {
   description = "Seconds that one invocation may take."
   type        = number
@@ -123,12 +134,34 @@ variable "tracing_enabled" {
 }
 
 variable "async" {
-  description = "How asynchronous invocations (from a schedule, say) are repeated; null where nothing invokes the function so."
+  description = "How asynchronous invocations (from a schedule, say) are repeated, and the queue that is told of those which failed all the same; null where nothing invokes the function so."
   type = object({
     maximum_event_age_seconds = number
     maximum_retry_attempts    = number
+    on_failure_queue_arn      = optional(string)
   })
   default = null
+
+  validation {
+    condition     = var.async == null || try(var.async.maximum_event_age_seconds >= 60 && var.async.maximum_event_age_seconds <= 21600, false)
+    error_message = "async.maximum_event_age_seconds is between 60 and 21600 (6 hours)."
+  }
+
+  validation {
+    condition     = var.async == null || try(contains([0, 1, 2], var.async.maximum_retry_attempts), false)
+    error_message = "async.maximum_retry_attempts is 0, 1 or 2."
+  }
+}
+
+variable "recursive_loop" {
+  description = "What Lambda does when the function has invoked itself about 16 times in a row: Terminate or Allow; null leaves it at what it is, Terminate."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.recursive_loop == null || contains(["Allow", "Terminate"], coalesce(var.recursive_loop, "Allow"))
+    error_message = "recursive_loop is Allow or Terminate."
+  }
 }
 
 variable "log_retention_days" {

@@ -7,6 +7,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  # From its name: each of the two queues names the other, and its policy names the queue.
   queue_arn = format(
     "arn:%s:sqs:%s:%s:%s",
     data.aws_partition.current.partition,
@@ -14,52 +15,10 @@ locals {
     data.aws_caller_identity.current.account_id,
     var.name,
   )
-
-  queues = {
-    queue        = { url = aws_sqs_queue.this.id, arn = aws_sqs_queue.this.arn }
-    dead_letters = { url = aws_sqs_queue.dead_letters.id, arn = aws_sqs_queue.dead_letters.arn }
-  }
-}
-
-resource "aws_sqs_queue" "this" {
-  name                       = var.name
-  visibility_timeout_seconds = var.visibility_timeout_seconds
-  message_retention_seconds  = var.retention_seconds
-  receive_wait_time_seconds  = 20 # long polling: fewer empty, paid-for answers
-
-  redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
-    maxReceiveCount     = var.max_receive_count
-  })
-
-  sqs_managed_sse_enabled           = var.kms_key_arn == null ? true : null
-  kms_master_key_id                 = var.kms_key_arn
-  kms_data_key_reuse_period_seconds = var.kms_key_arn == null ? null : 300
-
-  tags = var.tags
-}
-
-resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${var.name}-dlq"
-  message_retention_seconds = var.dlq_retention_seconds
-
-  # The queue's ARN from its name: each of the two queues names the other.
-  redrive_allow_policy = jsonencode({
-    redrivePermission = "byQueue"
-    sourceQueueArns   = [local.queue_arn]
-  })
-
-  sqs_managed_sse_enabled           = var.kms_key_arn == null ? true : null
-  kms_master_key_id                 = var.kms_key_arn
-  kms_data_key_reuse_period_seconds = var.kms_key_arn == null ? null : 300
-
-  tags = var.tags
 }
 
 data "aws_iam_policy_document" "access" {
-  for_each = local.queues
-
-  source_policy_documents = each.key == "queue" ? var.policy_documents : []
+  source_policy_documents = var.policy_documents
 
   dynamic "statement" {
     for_each = var.require_tls ? [1] : []
@@ -68,7 +27,7 @@ data "aws_iam_policy_document" "access" {
       sid       = "DenyPlainHttp"
       effect    = "Deny"
       actions   = ["sqs:*"]
-      resources = [each.value.arn]
+      resources = [local.queue_arn]
 
       principals {
         type        = "*"
@@ -84,36 +43,39 @@ data "aws_iam_policy_document" "access" {
   }
 }
 
-resource "aws_sqs_queue_policy" "this" {
-  for_each = {
-    for name, queue in local.queues : name => queue
-    if var.require_tls || (name == "queue" && length(var.policy_documents) > 0)
-  }
+resource "aws_sqs_queue" "this" {
+  name                       = var.name
+  visibility_timeout_seconds = var.visibility_timeout_seconds
+  message_retention_seconds  = var.retention_seconds
+  receive_wait_time_seconds  = 20 # long polling: fewer empty, paid-for answers
 
-  queue_url = each.value.url
-  policy    = data.aws_iam_policy_document.access[each.key].json
+  # Not a resource of its own, for which the provider would wait half a minute more.
+  policy = var.require_tls || length(var.policy_documents) > 0 ? data.aws_iam_policy_document.access.json : null
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = module.dead_letters.arn
+    maxReceiveCount     = var.max_receive_count
+  })
+
+  sqs_managed_sse_enabled           = var.kms_key_arn == null ? true : null
+  kms_master_key_id                 = var.kms_key_arn
+  kms_data_key_reuse_period_seconds = var.kms_key_arn == null ? null : 300
+
+  tags = var.tags
 }
 
-resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  count = var.alarms_enabled ? 1 : 0
+module "dead_letters" {
+  source = "../dead_letter_queue"
 
-  alarm_name          = "${var.name}-dlq-messages"
-  alarm_description   = "${aws_sqs_queue.dead_letters.name} holds messages that no consumer could handle."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = 300
-  evaluation_periods  = var.dlq_alarm_periods
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arns
-  ok_actions          = var.alarm_topic_arns
-  tags                = var.tags
-
-  dimensions = {
-    QueueName = aws_sqs_queue.dead_letters.name
-  }
+  name              = "${var.name}-dlq"
+  source_queue_arns = [local.queue_arn]
+  retention_seconds = var.dlq_retention_seconds
+  kms_key_arn       = var.kms_key_arn
+  require_tls       = var.require_tls
+  alarms_enabled    = var.alarms_enabled
+  alarm_topic_arns  = var.alarm_topic_arns
+  alarm_periods     = var.dlq_alarm_periods
+  tags              = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "oldest_message" {

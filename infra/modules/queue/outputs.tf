@@ -15,15 +15,15 @@ output "arn" {
 
 output "dlq_name" {
   description = "Name of the dead-letter queue."
-  value       = aws_sqs_queue.dead_letters.name
+  value       = module.dead_letters.name
 }
 
 output "dlq_url" {
   description = "URL of the dead-letter queue."
-  value       = aws_sqs_queue.dead_letters.url
+  value       = module.dead_letters.url
 }
 
 output "dlq_arn" {
   description = "ARN of the dead-letter queue."
-  value       = aws_sqs_queue.dead_letters.arn
+  value       = module.dead_letters.arn
 }

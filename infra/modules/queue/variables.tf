@@ -58,7 +58,7 @@ variable "kms_key_arn" {
 }
 
 variable "policy_documents" {
-  description = "JSON policy documents to merge into the queue's policy, beside the one that demands TLS."
+  description = "JSON policy documents to merge into the queue's policy, beside the one that demands TLS. They name the queue by an ARN made from its name."
   type        = list(string)
   default     = []
   nullable    = false

@@ -1,0 +1,4 @@
+output "arns" {
+  description = "ARNs of the alarms, by the end of their name."
+  value       = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.arn }
+}

@@ -1,0 +1,11 @@
+# Deployed queues keep their dead letters: the second queue was part of this module itself.
+
+moved {
+  from = aws_sqs_queue.dead_letters
+  to   = module.dead_letters.aws_sqs_queue.this
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.dead_letters
+  to   = module.dead_letters.aws_cloudwatch_metric_alarm.messages
+}

@@ -1,0 +1,176 @@
+# CSV streamer: files from HTTP servers become objects, without a disk between. A schedule or a person invokes
+# the function; what it is to fetch is in config/parameters.json of the bucket that the files go to.
+
+data "aws_caller_identity" "current" {
+  lifecycle {
+    precondition {
+      condition     = var.create_bucket || var.bucket_name != null
+      error_message = "An existing bucket needs its name: set bucket_name where create_bucket is false."
+    }
+  }
+}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  function_name = "${var.name_prefix}-csv-streamer"
+
+  # Bucket names are unique in all of AWS: the account and the region make them so.
+  generated_name = "${var.name_prefix}-csv-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  bucket_name    = coalesce(var.bucket_name, local.generated_name)
+}
+
+module "bucket" {
+  source = "../../modules/bucket"
+  count  = var.create_bucket ? 1 : 0
+
+  bucket_name             = local.bucket_name
+  kms_key_arn             = var.kms_key_arn
+  force_destroy           = var.force_destroy
+  abort_upload_after_days = var.abort_upload_after_days
+  require_tls             = var.require_tls
+  tags                    = var.tags
+
+  # The function deletes the state of a run that goes on when it ends; this is for runs that never did.
+  expirations = {
+    run-states = { prefix = ".csv-streamer/", days = 7 }
+  }
+}
+
+# Invocations that failed for good, each with its event and error.
+module "failures" {
+  source = "../../modules/dead_letter_queue"
+
+  name              = "${var.name_prefix}-csv-failures"
+  kms_key_arn       = var.kms_key_arn
+  require_tls       = var.require_tls
+  alarms_enabled    = var.alarms_enabled
+  alarm_topic_arns  = var.alarm_topic_arns
+  alarm_description = "${local.function_name} failed in all its tries: ${var.name_prefix}-csv-failures holds the events."
+  tags              = var.tags
+}
+
+module "layer" {
+  source   = "../../modules/layer"
+  for_each = toset(["powertools", "aiohttp"])
+
+  name         = "${var.name_prefix}-csv-${each.key}"
+  description  = "${each.key} for the CSV streamer"
+  package_path = "${var.layer_zip_dir}/${each.key}.zip"
+  architecture = var.architecture
+}
+
+module "function" {
+  source = "../../modules/lambda"
+
+  name                 = local.function_name
+  description          = "Streams files from HTTP servers into S3"
+  handler              = "csv_streamer.app.lambda_handler"
+  package_path         = "${var.lambda_zip_dir}/csv_streamer.zip"
+  layer_arns           = [module.layer["powertools"].arn, module.layer["aiohttp"].arn]
+  architecture         = var.architecture
+  memory_mb            = var.streamer.memory_mb
+  ephemeral_storage_mb = 512
+  timeout_seconds      = var.streamer.timeout_seconds
+  reserved_concurrency = var.streamer.reserved_concurrency
+  policy_documents     = [data.aws_iam_policy_document.streamer.json]
+
+  # Lambda ends a function's calls of itself after about 16; the function has a limit of its own, max_hops.
+  recursive_loop = var.streamer.continue_async ? "Allow" : null
+
+  async = {
+    maximum_event_age_seconds = var.streamer.maximum_event_age_seconds
+    maximum_retry_attempts    = 2
+    on_failure_queue_arn      = module.failures.arn
+  }
+
+  environment_variables = merge(
+    {
+      BUCKET_NAME         = var.create_bucket ? module.bucket[0].name : local.bucket_name
+      PATH_PREFIX         = var.path_prefix
+      CONCURRENCY         = var.streamer.concurrency
+      S3_PART_MB          = var.streamer.s3_part_mb
+      HTTP_CHUNK_KB       = var.streamer.http_chunk_kb
+      UPLOAD_CONCURRENCY  = var.streamer.upload_concurrency
+      RANGE_CONNECTIONS   = var.streamer.range_connections
+      MAX_ATTEMPTS        = var.streamer.max_attempts
+      MAX_FILE_GB         = var.streamer.max_file_gb
+      ALLOW_PRIVATE_HOSTS = var.streamer.allow_private_hosts
+      SKIP_UNCHANGED      = var.streamer.skip_unchanged
+      CONTINUE_ASYNC      = var.streamer.continue_async
+      MAX_HOPS            = var.streamer.max_hops
+      STOP_BEFORE_SECONDS = var.streamer.stop_before_seconds
+      STALL_SECONDS       = var.streamer.stall_seconds
+      PROGRESS_SECONDS    = var.streamer.progress_seconds
+      LOG_LEVEL           = var.log_level
+    },
+    var.streamer.suffix_map == null ? {} : { SUFFIX_MAP = jsonencode(var.streamer.suffix_map) },
+  )
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  kms_key_arn              = var.kms_key_arn
+  tracing_enabled          = var.tracing_enabled
+  log_retention_days       = var.log_retention_days
+  alarms_enabled           = var.alarms_enabled
+  alarm_topic_arns         = var.alarm_topic_arns
+  tags                     = var.tags
+}
+
+resource "aws_cloudwatch_event_rule" "run" {
+  count = var.schedule == null ? 0 : 1
+
+  name                = local.function_name
+  description         = "Streams the files of config/parameters.json"
+  schedule_expression = var.schedule
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_event_target" "run" {
+  count = length(aws_cloudwatch_event_rule.run)
+
+  rule = aws_cloudwatch_event_rule.run[0].name
+  arn  = module.function.arn
+}
+
+resource "aws_lambda_permission" "run" {
+  count = length(aws_cloudwatch_event_rule.run)
+
+  statement_id  = "AllowSchedule"
+  action        = "lambda:InvokeFunction"
+  function_name = module.function.name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.run[0].arn
+}
+
+# One file's failure does not fail the invocation, so that Lambda's own metric stays silent about it.
+module "alarms" {
+  source = "../../modules/alarms"
+
+  name_prefix      = local.function_name
+  alarms_enabled   = var.alarms_enabled
+  alarm_topic_arns = var.alarm_topic_arns
+  tags             = var.tags
+
+  alarms = {
+    files-failed = {
+      description = "${local.function_name} could not stream a file: the query failures-by-url says which and why."
+      namespace   = "Sluice"
+      metric_name = "FilesFailed"
+      dimensions  = { service = "csv_streamer" }
+      statistic   = "Sum"
+      threshold   = 0
+    }
+  }
+}
+
+module "queries" {
+  source = "../../modules/query_definitions"
+
+  name_prefix     = "${var.name_prefix}/csv-streamer"
+  folder          = "${path.module}/../../queries/csv_streamer"
+  log_group_names = [module.function.log_group_name]
+  queries_enabled = var.queries_enabled
+}

@@ -1,0 +1,73 @@
+# The function and what feeds it. What it may do is in policies.tf.
+
+module "layer" {
+  source   = "../../modules/layer"
+  for_each = toset(["powertools", "isal", "tracer"])
+
+  name         = "${var.name_prefix}-agg-${each.key}"
+  description  = "${each.key} for the data aggregator"
+  package_path = "${var.layer_zip_dir}/${each.key}.zip"
+  architecture = var.architecture
+}
+
+module "function" {
+  source = "../../modules/lambda"
+
+  name                 = "${var.name_prefix}-data-aggregator"
+  description          = "Bundles many objects into one gzip file"
+  handler              = "data_aggregator.app.lambda_handler"
+  package_path         = "${var.lambda_zip_dir}/data_aggregator.zip"
+  layer_arns           = [module.layer["powertools"].arn, module.layer["isal"].arn, module.layer["tracer"].arn]
+  architecture         = var.architecture
+  memory_mb            = var.aggregator.memory_mb
+  ephemeral_storage_mb = var.aggregator.ephemeral_storage_mb
+  timeout_seconds      = var.aggregator.timeout_seconds
+  reserved_concurrency = var.aggregator.reserved_concurrency
+  policy_documents     = [data.aws_iam_policy_document.aggregator.json]
+
+  environment_variables = {
+    DISTRIBUTION_BUCKET_NAME = var.create_distribution_bucket ? module.distribution_bucket[0].name : local.distribution_bucket_name
+    SERVICE_NAME             = "data-aggregator"
+    IDEMPOTENCY_TABLE_NAME   = module.table.name
+    IDEMPOTENCY_TTL_DAYS     = var.idempotency_ttl_days
+    MAX_BUNDLE_INPUT_MB      = var.aggregator.max_bundle_input_mb
+    GZIP_LEVEL               = var.aggregator.gzip_level
+    READ_CONCURRENCY         = var.aggregator.read_concurrency
+    READ_AHEAD_MB            = var.aggregator.read_ahead_mb
+    STOP_BEFORE_SECONDS      = var.aggregator.stop_before_seconds
+    CLAIM_GRACE_SECONDS      = var.aggregator.claim_grace_seconds
+    LOG_LEVEL                = var.log_level
+
+    # Else the tracer is imported in AWS although its traces go nowhere.
+    POWERTOOLS_TRACE_DISABLED = !var.tracing_enabled
+  }
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  kms_key_arn              = var.kms_key_arn
+  tracing_enabled          = var.tracing_enabled
+  log_retention_days       = var.log_retention_days
+  alarms_enabled           = var.alarms_enabled
+  alarm_topic_arns         = var.alarm_topic_arns
+  tags                     = var.tags
+}
+
+resource "aws_lambda_event_source_mapping" "aggregator" {
+  event_source_arn                   = module.queue.arn
+  function_name                      = module.function.arn
+  batch_size                         = var.aggregator.batch_size
+  maximum_batching_window_in_seconds = var.aggregator.batching_window_seconds
+  function_response_types            = ["ReportBatchItemFailures"]
+  tags                               = var.tags
+
+  scaling_config {
+    maximum_concurrency = var.aggregator.maximum_concurrency
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.aggregator.reserved_concurrency == -1 || var.aggregator.maximum_concurrency <= var.aggregator.reserved_concurrency
+      error_message = "aggregator.maximum_concurrency is not above aggregator.reserved_concurrency: messages would be received only to be throttled, and run out of receives."
+    }
+  }
+}

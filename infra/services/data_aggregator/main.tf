@@ -1,0 +1,167 @@
+# Data aggregator: many small objects become few gzip bundles. Source bucket → queue → function → distribution
+# bucket → archive bucket; the table holds which source is in which bundle.
+
+data "aws_caller_identity" "current" {
+  lifecycle {
+    precondition {
+      condition = alltrue([
+        var.create_source_bucket || var.source_bucket_name != null,
+        var.create_distribution_bucket || var.distribution_bucket_name != null,
+        var.create_archive_bucket || var.archive_bucket_name != null || !var.replication_enabled,
+      ])
+      error_message = "An existing bucket needs its name: set source_bucket_name, distribution_bucket_name and archive_bucket_name where their create_ variable is false."
+    }
+
+    # The sum, although SQS counts a dead letter's age from its first send: a consumer of one's own may send it again.
+    precondition {
+      condition     = var.idempotency_ttl_days * 86400 > var.queue_retention_seconds + var.dlq_retention_seconds
+      error_message = "idempotency_ttl_days is longer than queue_retention_seconds and dlq_retention_seconds together: a late redrive would else bundle its sources twice."
+    }
+  }
+}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  # Bucket names are unique in all of AWS: the account and the region make them so.
+  bucket_suffix            = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  source_bucket_name       = coalesce(var.source_bucket_name, "${var.name_prefix}-agg-src-${local.bucket_suffix}")
+  distribution_bucket_name = coalesce(var.distribution_bucket_name, "${var.name_prefix}-agg-dst-${local.bucket_suffix}")
+  archive_bucket_name      = coalesce(var.archive_bucket_name, "${var.name_prefix}-agg-arc-${local.bucket_suffix}")
+}
+
+module "source_bucket" {
+  source = "../../modules/bucket"
+  count  = var.create_source_bucket ? 1 : 0
+
+  bucket_name             = local.source_bucket_name
+  kms_key_arn             = var.kms_key_arn
+  force_destroy           = var.force_destroy
+  abort_upload_after_days = var.abort_upload_after_days
+  require_tls             = var.require_tls
+  tags                    = var.tags
+}
+
+module "distribution_bucket" {
+  source = "../../modules/bucket"
+  count  = var.create_distribution_bucket ? 1 : 0
+
+  bucket_name             = local.distribution_bucket_name
+  kms_key_arn             = var.kms_key_arn
+  force_destroy           = var.force_destroy
+  abort_upload_after_days = var.abort_upload_after_days
+  require_tls             = var.require_tls
+  tags                    = var.tags
+}
+
+module "archive_bucket" {
+  source = "../../modules/bucket"
+  count  = var.create_archive_bucket && var.replication_enabled ? 1 : 0
+
+  bucket_name             = local.archive_bucket_name
+  kms_key_arn             = var.kms_key_arn
+  force_destroy           = var.force_destroy
+  abort_upload_after_days = var.abort_upload_after_days
+  object_lock             = var.archive_object_lock
+  require_tls             = var.require_tls
+  tags                    = var.tags
+
+  transitions = {
+    archive = { days = var.archive_transition_days, storage_class = var.archive_storage_class }
+  }
+}
+
+module "replication" {
+  source = "../../modules/replication"
+  count  = var.replication_enabled ? 1 : 0
+
+  name                     = "${var.name_prefix}-agg-replication"
+  source_bucket_name       = var.create_distribution_bucket ? module.distribution_bucket[0].name : local.distribution_bucket_name
+  destination_bucket_name  = var.create_archive_bucket ? module.archive_bucket[0].name : local.archive_bucket_name
+  source_kms_key_arns      = local.kms_key_arns
+  replica_kms_key_arn      = var.kms_key_arn
+  latency_alarm_seconds    = var.replication_latency_alarm_seconds
+  permissions_boundary_arn = var.permissions_boundary_arn
+  alarms_enabled           = var.alarms_enabled
+  alarm_topic_arns         = var.alarm_topic_arns
+  tags                     = var.tags
+}
+
+module "table" {
+  source = "../../modules/table"
+
+  name                = "${var.name_prefix}-aggregator-idempotency"
+  hash_key            = "id"
+  attributes          = { id = "S" }
+  ttl_attribute       = "expiration"
+  kms_key_arn         = var.kms_key_arn
+  deletion_protection = var.deletion_protection
+  tags                = var.tags
+}
+
+module "queue" {
+  source = "../../modules/queue"
+
+  name                       = local.queue_name
+  visibility_timeout_seconds = 6 * var.aggregator.timeout_seconds
+  retention_seconds          = var.queue_retention_seconds
+  dlq_retention_seconds      = var.dlq_retention_seconds
+  max_receive_count          = var.max_receive_count
+  kms_key_arn                = var.kms_key_arn
+  policy_documents           = [data.aws_iam_policy_document.events.json]
+  require_tls                = var.require_tls
+  tags                       = var.tags
+
+  alarms_enabled               = var.alarms_enabled
+  alarm_topic_arns             = var.alarm_topic_arns
+  oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
+}
+
+# S3 keeps one such configuration per bucket: another one, made elsewhere for the same bucket, would undo this. It
+# sends a test message first and refuses a queue that does not take it: the queue is made with its policy.
+resource "aws_s3_bucket_notification" "source" {
+  count = var.create_source_notification ? 1 : 0
+
+  bucket = var.create_source_bucket ? module.source_bucket[0].name : local.source_bucket_name
+
+  queue {
+    id            = "aggregator"
+    queue_arn     = module.queue.arn
+    events        = ["s3:ObjectCreated:*"]
+    filter_prefix = var.source_prefix
+    filter_suffix = var.source_suffix
+  }
+}
+
+module "alarms" {
+  source = "../../modules/alarms"
+
+  name_prefix      = "${var.name_prefix}-aggregator"
+  alarms_enabled   = var.alarms_enabled
+  alarm_topic_arns = var.alarm_topic_arns
+  tags             = var.tags
+
+  # S3 counts once a day.
+  alarms = {
+    distribution-objects = {
+      description    = "${local.distribution_bucket_name} holds over ${var.distribution_objects_alarm} objects: whoever takes the bundles does not clear them."
+      namespace      = "AWS/S3"
+      metric_name    = "NumberOfObjects"
+      dimensions     = { BucketName = local.distribution_bucket_name, StorageType = "AllStorageTypes" }
+      statistic      = "Maximum"
+      threshold      = var.distribution_objects_alarm
+      period_seconds = 86400
+    }
+  }
+}
+
+module "queries" {
+  source = "../../modules/query_definitions"
+
+  name_prefix     = "${var.name_prefix}/data-aggregator"
+  folder          = "${path.module}/../../queries/data_aggregator"
+  log_group_names = [module.function.log_group_name]
+  queries_enabled = var.queries_enabled
+}
