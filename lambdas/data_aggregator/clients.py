@@ -1,0 +1,76 @@
+"""The AWS clients of one invocation.
+
+They are made anew for each invocation, so that nothing lives on in a warm function. What is kept is botocore's session,
+which holds no state but the services' models: with it three clients take 15 ms of processor time, without it 100 ms
+(measured), against some 2 s for a batch of 1,000 objects.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
+
+from .quickget import QuickGetter
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Connections to the services."""
+
+    s3: S3Client
+    quick: QuickGetter
+    dynamodb: DynamoDBClient
+    sqs: SQSClient
+
+
+@contextmanager
+def open_clients(connections: int) -> Iterator[Clients]:
+    """Give clients with room for ``connections`` S3 requests at once, and close them in the end."""
+    session = _session()
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    is_emulated = "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_S3" in os.environ
+    s3_config = _config(connections).merge(
+        # Parts carry a CRC-32 that is computed beside their upload; what is read is checked by length and version.
+        Config(
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path" if is_emulated else "virtual"},
+        )
+    )
+    with (
+        closing(session.client("s3", config=s3_config)) as s3,
+        closing(session.client("dynamodb", config=_config(connections))) as dynamodb,
+        closing(session.client("sqs", config=_config(connections))) as sqs,
+        closing(QuickGetter(s3, credentials, connections)) as quick,
+    ):
+        yield Clients(s3, quick, dynamodb, sqs)
+
+
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session()
+
+
+def _config(connections: int) -> Config:
+    # Short enough that a service that hangs leaves time to finish the bundle.
+    return Config(
+        connect_timeout=3,
+        read_timeout=10,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": 4},
+    )

@@ -1,0 +1,73 @@
+"""What can go wrong, by what has to happen next."""
+
+
+class AggregatorError(Exception):
+    """Base of every error raised by this package."""
+
+
+class MessageRejectedError(AggregatorError):
+    """The SQS message names no objects; it is left to end in the dead-letter queue."""
+
+
+class SourceError(AggregatorError):
+    """One object cannot go into a bundle; its neighbours can."""
+
+
+class SourceGoneError(SourceError):
+    """The object was deleted before it was read: there is nothing left to bundle."""
+
+
+class SourceSupersededError(SourceError):
+    """The object of an unversioned bucket was overwritten before it was read; the new one has its own event."""
+
+
+class SourceUnreadableError(SourceError):
+    """Reading failed in a way that may pass."""
+
+
+class SourceRefusedError(SourceError):
+    """Trying again cannot help: the object is too large, or not what its name says."""
+
+
+class CorruptGzipError(SourceRefusedError):
+    """A ``.gz`` object is not gzip, is damaged, or ends early."""
+
+
+class SourceTooLargeError(SourceRefusedError):
+    """One object alone is above the limit of a bundle."""
+
+
+class StopBundleError(AggregatorError):
+    """The bundle takes no more; the source that was being added is not in it."""
+
+
+class BundleFullError(StopBundleError):
+    """The source would take the bundle over its limit; it belongs into the next one."""
+
+
+class DiskLowError(StopBundleError):
+    """The temporary folder is too full to go on."""
+
+
+class OutOfTimeError(StopBundleError):
+    """The function's time limit is too near to go on."""
+
+
+class BundleNotWrittenError(AggregatorError):
+    """The bundle did not become visible, and never will under its upload id."""
+
+
+class UploadAgainError(BundleNotWrittenError):
+    """The same, and S3 asks for the whole upload to be repeated."""
+
+
+class BundleUncertainError(AggregatorError):
+    """Whether the bundle has become visible could not be found out."""
+
+
+class MessageReturnedError(AggregatorError):
+    """The message has to come back."""
+
+
+class VerificationError(AggregatorError):
+    """A bundle is not what its manifest says."""

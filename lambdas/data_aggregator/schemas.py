@@ -1,0 +1,146 @@
+"""The data that passes between the modules, and the shapes of what comes in and goes out."""
+
+from dataclasses import dataclass
+from typing import Literal, NotRequired, TypedDict, get_args
+
+
+class S3Bucket(TypedDict):
+    """``s3.bucket`` of an event record."""
+
+    name: str
+
+
+class S3Object(TypedDict):
+    """``s3.object`` of an event record; the key is URL-encoded."""
+
+    key: str
+    size: NotRequired[int]
+    eTag: NotRequired[str]
+    versionId: NotRequired[str]
+    sequencer: NotRequired[str]
+
+
+class S3Entity(TypedDict):
+    """``s3`` of an event record."""
+
+    bucket: S3Bucket
+    object: S3Object
+
+
+class S3EventRecord(TypedDict):
+    """One record of an S3 event notification.
+
+    Source: "Event message structure", Amazon S3 user guide.
+    """
+
+    eventName: str
+    s3: S3Entity
+
+
+class ManifestSource(TypedDict):
+    """One source of a bundle."""
+
+    id: str
+    """The key of its record in the idempotency table."""
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str | None
+    size: int
+    """Bytes of the object as it is stored."""
+    sha256: str
+    """Of the bytes at ``offset``, which for a ``.gz`` object are the decompressed ones."""
+    offset: int
+    """Where it begins in the uncompressed bundle, bytes."""
+    length: int
+    """How long it is there, bytes."""
+
+
+class Totals(TypedDict):
+    """Sums over a bundle."""
+
+    sources: int
+    input_bytes: int
+    """Of the objects as they are stored."""
+    uncompressed_bytes: int
+    """What ``zcat`` of the bundle gives."""
+    bundle_bytes: int
+
+
+class Manifest(TypedDict):
+    """What is written beside each bundle."""
+
+    request_id: str
+    bundle: str
+    bundle_sha256: str
+    created: str
+    """ISO 8601, UTC."""
+    totals: Totals
+    sources: list[ManifestSource]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One version of one object."""
+
+    id: str
+    """The key of its record in the idempotency table."""
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str | None
+    """Without quotes."""
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """An object that a message names without saying which version of it; S3 has to be asked."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+
+
+type Named = Source | ObjectName
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a source lies in the uncompressed bundle."""
+
+    offset: int
+    """Bytes."""
+    length: int
+    """Bytes."""
+    sha256: str
+
+
+type Result = Literal[
+    "bundled",
+    "duplicate",
+    "source_gone",
+    "superseded",
+    "nothing_to_do",
+    "busy",
+    "failed",
+    "refused",
+    "not_started",
+    "rejected",
+]
+
+RESULTS: tuple[Result, ...] = get_args(Result.__value__)
+
+FINISHED: frozenset[Result] = frozenset({"bundled", "duplicate", "source_gone", "superseded", "nothing_to_do"})
+"""Results with which a source, or a message, is done with; with any other the message has to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a source, or of a message that names none."""
+
+    result: Result
+    reason: str = ""
+    retry_after_seconds: int | None = None
+    """For ``busy``: when the other worker's claim will have ended."""

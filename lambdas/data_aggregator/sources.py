@@ -1,0 +1,194 @@
+"""Reading the objects that are to be bundled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+
+from .exceptions import SourceError, SourceGoneError, SourceSupersededError, SourceUnreadableError
+from .gunzip import gunzip
+from .messages import source_id
+from .readahead import read_ahead
+from .schemas import ObjectName, Source
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+BLOCK_SIZE = 4 * 1024 * 1024
+"""Most bytes of one read; larger objects are read in several, side by side."""
+_READ_TRIES = 3
+_GONE = {"NoSuchKey", "NoSuchVersion"}
+_CHANGED = {"PreconditionFailed", "412"}
+
+type QuickGet = Callable[[str, str, str | None, Mapping[str, str], int, int], bytes | None]
+"""Reads an object or a range of it, given bucket, key, version, headers, and how many bytes have to come of how many
+that it has; ``None`` for anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a source."""
+
+    source: Source
+    start: int
+    """Byte at which it begins."""
+    length: int
+    """Bytes."""
+
+
+class SourceReader:
+    """Reads sources ahead of their turn, many at once, and hands them out in order.
+
+    Args:
+        s3: an S3 client with room for ``concurrency`` connections.
+        get_quickly: a cheaper way to read, tried first.
+        concurrency: reads at once.
+        budget: most bytes that are read and not yet handed out.
+    """
+
+    def __init__(self, s3: S3Client, get_quickly: QuickGet, *, concurrency: int, budget: int) -> None:
+        self._s3 = s3
+        self._get_quickly = get_quickly
+        self._concurrency = concurrency
+        self._budget = budget
+
+    def look_up(self, names: Sequence[ObjectName]) -> list[Source | SourceError]:
+        """Find out which versions the names stand for now, or why that cannot be known."""
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="head") as pool:
+            return list(pool.map(self._look_up_one, names))
+
+    def open(self, sources: Sequence[Source], check: Callable[[], None]) -> Feed:
+        """Start reading; the feed hands the sources' contents out in the same order.
+
+        ``check`` is called every second that is spent waiting, and ends it by raising.
+        """
+        blocks = (block for source in sources for block in _split(source))
+        return Feed(
+            read_ahead(
+                blocks,
+                self._read_block,
+                lambda block: block.length,
+                check,
+                concurrency=self._concurrency,
+                budget=self._budget,
+            )
+        )
+
+    def _look_up_one(self, name: ObjectName) -> Source | SourceError:
+        version = {"VersionId": name.version_id} if name.version_id else {}
+        options: dict[str, Any] = {"Bucket": name.bucket, "Key": name.key, **version}
+        try:
+            head = self._s3.head_object(**options)
+        except ClientError as error:
+            # The answer to HEAD has no body to say what is missing: the object, or the bucket.
+            return self._explain(options) if error.response["Error"]["Code"] == "404" else _describe(error)
+        except BotoCoreError as error:
+            return SourceUnreadableError(f"HeadObject failed: {error}")
+        version_id = None if head.get("VersionId") == "null" else head.get("VersionId")
+        etag = head["ETag"].strip('"')
+        told_apart_by = version_id or f"{etag} {head['LastModified'].isoformat()}"
+        identity = source_id(name.bucket, name.key, told_apart_by)
+        return Source(identity, name.bucket, name.key, version_id, etag, head["ContentLength"])
+
+    def _explain(self, options: Mapping[str, Any]) -> SourceError:
+        try:
+            self._s3.get_object(**options)["Body"].close()
+        except ClientError as error:
+            return _describe(error)
+        except BotoCoreError as error:
+            return SourceUnreadableError(f"GetObject failed: {error}")
+        return SourceUnreadableError("the object appeared between two looks")
+
+    def _read_block(self, block: Block) -> bytes | SourceError:
+        source = block.source
+        headers: dict[str, str] = {}
+        options: dict[str, Any] = {"Bucket": source.bucket, "Key": source.key}
+        if source.version_id:
+            options["VersionId"] = source.version_id
+        else:
+            options["IfMatch"] = headers["If-Match"] = f'"{source.etag}"'
+        if block.length < source.size:
+            last = block.start + block.length - 1
+            options["Range"] = headers["Range"] = f"bytes={block.start}-{last}"
+        data = self._get_quickly(source.bucket, source.key, source.version_id, headers, block.length, source.size)
+        return self._read_with_care(block, options) if data is None else data
+
+    def _read_with_care(self, block: Block, options: Mapping[str, Any]) -> bytes | SourceError:
+        """Read with boto3, which repeats and explains."""
+        problem = ""
+        for _ in range(_READ_TRIES):
+            try:
+                answer = self._s3.get_object(**options)
+                size = _object_size(answer)
+                if size != block.source.size:
+                    answer["Body"].close()
+                    return SourceUnreadableError(f"the object has {size} bytes, not {block.source.size} as announced")
+                data = answer["Body"].read()
+            except ClientError as error:
+                return _describe(error)
+            except (HTTPClientError, IncompleteReadError) as error:  # reset, timeout or early end of the body
+                problem = type(error).__name__
+                continue
+            except BotoCoreError as error:
+                return SourceUnreadableError(f"GetObject failed: {error}")
+            if len(data) == block.length:
+                return data
+            problem = f"{len(data)} bytes"
+        return SourceUnreadableError(f"reading at byte {block.start}: wanted {block.length} bytes, got {problem}")
+
+
+class Feed:
+    """The contents of sources, in their order; to be closed."""
+
+    def __init__(self, blocks: Generator[tuple[Block, bytes | SourceError]]) -> None:
+        self._blocks = blocks
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._blocks.close()
+
+    def contents(self, source: Source) -> Iterator[bytes]:
+        """Yield the next source's bytes, decompressed if its name says ``.gz``; what the last one left is passed over.
+
+        Raises:
+            SourceError: it cannot be read, is gone, was replaced, or is not gzip.
+        """
+        stored = self._stored(source)
+        return gunzip(stored) if source.key.lower().endswith(".gz") else stored
+
+    def _stored(self, source: Source) -> Iterator[bytes]:
+        for block, result in self._blocks:
+            if block.source is not source:
+                continue  # of a source that was given up half-way
+            if isinstance(result, SourceError):
+                raise result
+            yield result
+            if block.start + block.length == source.size:
+                return
+
+
+def _split(source: Source) -> Iterator[Block]:
+    for start in range(0, max(source.size, 1), BLOCK_SIZE):
+        yield Block(source, start, min(BLOCK_SIZE, source.size - start))
+
+
+def _object_size(answer: GetObjectOutputTypeDef) -> int:
+    """Return the size of the whole object, bytes, whatever part of it the answer brings."""
+    whole = answer.get("ContentRange", "").rpartition("/")[2]
+    return int(whole) if whole else answer["ContentLength"]
+
+
+def _describe(error: ClientError) -> SourceError:
+    code = error.response["Error"]["Code"]
+    if code in _GONE:
+        return SourceGoneError("the object does not exist any more")
+    if code in _CHANGED:
+        return SourceSupersededError("the object was overwritten before it was read")
+    return SourceUnreadableError(f"{error.operation_name} failed: {code}: {error.response['Error'].get('Message', '')}")
