@@ -119,7 +119,7 @@ run "queue_redrives_to_its_dlq_and_no_other_queue_may" {
   }
 
   assert {
-    condition     = jsondecode(aws_sqs_queue.this.redrive_policy) == { deadLetterTargetArn = "arn:aws:sqs:eu-west-1:111122223333:the-dlq", maxReceiveCount = 5 }
+    condition     = jsondecode(aws_sqs_queue_redrive_policy.this.redrive_policy) == { deadLetterTargetArn = "arn:aws:sqs:eu-west-1:111122223333:the-dlq", maxReceiveCount = 5 }
     error_message = "Messages are not redriven to the DLQ after max_receive_count receives."
   }
 

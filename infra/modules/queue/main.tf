@@ -52,16 +52,22 @@ resource "aws_sqs_queue" "this" {
   # Not a resource of its own, for which the provider would wait half a minute more.
   policy = var.require_tls || length(var.policy_documents) > 0 ? data.aws_iam_policy_document.access.json : null
 
-  redrive_policy = jsonencode({
-    deadLetterTargetArn = module.dead_letters.arn
-    maxReceiveCount     = var.max_receive_count
-  })
-
   sqs_managed_sse_enabled           = var.kms_key_arn == null ? true : null
   kms_master_key_id                 = var.kms_key_arn
   kms_data_key_reuse_period_seconds = var.kms_key_arn == null ? null : 300
 
   tags = var.tags
+}
+
+# By itself, so that the two queues are made at the same time: the provider waits half a minute for each. Receives
+# count from the first, whenever this comes.
+resource "aws_sqs_queue_redrive_policy" "this" {
+  queue_url = aws_sqs_queue.this.id
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = module.dead_letters.arn
+    maxReceiveCount     = var.max_receive_count
+  })
 }
 
 module "dead_letters" {
