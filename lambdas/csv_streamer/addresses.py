@@ -7,6 +7,8 @@ from aiohappyeyeballs import AddrInfoType
 
 from .exceptions import RefusedAddressError
 
+_UNICAST = ip_network("2000::/3")
+"""All of IPv6 that is handed out for the internet; outside it are old and special forms that carry IPv4 addresses."""
 _NAT64 = ip_network("64:ff9b::/96")
 """Addresses of RFC 6052, with an IPv4 address in their last 32 bits."""
 
@@ -17,6 +19,8 @@ def is_public(address: str) -> bool:
     An IPv6 address that carries an IPv4 address (mapped, 6to4, NAT64) is judged by what it carries, too.
     """
     parsed = ip_address(address.partition("%")[0])
+    if isinstance(parsed, IPv6Address) and parsed not in _UNICAST and parsed not in _NAT64 and not parsed.ipv4_mapped:
+        return False
     return all(one.is_global and not one.is_multicast for one in (parsed, *_carried(parsed)))
 
 

@@ -37,11 +37,9 @@ class History:
         older = self._older.setdefault(prefix, self._walk(f"{prefix}/", 0))
         for day in tuple(known):
             yield day
-        async for day in older:
+        while len(known) < _MOST_DAYS and (day := await anext(older, "")):
             known.append(day)
             yield day
-            if len(known) == _MOST_DAYS:
-                return
 
     async def _walk(self, folder: str, level: int) -> AsyncIterator[str]:
         """Yield the folders of days, newest first."""

@@ -18,11 +18,12 @@ _MAX_VALIDATOR = 250
 
 def choose_content_type(entry: Entry, head: Head) -> str:
     """Return the entry's type, else the server's if it says anything, else ``text/csv``."""
-    served = (head.content_type or "").strip()
     if entry.content_type:
         return entry.content_type
-    says_something = served.isascii() and served.partition(";")[0].strip().lower() not in {"", *_SAYS_NOTHING}
-    return served if says_something else _TYPE
+    served = (head.content_type or "").strip()
+    can_be_kept = served.isascii() and served.isprintable()
+    says_something = served.partition(";")[0].strip().lower() not in {"", *_SAYS_NOTHING}
+    return served if can_be_kept and says_something else _TYPE
 
 
 def make_metadata(url: str, head: Head, time: datetime) -> dict[str, str]:

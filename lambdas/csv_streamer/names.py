@@ -5,14 +5,17 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from .exceptions import EntryError
 
 _DEFAULT = "data.csv"
-_MAX_NAME_BYTES = 255
-_MAX_KEY_BYTES = 1024
+_MAX_NAME_BYTES = 250
+"""What file systems take (255), less the number that :class:`KeyClaims` may add."""
+_MAX_PREFIX_BYTES = 750
+"""What S3 takes of a key (1,024), less the date and the longest name."""
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -24,17 +27,18 @@ def known_name(name: str | None, url: str, suffix_map: Mapping[str, str]) -> str
 
 def served_name(url: str, disposition: str | None) -> str:
     """Return the name that the server gives, else the URL's last path segment, else ``data.csv``."""
-    return sanitise(_parse_disposition(disposition) or _last_segment(url)) or _DEFAULT
+    names = (sanitise(name) for name in (*_parse_disposition(disposition), _last_segment(url)))
+    return next(filter(None, names), _DEFAULT)
 
 
 def sanitise(name: str) -> str:
-    """Return ``name`` as one path segment: no folders, no control characters, at most 255 bytes."""
+    """Return ``name`` as one path segment: no folders, no control characters, at most 250 bytes."""
     segment = re.split(r"[/\\]", name)[-1]
     printable = "".join(character for character in segment if character.isprintable()).strip(" .")
     if len(printable.encode(errors="replace")) > _MAX_NAME_BYTES:
         suffix = PurePosixPath(printable).suffix[:16]
         stem = printable.encode(errors="replace")[: _MAX_NAME_BYTES - len(suffix.encode(errors="replace"))]
-        printable = stem.decode(errors="ignore") + suffix
+        printable = (stem.decode(errors="ignore") + suffix).strip(" .")
     return printable.encode(errors="replace").decode()
 
 
@@ -56,13 +60,19 @@ def _last_segment(url: str) -> str:
     return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
 
 
-def _parse_disposition(header: str | None) -> str:
-    """Return the file name of a ``Content-Disposition`` header, RFC 2231/5987 encoded ones included."""
+def _parse_disposition(header: str | None) -> list[str]:
+    """Return the file names of a ``Content-Disposition`` header, the RFC 2231/5987 encoded one first."""
     if not header:
-        return ""
+        return []
     message = Message()
     message["Content-Disposition"] = header
-    return message.get_filename() or ""
+    try:
+        parameters = message.get_params([], "Content-Disposition")
+        names = [value for name, value in parameters if name.lower() == "filename"]
+        names.sort(key=lambda value: isinstance(value, str))  # an encoded one is a tuple
+        return [collapse_rfc2231_value(value) for value in names]
+    except (TypeError, ValueError):  # from the library's depths, for parameters numbered in a way that makes no sense
+        return []
 
 
 def make_key(prefix: str, day: date, name: str) -> str:
@@ -74,10 +84,10 @@ def make_key(prefix: str, day: date, name: str) -> str:
     folders = prefix.strip("/").split("/")
     if any(folder in {"", ".", ".."} or not folder.isprintable() for folder in folders):
         raise EntryError(f"prefix {prefix!r} has empty, '.' or '..' segments or control characters")
-    key = f"{'/'.join(folders)}/{day:%Y/%m/%d}/{name}"
-    if len(key.encode()) > _MAX_KEY_BYTES:
-        raise EntryError(f"the key would be longer than {_MAX_KEY_BYTES} bytes: shorten the prefix")
-    return key
+    path = "/".join(folders)
+    if len(path.encode()) > _MAX_PREFIX_BYTES:
+        raise EntryError(f"the prefix is longer than {_MAX_PREFIX_BYTES} bytes")
+    return f"{path}/{day:%Y/%m/%d}/{name}"
 
 
 class KeyClaims:

@@ -14,7 +14,11 @@ _TEXTS = ("name", "prefix", "content_type", "secret")
 _FIELDS = {"url", "headers", *_TEXTS}
 _MAX_URL = 8192
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
-_OURS = {"range", "if-range", "if-match", "if-none-match", "if-modified-since", "accept-encoding", "host", "connection"}
+_OURS = {
+    *("range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "accept-encoding"),
+    *("host", "connection", "content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade"),
+}
+"""Headers that decide what is sent, or where a message ends."""
 
 
 def parse_parameters(raw: bytes) -> list[Any]:
@@ -46,6 +50,9 @@ def parse_entry(raw: object) -> Entry:
     for name in _TEXTS:
         if not isinstance(fields.get(name), str | None) or fields.get(name) == "":
             raise EntryError(f"{name} is not a text")
+    content_type = fields.get("content_type") or ""
+    if not (content_type.isascii() and content_type.isprintable()):
+        raise EntryError("content_type is not printable ASCII")
     headers = fields.get("headers") or {}
     check_headers(headers, "headers")
     return Entry(**{**fields, "headers": headers})
@@ -56,7 +63,7 @@ def _check_object(raw: object) -> dict[str, Any]:
         raise EntryError("neither a URL nor an object with a url")
     unknown = sorted(set(raw) - _FIELDS)
     if unknown:
-        raise EntryError(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(_FIELDS))}")
+        raise EntryError(f"unknown: {', '.join(map(ascii, unknown))}; known are {', '.join(sorted(_FIELDS))}")
     return raw
 
 
@@ -68,8 +75,9 @@ def _check_url(url: object) -> None:
     try:
         parts = urlsplit(url)
         valid = bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise EntryError(f"url: {error}") from error
+        url.encode()
+    except ValueError:  # its text may quote a password
+        raise EntryError("url has a host, a port or characters that are not valid") from None
     if parts.scheme not in {"http", "https"} or not valid:
         raise EntryError("url is not an http:// or https:// URL with a host")
 
@@ -94,23 +102,20 @@ def describe_url(url: str) -> str:
     """Return a URL that may be logged and kept: no credentials, no query values, ASCII only."""
     try:
         parts = urlsplit(url)
-        host = (
-            (parts.hostname or "").encode("idna").decode()
-            if (parts.hostname or "").isascii() is False
-            else parts.hostname
-        )
+        host = parts.hostname or ""
+        host = host if host.isascii() else host.encode("idna").decode()
         port = f":{parts.port}" if parts.port else ""
-    except (ValueError, UnicodeError):
+        path = quote(parts.path, safe="/%:@!$&'()*+,;=~")
+        query = "&".join(f"{quote(name, safe='%')}=" for name in _name_values(parts.query))
+    except ValueError:
         return "(not a URL)"
-    host = f"[{host}]" if host and ":" in host else host or ""
-    names = [pair.partition("=")[0] for pair in parts.query.split("&") if pair]
-    query = "&".join(f"{quote(name, safe='%')}=" for name in names)
-    return urlunsplit(
-        (
-            quote(parts.scheme),
-            f"{quote(host, safe='[]:%')}{port}",
-            quote(parts.path, safe="/%:@!$&'()*+,;=~"),
-            query,
-            "",
-        )
-    )
+    if not host:  # what stands before an @ is a password then, as likely as not
+        return "(not a URL)"
+    host = f"[{host}]" if ":" in host else host
+    return urlunsplit((quote(parts.scheme), f"{quote(host, safe='[]:%')}{port}", path, query, ""))
+
+
+def _name_values(query: str) -> list[str]:
+    """Return the names of a query's values; what has none, or only padding, may be a token itself."""
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    return [name for name, _, value in pairs if value.strip("=")]

@@ -23,18 +23,22 @@ class SecretHeaders:
     def __init__(self, make_client: Callable[[], SecretsManagerClient]) -> None:
         self._make_client = make_client
         self._known: dict[str, Mapping[str, str]] = {}
+        self._turn = asyncio.Lock()
 
     async def merge(self, entry: Entry) -> Mapping[str, str]:
         """Return the entry's headers with those of its secret, which win.
 
         Raises:
-            FileError: the secret cannot be read; the message has S3's code for it and nothing of the secret.
+            FileError: the secret cannot be read; the message has AWS's code for it and nothing of the secret.
         """
         if entry.secret is None:
             return entry.headers
-        if entry.secret not in self._known:
-            self._known[entry.secret] = await asyncio.to_thread(self._read, entry.secret)
-        return {**entry.headers, **self._known[entry.secret]}
+        async with self._turn:
+            if entry.secret not in self._known:
+                self._known[entry.secret] = await asyncio.to_thread(self._read, entry.secret)
+        secret = self._known[entry.secret]
+        names = {name.lower() for name in secret}
+        return {name: value for name, value in entry.headers.items() if name.lower() not in names} | dict(secret)
 
     def _read(self, name: str) -> Mapping[str, str]:
         try:
@@ -44,7 +48,7 @@ class SecretHeaders:
             raise FileError(f"the secret {name} cannot be read: {error.response['Error']['Code']}") from error
         except BotoCoreError as error:
             raise FileError(f"the secret {name} cannot be read: {type(error).__name__}") from error
-        except ValueError:  # the error itself would quote the secret
+        except (ValueError, RecursionError):  # the error itself would quote the secret
             raise FileError(f"the secret {name} is not a JSON object of headers") from None
         except EntryError as error:
             raise FileError(str(error)) from None

@@ -100,4 +100,4 @@ def _read_suffix_map(env: Environment) -> Mapping[str, str]:
     if not isinstance(entries, dict) or not all(isinstance(name, str) and name for name in entries.values()):
         env.reject("SUFFIX_MAP", 'is not a JSON object of names, like {"rent_contracts": "rent_contracts.csv"}')
         return _SUFFIX_MAP
-    return MappingProxyType(entries) if raw != "{}" else _SUFFIX_MAP
+    return MappingProxyType(entries) if entries else _SUFFIX_MAP

@@ -24,9 +24,10 @@ _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429}
 _LONGEST_WAIT_SECONDS = 30
+_UNUSABLE = "the URL's host, port or credentials cannot be used (or it has credentials beside an Authorization header)"
 _STRONG_AFTER_SECONDS = 60
 """A file that was changed this long before it was sent has a Last-Modified to rely on (RFC 9110, 8.8.2.2)."""
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 
 
 @asynccontextmanager
@@ -101,22 +102,28 @@ class Source:
             response = await self._follow(conditions)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _describe(error) from error
+        except ValueError as error:  # what the library only finds when it makes the request; its text may quote any
+            raise FileError(_UNUSABLE) from error
         try:
-            _check_status(response)
+            _check_status(response, conditions)
             yield response
         finally:
             response.close()
 
     async def _follow(self, conditions: Mapping[str, str]) -> aiohttp.ClientResponse:
         """Ask, and follow redirects; headers of the entry's own do not travel to another origin."""
-        url, ours = self._resolved or (self._url, True)
+        remembered = self._resolved
+        url, ours = remembered or (self._url, True)
         for _ in range(_MAX_REDIRECTS + 1):
             headers = {**(self._headers if ours else {}), **conditions}
             response = await self._session.get(url, headers=headers, allow_redirects=False)
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 # The next range goes there at once; after a failure the way is asked for anew.
                 self._resolved = (url, ours) if response.status < HTTPStatus.BAD_REQUEST else None
-                return response
+                if remembered is None or not _is_refusal(response.status):
+                    return response
+                response.close()
+                return await self._follow(conditions)  # what a redirect leads to is often signed for minutes only
             response.close()
             target = url.join(_parse_url(response.headers["Location"]))
             if target.scheme not in {"http", "https"} or not target.host:
@@ -130,6 +137,12 @@ class Source:
         self._resolved = None
 
 
+def _is_refusal(status: int) -> bool:
+    """Tell whether a status says that the request itself is wrong."""
+    lasting = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _PASSING
+    return lasting and status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+
 def _is_upgrade(url: URL, target: URL) -> bool:
     both_default = url.is_default_port() and target.is_default_port()
     return both_default and url.host == target.host and (url.scheme, target.scheme) == ("http", "https")
@@ -139,12 +152,17 @@ def _parse_url(text: str) -> URL:
     try:
         return URL(text, encoded=text.isascii())  # what is signed must arrive as it was signed
     except (ValueError, UnicodeError) as error:
-        raise FileError(f"not a URL that can be fetched: {error}") from error
+        raise FileError("not a URL that can be fetched") from error  # the error's text may quote a password
 
 
-def _check_status(response: aiohttp.ClientResponse) -> None:
+def _check_status(response: aiohttp.ClientResponse, conditions: Mapping[str, str]) -> None:
     status = response.status
-    if status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED}:
+    accepted = {HTTPStatus.OK}
+    if "Range" in conditions:
+        accepted.add(HTTPStatus.PARTIAL_CONTENT)
+    if "If-None-Match" in conditions or "If-Modified-Since" in conditions:
+        accepted.add(HTTPStatus.NOT_MODIFIED)
+    if status in accepted:
         return
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         raise SourceChangedError("the file is shorter than it was said to be (HTTP 416)")
@@ -166,7 +184,7 @@ def _parse_retry_after(value: str | None) -> float | None:
 def _parse_date(value: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -210,19 +228,24 @@ def read_head(response: aiohttp.ClientResponse) -> Head:
         url=str(response.url),
         length=int(length) if length.isdecimal() and "Transfer-Encoding" not in headers else None,
         validators=Validators(
-            etag=headers.get("ETag"),
-            last_modified=headers.get("Last-Modified"),
+            etag=_take_plain(headers.get("ETag")),
+            last_modified=_take_plain(headers.get("Last-Modified")),
             last_modified_is_strong=age >= _STRONG_AFTER_SECONDS,
         ),
         accepts_ranges="bytes" in headers.get("Accept-Ranges", "").lower(),
         content_type=headers.get("Content-Type"),
-        content_encoding=headers.get("Content-Encoding"),
+        content_encoding=_take_plain(headers.get("Content-Encoding")),
         disposition=headers.get("Content-Disposition"),
     )
 
 
-def check_range(response: aiohttp.ClientResponse, head: Head, start: int) -> int | None:
-    """Return the file's length if a partial answer gives it, after checking that it continues the same version.
+def _take_plain(value: str | None) -> str | None:
+    """Return a header that another request can carry, None for one with bytes that it could not."""
+    return value if value and value.isascii() and value.isprintable() else None
+
+
+def check_range(response: aiohttp.ClientResponse, head: Head, start: int) -> int:
+    """Return the file's length after checking that a partial answer gives it and that it continues the same version.
 
     Raises:
         SourceChangedError: it does not.
@@ -233,6 +256,17 @@ def check_range(response: aiohttp.ClientResponse, head: Head, start: int) -> int
     if not found or int(found[1]) != start:
         raise SourceChangedError("the server sent another range than was asked for")
     length = head.length if found[3] == "*" else int(found[3])
-    if response.headers.get("ETag", head.validators.etag) != head.validators.etag or head.length not in {None, length}:
+    if length is None:  # the answer may end before the file does
+        raise SourceChangedError("the server does not say where the file ends")
+    if head.length not in {None, length} or not _is_same_version(response, head.validators):
         raise SourceChangedError("the file changed while it was fetched")
     return length
+
+
+def _is_same_version(response: aiohttp.ClientResponse, known: Validators) -> bool:
+    """Tell whether an answer to ``If-Range`` is of the version that was asked for, as far as it says."""
+    headers = response.headers
+    if headers.get("ETag", known.etag) != known.etag:
+        return False
+    relied_on_date = known.strong == known.last_modified
+    return not relied_on_date or headers.get("Last-Modified", known.last_modified) == known.last_modified
