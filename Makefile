@@ -25,6 +25,7 @@ SLUICE_PORT_BASE ?= 4566
 export SLUICE_PORT_BASE
 
 LOCAL := $(CURDIR)/.local
+BENCH := $(LOCAL)/bench-venv
 LOG := $(LOCAL)/logs/make.log
 QUIETLY = $(VENV_PYTHON) scripts/run_quietly.py $(LOG)
 COMPOSE = env SAMPLE_FILES_PORT=$$(($(SLUICE_PORT_BASE) + 1)) docker compose --project-name sluice-$(SLUICE_PORT_BASE) --file docker-compose.localstack.yml
@@ -230,6 +231,16 @@ integration: check-tools setup ## Run the tests that start servers of their own 
 e2e: up deploy-local ## Run the end-to-end tests against the offline stack (PYTEST_ARGS=)
 	@echo "end-to-end tests"
 	@set -a; . $(LOCAL)/outputs.env; set +a; $(PYTEST) -q tests/e2e $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: $(INSTALLED) $(BENCH)/installed ## Compare speed, memory and requests with others (SERVICE=csv-streamer, ARGS=--long)
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/scripts:$(CURDIR)/lambdas $(VENV_PYTHON) -m tests.bench $(or $(SERVICE),all) $(ARGS)
+
+$(BENCH)/installed: requirements-bench.txt | check-python
+	@test -x $(BENCH)/bin/python || "$(PYTHON)" -m venv $(BENCH)
+	@$(QUIETLY) "installing what the bench compares with" \
+		$(BENCH)/bin/python -m pip install --disable-pip-version-check --no-input -r requirements-bench.txt
+	@touch $@
 
 .PHONY: docker-checks
 docker-checks: check-tools setup ## Run the tests that need a Docker engine; skipped where none answers

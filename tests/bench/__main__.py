@@ -1,0 +1,142 @@
+"""`make bench`: runs the cases, prints the table, writes results/latest.json and its picture.
+
+`python -m tests.bench [SERVICE] [--rounds N] [--long]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import csv_streamer, data_aggregator
+from tests.bench.cases import Outcome, Row
+from tests.bench.processes import ROOT
+
+RESULTS = Path(__file__).with_name("results") / "latest.json"
+PLOT = RESULTS.with_suffix(".svg")
+DETAILS = ROOT / ".local" / "bench" / "runs.json"
+PLOTTER = ROOT / ".local" / "bench-venv" / "bin" / "python"
+_FEWEST_ROUNDS = 5
+_MEMORY_ROUNDS = 3
+_FILE_WIDTH = 160
+
+type Bench = Callable[[Path, int, Callable[[str], None]], tuple[Outcome, list[Row]]]
+BENCHES: dict[str, Sequence[Bench]] = {
+    "csv-streamer": (csv_streamer.run_large, csv_streamer.run_small),
+    "data-aggregator": (data_aggregator.run_compression, data_aggregator.run_small_objects),
+}
+
+
+def main() -> int:
+    """Run; returns the exit status. A target that is missed is shown, not an error: no machine is a reference."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Compare the services with others.")
+    parser.add_argument("service", nargs="?", default="all", choices=["all", *BENCHES], help="whose cases to run")
+    parser.add_argument(
+        "--rounds", type=int, default=_FEWEST_ROUNDS, help="runs of each contender, at least 5 to count"
+    )
+    parser.add_argument("--long", action="store_true", help="also the cases of minutes: memory of a 2 GB stream")
+    chosen = parser.parse_args()
+    services = list(BENCHES) if chosen.service == "all" else [chosen.service]
+    console = Console(stderr=True, highlight=False)
+    outcomes: list[Outcome] = []
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
+        for service in services:
+            for bench in BENCHES[service]:
+                outcome, further = bench(Path(folder), chosen.rounds, console.print)
+                outcomes.append(outcome)
+                rows += [*outcome.make_rows(), *further]
+            if chosen.long and service == "csv-streamer":
+                rows += csv_streamer.run_memory(Path(folder), _MEMORY_ROUNDS, console.print)
+    write_details(outcomes)
+    show_runs(outcomes)
+    show(rows)
+    if chosen.rounds < _FEWEST_ROUNDS:
+        print(f"fewer than {_FEWEST_ROUNDS} rounds: {RESULTS.name} is left as it is")
+    else:
+        write(merge(read_rows(), rows))
+    return 0
+
+
+def is_met(row: Row) -> bool:
+    """Tell whether a row's ratio reaches its target."""
+    return float(row["ratio"] or 0) >= float(row["target"] or 0)
+
+
+def read_rows() -> list[Row]:
+    """Return the rows of the last run."""
+    return list(json.loads(RESULTS.read_text())) if RESULTS.is_file() else []
+
+
+def merge(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """Return the new rows, and the old ones of what was not run now, ordered by service."""
+    fresh = {(row["service"], row["case"], row["against"]) for row in new}
+    kept = [row for row in old if (row["service"], row["case"], row["against"]) not in fresh]
+    return sorted([*kept, *new], key=lambda row: str(row["service"]))
+
+
+def write(rows: Sequence[Row]) -> None:
+    """Write the results and their picture."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text("[\n" + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n]\n")
+    print(f"written: {RESULTS.relative_to(ROOT)}")
+    if PLOTTER.exists():
+        subprocess.run([PLOTTER, "-m", "tests.bench.plot", str(RESULTS), str(PLOT)], cwd=ROOT, check=True)
+        print(f"written: {PLOT.relative_to(ROOT)}")
+
+
+def write_details(outcomes: Sequence[Outcome]) -> None:
+    """Keep every single run for whoever wants to look closer."""
+    DETAILS.parent.mkdir(parents=True, exist_ok=True)
+    found = [
+        {
+            "service": outcome.case.service,
+            "case": outcome.case.name,
+            "runs": {name: [asdict(run) for run in runs] for name, runs in outcome.runs.items()},
+        }
+        for outcome in outcomes
+    ]
+    DETAILS.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def show_runs(outcomes: Sequence[Outcome]) -> None:
+    """Print what each contender took."""
+    table = Table("case", "contender", "seconds", "CPU s", "peak MB", "S3 requests", title="Medians of this run")
+    for outcome in outcomes:
+        for name, runs in outcome.runs.items():
+            middle = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+            peak = max(run.rss_mb for run in runs)
+            figures = [f"{middle.seconds:.2f}", f"{middle.cpu_seconds:.2f}", f"{peak:.0f}", str(middle.s3_requests)]
+            table.add_row(outcome.case.name, name, *figures)
+    _print(table)
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print the rows; a ratio above 1 is better."""
+    table = Table("service", "case", "against", "target", "ratio", "low … high", "peak MB", "S3 requests")
+    for row in rows:
+        mark = "" if is_met(row) else " (missed)"
+        figures = [str(row["target"]), f"{row['ratio']}{mark}", f"{row['low']} … {row['high']}"]
+        rest = ["-" if row[key] is None else str(row[key]) for key in ("rss_mb", "s3_requests")]
+        table.add_row(str(row["service"]), str(row["case"]), str(row["against"]), *figures, *rest)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""The CSV streamer against its reference algorithm, rclone and the AWS CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from sample_files.bodies import Body
+from sample_files.catalogue import find_resource
+from sample_files.target import parse_target
+from tests.bench.cases import OURS, REFERENCE, Case, Contender, Outcome, Row, make_row, run_case
+from tests.bench.processes import ROOT, RunError, measure, run_server
+from tests.bench.ratios import compare
+from tests.bench.standin_client import StandinClient
+
+SERVICE = "csv_streamer"
+BUCKET = "bench"
+LATENCY_MS = 20
+MB_PER_SECOND = 25
+"""Cap of each connection, each way."""
+AWS = ROOT / ".local" / "bench-venv" / "bin" / "aws"
+_LARGE_MB = 200
+_SMALL_FILES = 60
+_SMALL_BYTES = 100_000
+_LONG_MB = 2_000
+_REFERENCE_TARGET = 2.0
+_MEMORY_TARGET = 0.87
+"""Peak memory within 15 %: 1 / 1.15."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The servers of a case: where files come from and where they go, as seen through the proxies."""
+
+    files_url: str
+    s3_url: str
+    standin: StandinClient
+    folder: Path
+
+    def environment(self) -> dict[str, str]:
+        """Return what all contenders see."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "PYTHONPATH": os.pathsep.join(map(str, [ROOT, ROOT / "lambdas"])),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.s3_url,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "BUCKET_NAME": BUCKET,
+            "ALLOW_PRIVATE_HOSTS": "true",
+        }
+
+
+@contextmanager
+def set_stage(folder: Path, latency_ms: float, mb_per_second: float) -> Iterator[Stage]:
+    """Run the file server and the stand-in, each behind a proxy of its own (none without latency and cap)."""
+    with ExitStack() as stack:
+        files = stack.enter_context(run_server("sample_files", "--port", "0"))
+        s3 = stack.enter_context(run_server("tests.bench.standin"))
+        ports = [files, s3]
+        if latency_ms or mb_per_second:
+            how = ["--latency-ms", str(latency_ms), "--mb-per-second", str(mb_per_second)]
+            ports = [
+                stack.enter_context(run_server("tests.bench.proxy", "--to", f"127.0.0.1:{port}", *how))
+                for port in ports
+            ]
+        urls = [f"http://127.0.0.1:{port}" for port in ports]
+        yield Stage(urls[0], urls[1], StandinClient(s3), folder)
+
+
+def _make_handler(stage: Stage, name: str, module: str, target: float = 1.0) -> Contender:
+    event, result = stage.folder / "event.json", stage.folder / f"{name.partition(' ')[0]}.json"
+    event.write_text("{}")
+    command = [sys.executable, "-m", "tests.bench.invoke", module, str(event), str(result)]
+    return Contender(name, command, stage.environment(), own_time=result, target=target)
+
+
+def _make_ours(stage: Stage) -> Contender:
+    return _make_handler(stage, OURS, "csv_streamer.app")
+
+
+def _make_reference(stage: Stage, target: float) -> Contender:
+    return _make_handler(stage, REFERENCE, "tests.bench.baselines.csv_streamer", target)
+
+
+def _make_rclone(stage: Stage, name: str, *arguments: str) -> Contender | None:
+    if not shutil.which("rclone"):
+        return None
+    settings = {
+        "TYPE": "s3",
+        "PROVIDER": "Other",
+        "ACCESS_KEY_ID": "test",
+        "SECRET_ACCESS_KEY": "test",
+        "REGION": "us-east-1",
+        "ENDPOINT": stage.s3_url,
+        "FORCE_PATH_STYLE": "true",
+        "NO_CHECK_BUCKET": "true",
+    }
+    environment = stage.environment() | {f"RCLONE_CONFIG_BENCH_{key}": value for key, value in settings.items()}
+    # No config file at all.
+    environment |= {"RCLONE_CONFIG": "", "RCLONE_CONFIG_FILES_TYPE": "http", "RCLONE_CONFIG_FILES_URL": ""}
+    return Contender(name, ["rclone", *arguments], environment, startup=["rclone", "version"])
+
+
+def _make_aws(stage: Stage, url: str, key: str) -> Contender | None:
+    if not AWS.exists() or not shutil.which("curl"):
+        return None
+    script = 'curl -sSf "$0" | "$1" s3 cp --only-show-errors - "$2"'
+    command = ["sh", "-c", script, url, str(AWS), f"s3://{BUCKET}/{key}"]
+    return Contender("aws s3 cp -", command, stage.environment(), startup=[str(AWS), "--version"])
+
+
+def _present(contenders: list[Contender | None], missing: str, say: Callable[[str], None]) -> list[Contender]:
+    if None in contenders:
+        say(f"skipped, not installed: one of {missing}")
+    return [contender for contender in contenders if contender]
+
+
+def _make_case(stage: Stage, name: str, urls: list[str], contenders: list[Contender]) -> Case:
+    config = json.dumps({"file_urls": urls}).encode()
+    bodies = [_find_body(url) for url in urls]
+
+    def prepare() -> None:
+        stage.standin.reset()
+        stage.standin.put(f"{BUCKET}/config/parameters.json", config)
+        stage.standin.reset(keep=True)
+
+    def finish() -> int:
+        counts = stage.standin.count_requests()
+        objects = [parts for key, parts in stage.standin.list_objects().items() if "/raw/" in key]
+        check_objects(bodies, objects)
+        return sum(counts.values())
+
+    return Case(SERVICE, name, contenders, prepare, finish)
+
+
+def _find_body(url: str) -> Body:
+    resource = find_resource(parse_target(url))
+    if resource is None:
+        raise LookupError(url)
+    return resource.body
+
+
+def check_objects(bodies: list[Body], objects: list[list[tuple[int, int]]]) -> None:
+    """Check that each body is stored whole: size and CRC-32 of every part. Raises RunError."""
+    wanted = list(bodies)
+    for parts in objects:
+        match = next((body for body in wanted if _is_stored(body, parts)), None)
+        if match is None:
+            raise RunError(f"an object of {sum(size for size, _ in parts)} bytes is none of the files")
+        wanted.remove(match)
+    if wanted:
+        raise RunError(f"{len(wanted)} of {len(bodies)} files were not stored")
+
+
+def _is_stored(body: Body, parts: list[tuple[int, int]]) -> bool:
+    if body.size != sum(size for size, _ in parts):
+        return False
+    start = 0
+    for size, crc32 in parts:
+        found = 0
+        for block in body.read_blocks(start, start + size):
+            found = zlib.crc32(block, found)
+        if found != crc32:
+            return False
+        start += size
+    return True
+
+
+def run_large(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Outcome, list[Row]]:
+    """One large file through the slow path."""
+    with set_stage(folder, LATENCY_MS, MB_PER_SECOND) as stage:
+        url = f"{stage.files_url}/files/transactions.csv?mb={_LARGE_MB}"
+        copy = _make_rclone(stage, "rclone copyurl", "copyurl", url, f"BENCH:{BUCKET}/raw/transactions.csv")
+        found = [_make_ours(stage), _make_reference(stage, _REFERENCE_TARGET), copy]
+        contenders = _present([*found, _make_aws(stage, url, "raw/transactions.csv")], "rclone, aws, curl", say)
+        return run_case(_make_case(stage, f"one file of {_LARGE_MB} MB", [url], contenders), rounds, folder, say), []
+
+
+def run_small(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Outcome, list[Row]]:
+    """Many small files through the slow path; rclone copies as many at once as we do."""
+    with set_stage(folder, LATENCY_MS, MB_PER_SECOND) as stage:
+        names = [f"part_{number:03}.csv" for number in range(_SMALL_FILES)]
+        base = f"{stage.files_url}/files/{_SMALL_BYTES}"
+        listing = folder / "names.txt"
+        listing.write_text("".join(f"{name}\n" for name in names))
+        source = f":http,url='{base}':"
+        how = ["--files-from", str(listing), "--no-traverse", "--transfers", "2", "--checkers", "2"]
+        copy = _make_rclone(stage, "rclone copy", "copy", source, f"BENCH:{BUCKET}/raw", *how)
+        contenders = _present([_make_ours(stage), _make_reference(stage, _REFERENCE_TARGET), copy], "rclone", say)
+        urls = [f"{base}/{quote(name)}" for name in names]
+        name = f"{_SMALL_FILES} files of {_SMALL_BYTES // 1000} KB"
+        return run_case(_make_case(stage, name, urls, contenders), rounds, folder, say), []
+
+
+def run_memory(folder: Path, rounds: int, say: Callable[[str], None]) -> list[Row]:
+    """Peak memory of a long stream beside that of a short one, without a proxy: as fast as it goes."""
+    peaks: dict[int, list[float]] = {_LARGE_MB: [], _LONG_MB: []}
+    with set_stage(folder, 0, 0) as stage:
+        ours = _make_ours(stage)
+        for _ in range(rounds):
+            for megabytes, found in peaks.items():
+                url = f"{stage.files_url}/files/transactions.csv?mb={megabytes}"
+                case = _make_case(stage, "memory", [url], [ours])
+                case.prepare()
+                found.append(measure(ours.command, ours.environment, folder).rss_mb)
+                case.finish()
+                say(f"{SERVICE}, memory: {megabytes} MB streamed, peak {found[-1]:.0f} MB")
+    ratio = compare(peaks[_LONG_MB], peaks[_LARGE_MB])
+    name, against = f"peak memory, {_LONG_MB} MB", f"{_LARGE_MB} MB"
+    return [make_row(SERVICE, name, against, _MEMORY_TARGET, ratio, rss_mb=max(peaks[_LONG_MB]), s3_requests=None)]
