@@ -46,3 +46,29 @@ def test_a_function_without_settings_names_what_it_needs() -> None:
         EnqueueSettings.from_environment({})
     with pytest.raises(ValueError, match=r"^TABLE_NAME is not set; MAX_RECEIVES is 0"):
         StatusSettings.from_environment({"MAX_RECEIVES": "0"})
+
+
+@pytest.mark.parametrize(
+    ("value", "state"), [(None, False), ("", False), (" ", False), ("false", False), ("true", True), (" TRUE ", True)]
+)
+def test_switch_is_off_unless_it_says_true(value: str | None, state: bool) -> None:
+    env = Environment({} if value is None else {"SWITCH": value})
+    assert env.flag("SWITCH") is state
+    env.check()
+
+
+@pytest.mark.parametrize("value", ["1", "yes", "on", "truee", "0"])
+def test_switch_that_says_anything_else_is_off_and_told(value: str) -> None:
+    env = Environment({"SWITCH": value})
+    assert env.flag("SWITCH") is False
+    with pytest.raises(SettingsError, match=f"^SWITCH is '{value}', not true or false$"):
+        env.check()
+
+
+def test_problem_of_the_caller_is_told_among_the_others() -> None:
+    env = Environment({"LOW": "-1"})
+    env.integer("LOW", 5, 0, 9)
+    env.reject("MAP", "is not JSON")
+    env.text("ABSENT")
+    with pytest.raises(SettingsError, match=r"^LOW is .*; MAP is not JSON; ABSENT is not set$"):
+        env.check()
