@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from .claims import ClaimTable
 from .exceptions import MessageRejectedError, SourceError, SourceGoneError
 from .messages import parse_body
 from .returns import Return, hide
-from .schemas import FINISHED, RESULTS, Named, Outcome, Result, Source
+from .schemas import FINISHED, RESULTS, Named, ObjectName, Outcome, Result, Source
 from .settings import Settings
 from .sources import SourceReader
 
@@ -83,7 +83,7 @@ class Batch:
         """Bundle what the messages name."""
         named, rejected = self._parse(records)
         self._logger.info("batch_start", extra={"messages": len(records), "sources": sum(map(len, named.values()))})
-        known = self._look_up({name for names in named.values() for name in names})
+        known = self._look_up(dict.fromkeys(name for names in named.values() for name in names))
         in_order = [known[name] for names in named.values() for name in names]
         self._aggregator.run(source for source in in_order if isinstance(source, Source))
         outcomes = {name: self._outcome(found) for name, found in known.items()}
@@ -105,16 +105,11 @@ class Batch:
                 self._logger.error("message_rejected", extra=fields)  # noqa: TRY400  # the error says it all
         return named, rejected
 
-    def _look_up(self, named: Iterable[Named]) -> dict[Named, Source | SourceError]:
+    def _look_up(self, named: Collection[Named]) -> dict[Named, Source | SourceError]:
         """Return the source that each name stands for, or why there is none."""
-        known: dict[Named, Source | SourceError] = {}
-        unknown = []
-        for name in named:
-            if isinstance(name, Source):
-                known[name] = name
-            else:
-                unknown.append(name)
-        return known | dict(zip(unknown, self._reader.look_up(unknown) if unknown else [], strict=True))
+        unknown = [name for name in named if isinstance(name, ObjectName)]
+        found = dict(zip(unknown, self._reader.look_up(unknown) if unknown else [], strict=True))
+        return {name: name if isinstance(name, Source) else found[name] for name in named}
 
     def _outcome(self, found: Source | SourceError) -> Outcome:
         if isinstance(found, Source):

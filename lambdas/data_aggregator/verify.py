@@ -1,0 +1,124 @@
+"""Command line: check bundles against their manifests, and cut sources back out of them.
+
+``python -m data_aggregator.verify bundle s3://BUCKET/KEY.gz``
+``python -m data_aggregator.verify cut s3://BUCKET/KEY.gz SOURCE_KEY > file``
+``python -m data_aggregator.verify bucket BUCKET --sources SOURCE_BUCKET --archive ARCHIVE_BUCKET --contents``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .exceptions import VerificationError
+from .manifest import name_manifest, read_manifest
+from .schemas import Manifest, ManifestSource
+from .verification import check_bundle, cut_source, find_unbundled, find_uncopied, verify_bucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run from the command line; returns the exit status: 0 if all is well, 1 if not."""
+    chosen = _read_arguments(arguments)
+    is_emulated = "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_S3" in os.environ
+    s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path" if is_emulated else "auto"}))
+    try:
+        if chosen.command == "bucket":
+            return _verify_bucket(s3, chosen)
+        bucket, key = _split_url(chosen.bundle)
+        manifest = read_manifest(s3.get_object(Bucket=bucket, Key=name_manifest(key))["Body"].read())
+        if chosen.command == "cut":
+            entry = find_source(manifest, chosen.source_key, chosen.version_id)
+            return _cut(s3, bucket, key, entry, chosen.output)
+        check_bundle(s3.get_object(Bucket=bucket, Key=key)["Body"], manifest)
+        print(json.dumps(manifest["totals"]))  # a command's output
+    except (VerificationError, ClientError, BotoCoreError) as error:
+        print(f"verify: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def find_source(manifest: Manifest, key: str, version_id: str | None) -> ManifestSource:
+    """Return the only source with this key, and this version if one is given.
+
+    Raises:
+        VerificationError: there is none, or there are several.
+    """
+    found = [
+        entry for entry in manifest["sources"] if entry["key"] == key and version_id in {None, entry["version_id"]}
+    ]
+    if len(found) == 1:
+        return found[0]
+    versions = ", ".join(str(entry["version_id"]) for entry in found)
+    raise VerificationError(
+        f"the bundle holds several versions of {key!r}: {versions}" if found else f"the bundle does not hold {key!r}"
+    )
+
+
+def _verify_bucket(s3: S3Client, chosen: argparse.Namespace) -> int:
+    findings, counts = verify_bucket(s3, chosen.bucket, chosen.prefix, contents=chosen.contents)
+    if chosen.sources:
+        unbundled = find_unbundled(s3, chosen.sources, chosen.source_prefix, counts)
+        findings.add_problems("source in no bundle", unbundled)
+    if chosen.archive:
+        findings.add_problems("not in the archive", find_uncopied(s3, chosen.bucket, chosen.archive, chosen.prefix))
+    print(json.dumps(asdict(findings), indent=2))
+    return 1 if findings.problems else 0
+
+
+def _cut(s3: S3Client, bucket: str, key: str, entry: ManifestSource, output: Path | None) -> int:
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+
+    def write(file: BinaryIO) -> None:
+        file.writelines(cut_source(body, entry))
+
+    if output is None:
+        write(sys.stdout.buffer)
+    else:
+        with output.open("wb") as file:
+            write(file)
+    return 0
+
+
+def _split_url(url: str) -> tuple[str, str]:
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    if not url.startswith("s3://") or not bucket or not key:
+        raise VerificationError(f"{url!r} is not s3://BUCKET/KEY")
+    return bucket, key
+
+
+def _read_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m data_aggregator.verify", description=(__doc__ or "").split("\n")[0]
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    bundle = commands.add_parser("bundle", help="compare one bundle with its manifest, byte by byte")
+    bundle.add_argument("bundle", help="s3://BUCKET/KEY.gz")
+    cut = commands.add_parser("cut", help="cut one source back out of a bundle")
+    cut.add_argument("bundle", help="s3://BUCKET/KEY.gz")
+    cut.add_argument("source_key")
+    cut.add_argument("--version-id", help="which version, if the bundle holds several")
+    cut.add_argument("--output", type=Path, help="file to write (default: standard output)")
+    whole = commands.add_parser("bucket", help="check that each source is in exactly one bundle")
+    whole.add_argument("bucket", help="the distribution bucket")
+    whole.add_argument("--prefix", default="", help="only bundles whose keys begin with this, such as 2026/11/21/")
+    whole.add_argument("--sources", help="source bucket: each version of each of its objects has to be in a bundle")
+    whole.add_argument("--source-prefix", default="", help="only sources whose keys begin with this")
+    whole.add_argument("--archive", help="archive bucket: has to hold a copy of everything")
+    whole.add_argument("--contents", action="store_true", help="read the bundles too, not only the manifests")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
