@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from data_aggregator.core import BundleWriter
@@ -46,8 +47,8 @@ def main() -> int:
         print(f"usage: python -m tests.bench.compress {'|'.join(METHODS)} FILE OUT RESULT", file=sys.stderr)
         return 2
     method, source, target, result = sys.argv[1], *map(Path, sys.argv[2:])
-    content = source.read_bytes()
-    chunks = [content[start : start + _CHUNK_BYTES] for start in range(0, len(content), _CHUNK_BYTES)]
+    with source.open("rb") as file:
+        chunks = list(iter(partial(file.read, _CHUNK_BYTES), b""))
     started = time.perf_counter()
     METHODS[method](chunks, target)
     result.write_text(json.dumps({"seconds": time.perf_counter() - started}))

@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from tests.bench.cases import OURS, REFERENCE, Case, Contender, Outcome, Row, make_row, run_case
 from tests.bench.csv_streamer import LATENCY_MS, MB_PER_SECOND
 from tests.bench.documents import make_object
 from tests.bench.processes import ROOT, RunError, run_server
 from tests.bench.ratios import Ratio
 from tests.bench.standin_client import StandinClient
-from tests.emulator import run_emulator
 
 SERVICE = "data_aggregator"
 SOURCE_BUCKET, BUNDLE_BUCKET, TABLE = "bench-sources", "bench-bundles", "bench-claims"
@@ -97,18 +94,13 @@ class Stage:
 
 @contextmanager
 def set_stage(folder: Path) -> Iterator[Stage]:
-    """Run the stand-in behind the proxy, and the emulator for DynamoDB and SQS, which the proxy does not slow."""
+    """Run the stand-in for S3 and DynamoDB behind the proxy."""
     with ExitStack() as stack:
         port = stack.enter_context(run_server("tests.bench.standin", "--keep-mib", "64"))
         how = ["--latency-ms", str(LATENCY_MS), "--mb-per-second", str(MB_PER_SECOND)]
         proxy = stack.enter_context(run_server("tests.bench.proxy", "--to", f"127.0.0.1:{port}", *how))
-        state = folder / "emulator"
-        state.mkdir()
-        emulator = stack.enter_context(run_emulator(state))
-        _make_table(emulator)
         environment = _environment() | {
-            "AWS_ENDPOINT_URL": emulator,
-            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{proxy}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy}",
             "DISTRIBUTION_BUCKET_NAME": BUNDLE_BUCKET,
             "SERVICE_NAME": "data-aggregator",
             "IDEMPOTENCY_TABLE_NAME": TABLE,
@@ -118,18 +110,8 @@ def set_stage(folder: Path) -> Iterator[Stage]:
         yield Stage(environment, StandinClient(port), folder)
 
 
-def _make_table(endpoint: str) -> None:
-    session = boto3.Session("test", "test", region_name="us-east-1")
-    session.client("dynamodb", endpoint_url=endpoint).create_table(
-        TableName=TABLE,
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-
-
 def run_small_objects(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Outcome, list[Row]]:
-    """Many small objects, each S3 call 20 ms late."""
+    """Many small objects, each call 20 ms late."""
     with set_stage(folder) as stage:
         contents = {f"in/{number:04}.jsonl": make_object(number, _OBJECT_BYTES) for number in range(_OBJECTS)}
         ours = _make_handler(stage, OURS, "data_aggregator.app")

@@ -1,4 +1,4 @@
-"""A stand-in for S3 that is not in the way: it receives all bytes, keeps little, and counts.
+"""A stand-in for S3 and DynamoDB that is not in the way: it receives all bytes, keeps little, and counts.
 
 The emulator needs 2 ms and a whole core for a request and would be what is measured. This one speaks just enough
 HTTP/1.1. Beside S3 it answers `GET /_bench/stats` (requests by operation, bytes), `GET /_bench/objects` (sizes and
@@ -19,6 +19,7 @@ from typing import cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.bench.store import MIB, Reply, Request, Store
+from tests.bench.table import Table
 
 _BUFFER_BYTES = 1 << 20
 _LARGEST_HEAD = 65_536
@@ -29,8 +30,9 @@ _ADMIN = "_bench"
 class Connection(asyncio.BufferedProtocol):
     """One connection: requests one after another."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, table: Table) -> None:
         self._store = store
+        self._table = table
         self._transport: Transport | None = None
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._head = bytearray()
@@ -90,7 +92,12 @@ class Connection(asyncio.BufferedProtocol):
         head, self._request = cast("Request", self._request), None
         body = None if self._kept is None else bytes(self._kept)
         request = Request(head.method, head.bucket, head.key, head.query, head.headers, self._size, self._crc32, body)
-        reply = administer(self._store, request) if request.bucket == _ADMIN else self._store.handle(request)
+        if request.bucket == _ADMIN:
+            reply = administer(self._store, request)
+        elif target := request.headers.get("x-amz-target"):
+            reply = self._table.handle(target, body or b"")
+        else:
+            reply = self._store.handle(request)
         self._send(reply, is_head=request.method == "HEAD")
 
     def _send(self, reply: Reply, *, is_head: bool) -> None:
@@ -137,7 +144,10 @@ def administer(store: Store, request: Request) -> Reply:
 
 async def start(store: Store, port: int = 0) -> tuple[asyncio.Server, int]:
     """Listen on loopback; returns the server and its port."""
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(store), "127.0.0.1", port, backlog=512)
+    table = Table()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(store, table), "127.0.0.1", port, backlog=512
+    )
     return server, int(server.sockets[0].getsockname()[1])
 
 
