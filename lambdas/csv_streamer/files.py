@@ -62,6 +62,9 @@ class FileStreamer:
             return self._fail(f"{error.operation_name} failed: {error.response['Error'].get('Code', 'unknown')}")
         except BotoCoreError as error:
             return self._fail(f"AWS did not answer: {type(error).__name__}")
+        except Exception as error:
+            self._run.logger.exception("file_crashed", extra={"url": self._url, "s3_key": self._key})
+            return self._fail(f"unforeseen: {type(error).__name__}")
         finally:
             self._run.claims.settle(self._task.index)
 
@@ -89,7 +92,7 @@ class FileStreamer:
         download = Download(source, head, self._run.settings, self._note_retry)
         try:
             connections = self._run.settings.range_connections
-            return await self._transfer(download, upload, None, connections, unfinished.part_size)
+            return await self._transfer(download, upload, None, connections, unfinished)
         except UploadGoneError as error:
             if head.length is not None and await upload.is_stored(head.length):
                 # Completed by an invocation that was ended before it could say so.
@@ -170,7 +173,7 @@ class FileStreamer:
         upload: Upload,
         first: aiohttp.ClientResponse | None,
         connections: int,
-        part_size: int | None = None,
+        unfinished: Unfinished | None = None,
     ) -> Outcome:
         run, length = self._run, download.head.length
         run.logger.info(
@@ -178,10 +181,10 @@ class FileStreamer:
             extra={"url": self._url, "s3_key": self._key, "expected": length, "bytes": upload.size},
         )
         meter = Meter(run.logger, self._key or "", length, run.settings.progress_seconds, upload.size)
-        transfer = Transfer(download, upload, run.settings, meter, part_size)
+        transfer = Transfer(download, upload, run.settings, meter, connections, unfinished)
         parts_before = len(upload.parts)
         try:
-            parts = await transfer.run(first, connections, run.clock.stop_at)
+            parts = await transfer.run(first, run.clock.stop_at)
         except OutOfTimeError as error:
             await transfer.settle(run.clock.settle_until)
             return await self._leave(transfer, upload, str(error), progressed=len(upload.parts) > parts_before)
@@ -202,7 +205,7 @@ class FileStreamer:
         if settings.continue_async and had_all_time:
             raise FileError(
                 f"not one part of {transfer.part_size} bytes arrived within a whole invocation: lower S3_PART_MB"
-                if left
+                if transfer.resumable
                 else "takes longer than one invocation, and its server cannot continue a download"
             )
         return self._defer(reason, replace(self._task, key=self._key, unfinished=None))

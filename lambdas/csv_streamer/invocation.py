@@ -35,7 +35,7 @@ class Invocation:
         self._context = context
         self._logger = logger
         self._states = StateStore(s3, settings.bucket)
-        self._rejected: list[FileResult] = []
+        self._rejected: dict[int, FileResult] = {}
 
     async def answer(self) -> Response:
         """Do all the work and return the answer.
@@ -56,7 +56,8 @@ class Invocation:
         results = await self._hand_over(state, outcomes)
         if self._hop.number > 1:
             await self._states.forget(self._hop)
-        return self._report(self._rejected + results, clock)
+        by_index = self._rejected | {task.index: result for task, result in zip(state.tasks, results, strict=True)}
+        return self._report([by_index[index] for index in sorted(by_index)], clock)
 
     def _make_clock(self) -> Clock:
         now = asyncio.get_running_loop().time()
@@ -97,7 +98,7 @@ class Invocation:
             url = describe_url(given) if isinstance(given, str) else "(none)"
             reason = f"file_urls[{index}]: {error}"
             self._logger.error("file_error", extra={"url": url, "error": reason})  # noqa: TRY400  # no traceback needed
-            self._rejected.append(FileResult(url, "failed", error=reason))
+            self._rejected[index] = FileResult(url, "failed", error=reason)
             return None
         return task
 

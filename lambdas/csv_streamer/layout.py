@@ -30,8 +30,7 @@ class Span:
 
 def choose_part_size(length: int, wanted: int) -> int:
     """Return ``wanted``, or what it takes for ``length`` bytes to fit 10,000 parts."""
-    needed = -(-length // MAX_PARTS)
-    return max(wanted, -(-needed // MIB) * MIB)
+    return max(wanted, -(-length // MAX_PARTS))
 
 
 def cut_known(length: int, part_size: int) -> list[Span]:

@@ -75,6 +75,8 @@ class Unfinished:
 
     upload_id: str
     part_size: int
+    in_order: bool
+    """Whether it comes over one connection; its parts then have sizes of their own and no gaps."""
     head: Head
     parts: list[Part]
 

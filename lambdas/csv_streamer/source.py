@@ -119,7 +119,8 @@ class Source:
             response = await self._session.get(url, headers=headers, allow_redirects=False)
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 # The next range goes there at once; after a failure the way is asked for anew.
-                self._resolved = (url, ours) if response.status < HTTPStatus.BAD_REQUEST else None
+                was_led = url is not self._url and response.status < HTTPStatus.BAD_REQUEST
+                self._resolved = (url, ours) if was_led else None
                 if remembered is None or not _is_refusal(response.status):
                     return response
                 response.close()
@@ -215,6 +216,11 @@ async def read_body(response: aiohttp.ClientResponse, chunk_size: int) -> AsyncG
         async for chunk in response.content.iter_chunked(chunk_size):
             yield chunk
     except (aiohttp.ClientError, TimeoutError) as error:
+        # aiohttp tells of the break at once; what arrived before it is there all the same. Without it a server that
+        # drops every megabyte, and a reader that is a megabyte behind, would not get ahead at all.
+        response.content.set_exception(None)  # type: ignore[arg-type]  # nothing else lets the rest be read
+        if rest := response.content.read_nowait():
+            yield rest
         raise _describe(error) from error
 
 

@@ -19,19 +19,31 @@ class Transfer:
     """Fetches with :class:`Download`, stores with :class:`Upload`; can be left unfinished and taken up again."""
 
     def __init__(
-        self, download: Download, upload: Upload, settings: Settings, meter: Meter, part_size: int | None = None
+        self,
+        download: Download,
+        upload: Upload,
+        settings: Settings,
+        meter: Meter,
+        connections: int,
+        unfinished: Unfinished | None = None,
     ) -> None:
-        """``part_size``: the one that an earlier invocation began with."""
+        """``unfinished``: what an earlier invocation left, whose way of fetching is kept."""
+        length = download.head.length
         self._download = download
         self._upload = upload
         self._settings = settings
         self._meter = meter
+        self._connections = connections
         self._buffers = Buffers((settings.upload_concurrency + 1) * settings.part_size)
         self._sending: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
-        self.part_size = part_size or choose_part_size(download.head.length or 0, settings.part_size)
+        if unfinished:
+            self.part_size, self._in_order = unfinished.part_size, unfinished.in_order
+        else:
+            self.part_size = choose_part_size(length or 0, settings.part_size)
+            self._in_order = connections == 1 or not download.head.resumable or (length or 0) <= 2 * MIN_RANGE
 
-    async def run(self, first: aiohttp.ClientResponse | None, connections: int, stop_at: float) -> int:
+    async def run(self, first: aiohttp.ClientResponse | None, stop_at: float) -> int:
         """Store the whole file and return the number of its parts.
 
         ``first`` is the answer that told of the file, None where an earlier invocation had it. ``stop_at`` is the
@@ -46,28 +58,23 @@ class Transfer:
             raise FileError(f"{head.length} bytes are more than MAX_FILE_GB allows ({self._settings.max_file_size})")
         try:
             async with asyncio.timeout_at(stop_at) as scope:
-                if head.resumable and head.length is not None and head.length > 2 * MIN_RANGE:
-                    whole = await self._fetch_ranges(head.length, first, connections)
-                else:
-                    whole = await self._fetch_in_order(first)
+                whole = await (self._fetch_in_order(first) if self._in_order else self._fetch_ranges(first))
         except TimeoutError as error:
             if not scope.expired():
                 raise
             raise OutOfTimeError("the invocation's end came first") from error
         return await self._store(whole)
 
-    async def _fetch_ranges(
-        self, length: int, first: aiohttp.ClientResponse | None, connections: int
-    ) -> bytearray | None:
+    async def _fetch_ranges(self, first: aiohttp.ClientResponse | None) -> bytearray | None:
         """Fetch all parts that are missing; return the file if it is a single part, else None."""
-        parts = cut_known(length, self.part_size)
+        parts = cut_known(self._download.head.length or 0, self.part_size)
         missing = [part for part in parts if part.number not in self._upload.parts]
         whole: list[bytearray] = []
         if len(parts) > 1:
             self._upload.open_early()
         send = self._send if len(parts) > 1 else lambda _, body: whole.append(body)
         filler = RangedFiller(self._download, missing, self._buffers, send, self._meter.count)
-        await filler.run(connections, first)
+        await filler.run(self._connections, first)
         return whole[0] if whole else None
 
     async def _fetch_in_order(self, first: aiohttp.ClientResponse | None) -> bytearray | None:
@@ -129,12 +136,16 @@ class Transfer:
             timeout = None if until is None else max(0.0, until - asyncio.get_running_loop().time())
             await asyncio.wait(self._sending, timeout=timeout)
 
+    @property
+    def resumable(self) -> bool:
+        """Whether the source can go on where it was left."""
+        return self._download.head.resumable
+
     def leave(self) -> Unfinished | None:
         """Return what a later invocation needs to go on, None if it would have to start over."""
-        head = self._download.head
-        if not head.resumable or not self._upload.parts or self._upload.upload_id is None or self._failure:
+        if not self.resumable or not self._upload.parts or self._upload.upload_id is None or self._failure:
             return None
         parts = [self._upload.parts[number] for number in sorted(self._upload.parts)]
-        if head.length is None:  # fetched in order: what comes after a part that is not there is fetched again
+        if self._in_order:  # what comes after a part that is not there is fetched again
             parts = [part for number, part in enumerate(parts, 1) if part.number == number]
-        return Unfinished(self._upload.upload_id, self.part_size, head, parts)
+        return Unfinished(self._upload.upload_id, self.part_size, self._in_order, self._download.head, parts)

@@ -1,0 +1,55 @@
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from csv_streamer.download import Download
+from csv_streamer.exceptions import SourceBrokeError
+from csv_streamer.settings import Settings
+from csv_streamer.source import Source, open_session, read_body, read_head
+from sample_files import expected_body
+
+SETTINGS = Settings.from_environment({"BUCKET_NAME": "b", "ALLOW_PRIVATE_HOSTS": "true"})
+
+
+async def collect(chunks: AsyncGenerator[bytes], pause: float = 0) -> bytes:
+    body = b""
+    async for chunk in chunks:
+        body += chunk
+        await asyncio.sleep(pause)
+    return body
+
+
+def test_what_came_before_a_break_is_kept_by_a_reader_that_is_behind(sample_server: str) -> None:
+    path = "/hostile/drop/units.csv?bytes=300000&every=70000"
+
+    async def read() -> bytes:
+        body = b""
+        async with open_session(SETTINGS) as session, Source(session, sample_server + path, {}).get({}) as response:
+            await asyncio.sleep(0.2)  # all of it and the break are here by now
+            try:
+                async for chunk in read_body(response, 1024):
+                    body += chunk
+            except SourceBrokeError:
+                return body
+        pytest.fail("the break went by unnoticed")
+
+    assert asyncio.run(read()) == expected_body(path)[:70_000]
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 300_000), (1, 300_000), (299_999, 300_000), (70_000, 140_001)])
+def test_a_range_is_read_over_any_number_of_breaks(sample_server: str, start: int, end: int) -> None:
+    path = f"/hostile/drop/units.csv?bytes=300000&every=33333&token=range-{start}-{end}"
+    retries = []
+
+    async def read() -> bytes:
+        async with open_session(SETTINGS) as session:
+            source = Source(session, sample_server + path, {})
+            async with source.get({}) as response:
+                head = read_head(response)
+            download = Download(source, head, SETTINGS, lambda *retry: retries.append(retry))
+            return await collect(download.read(start, end))
+
+    assert asyncio.run(read()) == expected_body(path)[start:end]
+    assert len(retries) == (end - start - 1) // 33333
+    assert {attempt for attempt, *_ in retries} <= {1}, "each began with the first attempt again"

@@ -1,0 +1,72 @@
+"""SKIP_UNCHANGED: what the newest stored object has already is not fetched again."""
+
+import pytest
+
+from sample_files import expected_sha256
+from tests.unit.csv_streamer.conftest import BUCKET, Streamer
+
+SIZE = 300_000
+
+
+@pytest.fixture(autouse=True)
+def _skip(streamer: Streamer) -> None:
+    streamer.set("SKIP_UNCHANGED", "true")
+
+
+@pytest.mark.parametrize("validator", ["strong", "weak", "time"])
+def test_an_unchanged_file_is_answered_by_304_and_not_written(streamer: Streamer, validator: str) -> None:
+    path = f"/files/transactions.csv?bytes={SIZE}&validator={validator}&token=skip-{validator}"
+    (first,) = streamer.run(path)
+    (second,) = streamer.run(path)
+    assert (first["status"], second["status"]) == ("success", "unchanged")
+    assert second["s3_key"] == first["s3_key"]
+    assert len(streamer.s3.list_object_versions(Bucket=BUCKET, Prefix="raw/")["Versions"]) == 1
+    last = streamer.requests(f"skip-{validator}")[-1]["headers"]
+    assert "If-Modified-Since" in last or "If-None-Match" in last
+    assert streamer.metrics["FilesUnchanged"] == 1
+
+
+def test_a_changed_file_is_fetched(streamer: Streamer) -> None:
+    streamer.run(f"/files/transactions.csv?bytes={SIZE}&version=1")
+    (result,) = streamer.run(path := f"/files/transactions.csv?bytes={SIZE}&version=2")
+    assert result["status"] == "success"
+    assert streamer.sha256(result["s3_key"]) == expected_sha256(path)
+
+
+def test_a_file_of_another_day_counts(streamer: Streamer) -> None:
+    (first,) = streamer.run(path := f"/files/transactions.csv?bytes={SIZE}")
+    for day in ("2019/12/31", "2024/01/09", "2023/12/31"):
+        copy = f"raw/{day}/transactions.csv"
+        streamer.s3.copy_object(Bucket=BUCKET, Key=copy, CopySource=f"{BUCKET}/{first['s3_key']}")
+    streamer.s3.delete_object(Bucket=BUCKET, Key=first["s3_key"])
+    (second,) = streamer.run(path)
+    assert second["status"] == "unchanged"
+
+
+def test_only_the_newest_counts(streamer: Streamer) -> None:
+    """A file that goes back to an earlier version is a changed one."""
+    old = f"/files/transactions.csv?bytes={SIZE}&version=1"
+    (first,) = streamer.run(old)
+    copy = "raw/2020/01/01/transactions.csv"
+    streamer.s3.copy_object(Bucket=BUCKET, Key=copy, CopySource=f"{BUCKET}/{first['s3_key']}")
+    streamer.run(f"/files/transactions.csv?bytes={SIZE}&version=2")
+    assert streamer.run(old)[0]["status"] == "success"
+
+
+def test_the_same_version_of_another_address_does_not_count(streamer: Streamer) -> None:
+    streamer.run({"url": f"/files/transactions.csv?bytes={SIZE}", "name": "x.csv"})
+    (result,) = streamer.run({"url": f"/files/units.csv?bytes={SIZE}", "name": "x.csv"})
+    assert result["status"] == "success"
+
+
+def test_a_server_without_validators_is_fetched_each_time(streamer: Streamer) -> None:
+    path = f"/files/transactions.csv?bytes={SIZE}&validator=none"
+    assert [streamer.run(path)[0]["status"] for _ in range(2)] == ["success", "success"]
+
+
+def test_a_file_named_by_its_server_is_compared_before_its_body_is_read(streamer: Streamer) -> None:
+    path = f"/hostile/name?bytes={SIZE}&style=plain"
+    (first,) = streamer.run(path)
+    (second,) = streamer.run(path)
+    assert first["s3_key"].endswith("/plain_name.csv")
+    assert second["status"] == "unchanged"
