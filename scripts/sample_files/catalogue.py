@@ -10,6 +10,7 @@ from sample_files.bodies import Body, BytesBody, CsvBody, RandomBody, hash_body,
 from sample_files.target import BYTES_PER_MB, QueryError, Target, parse_target
 
 HOSTILE = "hostile"
+_WITHOUT_CONTENT = {"echo", "endless", "redirect", "redirect-loop"}
 DEMO_FILES = {
     "rent_contracts": 220 * BYTES_PER_MB,
     "transactions": 60 * BYTES_PER_MB,
@@ -49,6 +50,8 @@ def find_resource(target: Target, *, newer: int = 0) -> Resource | None:
     Raises QueryError.
     """
     match target.path:
+        case ("hostile", case, *_) if case in _WITHOUT_CONTENT:
+            return None
         case ("files", file) if file.endswith(".csv"):
             return _make_resource(target, file, newer)
         case ("files", size, file) if file.endswith(".csv") and size.isdecimal():

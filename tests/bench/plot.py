@@ -30,11 +30,15 @@ def draw(rows: list[dict[str, Any]], target: Path) -> None:
     axes.barh(places, ratios, xerr=spread, color=colours, height=0.6, error_kw={"ecolor": "#777777", "capsize": 2})
     for place, row in zip(places, rows, strict=True):
         axes.plot([row["target"]] * 2, [place - 0.38, place + 0.38], color=_TARGET, linewidth=2)
-        axes.annotate(f"{row['ratio']:.2f}x", (row["high"], place), (4, 0), textcoords="offset points", va="center")
-    axes.set_xscale("log")
-    axes.set_xlim(right=max(row["high"] for row in rows) * 1.6)
+        end = row["high"] if row["ratio"] >= row["target"] else max(row["high"], row["target"])
+        axes.annotate(f"{row['ratio']:.2f}x", (end, place), (4, 0), textcoords="offset points", va="center")
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}x")
+    axes.set_xlim(min([0.5, *(row["low"] for row in rows)]), max(row["high"] for row in rows) * 1.6)
     axes.set_yticks(places, [f"{row['service']}: {row['case']}, against {row['against']}" for row in rows])
-    axes.set_xlabel("times as good (right is better); black line: the target; whiskers: lowest and highest of the runs")
+    title = "How many times as good as others (further right is better)\n"
+    title += "black line: the target; whiskers: lowest and highest round"
+    figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=10)
     axes.tick_params(axis="y", length=0)
     axes.axvline(1, color="#999999", linewidth=0.8, linestyle=":")
     for side in ("top", "right", "left"):

@@ -14,6 +14,7 @@ from asyncio import BaseTransport, Transport
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakSet
 
 MB = 1_000_000
 # What may pass at once before the cap bites: a fraction of a second's worth.
@@ -200,6 +201,7 @@ class Proxy:
     def __init__(self, path: Path, host: str, port: int) -> None:
         self._path, self._host, self._port = path, host, port
         self._server: asyncio.Server | None = None
+        self._open: WeakSet[_ClientSide] = WeakSet()
         self.requests = 0
         """Requests passed on so far."""
 
@@ -210,11 +212,14 @@ class Proxy:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER_BYTES)
         sock.bind(("127.0.0.1", listen))
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _ClientSide(self._path, self._host, self._port, self._count), sock=sock, backlog=512
-        )
+        self._server = await loop.create_server(self._accept, sock=sock, backlog=512)
         port: int = sock.getsockname()[1]
         return port
+
+    def _accept(self) -> _ClientSide:
+        side = _ClientSide(self._path, self._host, self._port, self._count)
+        self._open.add(side)
+        return side
 
     def _count(self) -> None:
         self.requests += 1
@@ -223,7 +228,9 @@ class Proxy:
         """Stop listening, and end all connections."""
         if self._server:
             self._server.close()
-            self._server.abort_clients()
+            for side in list(self._open):
+                if side.transport:
+                    side.transport.abort()
             await self._server.wait_closed()
 
 

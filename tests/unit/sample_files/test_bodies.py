@@ -78,7 +78,18 @@ def test_expectations_follow_the_address() -> None:
     assert read_all(BytesBody(b"abc")) == b"abc"
 
 
-@pytest.mark.parametrize("address", ["/", "/nowhere", "/hostile", "/files/units.txt", "/files/units.csv?mb=x"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/",
+        "/nowhere",
+        "/hostile",
+        "/hostile/endless",
+        "/hostile/echo/a.csv",
+        "/files/units.txt",
+        "/files/units.csv?mb=x",
+    ],
+)
 def test_addresses_without_content_have_no_expectation(address: str) -> None:
     with pytest.raises(QueryError):
         expected_body(address)

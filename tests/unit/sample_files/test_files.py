@@ -1,6 +1,9 @@
 """Ordinary files: validators, conditions, ranges."""
 
 import http.client
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import requests
@@ -8,6 +11,7 @@ import requests
 from sample_files import expected_body, expected_sha256
 from tests.unit.sample_files.fetching import fetch
 
+SCRIPTS = Path(__file__).parents[3] / "scripts"
 PATH = "/files/units.csv?bytes=300000"
 LAST_MODIFIED = "Sun, 01 Jun 2025 01:00:00 GMT"
 
@@ -147,3 +151,9 @@ def test_requests_of_a_token_are_remembered(server: str) -> None:
     entries = requests.get(server + "/requests/mine", timeout=10).json()
     assert [(entry["method"], entry["headers"]["Range"]) for entry in entries] == [("GET", "bytes=5-")]
     assert requests.get(server + "/requests/nobody", timeout=10).json() == []
+
+
+def test_server_needs_nothing_but_the_standard_library() -> None:
+    code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import sample_files.server; print('served')"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "served\n"
