@@ -1,5 +1,6 @@
 """Every setting has its default and its bounds, and settings that need more memory than there is are refused."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from csv_streamer.env import SettingsError
 from csv_streamer.settings import GIB, KIB, MIB, Settings
 
-README = Path(__file__).parents[3] / "lambdas" / "csv_streamer" / "README.md"
+PACKAGE = Path(__file__).parents[3] / "lambdas" / "csv_streamer"
 
 
 def read(**variables: str) -> Settings:
@@ -97,3 +98,32 @@ def test_settings_beyond_the_functions_memory_are_refused() -> None:
 
 def test_defaults_fit_the_functions_default_memory() -> None:
     assert read(AWS_LAMBDA_FUNCTION_MEMORY_SIZE="1024").concurrency == 2
+
+
+def read_table(heading: str) -> list[list[str]]:
+    """The cells of the table below a heading of the README."""
+    section = (PACKAGE / "README.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [re.split(r" *\| *", line)[1:-1] for line in section.splitlines() if line.startswith("| `")]
+
+
+def test_readme_has_every_setting_with_its_default() -> None:
+    told = {name.strip("`"): default for name, default, _ in read_table("Environment")}
+    source = (PACKAGE / "settings.py").read_text()
+    numbers = dict(re.findall(r'env\.integer\("(\w+)", (\d+)', source))
+    switches = dict.fromkeys(re.findall(r'env\.flag\("(\w+)"', source), "false")
+    others = {"BUCKET_NAME": "required", "PATH_PREFIX": "raw", "LOG_LEVEL": "INFO", "SUFFIX_MAP": told["SUFFIX_MAP"]}
+    assert told == numbers | switches | others
+
+
+def test_readme_has_every_event_that_is_logged() -> None:
+    source = "".join(path.read_text() for path in PACKAGE.glob("*.py") if not path.is_symlink())
+    calls = re.findall(r"ogger\.(?:debug|info|warning|error|exception)\(\s*([^,)]*)", source)
+    logged = {name for call in calls for name in re.findall(r'"(\w+)"', call)}
+    logged |= set(re.findall(r'_refuse\("(\w+)"', source))
+    told = {name for cells in read_table("Log events") for name in re.findall(r"`(\w+)`", cells[0])}
+    assert logged == told
+    assert len(told) > 20
+
+
+def test_readme_tells_the_memory_of_the_defaults() -> None:
+    assert f"that is {read().memory_bytes // MIB} MB" in (PACKAGE / "README.md").read_text()
