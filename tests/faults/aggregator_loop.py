@@ -1,6 +1,6 @@
 """What Lambda's event source mapping does for the data aggregator, in one process that can be killed.
 
-Receives a few dozen messages, hands them to the handler, and deletes those that it does not give back. ``KILL_AT``,
+Receives a few messages, hands them to the handler, and deletes those that it does not give back. ``KILL_AT``,
 such as ``after-call.s3.UploadPart 2``, has the process kill itself at the n-th of these calls.
 """
 
@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from data_aggregator import clients
 from data_aggregator.app import lambda_handler
 
-RECEIVES = 4
+RECEIVES = 2
 INVOCATION_SECONDS = float(os.environ["INVOCATION_SECONDS"])
 
 

@@ -32,10 +32,10 @@ from tests.emulator import CREDENTIALS, ROOT, run_emulator
 KILLS = int(os.environ.get("AGGREGATOR_KILLS", "24"))
 TRIALS = int(os.environ.get("AGGREGATOR_TRIALS", "1"))
 SEED = int(os.environ.get("AGGREGATOR_SEED", "20261121"))
-SOURCES = int(os.environ.get("AGGREGATOR_SOURCES", "400"))
+SOURCES = int(os.environ.get("AGGREGATOR_SOURCES", "600"))
 WORKERS = 3
-PARTS = 4
-"""The messages come in as many waves, each with a poisonous one."""
+PATIENCE_SECONDS = 2.0
+"""How long a worker may take to kill itself before one is killed at whatever it does."""
 MAX_RECEIVES = 25
 STEPS = [
     "after-call.s3.CreateMultipartUpload",
@@ -152,12 +152,15 @@ def send_messages(deployment: Deployment, records: list[dict[str, Any]], dice: r
     """Send every record at least once, many twice or more, several in one message, in no order."""
     doubled = records + dice.choices(records, k=len(records) // 2)
     dice.shuffle(doubled)
-    bodies = ["poison"]
+    bodies = []
     while doubled:
         count = dice.choice([1, 1, 1, 3])
         bodies.append(json.dumps({"Records": doubled[:count]}))
         doubled = doubled[count:]
-    dice.shuffle(bodies)
+    send_bodies(deployment, bodies)
+
+
+def send_bodies(deployment: Deployment, bodies: list[str]) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(
             pool.map(lambda body: deployment.sqs.send_message(QueueUrl=deployment.queue_url, MessageBody=body), bodies)
@@ -175,9 +178,7 @@ class Workers:
         self.killed_at: Counter[str] = Counter()
 
     def start(self, *, mortal: bool) -> None:
-        kill_at = (
-            f"{self._dice.choice(STEPS)} {self._dice.randint(1, 3)}" if mortal and self._dice.random() < 0.6 else ""
-        )
+        kill_at = f"{self._dice.choice(STEPS)} {self._dice.choice([1, 1, 2])}" if mortal else ""
         with (self._folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, Path(__file__).with_name("aggregator_loop.py")],
@@ -189,11 +190,12 @@ class Workers:
 
     def kill_one(self) -> None:
         """Wait for one to kill itself, or kill one at a random moment; start another."""
-        time.sleep(self._dice.uniform(0.2, 1.5))
-        position = next(
-            (place for place, (process, _) in enumerate(self._running) if process.poll() is not None),
-            self._dice.randrange(len(self._running)),
-        )
+        deadline = time.monotonic() + self._dice.uniform(0, PATIENCE_SECONDS)
+        ended: list[int] = []
+        while not ended and time.monotonic() < deadline:
+            time.sleep(0.05)
+            ended = [place for place, (process, _) in enumerate(self._running) if process.poll() is not None]
+        position = ended[0] if ended else self._dice.randrange(len(self._running))
         process, kill_at = self._running.pop(position)
         died_by_itself = process.poll() == -signal.SIGKILL
         assert process.poll() in {None, -signal.SIGKILL}, (self._folder / "worker.log").read_text()[-3000:]
@@ -255,10 +257,10 @@ def test_killed_workers_leave_each_source_in_exactly_one_bundle(
     try:
         for _ in range(WORKERS):
             workers.start(mortal=True)
-        for part in range(PARTS):
-            send_messages(deployment, records[part::PARTS], dice)
-            for _ in range(KILLS // PARTS):
-                workers.kill_one()
+        send_bodies(deployment, ["poison"])
+        for wave in range(KILLS):
+            send_messages(deployment, records[wave::KILLS], dice)
+            workers.kill_one()
         workers.stop()
         for _ in range(WORKERS):
             workers.start(mortal=False)
@@ -276,7 +278,7 @@ def test_killed_workers_leave_each_source_in_exactly_one_bundle(
     assert {version: [content] for version, content in contents.items() if version in bundled} == bundled
     lost = [version for version in contents if version not in bundled and not is_named(version, dead)]
     assert lost == []
-    assert dead.count("poison") == PARTS
+    assert dead.count("poison") == 1
     assert find_uncopied(deployment.s3, "distribution", "archive", "") == []
     assert "claims_lost" not in log
 

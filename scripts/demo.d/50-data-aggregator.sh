@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Demo step: 2,000 small objects become a few bundles, each object in exactly one.
+set -euo pipefail
+# shellcheck source=../lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
+
+COUNT=2000
+load_settings
+require_settings AGGREGATOR_SOURCE_BUCKET DISTRIBUTION_BUCKET ARCHIVE_BUCKET
+# A prefix of this run's own: what an earlier run has put there is bundled already.
+PREFIX="demo/$(date -u +%Y%m%dT%H%M%SZ)/"
+
+run_python facts title "Data aggregator: $COUNT small objects become a few gzip bundles"
+printf '\n== Data aggregator ==\n1. %s small objects land\n' "$COUNT"
+run_python small_objects "$AGGREGATOR_SOURCE_BUCKET" "$PREFIX" "$COUNT"
+printf '2. Bundles appear, and their copies in the archive\n'
+run_python watch_bundles "$AGGREGATOR_SOURCE_BUCKET" "$PREFIX" "$DISTRIBUTION_BUCKET" "$ARCHIVE_BUCKET"
+run_python facts command "check every bundle against its manifest, byte by byte" "scripts/verify_bundles.sh"
+run_python facts command "cut one object back out of its bundle" \
+  "scripts/verify_bundles.sh cut s3://$DISTRIBUTION_BUCKET/<bundle>.gz ${PREFIX}000000.jsonl"

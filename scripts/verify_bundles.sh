@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Checks the data aggregator's bundles against their manifests, and cuts sources back out of them.
+set -euo pipefail
+# shellcheck source=lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/verify_bundles.sh [--prefix PREFIX]
+       scripts/verify_bundles.sh bundle s3://BUCKET/KEY.gz
+       scripts/verify_bundles.sh cut s3://BUCKET/KEY.gz SOURCE_KEY [--version-id ID] [--output FILE]
+
+Without a command, reads every bundle under PREFIX of the distribution bucket, compares it with its manifest byte by
+byte, and checks that no source is in two bundles and that the archive has a copy of each; the exit status is 1 if
+anything is wrong. 'bundle' does so for one bundle. 'cut' writes one source, as it was bundled, to FILE or the terminal.
+
+  --prefix PREFIX   only bundles of a time, such as 2026/11/21/
+  -h, --help        this text
+
+The buckets are DISTRIBUTION_BUCKET and ARCHIVE_BUCKET: from the environment, .env, or .local/outputs.env as written by
+the last deployment.
+TEXT
+}
+
+case ${1:-} in
+  -h | --help)
+    usage
+    exit 0
+    ;;
+  "" | --prefix | bundle | cut) ;;
+  *) die_of_usage "unknown command $1" ;;
+esac
+
+load_settings
+verify() {
+  PYTHONPATH="$ROOT/lambdas" "$PYTHON" -m data_aggregator.verify "$@"
+}
+
+if [[ ${1:-} == bundle || ${1:-} == cut ]]; then
+  verify "$@"
+else
+  require_settings DISTRIBUTION_BUCKET
+  options=(--contents)
+  if [[ -n ${ARCHIVE_BUCKET:-} ]]; then options+=(--archive "$ARCHIVE_BUCKET"); fi
+  verify bucket "$DISTRIBUTION_BUCKET" "${options[@]}" "$@"
+fi
