@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_streamer import addresses
@@ -108,6 +108,7 @@ def test_no_other_ipv6_address_is_public(address: str) -> None:
     assert not is_public(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4, network="10.0.0.0/8") | st.ip_addresses(v=4, network="100.64.0.0/10"))
 def test_private_networks_are_refused_to_their_last_address(address: object) -> None:
     assert not is_public(str(address))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_streamer.buffers import Buffers
@@ -23,6 +23,7 @@ async def is_waiting(task: asyncio.Task[bytearray]) -> bool:
     return not task.done()
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["take", "give back", "cut and give back"]), st.integers(0, 60), st.integers(0, 9)),

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
@@ -38,6 +38,7 @@ TIMES = st.datetimes(timezones=st.just(UTC))
 HOP = Hop("request-1", 2)
 
 
+@settings(deadline=None)
 @given(st.builds(State, TIMES, st.lists(TASKS, max_size=3), st.lists(TEXT, max_size=3)))
 def test_state_comes_back_as_it_was(state: State) -> None:
     assert State.load(state.dump()) == state

@@ -3,7 +3,7 @@
 from itertools import islice, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_streamer.exceptions import FileError
@@ -32,6 +32,7 @@ def assert_covers(spans: list[Span], start: int, end: int) -> None:
     assert all(span.size > 0 for span in spans)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5 * TIB), PART_SIZES)
 def test_parts_of_a_known_length_cover_it_within_the_limits(length: int, wanted: int) -> None:
     size = choose_part_size(length, wanted)
@@ -42,6 +43,7 @@ def test_parts_of_a_known_length_cover_it_within_the_limits(length: int, wanted:
     assert all(MIN_PART <= part.size <= MAX_PART for part in parts[:-1])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 100_000 * MIB), PART_SIZES)
 def test_part_size_is_the_wanted_one_wherever_that_will_do(length: int, wanted: int) -> None:
     expected = wanted if length <= MAX_PARTS * wanted else None
@@ -60,6 +62,7 @@ def test_nothing_has_no_parts() -> None:
     assert choose_part_size(0, 50 * MIB) == 50 * MIB
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5 * TIB), PART_SIZES)
 def test_parts_of_an_unknown_length_reach_the_largest_file(max_file_size: int, part_size: int) -> None:
     sizes = list(islice(grow_unknown(part_size, max_file_size, 1, 0), MAX_PARTS))
@@ -67,6 +70,7 @@ def test_parts_of_an_unknown_length_reach_the_largest_file(max_file_size: int, p
     assert all(MIN_PART <= size <= MAX_PART for size in sizes)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5 * TIB), PART_SIZES, st.integers(0, MAX_PARTS - 1), st.randoms(use_true_random=False))
 def test_parts_reach_the_largest_file_from_wherever_an_invocation_stopped(
     max_file_size: int, part_size: int, done: int, random: object
@@ -92,6 +96,7 @@ def test_part_after_the_last_number_is_refused_with_advice() -> None:
         next(sizes)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5 * TIB), st.integers(1, MAX_PART), st.integers(1, 64))
 def test_ranges_cover_their_part(start: int, size: int, connections: int) -> None:
     ranges = cut_ranges(Span(7, start, start + size), connections)

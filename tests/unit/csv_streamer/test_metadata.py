@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_streamer.metadata import (
@@ -42,6 +42,7 @@ def test_metadata_has_no_validators_where_the_server_gives_none() -> None:
     assert set(make_metadata(URL, head(), TIME)) == {"source_url", "ingestion_time"}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=3000), HEADER | st.none(), HEADER | st.none())
 def test_metadata_is_ascii_and_within_two_kilobytes(path: str, etag: str | None, modified: str | None) -> None:
     metadata = make_metadata(f"https://host/{path}", head(etag, modified), TIME)
@@ -51,6 +52,7 @@ def test_metadata_is_ascii_and_within_two_kilobytes(path: str, etag: str | None,
     assert len(told) <= 2048
 
 
+@settings(deadline=None)
 @given(HEADER | st.none(), HEADER | st.none())
 def test_validators_come_back_as_they_were_or_not_at_all(etag: str | None, modified: str | None) -> None:
     metadata = make_metadata(URL, head(etag, modified), TIME)

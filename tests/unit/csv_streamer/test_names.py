@@ -6,7 +6,7 @@ from datetime import date
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_streamer.exceptions import EntryError
@@ -38,17 +38,20 @@ def is_safe(name: str) -> bool:
     )
 
 
+@settings(deadline=None)
 @given(DISPOSITION, ANY_TEXT.map(lambda text: "http://host/" + quote(text, errors="replace")))
 def test_served_name_is_always_one_safe_segment(disposition: str, url: str) -> None:
     assert is_safe(served_name(url, disposition))
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_entry_name_is_one_safe_segment_or_none(name: str) -> None:
     known = known_name(name, "http://host/x", {})
     assert known is None or known == "" or is_safe(known)
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_sanitising_twice_changes_nothing_more(name: str) -> None:
     assert sanitise(sanitise(name)) == sanitise(name)
@@ -185,6 +188,7 @@ def test_prefix_that_makes_no_good_key_is_refused(prefix: str) -> None:
         make_key(prefix, DAY, "a.csv")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=900), ANY_TEXT)
 def test_prefix_that_is_good_for_one_name_is_good_for_all(prefix: str, name: str) -> None:
     try:
@@ -208,6 +212,7 @@ def test_number_that_is_really_there_is_stepped_over() -> None:
     assert [claims.take("p/a.csv") for _ in range(3)] == ["p/a.csv", "p/a-3.csv", "p/a-4.csv"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a.csv", "a-2.csv", "a-2-2.csv", "b", "n" * 300 + ".csv"]), max_size=12))
 def test_every_file_of_a_run_has_a_safe_key_of_its_own(names: list[str]) -> None:
     claims = KeyClaims([], [])

@@ -5,7 +5,7 @@ import re
 from urllib.parse import quote, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_streamer.exceptions import EntryError, ParametersError
@@ -177,6 +177,7 @@ def test_header_value_is_checked_and_never_told(value: str) -> None:
     assert "hidden" not in str(refusal.value)
 
 
+@settings(deadline=None)
 @given(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(["url", "name", "headers", "secret", "\ud800"], JSON)))
 def test_any_entry_is_taken_or_refused_in_words_that_can_be_sent(raw: object) -> None:
     try:
@@ -187,6 +188,7 @@ def test_any_entry_is_taken_or_refused_in_words_that_can_be_sent(raw: object) ->
         assert urlsplit(entry.url).scheme in {"http", "https"}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_parameters_are_a_list_or_refused(raw: bytes) -> None:
     try:
@@ -229,6 +231,7 @@ SECRET = st.text(st.characters(), min_size=1).map(lambda text: "zq9" + quote(tex
 PLACE = st.text(st.characters(exclude_characters="/?#@[]\\:", exclude_categories=["C", "Z"]), max_size=12)
 
 
+@settings(deadline=None)
 @given(PLACE, SECRET, SECRET, SECRET, PLACE, PLACE)
 def test_no_secret_of_any_url_is_described(
     host: str, user: str, password: str, value: str, path: str, name: str
@@ -237,6 +240,7 @@ def test_no_secret_of_any_url_is_described(
     assert not re.search("zq9|9qz", described)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()) | st.text("htps:/?#@[]%=&.12 \\é\ud800").map("http:{}".format))
 def test_any_text_is_described_in_printable_ascii(text: str) -> None:
     described = describe_url(text)

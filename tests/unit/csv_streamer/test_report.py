@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_streamer.report import emit_metrics, respond, summarise
@@ -35,6 +35,7 @@ def test_status_is_502_only_if_all_failed(statuses: list[Status], code: int, mes
     assert (status, body["message"]) == (code, message)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(STATUSES), st.integers(0, 2**50))))
 def test_every_file_is_counted_once(files: list[tuple[Status, int]]) -> None:
     _, body = summarise([result(status, size) for status, size in files], 0, {})
