@@ -1,6 +1,7 @@
 """One version of one file on its way into one object: downloads and uploads side by side, until all of it is there."""
 
 import asyncio
+from asyncio import timeout_at
 
 import aiohttp
 
@@ -57,7 +58,7 @@ class Transfer:
         if head.length is not None and head.length > self._settings.max_file_size:
             raise FileError(f"{head.length} bytes are more than MAX_FILE_GB allows ({self._settings.max_file_size})")
         try:
-            async with asyncio.timeout_at(stop_at) as scope:
+            async with timeout_at(stop_at) as scope:
                 whole = await (self._fetch_in_order(first) if self._in_order else self._fetch_ranges(first))
         except TimeoutError as error:
             if not scope.expired():
