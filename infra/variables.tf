@@ -357,6 +357,7 @@ variable "data_aggregator" {
     read_ahead_mb                     = optional(number)
     stop_before_seconds               = optional(number)
     claim_grace_seconds               = optional(number)
+    disk_reserve_mb                   = optional(number)
   })
   default  = {}
   nullable = false

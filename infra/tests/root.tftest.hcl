@@ -22,8 +22,25 @@ run "names_are_made_from_project_and_environment" {
   }
 
   assert {
-    condition     = output.zip_jobs_table == "acme-test-zip-jobs"
-    error_message = "The table is not named <project>-<environment>-<thing>."
+    condition     = [output.zip_jobs_table, output.idempotency_table] == ["acme-test-zip-jobs", "acme-test-aggregator-idempotency"]
+    error_message = "A table is not named <project>-<environment>-<thing>."
+  }
+
+  assert {
+    condition     = [output.csv_streamer_function, output.data_aggregator_function] == ["acme-test-csv-streamer", "acme-test-data-aggregator"]
+    error_message = "Functions are not named <project>-<environment>-<thing>."
+  }
+}
+
+run "settings_of_a_service_reach_it" {
+  variables {
+    csv_streamer    = { create_bucket = false, bucket_name = "acme-lake" }
+    data_aggregator = { create_source_bucket = false, source_bucket_name = "acme-events", replication_enabled = false }
+  }
+
+  assert {
+    condition     = output.csv_bucket == "acme-lake" && output.aggregator_source_bucket == "acme-events" && output.archive_bucket == ""
+    error_message = "A setting is lost on its way to the service."
   }
 }
 
@@ -57,17 +74,24 @@ run "emulator_outputs_use_the_path_form" {
 
 run "service_off_makes_nothing_and_leaves_outputs_empty" {
   variables {
-    enable_zip_jobs = false
+    enable_zip_jobs        = false
+    enable_csv_streamer    = false
+    enable_data_aggregator = false
   }
 
   assert {
-    condition     = length(module.zip_jobs) == 0
-    error_message = "ZIP jobs is deployed although it is switched off."
+    condition     = length(module.zip_jobs) == 0 && length(module.csv_streamer) == 0 && length(module.data_aggregator) == 0
+    error_message = "A service is deployed although it is switched off."
   }
 
   assert {
     condition = alltrue([
-      for value in [output.api_base, output.zip_source_bucket, output.zip_destination_bucket, output.zip_queue_url, output.zip_dlq_url, output.zip_jobs_table] :
+      for value in [
+        output.api_base, output.zip_source_bucket, output.zip_destination_bucket, output.zip_queue_url, output.zip_dlq_url, output.zip_jobs_table,
+        output.csv_bucket, output.csv_streamer_function,
+        output.aggregator_source_bucket, output.distribution_bucket, output.archive_bucket, output.aggregator_queue_url, output.aggregator_dlq_url,
+        output.idempotency_table, output.data_aggregator_function,
+      ] :
       value == ""
     ])
     error_message = "An output of the service that is switched off is not empty."

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from inputs import find_packages, read_layers_of
 from tests.emulator import ROOT
 from tests.infra.run_terraform import Terraform
 
@@ -74,4 +75,39 @@ def test_outputs_are_the_contract() -> None:
         "zip_queue_url",
         "zip_dlq_url",
         "zip_jobs_table",
+        "csv_bucket",
+        "csv_streamer_function",
+        "aggregator_source_bucket",
+        "distribution_bucket",
+        "archive_bucket",
+        "aggregator_queue_url",
+        "aggregator_dlq_url",
+        "idempotency_table",
+        "data_aggregator_function",
     }
+
+
+@pytest.mark.parametrize(
+    ("service", "setting"), [("csv_streamer", "streamer"), ("data_aggregator", "aggregator"), ("zip_jobs", "worker")]
+)
+def test_every_setting_of_a_function_can_be_set_at_the_root(service: str, setting: str) -> None:
+    # Terraform drops what an object's type does not name, without a word.
+    inner = find_blocks("variable", INFRA / "services" / service)[setting]
+    outer = find_blocks("variable", INFRA)[service]
+    attributes = re.compile(r"^ +(\w+) += optional\(", re.MULTILINE)
+    assert len(attributes.findall(inner)) > 5
+    assert set(attributes.findall(inner)) <= set(attributes.findall(outer))
+
+
+@pytest.mark.parametrize("package", find_packages(ROOT))
+def test_function_has_the_layers_that_its_package_needs(package: str) -> None:
+    blocks = [
+        block
+        for path in (INFRA / "services").glob("*/*.tf")
+        for block in re.findall(r'^module "\w+" {\n(.*?)^}', path.read_text(), re.MULTILINE | re.DOTALL)
+        if f"/{package}.zip" in block
+    ]
+    assert blocks
+    for block in blocks:
+        (arns,) = re.findall(r"^  layer_arns += \[(.*)\]$", block, re.MULTILINE)
+        assert re.findall(r'module\.layer\["(\w+)"\]\.arn', arns) == read_layers_of(ROOT, package)

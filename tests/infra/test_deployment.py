@@ -22,11 +22,11 @@ def lambda_handler(event, context):
 
 def write_packages(folder: Path) -> list[str]:
     """Write the zips that the configuration names, answering with the function's name; gives the variables."""
-    for package in ("zip_enqueue", "zip_status", "zip_worker"):
+    for package in ("csv_streamer", "data_aggregator", "zip_enqueue", "zip_status", "zip_worker"):
         write_zip(
             folder / f"lambdas/{package}.zip", {f"{package}/app.py": HANDLER, f"{package}/dead_letters.py": HANDLER}
         )
-    for layer in ("powertools", "pydantic"):
+    for layer in ("aiohttp", "isal", "powertools", "pydantic", "tracer"):
         write_zip(folder / f"layers/{layer}.zip", {f"python/{layer}_placeholder.py": ""})
     return [f"-var=lambda_zip_dir={folder}/lambdas", f"-var=layer_zip_dir={folder}/layers"]
 
@@ -96,6 +96,64 @@ def test_destination_bucket_forgets_key_lists_and_stale_uploads(outputs: dict[st
     assert by_name["expire-key-lists"]["Filter"]["Prefix"] == ".zip-jobs/"
     assert by_name["expire-key-lists"]["Expiration"]["Days"] == 7
     assert by_name["abort-stale-uploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 2
+
+
+def test_streamer_has_the_settings_of_the_environment(outputs: dict[str, str], address: str) -> None:
+    function = make_clients(address)["lambda"].get_function_configuration(FunctionName=outputs["csv_streamer_function"])
+    settings = function["Environment"]["Variables"]
+    assert settings["BUCKET_NAME"] == outputs["csv_bucket"]
+    assert (settings["ALLOW_PRIVATE_HOSTS"], settings["PROGRESS_SECONDS"]) == ("true", "1")
+    assert "SUFFIX_MAP" not in settings  # its default is the function's own
+
+
+def test_streamer_may_go_on_by_itself_and_failures_are_kept(outputs: dict[str, str], address: str) -> None:
+    client, name = make_clients(address), outputs["csv_streamer_function"]
+    assert client["lambda"].get_function_recursion_config(FunctionName=name)["RecursiveLoop"] == "Allow"
+    config = client["lambda"].get_function_event_invoke_config(FunctionName=name)
+    queue = config["DestinationConfig"]["OnFailure"]["Destination"].split(":")[-1]
+    assert client["sqs"].get_queue_url(QueueName=queue)
+
+
+def test_streamer_forgets_the_states_of_runs(outputs: dict[str, str], address: str) -> None:
+    rules = make_clients(address)["s3"].get_bucket_lifecycle_configuration(Bucket=outputs["csv_bucket"])["Rules"]
+    (rule,) = [rule for rule in rules if rule["ID"] == "expire-run-states"]
+    assert (rule["Filter"]["Prefix"], rule["Expiration"]["Days"]) == (".csv-streamer/", 7)
+
+
+def test_new_source_reaches_the_aggregators_queue(outputs: dict[str, str], address: str) -> None:
+    client = make_clients(address)
+    told = client["s3"].get_bucket_notification_configuration(Bucket=outputs["aggregator_source_bucket"])
+    queue = client["sqs"].get_queue_attributes(QueueUrl=outputs["aggregator_queue_url"], AttributeNames=["All"])
+    (rule,) = told["QueueConfigurations"]
+    assert (rule["QueueArn"], rule["Events"]) == (queue["Attributes"]["QueueArn"], ["s3:ObjectCreated:*"])
+    (statement,) = json.loads(queue["Attributes"]["Policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert statement["Condition"]["ArnEquals"]["aws:SourceArn"].endswith(f":{outputs['aggregator_source_bucket']}")
+    assert queue["Attributes"]["VisibilityTimeout"] == "1800"  # six times the function's timeout
+
+
+def test_aggregator_takes_large_batches(outputs: dict[str, str], address: str) -> None:
+    mappings = make_clients(address)["lambda"].list_event_source_mappings(
+        FunctionName=outputs["data_aggregator_function"]
+    )
+    (mapping,) = mappings["EventSourceMappings"]
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (1000, 2)
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_bundle_is_copied_to_the_archive_and_moves_on_from_there(outputs: dict[str, str], address: str) -> None:
+    client = make_clients(address)["s3"]
+    client.put_object(Bucket=outputs["distribution_bucket"], Key="2026/01/01/00/bundle.gz", Body=b"bundle")
+    copy = client.get_object(Bucket=outputs["archive_bucket"], Key="2026/01/01/00/bundle.gz")
+    assert copy["Body"].read() == b"bundle"
+    rules = client.get_bucket_lifecycle_configuration(Bucket=outputs["archive_bucket"])["Rules"]
+    (rule,) = [rule for rule in rules if rule["ID"] == "transition-archive"]
+    assert rule["Transitions"] == [{"Days": 30, "StorageClass": "GLACIER"}]
+
+
+def test_sources_are_remembered_for_a_time(outputs: dict[str, str], address: str) -> None:
+    lived = make_clients(address)["dynamodb"].describe_time_to_live(TableName=outputs["idempotency_table"])
+    assert lived["TimeToLiveDescription"]["AttributeName"] == "expiration"
 
 
 @pytest.mark.usefixtures("outputs")

@@ -145,7 +145,8 @@ resource "aws_lambda_permission" "run" {
   source_arn    = aws_cloudwatch_event_rule.run[0].arn
 }
 
-# One file's failure does not fail the invocation, so that Lambda's own metric stays silent about it.
+# Neither a file's failure nor parameters that cannot be read fail the invocation: it answers with what went wrong,
+# and Lambda's own metric stays silent.
 module "alarms" {
   source = "../../modules/alarms"
 
@@ -159,6 +160,15 @@ module "alarms" {
       description = "${local.function_name} could not stream a file: the query failures-by-url says which and why."
       namespace   = "Sluice"
       metric_name = "FilesFailed"
+      dimensions  = { service = "csv_streamer" }
+      statistic   = "Sum"
+      threshold   = 0
+    }
+
+    runs-failed = {
+      description = "${local.function_name} could not begin: the query failed-runs says why."
+      namespace   = "Sluice"
+      metric_name = "RunsFailed"
       dimensions  = { service = "csv_streamer" }
       statistic   = "Sum"
       threshold   = 0

@@ -36,10 +36,10 @@ module "function" {
     READ_AHEAD_MB            = var.aggregator.read_ahead_mb
     STOP_BEFORE_SECONDS      = var.aggregator.stop_before_seconds
     CLAIM_GRACE_SECONDS      = var.aggregator.claim_grace_seconds
+    DISK_RESERVE_MB          = var.aggregator.disk_reserve_mb
+    QUEUE_URL                = module.queue.url
+    TRACING_ENABLED          = var.tracing_enabled
     LOG_LEVEL                = var.log_level
-
-    # Else the tracer is imported in AWS although its traces go nowhere.
-    POWERTOOLS_TRACE_DISABLED = !var.tracing_enabled
   }
 
   permissions_boundary_arn = var.permissions_boundary_arn

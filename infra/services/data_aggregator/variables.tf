@@ -201,6 +201,7 @@ variable "aggregator" {
     read_ahead_mb           = optional(number, 32)
     stop_before_seconds     = optional(number, 30)
     claim_grace_seconds     = optional(number, 30)
+    disk_reserve_mb         = optional(number, 64)
   })
   default  = {}
   nullable = false
@@ -226,13 +227,18 @@ variable "aggregator" {
   }
 
   validation {
-    condition     = var.aggregator.gzip_level >= 0 && var.aggregator.gzip_level <= 9
-    error_message = "aggregator.gzip_level is between 0 (the fastest) and 9."
+    condition     = contains([0, 1, 2, 3], var.aggregator.gzip_level)
+    error_message = "aggregator.gzip_level is 0 (the fastest), 1, 2 or 3."
   }
 
   validation {
     condition     = alltrue([for number in [var.aggregator.max_bundle_input_mb, var.aggregator.read_concurrency, var.aggregator.read_ahead_mb, var.aggregator.claim_grace_seconds] : number >= 1])
     error_message = "aggregator.max_bundle_input_mb, read_concurrency, read_ahead_mb and claim_grace_seconds are at least 1."
+  }
+
+  validation {
+    condition     = var.aggregator.disk_reserve_mb >= 0 && var.aggregator.disk_reserve_mb < var.aggregator.ephemeral_storage_mb
+    error_message = "aggregator.disk_reserve_mb is below aggregator.ephemeral_storage_mb: else no bundle would ever have room."
   }
 
   validation {
