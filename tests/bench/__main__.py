@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ PLOTTER = ROOT / ".local" / "bench-venv" / "bin" / "python"
 _FEWEST_ROUNDS = 5
 _MEMORY_ROUNDS = 3
 _FILE_WIDTH = 160
+_QUIET_LOAD = 0.5
 
 type Bench = Callable[[Path, int, Callable[[str], None]], tuple[Outcome, list[Row]]]
 BENCHES: dict[str, Sequence[Bench]] = {
@@ -47,6 +49,7 @@ def main() -> int:
     chosen = parser.parse_args()
     services = list(BENCHES) if chosen.service == "all" else [chosen.service]
     console = Console(stderr=True, highlight=False)
+    warn_if_busy(console.print)
     outcomes: list[Outcome] = []
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
@@ -63,8 +66,15 @@ def main() -> int:
     if chosen.rounds < _FEWEST_ROUNDS:
         print(f"fewer than {_FEWEST_ROUNDS} rounds: {RESULTS.name} is left as it is")
     else:
-        write(merge(read_rows(), rows))
+        write(merge(read_rows(), rows, long=chosen.long))
     return 0
+
+
+def warn_if_busy(say: Callable[[str], None]) -> None:
+    """Say so if other work will blur the figures."""
+    load = os.getloadavg()[0]
+    if load > _QUIET_LOAD * (os.cpu_count() or 1):
+        say(f"this machine is busy (load {load:.1f}): ratios will be lower and spread wider than they need be")
 
 
 def is_met(row: Row) -> bool:
@@ -77,10 +87,14 @@ def read_rows() -> list[Row]:
     return list(json.loads(RESULTS.read_text())) if RESULTS.is_file() else []
 
 
-def merge(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
-    """Return the new rows, and the old ones of what was not run now, ordered by service."""
-    fresh = {(row["service"], row["case"], row["against"]) for row in new}
-    kept = [row for row in old if (row["service"], row["case"], row["against"]) not in fresh]
+def merge(old: Sequence[Row], new: Sequence[Row], *, long: bool) -> list[Row]:
+    """Return the new rows, and the old ones of other services (and, unless it was `long`, of the long cases)."""
+    fresh = {row["service"] for row in new}
+    kept = [
+        row
+        for row in old
+        if row["service"] not in fresh or (not long and str(row["case"]).startswith(csv_streamer.LONG_CASE))
+    ]
     return sorted([*kept, *new], key=lambda row: str(row["service"]))
 
 

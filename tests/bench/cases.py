@@ -71,7 +71,7 @@ class Outcome:
                 continue
             theirs = self.runs[contender.name]
             ratio = compare([run.seconds for run in ours], [run.seconds for run in theirs])
-            requests = round(median(run.s3_requests for run in ours))
+            requests = round(median(run.s3_requests for run in ours)) or None
             rows.append(
                 make_row(
                     self.case.service,

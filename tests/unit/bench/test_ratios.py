@@ -42,13 +42,11 @@ def test_rows_compare_ours_with_every_other() -> None:
 
 
 def test_results_of_what_was_not_run_are_kept() -> None:
-    old = [make("one", 1.0), make("two", 1.0), make("one", 1.0, service="b")]
-    merged = merge(old, [make("two", 5.0)])
-    assert {(row["service"], row["case"]): row["ratio"] for row in merged} == {
-        ("a", "one"): 1.0,
-        ("a", "two"): 5.0,
-        ("b", "one"): 1.0,
-    }
+    old = [make("renamed", 1.0), make("peak memory, 1 GB", 1.0), make("one", 1.0, service="b")]
+    new = [make("two", 5.0)]
+    short = [(row["service"], row["case"]) for row in merge(old, new, long=False)]
+    assert short == [("a", "peak memory, 1 GB"), ("a", "two"), ("b", "one")]
+    assert [(row["service"], row["case"]) for row in merge(old, new, long=True)] == [("a", "two"), ("b", "one")]
 
 
 def test_committed_results_have_the_agreed_keys() -> None:
