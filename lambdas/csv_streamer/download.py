@@ -15,10 +15,11 @@ from .source import Attempts, NoteRetry, Source, check_range, read_body, read_he
 class Download:
     """One version of a file, as ``head`` tells it from others."""
 
-    def __init__(self, source: Source, head: Head, settings: Settings, note_retry: NoteRetry) -> None:
+    def __init__(self, source: Source, head: Head, settings: Settings, note_retry: NoteRetry, stop_at: float) -> None:
         self._source = source
         self._settings = settings
         self._note_retry = note_retry
+        self._stop_at = stop_at
         self.head = head
 
     async def read(
@@ -31,9 +32,10 @@ class Download:
         Raises:
             SourceBrokeError: ``MAX_ATTEMPTS`` tries in a row brought nothing.
             SourceChangedError: the rest of this version cannot be had.
+            OutOfTimeError: the next try would come after ``stop_at``.
             FileError: the server says no.
         """
-        attempts = Attempts(self._settings, self._note_retry)
+        attempts = Attempts(self._settings, self._note_retry, self._stop_at)
         offset = start
         while True:
             try:

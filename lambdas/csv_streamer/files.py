@@ -70,7 +70,7 @@ class FileStreamer:
 
     async def _stream(self) -> Outcome:
         if self._run.clock.now >= self._run.clock.stop_at:
-            raise OutOfTimeError("the invocation's end is too near to begin")
+            raise self._too_late("the invocation's end is too near to begin")
         source = Source(self._run.session, self._entry.url, await self._run.secrets.merge(self._entry))
         if self._task.unfinished and (outcome := await self._carry_on(source, self._task.unfinished)):
             return outcome
@@ -89,7 +89,7 @@ class FileStreamer:
         """Go on where the invocation before stopped; None if that is no longer possible."""
         head = unfinished.head
         upload = self._make_upload(head, unfinished)
-        download = Download(source, head, self._run.settings, self._note_retry)
+        download = Download(source, head, self._run.settings, self._note_retry, self._run.clock.stop_at)
         try:
             connections = self._run.settings.range_connections
             return await self._transfer(download, upload, None, connections, unfinished)
@@ -113,12 +113,12 @@ class FileStreamer:
                 return self._unchanged()
             self._check_fits(head)
             upload = self._make_upload(head)
-            download = Download(source, head, self._run.settings, self._note_retry)
+            download = Download(source, head, self._run.settings, self._note_retry, self._run.clock.stop_at)
             return await self._transfer(download, upload, first, connections)
 
     async def _open(self, stack: AsyncExitStack, source: Source) -> aiohttp.ClientResponse:
         """Ask for the file, again and again while the server's trouble may pass."""
-        attempts = Attempts(self._run.settings, self._note_retry)
+        attempts = Attempts(self._run.settings, self._note_retry, self._run.clock.stop_at)
         conditions = make_conditions(self._stored) if self._stored else {}
         try:
             async with asyncio.timeout_at(self._run.clock.stop_at) as scope:
@@ -127,10 +127,22 @@ class FileStreamer:
                         return await stack.enter_async_context(source.get(conditions))
                     except SourceBrokeError as error:
                         await attempts.wait(error, 0)
+        except OutOfTimeError as error:
+            raise self._too_late(str(error)) from error
         except TimeoutError as error:
             if not scope.expired():
                 raise
-            raise OutOfTimeError("the server did not answer before the invocation's end") from error
+            raise self._too_late("the server did not answer before the invocation's end") from error
+
+    def _too_late(self, reason: str) -> CsvStreamerError:
+        """Return the reason to leave a file for later, or to fail it if another invocation would get no further."""
+        if self._run.settings.continue_async and self._had_all_time:
+            return FileError(f"{reason}, and a whole invocation was not enough")
+        return OutOfTimeError(reason)
+
+    @property
+    def _had_all_time(self) -> bool:
+        return self._began - self._run.clock.started < _EARLY_SECONDS
 
     async def _choose_key(self, head: Head) -> None:
         """Name the file by what its server says, where nothing else did."""
@@ -196,13 +208,12 @@ class FileStreamer:
 
     async def _leave(self, transfer: Transfer, upload: Upload, reason: str, *, progressed: bool) -> Outcome:
         """Keep what there is for the next invocation, or throw it away if there will be none."""
-        clock, settings = self._run.clock, self._run.settings
-        had_all_time = self._began - clock.started < _EARLY_SECONDS
+        settings = self._run.settings
         left = transfer.leave() if settings.continue_async else None
-        if left and (progressed or not had_all_time):
+        if left and (progressed or not self._had_all_time):
             return self._defer(reason, replace(self._task, key=self._key, unfinished=left))
         await upload.abort()
-        if settings.continue_async and had_all_time:
+        if settings.continue_async and self._had_all_time:
             raise FileError(
                 f"not one part of {transfer.part_size} bytes arrived within a whole invocation: lower S3_PART_MB"
                 if transfer.resumable

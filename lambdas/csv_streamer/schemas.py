@@ -89,8 +89,6 @@ class Task:
     entry: Entry
     key: str | None = None
     unfinished: Unfinished | None = None
-    hops: int = 0
-    """Invocations that worked on it without finishing it."""
 
 
 @dataclass(slots=True)

@@ -91,13 +91,17 @@ class Settings:
 
 
 def _read_suffix_map(env: Environment) -> Mapping[str, str]:
+    """Return the variable's entries, looked at first, and the defaults that it does not set to null."""
     raw = env.text("SUFFIX_MAP", "{}")
     try:
         entries = json.loads(raw)
     except ValueError as error:
         env.reject("SUFFIX_MAP", f"is not JSON: {error}")
         return _SUFFIX_MAP
-    if not isinstance(entries, dict) or not all(isinstance(name, str) and name for name in entries.values()):
+    if not isinstance(entries, dict) or not all(
+        name is None or (isinstance(name, str) and name) for name in entries.values()
+    ):
         env.reject("SUFFIX_MAP", 'is not a JSON object of names, like {"rent_contracts": "rent_contracts.csv"}')
         return _SUFFIX_MAP
-    return MappingProxyType(entries) if entries else _SUFFIX_MAP
+    merged = entries | {words: name for words, name in _SUFFIX_MAP.items() if words not in entries}
+    return MappingProxyType({words: name for words, name in merged.items() if name})

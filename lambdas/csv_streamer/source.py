@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from .addresses import make_public_socket
-from .exceptions import FileError, SourceBrokeError, SourceChangedError
+from .exceptions import FileError, OutOfTimeError, SourceBrokeError, SourceChangedError
 from .schemas import Head, Validators
 from .settings import Settings
 
@@ -55,10 +55,12 @@ async def open_session(settings: Settings) -> AsyncIterator[aiohttp.ClientSessio
 class Attempts:
     """Waits between tries: exponential with jitter, or as long as the server asks."""
 
-    def __init__(self, settings: Settings, note: NoteRetry) -> None:
+    def __init__(self, settings: Settings, note: NoteRetry, stop_at: float) -> None:
+        """``stop_at``: the event loop's time after which a try comes too late."""
         self._most = settings.max_attempts
         self._base = settings.retry_base_seconds
         self._note = note
+        self._stop_at = stop_at
         self._failed = 0
 
     def reset(self) -> None:
@@ -70,6 +72,7 @@ class Attempts:
 
         Raises:
             SourceBrokeError: that was the last one.
+            OutOfTimeError: the wait would be longer than the invocation; it is not begun, since waiting is paid for.
         """
         self._failed += 1
         if self._failed >= self._most:
@@ -77,6 +80,8 @@ class Attempts:
         delay = min(self._base * 2 ** (self._failed - 1), _LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
         delay = delay if error.retry_after is None else max(delay, error.retry_after)
         self._note(self._failed, delay, offset, error)
+        if asyncio.get_running_loop().time() + delay > self._stop_at:
+            raise OutOfTimeError(f"another try in {delay:.0f} s would come too late: {error}")
         await asyncio.sleep(delay)
 
 

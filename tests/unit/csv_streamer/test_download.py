@@ -47,7 +47,7 @@ def test_a_range_is_read_over_any_number_of_breaks(sample_server: str, start: in
             source = Source(session, sample_server + path, {})
             async with source.get({}) as response:
                 head = read_head(response)
-            download = Download(source, head, SETTINGS, lambda *retry: retries.append(retry))
+            download = Download(source, head, SETTINGS, lambda *retry: retries.append(retry), float("inf"))
             return await collect(download.read(start, end))
 
     assert asyncio.run(read()) == expected_body(path)[start:end]

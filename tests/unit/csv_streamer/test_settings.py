@@ -78,10 +78,6 @@ def test_suffix_map_has_its_six_entries_unless_another_is_given(value: str | Non
     assert all(name == f"{word}.csv" for word, name in suffix_map.items())
 
 
-def test_suffix_map_can_be_another() -> None:
-    assert read(SUFFIX_MAP='{"sales": "s.csv"}').suffix_map == {"sales": "s.csv"}
-
-
 def test_memory_is_that_of_all_parts_and_chunks_under_way() -> None:
     lean = read(CONCURRENCY="1", UPLOAD_CONCURRENCY="1", RANGE_CONNECTIONS="1", S3_PART_MB="5", HTTP_CHUNK_KB="1024")
     base = lean.memory_bytes - 2 * 5 * MIB - 2 * MIB
@@ -127,3 +123,12 @@ def test_readme_has_every_event_that_is_logged() -> None:
 
 def test_readme_tells_the_memory_of_the_defaults() -> None:
     assert f"that is {read().memory_bytes // MIB} MB" in (PACKAGE / "README.md").read_text()
+
+
+def test_the_suffix_map_adds_to_the_defaults_and_takes_out_of_them() -> None:
+    given = '{"sales": "sales.csv", "units": null, "projects": "p.csv"}'
+    suffix_map = Settings.from_environment({"BUCKET_NAME": "b", "SUFFIX_MAP": given}).suffix_map
+    assert list(suffix_map)[:2] == ["sales", "projects"]
+    assert suffix_map["projects"] == "p.csv"
+    assert suffix_map["buildings"] == "buildings.csv"
+    assert "units" not in suffix_map

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csv_streamer.exceptions import FileError, SourceBrokeError, SourceChangedError
+from csv_streamer.exceptions import FileError, OutOfTimeError, SourceBrokeError, SourceChangedError
 from csv_streamer.source import Attempts, Source, _parse_date, _parse_retry_after, open_session
 from tests.sample_server import run_sample_server
 from tests.unit.csv_streamer.asking import OK, RANGE, SETTINGS, answering, ask, get, get_answer, run
@@ -259,12 +259,14 @@ def test_any_date_is_read_or_none(value: str) -> None:
     assert waited is None or waited >= 0
 
 
-def attempt(errors: list[SourceBrokeError], *, reset_after: int | None = None) -> list[tuple[int, float, int]]:
+def attempt(
+    errors: list[SourceBrokeError], *, reset_after: int | None = None, stop_at: float = float("inf")
+) -> list[tuple[int, float, int]]:
     notes: list[tuple[int, float, int]] = []
 
     async def play() -> None:
         settings = replace(SETTINGS, max_attempts=4, retry_base_seconds=0.001)
-        attempts = Attempts(settings, lambda number, delay, offset, _: notes.append((number, delay, offset)))
+        attempts = Attempts(settings, lambda number, delay, offset, _: notes.append((number, delay, offset)), stop_at)
         for index, error in enumerate(errors):
             if index == reset_after:
                 attempts.reset()
@@ -296,3 +298,8 @@ def test_server_may_ask_for_a_longer_wait_but_not_for_a_shorter() -> None:
     [(_, shorter, _)] = attempt([SourceBrokeError("x", retry_after=0.0)])
     assert longer == 0.05
     assert shorter >= 0.0005
+
+
+def test_a_wait_that_would_outlast_the_invocation_is_not_begun() -> None:
+    with pytest.raises(OutOfTimeError, match="another try in 3600 s would come too late: HTTP 429"):
+        attempt([SourceBrokeError("HTTP 429 Too Many Requests", retry_after=3600)], stop_at=1.0)

@@ -156,7 +156,7 @@ def test_objects_tell_where_they_came_from_without_secrets(streamer: Streamer) -
 def test_two_files_of_one_name_are_both_kept_in_the_order_of_the_entries(streamer: Streamer) -> None:
     slow = "/hostile/slow-headers/units.csv?bytes=1000&delay=0.3"
     quick = "/files/units.csv?bytes=2000"
-    streamer.set("SUFFIX_MAP", '{"nothing": "nothing.csv"}')
+    streamer.set("SUFFIX_MAP", '{"units": null}')
     first, second = streamer.run(slow, quick)
     assert first["s3_key"].endswith("/units.csv")
     assert second["s3_key"].endswith("/units-2.csv")
@@ -300,3 +300,16 @@ def test_an_upload_that_fails_is_aborted_and_named(streamer: Streamer, monkeypat
         "multipart_abort_start",
         "multipart_abort_done",
     ]
+
+
+def test_a_server_that_asks_for_more_patience_than_there_is_defers_the_file(streamer: Streamer) -> None:
+    (result,) = streamer.run("/hostile/status/a.csv?code=429&retry_after=3600")
+    assert result["status"] == "deferred"
+    assert "another try in 3600 s would come too late" in result["error"]
+
+
+def test_it_fails_the_file_where_another_invocation_would_get_no_further(streamer: Streamer) -> None:
+    streamer.set("CONTINUE_ASYNC", "true")
+    (result,) = streamer.run("/hostile/status/a.csv?code=503&retry_after=3600")
+    assert result["status"] == "failed"
+    assert "a whole invocation was not enough" in result["error"]
