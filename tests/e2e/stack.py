@@ -38,6 +38,13 @@ NAMES = (
     "zip_queue_url",
     "zip_dlq_url",
     "zip_jobs_table",
+    "aggregator_source_bucket",
+    "distribution_bucket",
+    "archive_bucket",
+    "aggregator_queue_url",
+    "aggregator_dlq_url",
+    "idempotency_table",
+    "data_aggregator_function",
 )
 JOB_SECONDS = 180
 """More than any job here needs, a lease that has to run out first included."""
@@ -168,13 +175,13 @@ class Stack:
     def send_message(self, body: str) -> None:
         self.sqs.send_message(QueueUrl=self.outputs["zip_queue_url"], MessageBody=body)
 
-    def wait_for_empty_queue(self) -> None:
+    def wait_for_empty_queue(self, queue: str = "zip_queue_url") -> None:
         """Return once the queue has been empty, in flight included, for two looks in a row."""
         looks: list[bool] = []
 
         def look() -> bool:
             attributes = self.sqs.get_queue_attributes(
-                QueueUrl=self.outputs["zip_queue_url"],
+                QueueUrl=self.outputs[queue],
                 AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
             )["Attributes"]
             looks.append(set(attributes.values()) == {"0"})
@@ -183,10 +190,10 @@ class Stack:
         wait_until(look, "an empty queue", JOB_SECONDS, pause=0.5)
 
     @contextlib.contextmanager
-    def paused_queue(self) -> Iterator[None]:
-        """Keep messages from the worker while the block lasts."""
-        queue = self.sqs.get_queue_attributes(QueueUrl=self.outputs["zip_queue_url"], AttributeNames=["QueueArn"])
-        mappings = self.functions.list_event_source_mappings(EventSourceArn=queue["Attributes"]["QueueArn"])
+    def paused_queue(self, queue: str = "zip_queue_url") -> Iterator[None]:
+        """Keep messages from the function while the block lasts."""
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=["QueueArn"])
+        mappings = self.functions.list_event_source_mappings(EventSourceArn=answer["Attributes"]["QueueArn"])
         (mapping,) = mappings["EventSourceMappings"]
         self._switch(mapping["UUID"], on=False)
         try:
@@ -207,12 +214,13 @@ class Stack:
         """Delete the running test's objects; jobs are left to the table's TTL."""
         for job_id in self.created:
             item = self.read_item(job_id)
-            self._delete(self.target, item["targetKey"]["S"])
+            self.delete_versions(self.target, item["targetKey"]["S"])
         self.created.clear()
         for start in (prefix, f"/{prefix}"):
-            self._delete(self.source, start)
+            self.delete_versions(self.source, start)
 
-    def _delete(self, bucket: str, prefix: str) -> None:
+    def delete_versions(self, bucket: str, prefix: str) -> None:
+        """Delete every version of every object whose key begins with ``prefix``."""
         pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
         for page in pages:
             entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
