@@ -38,6 +38,8 @@ NAMES = (
     "zip_queue_url",
     "zip_dlq_url",
     "zip_jobs_table",
+    "csv_bucket",
+    "csv_streamer_function",
     "aggregator_source_bucket",
     "distribution_bucket",
     "archive_bucket",
