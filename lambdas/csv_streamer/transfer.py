@@ -8,7 +8,7 @@ import aiohttp
 from .buffers import Buffers
 from .core import OrderedFiller, RangedFiller, fill_in_order
 from .download import Download
-from .exceptions import FileError, OutOfTimeError
+from .exceptions import FileError, OutOfTimeError, UploadGoneError
 from .layout import MIN_RANGE, Span, choose_part_size, cut_known, grow_unknown
 from .meter import Meter
 from .schemas import Unfinished
@@ -118,18 +118,26 @@ class Transfer:
         await self._buffers.give_back(body)
 
     async def _store(self, whole: bytearray | None) -> int:
+        """Make the object visible; return the number of its parts."""
         if whole is not None:
+            # One request with the body's length and CRC-32: S3 takes all of it or nothing.
             await self._upload.put_whole(whole)
-            parts = 1 if whole else 0
-        else:
-            await self.settle()
-            if self._failure:
-                raise self._failure
+            return 1 if whole else 0
+        await self.settle()
+        if self._failure:
+            raise self._failure
+        if self._upload.size != self._meter.bytes:
+            raise FileError(f"{self._meter.bytes} bytes were received, but the parts have {self._upload.size}")
+        try:
             await self._upload.complete()
-            parts = len(self._upload.parts)
-        if not await self._upload.is_stored(self._meter.bytes):
-            raise FileError("S3 took the object but does not show it")
-        return parts
+        except UploadGoneError:
+            # Or it was completed by a request whose answer was lost, and repeated by the client.
+            if not await self._upload.is_stored(self._meter.bytes):
+                raise
+        else:
+            if not await self._upload.is_stored(self._meter.bytes):
+                raise FileError("S3 completed the upload but does not show the object")
+        return len(self._upload.parts)
 
     async def settle(self, until: float | None = None) -> None:
         """Wait for the uploads under way, at most to the event loop's time ``until``."""
