@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import re
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,8 +86,9 @@ def streamer(stack: Stack) -> Iterator[Streamer]:
         stack.s3.put_object(Bucket=streamer.bucket, Key=PARAMETERS, Body=before)
     else:
         stack.s3.delete_object(Bucket=streamer.bucket, Key=PARAMETERS)
-    for key in streamer.list_keys("raw/e2e/"):
-        stack.s3.delete_object(Bucket=streamer.bucket, Key=key)
+    for key in streamer.list_keys("raw/"):
+        if key.startswith("raw/e2e/") or key.endswith("/e2e-script.csv"):
+            stack.s3.delete_object(Bucket=streamer.bucket, Key=key)
 
 
 def test_files_of_good_and_bad_servers_arrive_byte_for_byte(streamer: Streamer, prefix: str) -> None:
@@ -154,6 +157,24 @@ def test_a_file_that_takes_several_invocations_is_whole(streamer: Streamer, pref
     hops = [event["hop"] for event in events if event["event"] == "continuation_started"]
     assert len(hops) >= 2, hops
     assert len([event for event in events if event["event"] == "multipart_create_complete"]) == 1
+
+
+def test_the_script_shows_what_became_of_each_file_and_puts_the_parameters_back(streamer: Streamer) -> None:
+    streamer.put_parameters("e2e/kept/", "/files/kept.csv?bytes=10")
+    before = streamer.stack.s3.get_object(Bucket=streamer.bucket, Key=PARAMETERS)["Body"].read()
+    bad = f"{streamer.server}/hostile/status/gone.csv?code=410"
+    done = run_script(f"{streamer.server}/files/e2e-script.csv?mb=6", bad)
+    assert done.returncode == 1, done.stderr
+    assert re.search(r"e2e-script\.csv +success +6\.0 MB +1 ", done.stdout), done.stdout
+    assert "HTTP 410 Gone" in done.stdout
+    assert "Streamed 1 ok, 1 failed" in done.stdout
+    assert streamer.stack.s3.get_object(Bucket=streamer.bucket, Key=PARAMETERS)["Body"].read() == before
+    assert run_script(f"{streamer.server}/files/e2e-script.csv?bytes=1000").returncode == 0
+
+
+def run_script(*urls: str) -> subprocess.CompletedProcess[str]:
+    script = str(ROOT / "scripts" / "stream_files.sh")
+    return subprocess.run([script, *urls], capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
 
 
 def _only_claims(streamer: Streamer) -> bool:
