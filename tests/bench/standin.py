@@ -18,7 +18,8 @@ from http import HTTPStatus
 from typing import cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.bench.store import MIB, Reply, Request, Store
+from tests.bench.s3_messages import Reply, Request
+from tests.bench.store import MIB, Store
 from tests.bench.table import Table
 
 _BUFFER_BYTES = 1 << 20

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from tests.bench.store import Reply
+from tests.bench.s3_messages import Reply
 
 _PREFIX = "DynamoDB_20120810."
 _JSON = {"Content-Type": "application/x-amz-json-1.0"}
