@@ -32,13 +32,15 @@ from tests.emulator import CREDENTIALS, ROOT, run_emulator
 KILLS = int(os.environ.get("AGGREGATOR_KILLS", "24"))
 TRIALS = int(os.environ.get("AGGREGATOR_TRIALS", "1"))
 SEED = int(os.environ.get("AGGREGATOR_SEED", "20261121"))
-SOURCES = int(os.environ.get("AGGREGATOR_SOURCES", "600"))
+SOURCES = int(os.environ.get("AGGREGATOR_SOURCES", "900"))
 WORKERS = 3
-PATIENCE_SECONDS = 2.0
-"""How long a worker may take to kill itself before one is killed at whatever it does."""
-MAX_RECEIVES = 25
+STEP_SHARE = 0.75
+"""So many of the kills are at a chosen step, the others at any moment."""
+PATIENCE_SECONDS = 5.0
+"""How long a worker may take to get to its step before one is killed at whatever it does."""
+MAX_RECEIVES = 15
 STEPS = [
-    "after-call.s3.CreateMultipartUpload",
+    "before-parameter-build.s3.CreateMultipartUpload",
     "before-parameter-build.dynamodb.TransactWriteItems",
     "after-call.dynamodb.TransactWriteItems",
     "before-parameter-build.s3.UploadPart",
@@ -46,6 +48,7 @@ STEPS = [
     "before-parameter-build.s3.PutObject",
     "after-call.s3.PutObject",
     "before-parameter-build.s3.CompleteMultipartUpload",
+    "after-call.s3.CompleteMultipartUpload",
     "after-call.s3.CompleteMultipartUpload",
     "before-parameter-build.s3.AbortMultipartUpload",
     "after-call.s3.HeadObject",
@@ -178,7 +181,7 @@ class Workers:
         self.killed_at: Counter[str] = Counter()
 
     def start(self, *, mortal: bool) -> None:
-        kill_at = f"{self._dice.choice(STEPS)} {self._dice.choice([1, 1, 2])}" if mortal else ""
+        kill_at = f"{self._dice.choice(STEPS)} {self._dice.choice([1, 1, 1, 2])}" if mortal else ""
         with (self._folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, Path(__file__).with_name("aggregator_loop.py")],
@@ -190,7 +193,8 @@ class Workers:
 
     def kill_one(self) -> None:
         """Wait for one to kill itself, or kill one at a random moment; start another."""
-        deadline = time.monotonic() + self._dice.uniform(0, PATIENCE_SECONDS)
+        waits = self._dice.random() < STEP_SHARE
+        deadline = time.monotonic() + (PATIENCE_SECONDS if waits else self._dice.uniform(0, 1))
         ended: list[int] = []
         while not ended and time.monotonic() < deadline:
             time.sleep(0.05)
