@@ -192,7 +192,7 @@ def report(answer: dict[str, Any], events: list[dict[str, Any]], bucket: str, co
         ("parts", "right"),
         ("Mbit/s", "right"),
     ):
-        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+        table.add_column(heading, justify=side, overflow="fold")  # type: ignore[arg-type]
     for result in answer["results"]:
         key = result["s3_key"] or result["url"]
         rate = f"{rates[key]:.0f}" if key in rates else ""
