@@ -10,6 +10,9 @@ force_destroy = true
 require_tls    = false
 alarms_enabled = false
 
+# It has no PutQueryDefinition.
+queries_enabled = false
+
 zip_jobs = {
   settle_schedule = "rate(1 minute)"
   worker = {
