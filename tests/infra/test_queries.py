@@ -14,13 +14,16 @@ KEYWORDS |= {"stats"}
 STREAMER_NEEDS = {"throughput-per-file", "failures-by-url", "s3-requests-per-run"}
 
 
-def read_events(readme: Path, levels: str = r"\w+") -> dict[str, set[str]]:
-    """Fields by event, from the README's table with the columns event, level and fields."""
-    rows = re.findall(rf"^\| `(\w+)`(.*?)\| (?:{levels}) \|(.*)\|$", readme.read_text(), re.MULTILINE)
+def read_events(readme: Path, *levels: str) -> dict[str, set[str]]:
+    """Fields by event, from the README's table with the columns event, level and fields; of these levels, if any."""
+    rows = re.findall(r"^\| (`\w+`.*?) \| ([A-Z]+) \|(.*)\|$", readme.read_text(), re.MULTILINE)
     events: dict[str, set[str]] = {}
-    for first, others, fields in rows:
-        for event in [first, *re.findall(r"`(\w+)`", others)]:
-            events.setdefault(event, set()).update(re.findall(r"`(\w+)`", fields))
+    above: set[str] = set()
+    for names, level, text in rows:
+        fields = set(re.findall(r"`(\w+)`", text)) | (above if "the same" in text else set())
+        above = fields
+        if not levels or level in levels:
+            events |= dict.fromkeys(re.findall(r"`(\w+)`", names), fields)
     return events
 
 
@@ -49,7 +52,7 @@ def test_query_begins_with_its_question(query: Path) -> None:
 
 @pytest.mark.parametrize("service", ["csv_streamer", "data_aggregator"])
 def test_every_way_to_fail_has_a_query(service: str) -> None:
-    failures = read_events(ROOT / "lambdas" / service / "README.md", "WARNING|ERROR")
+    failures = read_events(ROOT / "lambdas" / service / "README.md", "WARNING", "ERROR")
     asked: set[str] = set()
     for query in QUERIES:
         if query.parent.name == service:
@@ -66,10 +69,13 @@ def test_reading_finds_events_and_fields(tmp_path: Path) -> None:
     # Were nothing found, the tests above would pass whatever a query says.
     readme = tmp_path / "README.md"
     readme.write_text(
-        "| event | level | fields |\n|---|---|---|\n| `one`, `two` | INFO | `url`, `bytes` |\n| `end` | ERROR | |\n"
+        "| event | level | fields |\n|---|---|---|\n"
+        "| `one`, `two` | INFO | `url`, `bytes` |\n| `three` | ERROR | the same, `error` |\n| `end` | WARNING | |\n"
+        "| `LOG_LEVEL` | required | `DEBUG` |\n"
     )
-    assert read_events(readme) == {"one": {"url", "bytes"}, "two": {"url", "bytes"}, "end": set()}
-    assert read_events(readme, "ERROR") == {"end": set()}
+    one = {"url", "bytes"}
+    assert read_events(readme) == {"one": one, "two": one, "three": one | {"error"}, "end": set()}
+    assert read_events(readme, "ERROR") == {"three": one | {"error"}}
     query = (
         '# q?\nfilter event in ["one", "two"] and name like /x y/\n| stats max(size) as s by url, @timestamp\n| sort s'
     )
