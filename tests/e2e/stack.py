@@ -177,13 +177,13 @@ class Stack:
     def send_message(self, body: str) -> None:
         self.sqs.send_message(QueueUrl=self.outputs["zip_queue_url"], MessageBody=body)
 
-    def wait_for_empty_queue(self, queue: str = "zip_queue_url") -> None:
+    def wait_for_empty_queue(self) -> None:
         """Return once the queue has been empty, in flight included, for two looks in a row."""
         looks: list[bool] = []
 
         def look() -> bool:
             attributes = self.sqs.get_queue_attributes(
-                QueueUrl=self.outputs[queue],
+                QueueUrl=self.outputs["zip_queue_url"],
                 AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
             )["Attributes"]
             looks.append(set(attributes.values()) == {"0"})

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -159,7 +160,7 @@ def test_duplicated_message_bundles_nothing_again(aggregation: Aggregation) -> N
         aggregation.send(json.dumps({"bucket": bucket, "key": key, "version_id": version}))
     after = aggregation.put({"b": b"beta"})  # comes later than the duplicates
     assert_bundled_once(aggregation, contents | after)
-    aggregation.stack.wait_for_empty_queue("aggregator_queue_url")
+    time.sleep(3)  # a second bundle would be there by now
     assert_bundled_once(aggregation, contents | after)
 
 
@@ -180,7 +181,7 @@ def test_deleted_object_does_not_keep_its_neighbours(aggregation: Aggregation) -
         aggregation.stack.s3.delete_object(Bucket=aggregation.aggregator_source_bucket, Key=key, VersionId=version)
         contents = aggregation.put({"here": b"here"})
     assert_bundled_once(aggregation, contents)
-    aggregation.stack.wait_for_empty_queue("aggregator_queue_url")
+    time.sleep(3)  # a bundle of its own would be there by now
     assert aggregation.find(gone) == {}
 
 

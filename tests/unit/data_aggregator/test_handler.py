@@ -270,6 +270,16 @@ def test_large_sources_are_read_in_pieces(aws: Aws) -> None:
     }
 
 
+def test_range_that_the_server_ignores_is_taken_out_of_the_whole_object(aws: Aws, hook: Register) -> None:
+    def forget_range(params: dict[str, str], **_: object) -> None:
+        params.pop("Range", None)
+
+    hook("before-parameter-build.s3.GetObject", forget_range)
+    content = random.Random(1).randbytes(9 * MIB + 5)
+    assert aws.deliver(aws.put("large", content)) == []
+    assert aws.bundle() == content
+
+
 def test_unreadable_source_fails_only_its_message(aws: Aws, hook: Register) -> None:
     def deny(params: dict[str, str], **_: object) -> None:
         if params["Key"] == "denied":
