@@ -281,6 +281,12 @@ run "queue_takes_what_its_policy_lets" {
     policy_documents           = ["{\"Statement\":[]}"]
   }
 
+  # Another than that of the runs before, from which a queue without a policy would keep its own.
+  override_data {
+    target = data.aws_iam_policy_document.access
+    values = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Sid\":\"Given\"}]}" }
+  }
+
   assert {
     condition     = data.aws_iam_policy_document.access.source_policy_documents == tolist(["{\"Statement\":[]}"]) && aws_sqs_queue.this.policy == data.aws_iam_policy_document.access.json
     error_message = "The policy that the service gave is not the queue's."
