@@ -1,6 +1,7 @@
 """Memory for parts, bounded for each file and used again."""
 
 import asyncio
+from collections.abc import Callable
 
 from .exceptions import FileError
 
@@ -25,16 +26,33 @@ class Buffers:
             FileError: a single part is larger than the budget.
             Exception: what :meth:`fail` was told; there is no use in filling another part.
         """
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._can_give(size))
+            return self._give(size)
+
+    async def take_unless(self, size: int, is_needless: Callable[[], bool]) -> bytearray | None:
+        """As :meth:`take`, but None if it becomes needless while it waits; :meth:`wake` lets that be asked again."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._can_give(size) or is_needless())
+            return None if self._failure is None and is_needless() else self._give(size)
+
+    async def wake(self) -> None:
+        """Let those who wait ask again whether they need to."""
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _can_give(self, size: int) -> bool:
         if size > self._budget:
             raise FileError(
                 f"needs parts of {size // MIB} MB, and {self._budget // MIB} MB is all the memory for one file: "
                 "raise S3_PART_MB (and the function's memory)"
             )
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._failure or self._used + size <= self._budget)
-            if self._failure:
-                raise self._failure
-            self._used += size
+        return self._failure is not None or self._used + size <= self._budget
+
+    def _give(self, size: int) -> bytearray:
+        if self._failure:
+            raise self._failure
+        self._used += size
         buffer = self._find_free(size)
         self._sizes[id(buffer)] = size
         return buffer

@@ -10,7 +10,7 @@ import aiohttp
 
 from .buffers import Buffers
 from .download import Download
-from .exceptions import FileError, SourceBrokeError
+from .exceptions import FileError, OutOfTimeError, SourceBrokeError
 from .layout import MIN_PART, Span, cut_ranges
 
 type SendPart = Callable[[Span, bytearray], None]
@@ -138,6 +138,9 @@ class RangedFiller:
             async with asyncio.TaskGroup() as group:
                 for number in range(connections):
                     group.create_task(self._work(first if number == 0 else None))
+            if self._orders:  # given back when the others had ended already
+                self._workers = 1
+                await self._work(None)
         except* Exception as errors:  # noqa: BLE001  # any failure is passed on, out of its group
             raise _first_of(errors) from None
 
@@ -153,12 +156,13 @@ class RangedFiller:
                         at += len(chunk)
                         order.part.missing -= len(chunk)
                         self._count(len(chunk))
-            except SourceBrokeError:
+            except (SourceBrokeError, OutOfTimeError):  # the latter: told to wait for longer than there is time
                 if self._workers == 1:
                     raise
                 # The server may not want as many connections: those that it serves do the rest.
                 self._orders.appendleft(_Order(order.part, at, order.end))
                 self._workers -= 1
+                await self._buffers.wake()
                 return
             if not order.part.missing:
                 self._send(order.part.span, order.part.buffer)
@@ -166,10 +170,13 @@ class RangedFiller:
     async def _next_order(self) -> _Order | None:
         async with self._turn:  # parts are taken one by one, so that a buffer is never awaited twice
             if not self._orders and self._parts:
-                part = self._parts.popleft()
-                filling = _Filling(part, await self._buffers.take(part.size), part.size)
-                ranges = cut_ranges(part, self._connections)
-                self._orders.extend(_Order(filling, one.start, one.end) for one in ranges)
+                # The buffers may all be held by parts whose ranges are given back while this one is awaited.
+                buffer = await self._buffers.take_unless(self._parts[0].size, lambda: bool(self._orders))
+                if buffer is not None:
+                    part = self._parts.popleft()
+                    filling = _Filling(part, buffer, part.size)
+                    ranges = cut_ranges(part, self._connections)
+                    self._orders.extend(_Order(filling, one.start, one.end) for one in ranges)
             return self._orders.popleft() if self._orders else None
 
 

@@ -128,6 +128,9 @@ class Transfer:
             raise self._failure
         if self._upload.size != self._meter.bytes:
             raise FileError(f"{self._meter.bytes} bytes were received, but the parts have {self._upload.size}")
+        length = self._download.head.length
+        if length not in {None, self._upload.size}:
+            raise FileError(f"the server said {length} bytes, but the parts have {self._upload.size}")
         try:
             await self._upload.complete()
         except UploadGoneError:
