@@ -13,6 +13,8 @@ import pytest
 from tests.emulator import run_emulator
 from tests.infra.run_terraform import Terraform
 
+# The provider mostly waits, and for each bucket and queue for itself.
+AT_ONCE = "-parallelism=40"
 HANDLER = """
 import json
 def lambda_handler(event, context):
@@ -53,7 +55,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, address: str) -> list[str
 
 @pytest.fixture(scope="module")
 def outputs(terraform: Terraform, settings: list[str]) -> dict[str, str]:
-    applied = terraform("apply", "-auto-approve", *settings)
+    applied = terraform("apply", "-auto-approve", AT_ONCE, *settings)
     assert applied.returncode == 0, applied.stderr
     shown = terraform("output", "-json", settings[2])
     return {name: output["value"] for name, output in json.loads(shown.stdout).items()}
@@ -165,7 +167,7 @@ def test_second_plan_is_empty(terraform: Terraform, settings: list[str]) -> None
 # Last in the file: what the others look at is gone afterwards.
 @pytest.mark.usefixtures("outputs")
 def test_destroy_leaves_nothing(terraform: Terraform, settings: list[str], address: str) -> None:
-    destroyed = terraform("destroy", "-auto-approve", *settings)
+    destroyed = terraform("destroy", "-auto-approve", AT_ONCE, *settings)
     assert destroyed.returncode == 0, destroyed.stderr
     assert list_resources(address) == []
 
