@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_PORT = 4566
-# The sample file server's port comes after it.
-HIGHEST_PORT = 65_534
+# The sample file server's port and ClickHouse's come after it.
+HIGHEST_PORT = 65_533
 
 
 class StackError(Exception):
@@ -15,7 +15,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """Folders below `local` (`.local` of the checkout) and the ports on loopback: the emulator's, and the next one."""
+    """Folders below `local` (`.local` of the checkout) and the ports on loopback: the emulator's, and the next two."""
 
     local: Path
     venv: Path
@@ -61,6 +61,41 @@ class Places:
     def samples_run_file(self) -> Path:
         """Return the file that says which process the sample file server is."""
         return self.local / "run" / "sample-files.json"
+
+    @property
+    def clickhouse_port(self) -> int:
+        """Return ClickHouse's port."""
+        return self.port + 2
+
+    @property
+    def clickhouse_address(self) -> str:
+        """Return ClickHouse's base URL."""
+        return f"http://127.0.0.1:{self.clickhouse_port}"
+
+    @property
+    def clickhouse_venv(self) -> Path:
+        """Return ClickHouse's virtual environment."""
+        return self.local / "clickhouse-venv"
+
+    @property
+    def clickhouse_requirements(self) -> Path:
+        """Return the file that says what is in it."""
+        return self.requirements.with_name("requirements-clickhouse.txt")
+
+    @property
+    def clickhouse_data(self) -> Path:
+        """Return the folder of ClickHouse's tables."""
+        return self.data / "clickhouse"
+
+    @property
+    def clickhouse_log(self) -> Path:
+        """Return ClickHouse's log file."""
+        return self.local / "logs" / "clickhouse.log"
+
+    @property
+    def clickhouse_run_file(self) -> Path:
+        """Return the file that says which process ClickHouse is."""
+        return self.local / "run" / "clickhouse.json"
 
     @property
     def temporary(self) -> Path:

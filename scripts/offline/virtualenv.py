@@ -1,4 +1,4 @@
-"""The emulator's virtual environment."""
+"""The virtual environments of the emulator and of ClickHouse."""
 
 import hashlib
 import subprocess
@@ -22,24 +22,34 @@ def check_python(version: tuple[int, int]) -> None:
 
 
 def ensure_venv(places: Places) -> Path:
-    """Make the virtual environment unless it is there with today's requirements; returns its interpreter.
+    """Make the emulator's virtual environment unless it is there with today's requirements; returns its interpreter.
 
     Functions run with this interpreter whatever runtime they declare, so it is the one that runs this code:
     the one that native wheels were chosen for. Raises StackError when it cannot be made.
     """
+    return _ensure(places.venv, places.requirements, "the emulator")
+
+
+def ensure_clickhouse_venv(places: Places) -> Path:
+    """Make ClickHouse's virtual environment as `ensure_venv` does the emulator's; raises StackError, too."""
+    # Without what the engine's data frames would need: hundreds of megabytes that are not used here.
+    return _ensure(places.clickhouse_venv, places.clickhouse_requirements, "ClickHouse (180 MB)", "--no-deps")
+
+
+def _ensure(venv: Path, requirements: Path, what: str, *options: str) -> Path:
     check_python((sys.version_info.major, sys.version_info.minor))
-    python = places.venv / "bin" / "python"
-    stamp = places.venv / "installed"
-    content = places.requirements.read_bytes() + sys.version.encode()
+    python = venv / "bin" / "python"
+    stamp = venv / "installed"
+    content = requirements.read_bytes() + sys.version.encode()
     wanted = hashlib.sha256(content).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted and python.exists():
         return python
-    print("  installing the emulator ...", flush=True)
-    if places.venv.is_symlink():
-        places.venv.unlink()  # or clearing it would clear somebody else's folder
-    _run([sys.executable, "-m", "venv", "--clear", str(places.venv)], "cannot make a virtual environment")
-    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input"]
-    _run([*pip, "-r", str(places.requirements)], "cannot install the emulator")
+    print(f"  installing {what} ...", flush=True)
+    if venv.is_symlink():
+        venv.unlink()  # or clearing it would clear somebody else's folder
+    _run([sys.executable, "-m", "venv", "--clear", str(venv)], "cannot make a virtual environment")
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", *options]
+    _run([*pip, "-r", str(requirements)], f"cannot install {what}")
     stamp.write_text(wanted)
     return python
 

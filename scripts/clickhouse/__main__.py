@@ -1,0 +1,72 @@
+"""Runs the server: `python -m clickhouse --port 4568 --data DIR`, in the folder scripts/."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from clickhouse.asked import Credentials
+from clickhouse.engine import Engine
+from clickhouse.faults import FaultBook
+from clickhouse.server import ClickHouseServer
+
+_DRAIN_SECONDS = 10.0
+
+
+def main() -> int:
+    """Serve until asked to end; returns the exit status."""
+    chosen = _read_arguments()
+    chosen.data.mkdir(parents=True, exist_ok=True)
+    try:
+        engine = Engine(chosen.data)
+    except (RuntimeError, ImportError) as error:
+        print(f"clickhouse: cannot open {chosen.data}: {error}", file=sys.stderr)
+        return 1
+    expected = Credentials(chosen.user, os.environ.get("CLICKHOUSE_PASSWORD", ""))
+    try:
+        server = ClickHouseServer(chosen.host, chosen.port, engine, expected, FaultBook() if chosen.faults else None)
+    except OSError as error:
+        print(f"clickhouse: cannot listen on {chosen.host}:{chosen.port}: {error}", file=sys.stderr)
+        engine.close()
+        return 1
+    signal.signal(signal.SIGTERM, _end)
+    print(f"clickhouse: {server.address}, ClickHouse {engine.version}", flush=True)
+    return _serve(server, engine)
+
+
+def _read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="clickhouse",
+        description="Serve ClickHouse's HTTP interface. The user's password is $CLICKHOUSE_PASSWORD, none by default.",
+    )
+    parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data, this server's alone")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--user", default="default", help="the one user (default)")
+    parser.add_argument("--faults", action="store_true", help="let tests order faults at /faults")
+    return parser.parse_args()
+
+
+def _serve(server: ClickHouseServer, engine: Engine) -> int:
+    try:
+        server.serve_forever()
+    except (KeyboardInterrupt, SystemExit):
+        pass
+    finally:
+        server.server_close()
+    drained = server.drain(_DRAIN_SECONDS)
+    if drained:
+        engine.close()
+    # Threads that wait for their clients, or a query that does not end, are no reason to stay.
+    sys.stdout.flush()
+    os._exit(0 if drained else 1)
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

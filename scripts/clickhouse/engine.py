@@ -1,0 +1,152 @@
+"""The engine in this process, and queries to it."""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from clickhouse.errors import make_error, read_error
+from clickhouse.statement import Insert
+
+_GLOB = frozenset("*?{}'\\")
+
+
+class _Result(Protocol):
+    def bytes(self) -> bytes: ...
+    def rows_read(self) -> int: ...
+    def bytes_read(self) -> int: ...
+    def rows_written(self) -> int: ...
+    def bytes_written(self) -> int: ...
+    def elapsed(self) -> float: ...
+
+
+class _Connection(Protocol):
+    def query(self, query: str, format: str, *, params: Mapping[str, str]) -> _Result: ...  # noqa: A002 - chDB's name
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which a query runs; `settings` are applied in order, `read_only` after them."""
+
+    database: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query returned; `summary` is the JSON of the header X-ClickHouse-Summary."""
+
+    content: bytes
+    summary: str
+
+
+class Engine:
+    """One engine over one folder, which no other process may use at the same time.
+
+    Each query has a connection of its own, hence a session of its own: settings and the current database end
+    with it. Connections are cheap (below a millisecond) and work in parallel.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the data in `folder`; raises RuntimeError if another process has it, ImportError without chDB."""
+        if _GLOB & set(str(folder.resolve())):
+            raise RuntimeError(f"the data folder's name has one of {' '.join(sorted(_GLOB))}: {folder}")
+        # The real server's image runs in UTC; here the time zone would be the machine's.
+        os.environ["TZ"] = "UTC"
+        import_module("chdb")
+        self._module: Any = import_module("chdb._chdb")
+        self._path = str(folder.resolve() / "engine")
+        self._spool = folder.resolve() / "spool"
+        shutil.rmtree(self._spool, ignore_errors=True)  # bodies that a killed server was receiving
+        self._spool.mkdir(parents=True)
+        # Keeps the engine up while no query runs.
+        self._anchor: _Connection = self._module.connect(self._path)
+        self.version = self._anchor.query("SELECT version()", "TSVRaw", params={}).bytes().decode().strip()
+
+    def close(self) -> None:
+        """End the engine; queries must have ended before."""
+        self._anchor.close()
+
+    @contextmanager
+    def _connect(self, conditions: Conditions) -> Iterator[_Connection]:
+        connection: _Connection = self._module.connect(self._path)
+        try:
+            for statement in _prepare(conditions):
+                connection.query(statement, "Null", params={})
+            yield connection
+        except RuntimeError as error:
+            raise read_error(str(error)) from error
+        finally:
+            connection.close()
+
+    def run(self, query: str, output_format: str, conditions: Conditions) -> Answer:
+        """Run a statement; raises ClickHouseError."""
+        with self._connect(conditions) as connection:
+            result = connection.query(query, output_format, params=conditions.parameters)
+            return Answer(result.bytes(), _summarise(result))
+
+    @contextmanager
+    def make_spool_file(self) -> Iterator[Path]:
+        """Give the name of a file for data to insert; it is deleted when the block ends."""
+        path = self._spool / uuid.uuid4().hex
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def insert(self, statement: Insert, data: Path, compression: str, conditions: Conditions) -> Answer:
+        """Insert a file's rows; `compression` is ClickHouse's name of it, or `none`. Raises ClickHouseError."""
+        head, settings = _decode(statement.target), _decode(statement.settings)
+        source = f"FROM INFILE '{data}' COMPRESSION '{compression}'"
+        return self.run(f"{head} {source} {settings} FORMAT {statement.format}", "Null", conditions)
+
+    def decompress(self, data: Path, compression: str) -> bytes:
+        """Return what a compressed file holds; raises ClickHouseError."""
+        query = f"SELECT * FROM file('{data}', 'RawBLOB', 'content String', '{compression}')"  # noqa: S608 - ours
+        return self.run(query, "RawBLOB", Conditions()).content
+
+
+def _decode(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise make_error(62, "SYNTAX_ERROR", "The query is not UTF-8") from error
+
+
+def _prepare(conditions: Conditions) -> Iterator[str]:
+    """Give the statements that set a session up."""
+    if conditions.database:
+        yield f"USE {_quote(conditions.database, '`')}"
+    for name, value in conditions.settings.items():
+        if not name.isidentifier():
+            raise make_error(115, "UNKNOWN_SETTING", f"Unknown setting '{name}'.")
+        yield f"SET {name} = {_quote(value)}"
+    if conditions.read_only and "readonly" not in conditions.settings:
+        yield "SET readonly = 2"
+
+
+def _quote(text: str, mark: str = "'") -> str:
+    return mark + text.replace("\\", "\\\\").replace(mark, "\\" + mark) + mark
+
+
+def _summarise(result: _Result) -> str:
+    numbers = {
+        "read_rows": result.rows_read(),
+        "read_bytes": result.bytes_read(),
+        "written_rows": result.rows_written(),
+        "written_bytes": result.bytes_written(),
+        "total_rows_to_read": "0",
+        "result_rows": result.rows_written() or result.rows_read(),
+        "result_bytes": result.bytes_written() or result.bytes_read(),
+        "elapsed_ns": round(result.elapsed() * 1e9),
+    }
+    return json.dumps({name: str(number) for name, number in numbers.items()}, separators=(",", ":"))

@@ -1,0 +1,128 @@
+"""Faults that a test orders: what a client sees when a server or the way to it fails.
+
+PUT /faults with a JSON object orders one, GET /faults tells what is left and what happened, DELETE forgets all.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+from clickhouse.engine import Answer
+
+KINDS = {
+    "delay": "waits `seconds` before the query runs",
+    "delay_after": "waits `seconds` before the answer is sent; the query has run",
+    "drop": "resets the connection, the query does not run",
+    "drop_after": "resets the connection, the query has run",
+    "answer": "answers `status` (and `code`), the query does not run",
+    "answer_after": "answers `status` (and `code`), the query has run",
+    "cut": "sends the first half of the answer's body and resets the connection",
+}
+
+
+class Dropped(ConnectionError):  # noqa: N818 - an end that a test ordered
+    """The connection is to be reset."""
+
+
+class Injected(Exception):  # noqa: N818 - an answer, not an error
+    """An answer that a test ordered: HTTP status, ClickHouse's code or 0, body."""
+
+    def __init__(self, fault: "Fault") -> None:
+        super().__init__(fault.kind)
+        self.status = HTTPStatus(fault.status)
+        self.code = fault.code
+        name = {252: "TOO_MANY_PARTS", 202: "TOO_MANY_SIMULTANEOUS_QUERIES", 241: "MEMORY_LIMIT_EXCEEDED"}
+        exception = f"Code: {self.code}. DB::Exception: As ordered. ({name.get(self.code, 'ORDERED')})\n"
+        self.text = exception if self.code else f"{self.status.phrase}\n"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: what happens, to how many queries (`times`) that `match` finds, after `skip` others of them."""
+
+    kind: str
+    times: int = 1
+    skip: int = 0
+    match: str = r"^\s*INSERT"
+    seconds: float = 0.0
+    status: int = 503
+    code: int = 0
+
+    def run(self, action: Callable[[], Answer]) -> Answer:
+        """Run a query under this fault; raises Dropped or Injected besides what the query raises."""
+        if self.kind == "delay":
+            time.sleep(self.seconds)
+        self._interrupt("drop", "answer")
+        answer = action()
+        if self.kind == "delay_after":
+            time.sleep(self.seconds)
+        self._interrupt("drop_after", "answer_after")
+        return answer
+
+    def _interrupt(self, drop: str, injected: str) -> None:
+        if self.kind == drop:
+            raise Dropped(self.kind)
+        if self.kind == injected:
+            raise Injected(self)
+
+
+NO_FAULT = Fault("none")
+
+
+def read_fault(body: bytes) -> Fault:
+    """Return the fault that a JSON object describes; raises ValueError with what is wrong."""
+    given: Any = json.loads(body)
+    if not isinstance(given, dict) or given.get("kind") not in KINDS:
+        raise ValueError(f"expected an object with `kind`, one of {', '.join(KINDS)}")
+    unknown = given.keys() - Fault.__dataclass_fields__.keys()
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    fault = Fault(**given)
+    re.compile(fault.match)
+    HTTPStatus(fault.status)
+    return fault
+
+
+@dataclass
+class FaultBook:
+    """The faults that are ordered, and how often each kind has happened; safe for threads."""
+
+    _faults: list[Fault] = field(default_factory=list)
+    _happened: dict[str, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, fault: Fault) -> None:
+        """Order a fault, behind those there are."""
+        with self._lock:
+            self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._faults.clear()
+            self._happened.clear()
+
+    def take(self, query: bytes) -> Fault:
+        """Return the fault that is due for a query: the first that matches it."""
+        text = query[:10_000].decode(errors="replace")
+        with self._lock:
+            for place, fault in enumerate(self._faults):
+                if not fault.times or not re.search(fault.match, text, re.IGNORECASE):
+                    continue
+                if fault.skip:
+                    self._faults[place] = replace(fault, skip=fault.skip - 1)
+                    continue
+                self._faults[place] = replace(fault, times=fault.times - 1)
+                self._happened[fault.kind] = self._happened.get(fault.kind, 0) + 1
+                return fault
+        return NO_FAULT
+
+    def describe(self) -> str:
+        """Return the JSON that GET /faults answers."""
+        with self._lock:
+            return json.dumps({"left": [asdict(fault) for fault in self._faults], "happened": self._happened})

@@ -1,0 +1,95 @@
+"""One query: from a request's address and body to the engine."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from clickhouse.asked import Asked
+from clickhouse.bodies import BLOCK_BYTES
+from clickhouse.engine import Answer, Engine
+from clickhouse.errors import make_error
+from clickhouse.statement import Insert, parse, selects_from_input
+
+type Runner = Callable[[bytes, Callable[[], Answer]], Answer]
+"""Runs a query, whose text it is told, as it sees fit."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer and its format."""
+
+    answer: Answer
+    format: str
+
+
+def answer_query(engine: Engine, asked: Asked, blocks: Iterator[bytes], compression: str, run: Runner) -> Reply:
+    """Read a request's body and run the query that address and body make together. Raises ClickHouseError.
+
+    The data of an INSERT goes to a file first, however long it is: a body that ends early inserts nothing, and
+    the engine reads formats that need it (Parquet) without holding all of it.
+    """
+    statement = parse(asked.query)
+    if isinstance(statement, Insert) and asked.query and not statement.data:
+        return _insert(engine, asked, statement, blocks, compression, run)
+    if compression != "none":
+        blocks = iter([_decompress(engine, blocks, compression)])
+    head = _gather(blocks)
+    if asked.query:
+        head = asked.query + (b"\n" + head if head else b"")
+    statement = parse(head)
+    if isinstance(statement, Insert) and not (statement.format == "Values" and _is_small_text(head)):
+        return _insert(engine, asked, statement, chain([statement.data], blocks), "none", run)
+    return _run_text(
+        engine, asked, head + b"".join(blocks), "" if isinstance(statement, Insert) else statement.format, run
+    )
+
+
+def _insert(
+    engine: Engine, asked: Asked, statement: Insert, blocks: Iterable[bytes], compression: str, run: Runner
+) -> Reply:
+    with engine.make_spool_file() as path:
+        with path.open("wb") as file:
+            file.writelines(blocks)
+        answer = run(statement.target, lambda: engine.insert(statement, path, compression, asked.conditions))
+    return Reply(answer, "")
+
+
+def _run_text(engine: Engine, asked: Asked, query: bytes, output_format: str, run: Runner) -> Reply:
+    try:
+        text = query.decode()
+    except UnicodeDecodeError as error:
+        raise make_error(62, "SYNTAX_ERROR", "The query is not UTF-8") from error
+    if not text.strip():
+        raise make_error(62, "SYNTAX_ERROR", "Empty query")
+    if text.lstrip()[:6].upper() == "INSERT" and selects_from_input(query):
+        raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse does not know INSERT ... SELECT FROM input()")
+    answer = run(query, lambda: engine.run(text, asked.default_format, asked.conditions))
+    return Reply(answer, output_format or asked.default_format)
+
+
+def _decompress(engine: Engine, blocks: Iterable[bytes], compression: str) -> bytes:
+    with engine.make_spool_file() as path:
+        with path.open("wb") as file:
+            file.writelines(blocks)
+        return engine.decompress(path, compression) if path.stat().st_size else b""
+
+
+def _gather(blocks: Iterator[bytes]) -> bytes:
+    """Return the beginning of a body, enough for any statement before its data."""
+    parts, size = [], 0
+    for block in blocks:
+        parts.append(block)
+        size += len(block)
+        if size >= BLOCK_BYTES:
+            break
+    return b"".join(parts)
+
+
+def _is_small_text(head: bytes) -> bool:
+    if len(head) >= BLOCK_BYTES:
+        return False
+    try:
+        head.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,128 @@
+"""As much of SQL as it takes to tell an INSERT from the data that follows it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from clickhouse.errors import make_error
+
+_TOKEN = re.compile(
+    rb"""
+    (?P<space> \s+ | --[^\n]*(?:\n|\Z) | \#[ !][^\n]*(?:\n|\Z) | /\*.*?\*/ )
+    | (?P<quoted> '(?:[^'\\]|\\.|'')*' | `(?:[^`\\]|\\.|``)*` | "(?:[^"\\]|\\.|"")*" )
+    | (?P<word> [A-Za-z_][A-Za-z0-9_]* )
+    | (?P<sign> . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_LINE_END = re.compile(rb"[ \t\f]*\r?\n?")
+
+
+@dataclass(frozen=True)
+class Insert:
+    """An INSERT whose data is to follow in `format`.
+
+    `target` is the statement up to where the data's source would be named, `settings` its SETTINGS clause.
+    """
+
+    target: bytes
+    settings: bytes
+    format: str
+    data: bytes
+    """What already follows the statement, without the line end after it."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """Any other statement; `format` is what it asks for its answer, empty if it does not."""
+
+    format: str
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: bytes
+    start: int
+    end: int
+
+    def is_word(self, *words: bytes) -> bool:
+        return self.kind == "word" and self.text.upper() in words
+
+
+def _read_tokens(query: bytes) -> Iterator[_Token]:
+    """Give the tokens outside of parentheses, without spaces and comments."""
+    depth = 0
+    for match in _TOKEN.finditer(query):
+        kind = match.lastgroup or ""
+        if kind == "space":
+            continue
+        token = _Token(kind, match.group(), match.start(), match.end())
+        if token.text == b")":
+            depth -= 1
+        elif depth == 0:
+            yield token
+        if token.text == b"(":
+            depth += 1
+
+
+def parse(query: bytes) -> Insert | Other:
+    """Tell what a query is. Raises ClickHouseError for several statements at once."""
+    tokens = _read_tokens(query)
+    first = next(tokens, None)
+    if first is not None and first.is_word(b"INSERT"):
+        found = _find_data(query, tokens)
+        if found is not None:
+            return found
+    return Other(_find_format(query))
+
+
+def _find_data(query: bytes, tokens: Iterator[_Token]) -> Insert | None:
+    """Return an INSERT that takes data, None for one that selects it."""
+    settings: int | None = None
+    before = b""
+    for token in tokens:
+        is_name = before in {b"INTO", b"TABLE", b"."}
+        before = token.text.upper()
+        if is_name and before not in {b"TABLE", b"FUNCTION"}:
+            continue
+        if token.is_word(b"SELECT", b"WITH", b"INFILE") or token.text == b";":
+            return None
+        if token.is_word(b"SETTINGS"):
+            settings = token.start
+        elif token.is_word(b"VALUES"):
+            return _make_insert(query, settings, token.start, "Values", token.end)
+        elif token.is_word(b"FORMAT"):
+            name = next(tokens, None)
+            if name is None or name.kind != "word":
+                return None
+            if name.is_word(b"VALUES"):
+                return _make_insert(query, settings, token.start, "Values", name.end)
+            return _make_insert(query, settings, token.start, name.text.decode(), name.end)
+    # Neither VALUES nor FORMAT: ClickHouse then takes what follows for values.
+    return _make_insert(query, settings, len(query), "Values", len(query))
+
+
+def _make_insert(query: bytes, settings: int | None, stop: int, name: str, data: int) -> Insert:
+    end = stop if settings is None else settings
+    line_end = _LINE_END.match(query, data)
+    start = line_end.end() if line_end else data
+    return Insert(query[:end].rstrip(), query[end:stop].rstrip(), name, query[start:])
+
+
+def _find_format(query: bytes) -> str:
+    """Return the format that a statement ends with. Raises ClickHouseError for several statements."""
+    found, before, ended = "", None, False
+    for token in _read_tokens(query):
+        if ended and token.text != b";":
+            raise make_error(62, "SYNTAX_ERROR", "Multi-statements are not allowed")
+        ended = token.text == b";"
+        if before is not None and before.is_word(b"FORMAT") and token.kind == "word":
+            found = token.text.decode()
+        before = token
+    return found
+
+
+def selects_from_input(query: bytes) -> bool:
+    """Tell whether an INSERT selects from the data that is sent with it."""
+    return re.search(rb"\binput\s*\(", query, re.IGNORECASE) is not None

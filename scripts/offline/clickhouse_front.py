@@ -1,0 +1,83 @@
+"""Starting, finding and stopping ClickHouse: chDB behind ClickHouse's HTTP interface."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from offline.places import Places, StackError
+from offline.processes import identify, stop_group
+from offline.servers import answers, check_port_free, launch
+from offline.virtualenv import ensure_clickhouse_venv
+
+HEALTH_PATH = "/ping"
+# Queries that run have ten seconds to end, and the engine a few to close its tables.
+STOP_SECONDS = 20.0
+SCRIPTS = Path(__file__).resolve().parents[1]
+# It needs nothing of the user's environment; PYTHONPATH above all must not lead it elsewhere.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A ClickHouse of this checkout that runs."""
+
+    pid: int
+    identity: str
+    port: int
+
+
+def find_python(places: Places) -> Path | None:
+    """Return the interpreter that has the engine, installing it first; None, and a line why, where that fails."""
+    try:
+        return ensure_clickhouse_venv(places)
+    except StackError as error:
+        print(f"offline stack: no ClickHouse here, going on without it (the xAPI ETL needs one): {error}")
+        return None
+
+
+def find_running(places: Places) -> Running | None:
+    """Return the server that this checkout started, if it still runs."""
+    try:
+        running = Running(**json.loads(places.clickhouse_run_file.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return running if identify(running.pid) == running.identity else None
+
+
+def is_healthy(places: Places) -> bool:
+    """Tell whether the server answers."""
+    return answers(places.clickhouse_port, HEALTH_PATH)
+
+
+def ensure_running(places: Places, python: Path, environment: Mapping[str, str] = os.environ) -> bool:
+    """Start the server unless it runs and answers; tell whether it had to be started. Raises StackError."""
+    running = find_running(places)
+    if running and running.port == places.clickhouse_port and is_healthy(places):
+        return False
+    stop(places)
+    check_port_free(places.clickhouse_port)
+    port, data = str(places.clickhouse_port), str(places.clickhouse_data)
+    pid = launch(
+        "ClickHouse",
+        [str(python), "-m", "clickhouse", "--port", port, "--data", data],
+        places.clickhouse_port,
+        HEALTH_PATH,
+        environment={name: environment[name] for name in INHERITED if name in environment},
+        folder=SCRIPTS,
+        log=places.clickhouse_log,
+    )
+    # Only now: an interpreter may replace itself while it starts (macOS's does) and change its command.
+    started = Running(pid, identify(pid) or "", places.clickhouse_port)
+    places.clickhouse_run_file.parent.mkdir(parents=True, exist_ok=True)
+    places.clickhouse_run_file.write_text(json.dumps(asdict(started)))
+    return True
+
+
+def stop(places: Places) -> bool:
+    """Stop the server; tell whether it ran."""
+    running = find_running(places)
+    stopped = running is not None and stop_group(running.pid, running.identity, grace_seconds=STOP_SECONDS)
+    places.clickhouse_run_file.unlink(missing_ok=True)
+    return stopped
