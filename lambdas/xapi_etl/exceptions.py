@@ -1,0 +1,41 @@
+"""What can go wrong, by what has to happen next."""
+
+
+class XapiEtlError(Exception):
+    """Base of every error raised by this package."""
+
+
+class MessageRejectedError(XapiEtlError):
+    """The SQS message names no objects; it is left to end in the dead-letter queue."""
+
+
+class MessageReturnedError(XapiEtlError):
+    """The message has to come back."""
+
+
+class MappingError(XapiEtlError):
+    """The column mapping cannot be read or makes no sense."""
+
+
+class SourceError(XapiEtlError):
+    """One object cannot be loaded; its neighbours can."""
+
+
+class OutOfTimeError(SourceError):
+    """The function's time limit is too near to go on."""
+
+
+class LineError(XapiEtlError):
+    """One line is not a row; the message says why and holds nothing of the line."""
+
+
+class InsertError(XapiEtlError):
+    """ClickHouse has not taken a request; ``code`` is its exception code, where it gave one."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RetryableInsertError(InsertError):
+    """The same, in a way that may pass; the request may have been carried out all the same."""
