@@ -42,7 +42,7 @@ class Settings:
             log_level=_read_log_level(env),
             max_bundle_input=env.integer("MAX_BUNDLE_INPUT_MB", 100, 1, 1_000_000) * MIB,
             gzip_level=env.integer("GZIP_LEVEL", 1, 0, 3),
-            read_concurrency=env.integer("READ_CONCURRENCY", 16, 1, 256),
+            read_concurrency=env.integer("READ_CONCURRENCY", 32, 1, 256),
             read_ahead_bytes=env.integer("READ_AHEAD_MB", 32, 1, 8192) * MIB,
             stop_before_seconds=env.integer("STOP_BEFORE_SECONDS", 30, 0, 900),
             claim_grace_seconds=env.integer("CLAIM_GRACE_SECONDS", 30, 0, 900),
