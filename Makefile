@@ -28,7 +28,7 @@ LOCAL := $(CURDIR)/.local
 BENCH := $(LOCAL)/bench-venv
 LOG := $(LOCAL)/logs/make.log
 QUIETLY = $(VENV_PYTHON) scripts/run_quietly.py $(LOG)
-COMPOSE = env SAMPLE_FILES_PORT=$$(($(SLUICE_PORT_BASE) + 1)) docker compose --project-name sluice-$(SLUICE_PORT_BASE) --file docker-compose.localstack.yml
+COMPOSE = env SAMPLE_FILES_PORT=$$(($(SLUICE_PORT_BASE) + 1)) CLICKHOUSE_PORT=$$(($(SLUICE_PORT_BASE) + 2)) docker compose --project-name sluice-$(SLUICE_PORT_BASE) --file docker-compose.localstack.yml
 
 # The offline stack has a copy of infra/ and a state of its own: a backend that is switched on in
 # infra/backend.tf is for AWS.
@@ -39,6 +39,8 @@ LOCAL_ZIPS := $(LOCAL)/build
 LOCAL_TF = TF_DATA_DIR=$(LOCAL)/terraform/data $(TF) -chdir=$(LOCAL_INFRA)
 LOCAL_VARS = -var-file=envs/$(LOCAL_ENV).tfvars -var=aws_endpoint_url=http://127.0.0.1:$(SLUICE_PORT_BASE) \
 	-var=lambda_zip_dir=$(LOCAL_ZIPS)/lambdas -var=layer_zip_dir=$(LOCAL_ZIPS)/layers
+# Most of an apply is the provider's waiting, up to 55 s for a bucket's lifecycle rules: let all wait at once.
+LOCAL_WAITING = -parallelism=40
 # MiniStack runs functions with its own interpreter on this machine; a container runs them as Lambda does.
 LOCAL_WHEELS = $(if $(filter compose,$(STACK)),--architecture $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64),--native)
 
@@ -134,7 +136,7 @@ deploy-local: check-tools $(INSTALLED) ## Build and apply the Terraform to the o
 	@rm -rf $(LOCAL_INFRA) && mkdir -p $(LOCAL_INFRA) && cp -R infra/. $(LOCAL_INFRA) && rm -rf $(LOCAL_INFRA)/backend.tf \
 		$(LOCAL_INFRA)/*_override.tf $(LOCAL_INFRA)/.terraform $(LOCAL_INFRA)/terraform.tfstate*
 	@$(QUIETLY) "preparing Terraform" env $(LOCAL_TF) init -input=false -no-color
-	@$(QUIETLY) "applying the Terraform" env $(LOCAL_TF) apply -input=false -no-color -auto-approve -compact-warnings \
+	@$(QUIETLY) "applying the Terraform" env $(LOCAL_TF) apply -input=false -no-color -auto-approve -compact-warnings $(LOCAL_WAITING) \
 		-state=$(LOCAL_STATE) $(LOCAL_VARS)
 	@$(LOCAL_TF) output -json -state=$(LOCAL_STATE) | $(VENV_PYTHON) scripts/write_outputs.py .local
 
@@ -144,7 +146,7 @@ plan-local: ## Show what deploy-local would change; exit status 2 if anything
 
 .PHONY: destroy-local
 destroy-local: ## Destroy what deploy-local made
-	@$(QUIETLY) "destroying" env $(LOCAL_TF) destroy -input=false -no-color -auto-approve -state=$(LOCAL_STATE) $(LOCAL_VARS)
+	@$(QUIETLY) "destroying" env $(LOCAL_TF) destroy -input=false -no-color -auto-approve $(LOCAL_WAITING) -state=$(LOCAL_STATE) $(LOCAL_VARS)
 
 .PHONY: test-flow
 test-flow: ## Create a ZIP job and check its archive (PREFIX=)

@@ -32,14 +32,14 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Response:
         hop = Hop.from_event(event, context.aws_request_id)
         return asyncio.run(_answer(settings, hop, context))
     except SettingsError as error:
-        return _refuse("lambda_fatal", HTTPStatus.INTERNAL_SERVER_ERROR, error)
+        return _refuse(context, "lambda_fatal", HTTPStatus.INTERNAL_SERVER_ERROR, error)
     except ParametersError as error:
-        return _refuse("parameters_load_error", HTTPStatus.INTERNAL_SERVER_ERROR, error)
+        return _refuse(context, "parameters_load_error", HTTPStatus.INTERNAL_SERVER_ERROR, error)
     except ContinuationError as error:
-        return _refuse("lambda_fatal", HTTPStatus.BAD_REQUEST, error)
+        return _refuse(context, "lambda_fatal", HTTPStatus.BAD_REQUEST, error)
     except Exception:
         logger.exception("lambda_fatal")
-        emit_metrics([], run_failed=True)
+        emit_metrics(context.function_name, [], run_failed=True)
         raise
 
 
@@ -52,7 +52,7 @@ async def _answer(settings: Settings, hop: Hop, context: LambdaContext) -> Respo
         s3.close()
 
 
-def _refuse(event: str, status: HTTPStatus, error: Exception) -> Response:
+def _refuse(context: LambdaContext, event: str, status: HTTPStatus, error: Exception) -> Response:
     logger.error(event, extra={"error": str(error)})
-    emit_metrics([], run_failed=True)
+    emit_metrics(context.function_name, [], run_failed=True)
     return respond(status, {"message": str(error)})

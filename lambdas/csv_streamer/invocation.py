@@ -188,6 +188,6 @@ class Invocation:
         requests = self._s3.counter.as_dict()
         self._logger.info("s3_request_counters", extra=requests)
         status, body = summarise(results, clock.now - clock.started, requests)
-        emit_metrics(results)
+        emit_metrics(self._context.function_name, results)
         self._logger.info("lambda_complete", extra={"status": int(status), **body["summary"]})
         return respond(status, body)

@@ -160,7 +160,7 @@ module "alarms" {
       description = "${local.function_name} could not stream a file: the query failures-by-url says which and why."
       namespace   = "Sluice"
       metric_name = "FilesFailed"
-      dimensions  = { service = "csv_streamer" }
+      dimensions  = { service = "csv_streamer", function_name = local.function_name }
       statistic   = "Sum"
       threshold   = 0
     }
@@ -169,7 +169,7 @@ module "alarms" {
       description = "${local.function_name} could not begin: the query failed-runs says why."
       namespace   = "Sluice"
       metric_name = "RunsFailed"
-      dimensions  = { service = "csv_streamer" }
+      dimensions  = { service = "csv_streamer", function_name = local.function_name }
       statistic   = "Sum"
       threshold   = 0
     }

@@ -71,11 +71,11 @@ def read_metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def test_metrics_are_in_embedded_format(capsys: pytest.CaptureFixture[str]) -> None:
-    emit_metrics([result("success"), result("success"), result("failed", 0), result("deferred", 7)])
+    emit_metrics("streamer", [result("success"), result("success"), result("failed", 0), result("deferred", 7)])
     metrics = read_metrics(capsys)
     [directive] = metrics["_aws"]["CloudWatchMetrics"]
-    assert (directive["Namespace"], directive["Dimensions"]) == ("Sluice", [["service"]])
-    assert metrics["service"] == "csv_streamer"
+    assert (directive["Namespace"], directive["Dimensions"]) == ("Sluice", [["function_name", "service"]])
+    assert (metrics["service"], metrics["function_name"]) == ("csv_streamer", "streamer")
     values = {item["Name"]: metrics[item["Name"]] for item in directive["Metrics"]}
     assert values == {
         "FilesSucceeded": [2],
@@ -88,12 +88,12 @@ def test_metrics_are_in_embedded_format(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_metrics_tell_of_a_run_that_failed_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    emit_metrics([], run_failed=True)
+    emit_metrics("streamer", [], run_failed=True)
     metrics = read_metrics(capsys)
     assert (metrics["RunsFailed"], metrics["FilesFailed"]) == ([1], [0])
 
 
 def test_metrics_of_two_runs_do_not_add_up(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
-        emit_metrics([result("failed", 0)])
+        emit_metrics("streamer", [result("failed", 0)])
         assert read_metrics(capsys)["FilesFailed"] == [1]
