@@ -66,7 +66,7 @@ class Part:
     size: int
     etag: str
     crc32: str
-    """Base64, as S3 gives it."""
+    """Base64, as S3 takes it."""
 
 
 @dataclass(slots=True)

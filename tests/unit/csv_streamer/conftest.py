@@ -146,6 +146,12 @@ def upload_part(backend: S3Backend, bucket_name: str, multipart_id: str, part_id
     return uploads[multipart_id].set_part(part_id, value)
 
 
+def copy_body(request: AWSPreparedRequest, **_: object) -> None:
+    """moto takes a body of bytes or a file, S3 and its emulators a bytearray too."""
+    if isinstance(request.body, bytearray):
+        request.body = bytes(request.body)
+
+
 @pytest.fixture
 def streamer(
     monkeypatch: pytest.MonkeyPatch, sample_server: str, capsys: pytest.CaptureFixture[str]
@@ -167,6 +173,7 @@ def streamer(
     monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", 16 * KIB)
     monkeypatch.setattr(clients, "_session", lambda: SESSION)
     monkeypatch.setattr(moto.s3.models.S3Backend, "upload_part", upload_part)
+    EMITTER.register_first("before-send.s3", copy_body)
     with mock_aws():
         for cached in (clients.s3_client, clients.lambda_client, clients.secrets_client):
             cached.cache_clear()
@@ -175,3 +182,4 @@ def streamer(
         streamer = Streamer(sample_server, monkeypatch.setenv, lambda: log.getvalue() + capsys.readouterr().out)
         yield streamer
         streamer.allow()
+    EMITTER.unregister("before-send.s3", copy_body)
