@@ -1,25 +1,28 @@
 """The offline stack: `python scripts/stack.py up | down [--forget] | status`.
 
-SLUICE_PORT_BASE (default 4566) is the emulator's port on loopback, the next one the sample file server's; AUTH=true
-makes the emulator enforce IAM policies.
+SLUICE_PORT_BASE (default 4566) is the emulator's port on loopback, the next one the sample file server's, the one
+after that ClickHouse's; AUTH=true makes the emulator enforce IAM policies.
 """
 
 import argparse
 import os
 import shutil
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
-from offline import ministack, samples
+from offline import clickhouse_front, ministack, samples
 from offline.places import Places, StackError, read_places
 from offline.virtualenv import ensure_venv
 
+type _Running = ministack.Running | samples.Running | clickhouse_front.Running
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def install(places: Places) -> None:
-    """Make the emulator's virtual environment."""
+    """Make the virtual environments of the emulator and of ClickHouse."""
     ensure_venv(places)
+    clickhouse_front.find_python(places)
 
 
 def start(places: Places) -> None:
@@ -28,14 +31,17 @@ def start(places: Places) -> None:
     if running:
         ministack.check_same(running, places, os.environ)
     python = ensure_venv(places)
-    started_samples = samples.ensure_running(places, python)
-    try:
+    clickhouse_python = clickhouse_front.find_python(places)
+    with ExitStack() as started:
+        if samples.ensure_running(places, python):
+            started.callback(samples.stop, places)
+        if clickhouse_python and clickhouse_front.ensure_running(places, clickhouse_python):
+            started.callback(clickhouse_front.stop, places)
         _start_emulator(places, python, running)
-    except BaseException:
-        if started_samples:
-            samples.stop(places)
-        raise
+        started.pop_all()
     print(f"offline stack: sample files at {places.samples_address}")
+    if clickhouse_python:
+        print(f"offline stack: ClickHouse at {places.clickhouse_address}")
 
 
 def _start_emulator(places: Places, python: Path, running: ministack.Running | None) -> None:
@@ -51,7 +57,7 @@ def _start_emulator(places: Places, python: Path, running: ministack.Running | N
 
 def stop(places: Places, *, forget: bool) -> None:
     """Stop what runs; `forget` also deletes the data and what Terraform and the scripts know of it."""
-    stopped = [samples.stop(places), ministack.stop(places)]
+    stopped = [samples.stop(places), clickhouse_front.stop(places), ministack.stop(places)]
     print("offline stack: stopped" if any(stopped) else "offline stack: was not running")
     if forget:
         shutil.rmtree(places.data, ignore_errors=True)
@@ -63,10 +69,16 @@ def stop(places: Places, *, forget: bool) -> None:
 
 def show_status(places: Places) -> int:
     """Print what runs; returns 0 when all of it does and answers."""
-    servers = [
+    servers: list[tuple[str, _Running | None, int, bool]] = [
         ("offline stack", ministack.find_running(places), places.port, ministack.is_healthy(places)),
         ("sample files", samples.find_running(places), places.samples_port, samples.is_healthy(places)),
     ]
+    if clickhouse_front.is_installed(places):
+        running_clickhouse, healthy_clickhouse = (
+            clickhouse_front.find_running(places),
+            clickhouse_front.is_healthy(places),
+        )
+        servers.append(("ClickHouse", running_clickhouse, places.clickhouse_port, healthy_clickhouse))
     well = True
     for name, running, port, answers in servers:
         healthy = running is not None and running.port == port and answers
@@ -83,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     parser = argparse.ArgumentParser(description="Start, stop or show the offline stack.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("install", help="only make the emulator's virtual environment")
+    commands.add_parser("install", help="only make the servers' virtual environments")
     commands.add_parser("up", help="start it; does nothing if it runs")
     down = commands.add_parser("down", help="stop it, keeping its data")
     down.add_argument("--forget", action="store_true", help="delete its data, too")

@@ -18,6 +18,8 @@ ALIASES = {"SRC_BUCKET": "ZIP_SOURCE_BUCKET", "DST_BUCKET": "ZIP_DESTINATION_BUC
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
 _QUOTED = re.compile(r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)")\s*(?:#.*)?""")
 _DEFAULTS = {"AWS_REGION": "us-east-1"}
+# Servers of the offline stack, and how far after the emulator's port theirs are.
+_NEIGHBOURS = {"SAMPLE_FILES_URL": 1, "CLICKHOUSE_URL": 2}
 _LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
@@ -65,7 +67,7 @@ def read_settings(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment completed from the checkout's files, with what follows from it.
 
     ``API_AUTH`` is guessed from the address unless it is given; a stack on this machine gets its fixed credentials and
-    its sample file server's address, ``SAMPLE_FILES_URL``.
+    the addresses of the servers beside it, ``SAMPLE_FILES_URL`` and ``CLICKHOUSE_URL``.
     """
     files = [read_env_file(root / ".env"), read_env_file(root / ".local" / "outputs.env"), _DEFAULTS]
     settings = merge_layers([environment, *files])
@@ -75,14 +77,15 @@ def read_settings(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
     if is_loopback(endpoint):
         if not settings.get("AWS_ACCESS_KEY_ID"):
             settings.update(_LOCAL_CREDENTIALS)
-        settings["SAMPLE_FILES_URL"] = settings.get("SAMPLE_FILES_URL") or locate_sample_files(endpoint)
+        for name, offset in _NEIGHBOURS.items():
+            settings[name] = settings.get(name) or locate_neighbour(endpoint, offset)
     return settings
 
 
-def locate_sample_files(endpoint: str) -> str:
-    """Return the address of the sample file server beside an offline stack: the port after the emulator's."""
+def locate_neighbour(endpoint: str, offset: int) -> str:
+    """Return the address of a server beside an offline stack, so many ports after the emulator's."""
     parts = urlsplit(endpoint)
-    return f"{parts.scheme}://{parts.hostname}:{parts.port + 1}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}:{parts.port + offset}" if parts.port else ""
 
 
 def is_loopback(url: str) -> bool:

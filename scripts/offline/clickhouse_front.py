@@ -37,6 +37,11 @@ def find_python(places: Places) -> Path | None:
         return None
 
 
+def is_installed(places: Places) -> bool:
+    """Tell whether the engine is there, of whatever version."""
+    return (places.clickhouse_venv / "installed").is_file()
+
+
 def find_running(places: Places) -> Running | None:
     """Return the server that this checkout started, if it still runs."""
     try:

@@ -75,7 +75,7 @@ class Places:
     @property
     def clickhouse_venv(self) -> Path:
         """Return ClickHouse's virtual environment."""
-        return self.local / "clickhouse-venv"
+        return self.venv.with_name("clickhouse-venv")
 
     @property
     def clickhouse_requirements(self) -> Path:

@@ -17,12 +17,13 @@ import pytest
 import requests
 
 import stack
-from offline import ministack, samples
+from offline import clickhouse_front, ministack, samples
 from offline.places import Places, StackError
 from offline.processes import identify
 from offline.servers import START_SECONDS
 from offline.virtualenv import ensure_venv
 from sample_files import expected_body
+from tests.clickhouse_server import query
 
 ROOT = Path(__file__).parents[3]
 HANDLER = "import os\ndef handler(event, context):\n    return {'pid': os.getpid(), 'seen': dict(os.environ)}\n"
@@ -32,15 +33,16 @@ ROLE = "arn:aws:iam::000000000000:role/any"
 
 
 def find_free_ports() -> int:
-    """Return a port that is free with the one after it."""
+    """Return a port that is free with the two after it."""
     for _ in range(50):
-        with socket.socket() as first, socket.socket() as second:
+        with socket.socket() as first, socket.socket() as second, socket.socket() as third:
             first.bind(("127.0.0.1", 0))
             port: int = first.getsockname()[1]
-            with suppress(OSError):
+            with suppress(OSError, OverflowError):
                 second.bind(("127.0.0.1", port + 1))
+                third.bind(("127.0.0.1", port + 2))
                 return port
-    pytest.fail("no two neighbouring ports are free")
+    pytest.fail("no three neighbouring ports are free")
 
 
 @pytest.fixture
@@ -50,6 +52,7 @@ def places(tmp_path: Path) -> Iterator[Places]:
     yield made
     ministack.stop(made)
     samples.stop(made)
+    clickhouse_front.stop(made)
 
 
 def start(places: Places) -> ministack.Running:
@@ -202,3 +205,56 @@ def test_sample_file_server_is_not_left_behind_by_an_emulator_that_cannot_start(
             stack.start(places)
     assert samples.find_running(places) is None
     assert not samples.is_healthy(places)
+    assert clickhouse_front.find_running(places) is None
+    assert not clickhouse_front.is_healthy(places)
+
+
+def test_clickhouse_starts_and_stops_with_the_stack_and_keeps_its_tables(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.start(places)
+    assert f"ClickHouse at {places.clickhouse_address}" in capsys.readouterr().out
+    query(places.clickhouse_address, "CREATE TABLE kept (number UInt8) ENGINE = MergeTree ORDER BY number")
+    query(places.clickhouse_address, "INSERT INTO kept VALUES (7)")
+    assert query(places.clickhouse_address, "SELECT timezone()") == "UTC"
+    running = clickhouse_front.find_running(places)
+    assert running is not None
+
+    stack.start(places)
+    assert clickhouse_front.find_running(places) == running
+    stack.stop(places, forget=False)
+    assert clickhouse_front.find_running(places) is None
+    assert identify(running.pid) is None
+    assert stack.show_status(places) == 1
+
+    stack.start(places)
+    assert query(places.clickhouse_address, "SELECT number FROM kept") == "7"
+    assert stack.show_status(places) == 0
+    stack.stop(places, forget=True)
+    assert not places.clickhouse_data.exists()
+
+
+def test_killed_clickhouse_is_started_again_beside_a_running_emulator(places: Places) -> None:
+    stack.start(places)
+    emulator, server = ministack.find_running(places), clickhouse_front.find_running(places)
+    assert server
+    os.kill(server.pid, signal.SIGKILL)
+    os.waitpid(server.pid, 0)
+    assert stack.show_status(places) == 1
+    stack.start(places)
+    assert stack.show_status(places) == 0
+    assert ministack.find_running(places) == emulator
+
+
+def test_stack_starts_without_a_clickhouse_that_cannot_be_installed(
+    places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_places: Places) -> Path:
+        raise StackError("no wheel for this platform")
+
+    monkeypatch.setattr(clickhouse_front, "ensure_clickhouse_venv", refuse)
+    stack.start(places)
+    assert ministack.is_healthy(places)
+    assert samples.is_healthy(places)
+    assert clickhouse_front.find_running(places) is None
+    assert "no ClickHouse here, going on without it" in capsys.readouterr().out

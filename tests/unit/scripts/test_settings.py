@@ -109,13 +109,13 @@ def test_local_stack_gets_its_fixed_credentials(tmp_path: Path) -> None:
     assert (settings["AWS_ACCESS_KEY_ID"], settings["AWS_SECRET_ACCESS_KEY"]) == ("test", "test")
 
 
-def test_local_stack_has_its_sample_files_on_the_next_port(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "port"), [("SAMPLE_FILES_URL", 4601), ("CLICKHOUSE_URL", 4602)])
+def test_local_stack_has_its_other_servers_on_the_next_ports(tmp_path: Path, name: str, port: int) -> None:
     local = {"AWS_ENDPOINT_URL": "http://127.0.0.1:4600"}
 
-    assert read_settings(tmp_path, local)["SAMPLE_FILES_URL"] == "http://127.0.0.1:4601"
-    given = local | {"SAMPLE_FILES_URL": "http://files.example"}
-    assert read_settings(tmp_path, given)["SAMPLE_FILES_URL"] == "http://files.example"
-    assert "SAMPLE_FILES_URL" not in read_settings(tmp_path, {"AWS_ENDPOINT_URL": ""})
+    assert read_settings(tmp_path, local)[name] == f"http://127.0.0.1:{port}"
+    assert read_settings(tmp_path, local | {name: "http://given.example"})[name] == "http://given.example"
+    assert name not in read_settings(tmp_path, {"AWS_ENDPOINT_URL": ""})
 
 
 def test_aws_gets_no_made_up_credentials(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from offline import virtualenv
+from offline import clickhouse_front, virtualenv
 from offline.ministack import (
     Running,
     check_data_port,
@@ -24,7 +24,7 @@ from offline.ministack import (
 from offline.places import Places, StackError, read_places
 from offline.processes import find_listener, identify, stop_group
 from offline.servers import check_port_free
-from offline.virtualenv import check_python, ensure_venv
+from offline.virtualenv import check_python, ensure_clickhouse_venv, ensure_venv
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -48,10 +48,16 @@ def test_port_is_read_from_the_environment(tmp_path: Path) -> None:
     assert read_places(tmp_path, {"SLUICE_PORT_BASE": "4600"}).address == "http://127.0.0.1:4600"
 
 
-@pytest.mark.parametrize("text", ["x", "0", "65535", "65536", "-1", "45 66"])
+@pytest.mark.parametrize("text", ["x", "0", "65534", "65535", "65536", "-1", "45 66"])
 def test_no_port_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(StackError, match="expected a port number"):
         read_places(tmp_path, {"SLUICE_PORT_BASE": text})
+
+
+def test_other_servers_have_the_next_ports(tmp_path: Path) -> None:
+    places = read_places(tmp_path, {"SLUICE_PORT_BASE": "65533"})
+    assert places.samples_address == "http://127.0.0.1:65534"
+    assert places.clickhouse_address == "http://127.0.0.1:65535"
 
 
 def test_old_python_is_refused_with_how_to_get_a_new_one() -> None:
@@ -96,6 +102,38 @@ def test_virtual_environment_is_kept_until_its_requirements_change(
     places.requirements.write_text("thing==2\n")
     ensure_venv(places)
     assert len(commands) == 2
+
+
+def test_clickhouse_is_installed_apart_from_the_emulator_and_without_what_it_does_not_need(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places.clickhouse_requirements.write_text("engine==1\n")
+    commands: list[list[str]] = []
+
+    def fake_run(command: list[str], _failure: str) -> None:
+        places.clickhouse_venv.mkdir(parents=True, exist_ok=True)
+        commands.append(command)
+
+    monkeypatch.setattr(virtualenv, "_run", fake_run)
+    python = ensure_clickhouse_venv(places)
+    assert places.clickhouse_venv != places.venv
+    assert python == places.clickhouse_venv / "bin" / "python"
+    assert commands[1][0] == str(python)
+    assert {"--no-deps", str(places.clickhouse_requirements)} <= set(commands[1])
+    assert clickhouse_front.is_installed(places)
+
+
+def test_clickhouse_that_cannot_be_installed_is_done_without(
+    places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_command: list[str], _failure: str) -> None:
+        raise StackError("cannot install: no matching distribution")
+
+    places.clickhouse_requirements.write_text("engine==1\n")
+    monkeypatch.setattr(virtualenv, "_run", refuse)
+    assert clickhouse_front.find_python(places) is None
+    assert not clickhouse_front.is_installed(places)
+    assert "going on without it (the xAPI ETL needs one): cannot install: no matching" in capsys.readouterr().out
 
 
 def test_emulator_inherits_no_credentials(places: Places) -> None:
