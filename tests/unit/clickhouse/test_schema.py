@@ -1,0 +1,28 @@
+"""The schema's statements, before any server sees them."""
+
+import pytest
+
+from clickhouse.apply import SchemaError, main, read_statements
+
+
+def test_schema_is_made_for_a_database_and_a_table() -> None:
+    database, table = read_statements("lake", "events")
+    assert database == "CREATE DATABASE IF NOT EXISTS lake"
+    assert table.startswith("CREATE TABLE IF NOT EXISTS lake.events\n(")
+    assert "{" not in table
+
+
+def test_name_that_would_change_the_statement_is_refused() -> None:
+    with pytest.raises(SchemaError, match="no name of a database"):
+        read_statements("xapi", "t; DROP TABLE u")
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8123", "clickhouse://x"])
+def test_address_that_is_none_is_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main({"CLICKHOUSE_URL": url}) == 1
+    assert "expected http://host:port" in capsys.readouterr().err
+
+
+def test_server_that_does_not_answer_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main({"CLICKHOUSE_URL": "http://127.0.0.1:1"}) == 1
+    assert "does not answer" in capsys.readouterr().err
