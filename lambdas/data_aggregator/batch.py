@@ -125,7 +125,7 @@ class Batch:
 
     def _return(self, records: Sequence[Record], messages: Mapping[str, Outcome]) -> None:
         returns = [
-            Return(record["messageId"], record["receiptHandle"], _pause(messages[record["messageId"]], record))
+            Return(record["receiptHandle"], _pause(messages[record["messageId"]], record))
             for record in records
             if messages[record["messageId"]].result not in FINISHED
         ]

@@ -52,7 +52,7 @@ STEPS = [
     "after-call.s3.CompleteMultipartUpload",
     "before-parameter-build.s3.AbortMultipartUpload",
     "after-call.s3.HeadObject",
-    "before-parameter-build.sqs.ChangeMessageVisibilityBatch",
+    "before-parameter-build.sqs.ChangeMessageVisibility",
 ]
 
 type Version = tuple[str, str]

@@ -107,10 +107,10 @@ def test_returned_message_is_hidden_until_the_other_claim_has_ended(
 ) -> None:
     hidden: list[int] = []
 
-    def note(params: dict[str, list[dict[str, int]]], **_: object) -> None:
-        hidden.extend(entry["VisibilityTimeout"] for entry in params["Entries"])
+    def note(params: dict[str, int], **_: object) -> None:
+        hidden.append(params["VisibilityTimeout"])
 
-    hook("before-parameter-build.sqs.ChangeMessageVisibilityBatch", note)
+    hook("before-parameter-build.sqs.ChangeMessageVisibility", note)
     aws.claim_elsewhere(bodies[0], seconds=60)
     aws.deliver(bodies[0])
     assert hidden in ([60], [61], [62])
@@ -119,7 +119,7 @@ def test_returned_message_is_hidden_until_the_other_claim_has_ended(
 def test_message_comes_back_all_the_same_where_the_queue_cannot_be_told(
     aws: Aws, bodies: list[str], hook: Register, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hook("before-parameter-build.sqs.ChangeMessageVisibilityBatch", fail("AccessDenied", 403))
+    hook("before-parameter-build.sqs.ChangeMessageVisibility", fail("AccessDenied", 403))
     aws.claim_elsewhere(bodies[0])
     assert aws.deliver(bodies[0]) == [bodies[0]]
     assert "messages_not_hidden" in events(caplog)
