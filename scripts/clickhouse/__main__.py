@@ -4,8 +4,8 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
-from types import FrameType
 
 from clickhouse.asked import Credentials
 from clickhouse.engine import Engine
@@ -31,7 +31,9 @@ def main() -> int:
         print(f"clickhouse: cannot listen on {chosen.host}:{chosen.port}: {error}", file=sys.stderr)
         engine.close()
         return 1
-    signal.signal(signal.SIGTERM, _end)
+    # Not by an exception, which could interrupt the server in the midst of taking a connection over.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: threading.Thread(target=server.shutdown).start())
     print(f"clickhouse: {server.address}, ClickHouse {engine.version}", flush=True)
     return _serve(server, engine)
 
@@ -50,22 +52,14 @@ def _read_arguments() -> argparse.Namespace:
 
 
 def _serve(server: ClickHouseServer, engine: Engine) -> int:
-    try:
-        server.serve_forever()
-    except (KeyboardInterrupt, SystemExit):
-        pass
-    finally:
-        server.server_close()
+    server.serve_forever(poll_interval=0.1)
+    server.server_close()
     drained = server.drain(_DRAIN_SECONDS)
     if drained:
         engine.close()
     # Threads that wait for their clients, or a query that does not end, are no reason to stay.
     sys.stdout.flush()
     os._exit(0 if drained else 1)
-
-
-def _end(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
 
 
 if __name__ == "__main__":

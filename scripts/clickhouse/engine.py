@@ -47,6 +47,8 @@ class Answer:
 
     content: bytes
     summary: str
+    is_cut: bool = False
+    """Whether a test wants half of the content only to arrive."""
 
 
 class Engine:

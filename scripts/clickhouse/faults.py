@@ -59,6 +59,8 @@ class Fault:
             time.sleep(self.seconds)
         self._interrupt("drop", "answer")
         answer = action()
+        if self.kind == "cut":
+            return replace(answer, is_cut=True)
         if self.kind == "delay_after":
             time.sleep(self.seconds)
         self._interrupt("drop_after", "answer_after")

@@ -200,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
         if content and asked.wants_compression and "gzip" in self.headers.get("Accept-Encoding", ""):
             content = compress_gzip(content)
             headers["Content-Encoding"] = "gzip"
-        self._send(HTTPStatus.OK, headers, content)
+        self._send(HTTPStatus.OK, headers, content, is_cut=reply.answer.is_cut)
 
     def _send_text(self, status: HTTPStatus, text: str) -> None:
         self._send(status, {"Content-Type": "text/plain; charset=UTF-8"}, text.encode())
@@ -211,7 +211,7 @@ class Handler(BaseHTTPRequestHandler):
             headers["X-ClickHouse-Exception-Code"] = str(code)
         self._send(status, headers, text.encode())
 
-    def _send(self, status: HTTPStatus, headers: dict[str, str], content: bytes) -> None:
+    def _send(self, status: HTTPStatus, headers: dict[str, str], content: bytes, *, is_cut: bool = False) -> None:
         self.send_response(status)
         for name, value in headers.items():
             if value:
@@ -219,7 +219,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            self.wfile.write(content[: len(content) // 2] if is_cut else content)
+        if is_cut:
+            raise Dropped("cut")
 
     def _finish_reading(self, blocks: Iterator[bytes]) -> None:
         """Read what is left of a body, so that the client is ready for the answer and the connection for more."""
