@@ -45,7 +45,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Response:
 
 async def _answer(settings: Settings, hop: Hop, context: LambdaContext) -> Response:
     calls_at_once = settings.concurrency * (settings.upload_concurrency + 1)
-    s3 = S3(s3_client(calls_at_once), calls_at_once)
+    # A thread more for each file's abort and one for the state: neither must wait for uploads that hang.
+    s3 = S3(s3_client(calls_at_once), calls_at_once + settings.concurrency + 1)
     try:
         return await Invocation(settings, s3, hop, context, logger).answer()
     finally:

@@ -161,7 +161,7 @@ class FileStreamer:
 
     def _check_fits(self, head: Head) -> None:
         """Leave a file that cannot be resumed for later if, at the best speed seen so far, it would not get done."""
-        clock, speed = self._run.clock, self._run.best_speed
+        clock, speed = self._run.clock, self._run.speeds.best(self._entry.url)
         can_go_on = head.resumable and self._run.settings.continue_async
         if head.length and speed and not can_go_on and head.length / speed > clock.stop_at - clock.now:
             raise OutOfTimeError(f"would take about {head.length / speed:.0f} s, more than are left")
@@ -196,13 +196,13 @@ class FileStreamer:
         transfer = Transfer(download, upload, run.settings, meter, connections, unfinished)
         parts_before = len(upload.parts)
         try:
-            parts = await transfer.run(first, run.clock.stop_at)
+            parts = await transfer.run(first, run.clock.stop_at, run.clock.settle_until)
         except OutOfTimeError as error:
             await transfer.settle(run.clock.settle_until)
             return await self._leave(transfer, upload, str(error), progressed=len(upload.parts) > parts_before)
         except BaseException:
             await transfer.settle(run.clock.settle_until)
-            await upload.abort()
+            await upload.abort(run.clock.tidy_until)
             raise
         return self._succeed(meter.bytes, parts, meter)
 
@@ -212,7 +212,7 @@ class FileStreamer:
         left = transfer.leave() if settings.continue_async else None
         if left and (progressed or not self._had_all_time):
             return self._defer(reason, replace(self._task, key=self._key, unfinished=left))
-        await upload.abort()
+        await upload.abort(self._run.clock.tidy_until)
         if settings.continue_async and self._had_all_time:
             raise FileError(
                 f"not one part of {transfer.part_size} bytes arrived within a whole invocation: lower S3_PART_MB"
@@ -230,7 +230,7 @@ class FileStreamer:
             "elapsed_ms": round(meter.seconds * 1000),
             "avg_mbps": meter.megabits_per_second,
         }
-        self._run.best_speed = max(self._run.best_speed, meter.bytes_per_second)
+        self._run.speeds.note(self._entry.url, meter.received, meter.bytes_per_second)
         self._run.logger.info("file_complete" if size else "file_complete_zero", extra=fields)
         return Outcome(self._result("success", size=size, parts=parts))
 

@@ -53,17 +53,29 @@ class Invocation:
             self._logger.warning("no_file_urls")
             return respond(HTTPStatus.BAD_REQUEST, {"message": f"file_urls in {PARAMETERS_KEY} names no files"})
         outcomes = await self._stream(state, clock)
-        results = await self._hand_over(state, outcomes)
+        results = await self._hand_over(state, outcomes, clock)
         if self._hop.number > 1:
-            await self._states.forget(self._hop)
+            await self._forget(clock)
         by_index = self._rejected | {task.index: result for task, result in zip(state.tasks, results, strict=True)}
         return self._report([by_index[index] for index in sorted(by_index)], clock)
+
+    async def _forget(self, clock: Clock) -> None:
+        """Delete the state that this invocation began with; the lifecycle rule does it where that fails.
+
+        The work is done: an error here would only have Lambda do it again.
+        """
+        try:
+            async with asyncio.timeout_at(clock.tidy_until):
+                await self._states.forget(self._hop)
+        except (ClientError, BotoCoreError, TimeoutError) as error:
+            fields = {"run": self._hop.run_id, "hop": self._hop.number, "error": str(error) or "no answer in time"}
+            self._logger.info("continuation_kept", extra=fields)
 
     def _make_clock(self) -> Clock:
         now = asyncio.get_running_loop().time()
         end = now + self._context.get_remaining_time_in_millis() / 1000
         margin = self._settings.stop_before_seconds
-        return Clock(now, end - margin, end - margin / 3)
+        return Clock(now, end - margin, end - margin / 3, end - margin / 6)
 
     async def _begin(self) -> State | None:
         if self._hop.number == 1:
@@ -141,7 +153,7 @@ class Invocation:
 
             return await asyncio.gather(*(stream(task) for task in state.tasks))
 
-    async def _hand_over(self, state: State, outcomes: list[Outcome]) -> list[FileResult]:
+    async def _hand_over(self, state: State, outcomes: list[Outcome], clock: Clock) -> list[FileResult]:
         """Let the next invocation do what is left; return the results, failed ones where there can be none."""
         left = [outcome.left for outcome in outcomes if outcome.left]
         if not left or not self._settings.continue_async:
@@ -151,7 +163,7 @@ class Invocation:
         problem = await self._continue(following)
         if problem is None:
             return [outcome.result for outcome in outcomes]
-        return [await self._give_up(outcome, problem) for outcome in outcomes]
+        return [await self._give_up(outcome, problem, clock) for outcome in outcomes]
 
     async def _continue(self, state: State) -> str | None:
         """Save the state and ask for the next invocation; return what was in the way, if anything was."""
@@ -172,14 +184,14 @@ class Invocation:
         self._logger.info("continuation_saved", extra=fields)
         return None
 
-    async def _give_up(self, outcome: Outcome, problem: str) -> FileResult:
+    async def _give_up(self, outcome: Outcome, problem: str, clock: Clock) -> FileResult:
         task = outcome.left
         if task is None:
             return outcome.result
         if task.unfinished:
             unfinished = task.unfinished
             destination = Destination(self._settings.bucket, task.key or "", "", None, {})
-            await Upload(self._s3, destination, self._logger, unfinished.upload_id).abort()
+            await Upload(self._s3, destination, self._logger, unfinished.upload_id).abort(clock.tidy_until)
         result = outcome.result
         self._logger.error("file_error", extra={"url": result.url, "s3_key": result.s3_key, "error": problem})
         return FileResult(result.url, "failed", result.s3_key, error=problem)

@@ -36,6 +36,11 @@ class Meter:
         self._logger.info("file_progress", extra=fields)
 
     @property
+    def received(self) -> int:
+        """Return the bytes that this invocation received."""
+        return self.bytes - self._before
+
+    @property
     def seconds(self) -> float:
         """Return the seconds since the first byte was asked for."""
         return time.monotonic() - self._started
@@ -43,7 +48,7 @@ class Meter:
     @property
     def bytes_per_second(self) -> float:
         """Return this invocation's speed."""
-        return (self.bytes - self._before) / max(self.seconds, 0.001)
+        return self.received / max(self.seconds, 0.001)
 
     @property
     def megabits_per_second(self) -> float:

@@ -1,18 +1,23 @@
 """What the files of one invocation share, and how many of them are fetched at once."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import aiohttp
 from aws_lambda_powertools import Logger
 
 from .clients import S3
 from .history import History
+from .layout import MIB
 from .names import KeyClaims
 from .schemas import FileResult, Task
 from .secret_headers import SecretHeaders
 from .settings import Settings
+
+_TELLING_BYTES = 8 * MIB
+"""The time that a smaller file takes tells of latency, not of how much a server can send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +29,33 @@ class Clock:
     """When no more is fetched."""
     settle_until: float
     """When uploads under way are no longer waited for."""
+    tidy_until: float
+    """When what is thrown away is no longer waited for: answering and handing over come first."""
 
     @property
     def now(self) -> float:
         """Return the present."""
         return asyncio.get_running_loop().time()
+
+
+class Speeds:
+    """How fast each server was at its best, in this invocation."""
+
+    def __init__(self) -> None:
+        self._best: dict[str | None, float] = {}
+
+    def note(self, url: str, size: int, bytes_per_second: float) -> None:
+        """Remember a file's speed if it was large enough to tell."""
+        if size >= _TELLING_BYTES:
+            self._best[_name_host(url)] = max(self._best.get(_name_host(url), 0), bytes_per_second)
+
+    def best(self, url: str) -> float | None:
+        """Return the bytes a second of the host's fastest file, None if there was none yet."""
+        return self._best.get(_name_host(url))
+
+
+def _name_host(url: str) -> str | None:
+    return urlsplit(url).hostname
 
 
 @dataclass(slots=True)
@@ -45,8 +72,7 @@ class Run:
     claims: KeyClaims
     history: History
     secrets: SecretHeaders
-    best_speed: float = 0.0
-    """Bytes a second of the fastest file so far."""
+    speeds: Speeds = field(default_factory=Speeds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,16 +169,20 @@ class Upload:
             raise FileError(f"{size} bytes were received but S3 stored {head['ContentLength']}; deleted")
         return True
 
-    async def abort(self) -> None:
-        """Throw away what was uploaded; what fails here is left to the bucket's lifecycle rule."""
+    async def abort(self, until: float) -> None:
+        """Throw away what was uploaded; what fails here is left to the bucket's lifecycle rule.
+
+        ``until``: the event loop's time at which S3's answer is no longer waited for.
+        """
         if self.upload_id is None and self._opened_early is None:
             return
         self._logger.info("multipart_abort_start", extra={"s3_key": self._to.key})
         try:
-            upload_id = await self._open()
-            await self._s3.run(self._s3.client.abort_multipart_upload, **self._to.address, UploadId=upload_id)
-        except (ClientError, BotoCoreError) as error:
-            fields = {"s3_key": self._to.key, "error": str(error)}
+            async with asyncio.timeout_at(until):
+                upload_id = await self._open()
+                await self._s3.run(self._s3.client.abort_multipart_upload, **self._to.address, UploadId=upload_id)
+        except (ClientError, BotoCoreError, TimeoutError) as error:
+            fields = {"s3_key": self._to.key, "error": str(error) or "no answer in time"}
             self._logger.warning("multipart_abort_failed", extra=fields)
             return
         self._logger.info("multipart_abort_done", extra={"s3_key": self._to.key})

@@ -2,6 +2,7 @@
 
 import asyncio
 from asyncio import timeout_at
+from dataclasses import replace
 
 import aiohttp
 
@@ -38,20 +39,21 @@ class Transfer:
         self._buffers = Buffers((settings.upload_concurrency + 1) * settings.part_size)
         self._sending: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
+        self._is_fetched = False
         if unfinished:
             self.part_size, self._in_order = unfinished.part_size, unfinished.in_order
         else:
             self.part_size = choose_part_size(length or 0, settings.part_size)
             self._in_order = connections == 1 or not download.head.resumable or (length or 0) <= 2 * MIN_RANGE
 
-    async def run(self, first: aiohttp.ClientResponse | None, stop_at: float) -> int:
+    async def run(self, first: aiohttp.ClientResponse | None, stop_at: float, settle_until: float) -> int:
         """Store the whole file and return the number of its parts.
 
         ``first`` is the answer that told of the file, None where an earlier invocation had it. ``stop_at`` is the
-        event loop's time at which no more is fetched.
+        event loop's time at which no more is fetched, ``settle_until`` that at which S3 is no longer waited for.
 
         Raises:
-            OutOfTimeError: ``stop_at`` came first; what is stored by then stays.
+            OutOfTimeError: one of them came first; what is stored by then stays.
             CsvStreamerError: see :class:`Download` and :class:`Upload`.
         """
         head = self._download.head
@@ -64,7 +66,14 @@ class Transfer:
             if not scope.expired():
                 raise
             raise OutOfTimeError("the invocation's end came first") from error
-        return await self._store(whole)
+        self._is_fetched = True
+        try:
+            async with asyncio.timeout_at(settle_until) as scope:
+                return await self._store(whole)
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            raise OutOfTimeError("S3 did not take it before the invocation's end") from error
 
     async def _fetch_ranges(self, first: aiohttp.ClientResponse | None) -> bytearray | None:
         """Fetch all parts that are missing; return the file if it is a single part, else None."""
@@ -80,14 +89,14 @@ class Transfer:
 
     async def _fetch_in_order(self, first: aiohttp.ClientResponse | None) -> bytearray | None:
         """Fetch the file over one connection; return it if it is less than a part, else None."""
-        number, offset = len(self._upload.parts) + 1, self._upload.size
+        number, offset, limit = len(self._upload.parts) + 1, self._upload.size, self._settings.max_file_size
         filler = OrderedFiller(
             self._buffers,
-            grow_unknown(self._first_size(), self._settings.max_file_size, number, offset),
+            grow_unknown(self._first_size(), self._download.head.length or limit, number, offset),
             self._send,
             number=number,
             offset=offset,
-            limit=self._settings.max_file_size,
+            limit=limit,
         )
         await fill_in_order(self._download, first, offset, filler, self._meter.count)
         if not self._upload.parts and not self._sending:
@@ -160,4 +169,7 @@ class Transfer:
         parts = [self._upload.parts[number] for number in sorted(self._upload.parts)]
         if self._in_order:  # what comes after a part that is not there is fetched again
             parts = [part for number, part in enumerate(parts, 1) if part.number == number]
-        return Unfinished(self._upload.upload_id, self.part_size, self._in_order, self._download.head, parts)
+        head = self._download.head
+        if self._is_fetched:  # the length is known now, and nothing beyond it must be asked for
+            head = replace(head, length=self._meter.bytes)
+        return Unfinished(self._upload.upload_id, self.part_size, self._in_order, head, parts)

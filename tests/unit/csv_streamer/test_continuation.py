@@ -199,7 +199,7 @@ def test_lambdas_repetition_of_a_killed_invocation_goes_on(
             await complete(upload)
         raise KeyboardInterrupt
 
-    async def do_nothing(upload: Upload) -> None:
+    async def do_nothing(upload: Upload, until: float) -> None:
         """Killed processes clean nothing up."""
 
     streamer.put_parameters(LARGE)

@@ -4,10 +4,11 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from csv_streamer.download import Download
-from csv_streamer.exceptions import SourceBrokeError
+from csv_streamer.exceptions import SourceBrokeError, SourceChangedError
 from csv_streamer.settings import Settings
 from csv_streamer.source import Source, open_session, read_body, read_head
 from sample_files import expected_body
+from tests.unit.csv_streamer.asking import answering
 
 SETTINGS = Settings.from_environment({"BUCKET_NAME": "b", "ALLOW_PRIVATE_HOSTS": "true"})
 
@@ -53,3 +54,20 @@ def test_a_range_is_read_over_any_number_of_breaks(sample_server: str, start: in
     assert asyncio.run(read()) == expected_body(path)[start:end]
     assert len(retries) == (end - start - 1) // 33333
     assert {attempt for attempt, *_ in retries} <= {1}, "each began with the first attempt again"
+
+
+@pytest.mark.parametrize("length", [3, 9])
+def test_answer_of_another_length_is_another_version_even_without_validators(length: int) -> None:
+    """The connection broke before the first byte; then the file was longer, and its end would be cut off."""
+
+    async def read() -> bytes:
+        cut_off = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
+        other = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + b"x" * length
+        async with answering(cut_off, other) as (url, _), open_session(SETTINGS) as session:
+            source = Source(session, f"{url}/a.csv", {})
+            async with source.get({}) as first:
+                download = Download(source, read_head(first), SETTINGS, lambda *_: None, float("inf"))
+                return await collect(download.read(0, 6, first))
+
+    with pytest.raises(SourceChangedError, match="changed"):
+        asyncio.run(read())

@@ -115,7 +115,7 @@ def test_readme_has_every_event_that_is_logged() -> None:
     source = "".join(path.read_text() for path in PACKAGE.glob("*.py") if not path.is_symlink())
     calls = re.findall(r"ogger\.(?:debug|info|warning|error|exception)\(\s*([^,)]*)", source)
     logged = {name for call in calls for name in re.findall(r'"(\w+)"', call)}
-    logged |= set(re.findall(r'_refuse\("(\w+)"', source))
+    logged |= set(re.findall(r'_refuse\(context, "(\w+)"', source))
     told = {name for cells in read_table("Log events") for name in re.findall(r"`(\w+)`", cells[0])}
     assert logged == told
     assert len(told) > 20
