@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clickhouse.errors import make_error, read_error
-from clickhouse.statement import Insert
+from clickhouse.statement import Insert, select_from_file, selects_from_input
 
 _GLOB = frozenset("*?{}'\\")
 
@@ -107,6 +107,9 @@ class Engine:
 
     def insert(self, statement: Insert, data: Path, compression: str, conditions: Conditions) -> Answer:
         """Insert a file's rows; `compression` is ClickHouse's name of it, or `none`. Raises ClickHouseError."""
+        if selects_from_input(statement.target):
+            query = select_from_file(statement.target, str(data), statement.format, compression)
+            return self.run(_decode(query), "Null", conditions)
         head, settings = _decode(statement.target), _decode(statement.settings)
         source = f"FROM INFILE '{data}' COMPRESSION '{compression}'"
         return self.run(f"{head} {source} {settings} FORMAT {statement.format}", "Null", conditions)

@@ -37,7 +37,7 @@ def answer_query(engine: Engine, asked: Asked, blocks: Iterator[bytes], compress
     if asked.query:
         head = asked.query + (b"\n" + head if head else b"")
     statement = parse(head)
-    if isinstance(statement, Insert) and not (statement.format == "Values" and _is_small_text(head)):
+    if isinstance(statement, Insert) and not _is_text(statement, head):
         return _insert(engine, asked, statement, chain([statement.data], blocks), "none", run)
     return _run_text(
         engine, asked, head + b"".join(blocks), "" if isinstance(statement, Insert) else statement.format, run
@@ -62,7 +62,7 @@ def _run_text(engine: Engine, asked: Asked, query: bytes, output_format: str, ru
     if not text.strip():
         raise make_error(62, "SYNTAX_ERROR", "Empty query")
     if text.lstrip()[:6].upper() == "INSERT" and selects_from_input(query):
-        raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse does not know INSERT ... SELECT FROM input()")
+        raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse wants FORMAT after SELECT ... FROM input()")
     answer = run(query, lambda: engine.run(text, asked.default_format, asked.conditions))
     return Reply(answer, output_format or asked.default_format)
 
@@ -85,8 +85,9 @@ def _gather(blocks: Iterator[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _is_small_text(head: bytes) -> bool:
-    if len(head) >= BLOCK_BYTES:
+def _is_text(statement: Insert, head: bytes) -> bool:
+    """Tell whether an INSERT's values are as well left where they are."""
+    if statement.format != "Values" or len(head) >= BLOCK_BYTES or selects_from_input(statement.target):
         return False
     try:
         head.decode()

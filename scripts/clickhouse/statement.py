@@ -15,6 +15,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_INPUT = re.compile(rb"\binput\s*\(\s*(?P<structure>'(?:[^'\\]|\\.|'')*')?\s*\)", re.IGNORECASE)
 _LINE_END = re.compile(rb"[ \t\f]*\r?\n?")
 
 
@@ -86,21 +87,33 @@ def _find_data(query: bytes, tokens: Iterator[_Token]) -> Insert | None:
         before = token.text.upper()
         if is_name and before not in {b"TABLE", b"FUNCTION"}:
             continue
-        if token.is_word(b"SELECT", b"WITH", b"INFILE") or token.text == b";":
+        if token.is_word(b"SELECT", b"WITH"):
+            return _find_selected_data(query, tokens)
+        if token.is_word(b"INFILE") or token.text == b";":
             return None
         if token.is_word(b"SETTINGS"):
             settings = token.start
         elif token.is_word(b"VALUES"):
             return _make_insert(query, settings, token.start, "Values", token.end)
         elif token.is_word(b"FORMAT"):
-            name = next(tokens, None)
-            if name is None or name.kind != "word":
-                return None
-            if name.is_word(b"VALUES"):
-                return _make_insert(query, settings, token.start, "Values", name.end)
-            return _make_insert(query, settings, token.start, name.text.decode(), name.end)
+            return _take_format(query, settings, token, next(tokens, None))
     # Neither VALUES nor FORMAT: ClickHouse then takes what follows for values.
     return _make_insert(query, settings, len(query), "Values", len(query))
+
+
+def _find_selected_data(query: bytes, tokens: Iterator[_Token]) -> Insert | None:
+    """Return an INSERT that selects from the data that it takes, None for one that selects from elsewhere."""
+    stop = next((token for token in tokens if token.is_word(b"FORMAT")), None)
+    if stop is None or not selects_from_input(query[: stop.start]):
+        return None
+    return _take_format(query, None, stop, next(tokens, None))
+
+
+def _take_format(query: bytes, settings: int | None, stop: _Token, name: _Token | None) -> Insert | None:
+    if name is None or name.kind != "word":
+        return None
+    format_name = "Values" if name.is_word(b"VALUES") else name.text.decode()
+    return _make_insert(query, settings, stop.start, format_name, name.end)
 
 
 def _make_insert(query: bytes, settings: int | None, stop: int, name: str, data: int) -> Insert:
@@ -125,4 +138,14 @@ def _find_format(query: bytes) -> str:
 
 def selects_from_input(query: bytes) -> bool:
     """Tell whether an INSERT selects from the data that is sent with it."""
-    return re.search(rb"\binput\s*\(", query, re.IGNORECASE) is not None
+    return _INPUT.search(query) is not None
+
+
+def select_from_file(query: bytes, path: str, name: str, compression: str) -> bytes:
+    """Return an INSERT that selects from a file where it selected from the data that is sent with it."""
+
+    def replace(match: re.Match[bytes]) -> bytes:
+        structure = match["structure"] or b"'auto'"
+        return f"file('{path}', '{name}', ".encode() + structure + f", '{compression}')".encode()
+
+    return _INPUT.sub(replace, query)

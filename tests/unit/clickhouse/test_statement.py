@@ -3,7 +3,7 @@
 import pytest
 
 from clickhouse.errors import ClickHouseError
-from clickhouse.statement import Insert, Other, parse, selects_from_input
+from clickhouse.statement import Insert, Other, parse, select_from_file, selects_from_input
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,15 @@ def test_several_statements_are_refused(query: bytes) -> None:
     with pytest.raises(ClickHouseError, match="Multi-statements") as caught:
         parse(query)
     assert (caught.value.code, caught.value.status) == (62, 400)
+
+
+def test_insert_that_selects_from_its_data_takes_it() -> None:
+    query = b"INSERT INTO t SELECT a + 1 FROM (SELECT * FROM input('a UInt8')) SETTINGS b = 1"
+    statement = parse(query + b" FORMAT CSV\n1\n")
+    assert statement == Insert(query, b"", "CSV", b"1\n")
+    expected = query.replace(b"input('a UInt8')", b"file('/f', 'CSV', 'a UInt8', 'none')")
+    assert select_from_file(query, "/f", "CSV", "none") == expected
+    assert select_from_file(b"FROM input()", "/f", "CSV", "gzip") == b"FROM file('/f', 'CSV', 'auto', 'gzip')"
 
 
 def test_insert_that_selects_from_its_data_is_told() -> None:
