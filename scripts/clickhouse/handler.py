@@ -1,0 +1,173 @@
+"""ClickHouse's HTTP interface: the requests of one connection."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import uuid
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING
+
+from clickhouse.asked import Asked, read_request
+from clickhouse.bodies import compress_gzip, find_compression, read_blocks
+from clickhouse.errors import ClickHouseError, make_error
+from clickhouse.faults import Dropped, FaultBook, Injected, read_fault
+from clickhouse.query import Reply, answer_query
+
+if TYPE_CHECKING:
+    from clickhouse.server import ClickHouseServer
+
+LINGER_ZERO = struct.pack("ii", 1, 0)
+"""The socket option that makes a close a reset."""
+_IDLE_SECONDS = 120
+_CONTENT_TYPES = {
+    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
+    "TSV": "text/tab-separated-values; charset=UTF-8",
+    "CSV": "text/csv; charset=UTF-8; header=absent",
+    "CSVWithNames": "text/csv; charset=UTF-8; header=present",
+    "JSON": "application/json; charset=UTF-8",
+    "JSONCompact": "application/json; charset=UTF-8",
+    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
+    "Native": "application/octet-stream",
+    "Parquet": "application/octet-stream",
+    "RowBinary": "application/octet-stream",
+}
+_OK = "Ok.\n"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers the requests of one connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "SluiceClickHouse/1"
+    timeout = _IDLE_SECONDS
+    disable_nagle_algorithm = True
+    server: ClickHouseServer
+
+    def do_GET(self) -> None:
+        """Answer a query that changes nothing, or a question about the server's health."""
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        """Answer as GET does, without the body."""
+        self._answer()
+
+    def do_POST(self) -> None:
+        """Answer a query."""
+        self._answer()
+
+    def do_PUT(self) -> None:
+        """Order a fault; a query elsewhere."""
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        """Forget the faults."""
+        self._answer()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Print nothing for a request that was answered."""
+
+    def _answer(self) -> None:
+        blocks = read_blocks(self.rfile, self.headers)
+        try:
+            self._route(blocks)
+        except Dropped:
+            self._reset()
+        except Injected as injected:
+            self._finish_reading(blocks)
+            self._send_error(injected.status, injected.code, injected.text)
+        except ClickHouseError as error:
+            self._finish_reading(blocks)
+            text = str(error) if "(version " in str(error) else f"{error} (version {self.server.engine.version})"
+            self._send_error(error.status, error.code, text + "\n")
+
+    def _route(self, blocks: Iterator[bytes]) -> None:
+        self._check_origin()
+        asked = read_request(self.path, self.headers, is_get=self.command in {"GET", "HEAD"})
+        match asked.path:
+            case "/ping" | "/replicas_status":
+                self._send_text(HTTPStatus.OK, _OK)
+            case "/faults" if self.server.faults is not None:
+                self._order(self.server.faults, b"".join(blocks))
+            case "/" if not asked.query and self.command in {"GET", "HEAD"}:
+                self._send_text(HTTPStatus.OK, _OK)
+            case "/":
+                self._answer_query(asked, blocks)
+            case path:
+                self._finish_reading(blocks)
+                self._send_text(HTTPStatus.NOT_FOUND, f"There is no handle {path}\n")
+
+    def _check_origin(self) -> None:
+        """Raise ClickHouseError for a web page's request: the engine reads and writes this user's files."""
+        host = self.headers.get("Host", "").rpartition(":")
+        name = host[0] if host[1] and host[2].isdecimal() else "".join(host)
+        if "Origin" in self.headers or name not in self.server.hosts:
+            raise make_error(497, "ACCESS_DENIED", "The offline ClickHouse answers programs on this machine only")
+
+    def _answer_query(self, asked: Asked, blocks: Iterator[bytes]) -> None:
+        if asked.credentials != self.server.expected:
+            reason = f"{asked.credentials.user}: Authentication failed: password is incorrect, or there is no such user"
+            raise make_error(516, "AUTHENTICATION_FAILED", reason)
+        compression = find_compression(self.headers)
+        if "multipart/form-data" in self.headers.get("Content-Type", ""):
+            raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse does not know external data")
+        reply = answer_query(self.server.engine, asked, blocks, compression, self.server.run_query)
+        self._send_reply(asked, reply)
+
+    def _order(self, faults: FaultBook, body: bytes) -> None:
+        try:
+            if self.command == "PUT":
+                faults.add(read_fault(body))
+            elif self.command == "DELETE":
+                faults.clear()
+        except (ValueError, TypeError) as error:
+            self._send_text(HTTPStatus.BAD_REQUEST, f"{error}\n")
+        else:
+            self._send_text(HTTPStatus.OK, faults.describe() + "\n")
+
+    def _send_reply(self, asked: Asked, reply: Reply) -> None:
+        content = reply.answer.content
+        headers = {
+            "Content-Type": _CONTENT_TYPES.get(reply.format, "text/plain; charset=UTF-8"),
+            "X-ClickHouse-Query-Id": asked.query_id or str(uuid.uuid4()),
+            "X-ClickHouse-Server-Display-Name": "sluice",
+            "X-ClickHouse-Timezone": asked.conditions.settings.get("session_timezone") or "UTC",
+            "X-ClickHouse-Format": reply.format,
+            "X-ClickHouse-Summary": reply.answer.summary,
+        }
+        if content and asked.wants_compression and "gzip" in self.headers.get("Accept-Encoding", ""):
+            content = compress_gzip(content)
+            headers["Content-Encoding"] = "gzip"
+        self._send(HTTPStatus.OK, headers, content, is_cut=reply.answer.is_cut)
+
+    def _send_text(self, status: HTTPStatus, text: str) -> None:
+        self._send(status, {"Content-Type": "text/plain; charset=UTF-8"}, text.encode())
+
+    def _send_error(self, status: HTTPStatus, code: int, text: str) -> None:
+        headers = {"Content-Type": "text/plain; charset=UTF-8", "X-ClickHouse-Server-Display-Name": "sluice"}
+        if code:
+            headers["X-ClickHouse-Exception-Code"] = str(code)
+        self._send(status, headers, text.encode())
+
+    def _send(self, status: HTTPStatus, headers: dict[str, str], content: bytes, *, is_cut: bool = False) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            if value:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content[: len(content) // 2] if is_cut else content)
+        if is_cut:
+            raise Dropped("cut")
+
+    def _finish_reading(self, blocks: Iterator[bytes]) -> None:
+        """Read what is left of a body, so that the client is ready for the answer and the connection for more."""
+        for _ in blocks:
+            pass
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+        self.close_connection = True
