@@ -130,7 +130,7 @@ run "long_runs_go_on_by_themselves" {
   }
 
   assert {
-    condition     = [for statement in data.aws_iam_policy_document.streamer.statement : [statement.actions, statement.resources] if statement.sid == "ContinueRuns"] == [[toset(["lambda:InvokeFunction"]), toset(["arn:aws:lambda:eu-west-1:111122223333:function:acme-test-csv-streamer"])]]
+    condition     = [for statement in data.aws_iam_policy_document.streamer.statement : [statement.actions, statement.resources] if statement.sid == "ContinueRuns"] == [[toset(["lambda:InvokeFunction"]), toset(["arn:aws:lambda:eu-west-1:111122223333:function:acme-test-csv-streamer", "arn:aws:lambda:eu-west-1:111122223333:function:acme-test-csv-streamer:*"])]]
     error_message = "The function may not invoke itself, or may invoke others."
   }
 }

@@ -17,6 +17,9 @@ type SendPart = Callable[[Span, bytearray], None]
 """Starts the upload of a part; the buffer now belongs to it."""
 type CountBytes = Callable[[int], None]
 
+_PATIENCE_SECONDS = 5
+"""Longer than this one of several connections does not wait for its server; the others take over."""
+
 
 class OrderedFiller:
     """Cuts a stream of chunks into parts, for a file that comes over one connection from start to end."""
@@ -147,8 +150,9 @@ class RangedFiller:
     async def _work(self, first: aiohttp.ClientResponse | None) -> None:
         while order := await self._next_order():
             at = order.start
+            patience = _PATIENCE_SECONDS if self._workers > 1 else None
             try:
-                async with aclosing(self._download.read(order.start, order.end, first)) as chunks:
+                async with aclosing(self._download.read(order.start, order.end, first, patience)) as chunks:
                     first = None
                     async for chunk in chunks:
                         position = at - order.part.span.start
@@ -157,13 +161,15 @@ class RangedFiller:
                         order.part.missing -= len(chunk)
                         self._count(len(chunk))
             except (SourceBrokeError, OutOfTimeError):  # the latter: told to wait for longer than there is time
-                if self._workers == 1:
+                if patience is None:
                     raise
                 # The server may not want as many connections: those that it serves do the rest.
                 self._orders.appendleft(_Order(order.part, at, order.end))
-                self._workers -= 1
-                await self._buffers.wake()
-                return
+                if self._workers > 1:
+                    self._workers -= 1
+                    await self._buffers.wake()
+                    return
+                continue  # all others have gone: now with all patience
             if not order.part.missing:
                 self._send(order.part.span, order.part.buffer)
 

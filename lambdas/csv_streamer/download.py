@@ -6,10 +6,11 @@ from http import HTTPStatus
 
 import aiohttp
 
+from .attempts import Attempts, NoteRetry
 from .exceptions import SourceBrokeError, SourceChangedError
 from .schemas import Head
 from .settings import Settings
-from .source import Attempts, NoteRetry, Source, check_range, read_body, read_head
+from .source import Source, check_range, read_body, read_head
 
 
 class Download:
@@ -23,19 +24,24 @@ class Download:
         self.head = head
 
     async def read(
-        self, start: int, end: int | None, first: aiohttp.ClientResponse | None = None
+        self,
+        start: int,
+        end: int | None,
+        first: aiohttp.ClientResponse | None = None,
+        patience: float | None = None,
     ) -> AsyncGenerator[bytes]:
         """Yield bytes ``start`` … ``end`` - 1, or to the file's end if its length is unknown.
 
-        ``first`` is an answer that is there already and begins at ``start``; it is closed here.
+        ``first`` is an answer that is there already and begins at ``start``; it is closed here. ``patience`` is the
+        longest wait between two tries, seconds.
 
         Raises:
-            SourceBrokeError: ``MAX_ATTEMPTS`` tries in a row brought nothing.
+            SourceBrokeError: ``MAX_ATTEMPTS`` tries in a row brought nothing, or the server asks for more patience.
             SourceChangedError: the rest of this version cannot be had.
             OutOfTimeError: the next try would come after ``stop_at``.
             FileError: the server says no.
         """
-        attempts = Attempts(self._settings, self._note_retry, self._stop_at)
+        attempts = Attempts(self._settings, self._note_retry, self._stop_at, patience)
         offset = start
         if first is None and offset == end:
             return  # an earlier invocation has it all

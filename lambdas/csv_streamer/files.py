@@ -8,6 +8,7 @@ from http import HTTPStatus
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .attempts import Attempts
 from .download import Download
 from .exceptions import (
     CsvStreamerError,
@@ -30,7 +31,7 @@ from .names import make_key, served_name
 from .parameters import describe_url
 from .run import Outcome, Run
 from .schemas import FileResult, Head, Status, Task, Unfinished, Validators
-from .source import Attempts, Source, read_head
+from .source import Source, read_head
 from .target import Destination, Upload
 from .transfer import Transfer
 
@@ -48,6 +49,7 @@ class FileStreamer:
         self._url = describe_url(task.entry.url)
         self._key = task.key
         self._stored: Validators | None = None
+        self._stored_key: str | None = None
         self._began = run.clock.now
 
     async def stream(self) -> Outcome:
@@ -154,10 +156,11 @@ class FileStreamer:
                 await self._look_up(self._key)
 
     async def _look_up(self, key: str) -> None:
-        prefix, _, name = key.rsplit("/", 4)[0], None, key.rpartition("/")[2]
-        metadata = await self._run.history.find(prefix, name)
-        if metadata and is_same_source(metadata, self._entry.url):
-            self._stored = read_validators(metadata)
+        prefix, *_, name = key.rsplit("/", 4)
+        newest = await self._run.history.find(prefix, name)
+        if newest and is_same_source(newest.metadata, self._entry.url):
+            self._stored = read_validators(newest.metadata)
+            self._stored_key = newest.key
 
     def _check_fits(self, head: Head) -> None:
         """Leave a file that cannot be resumed for later if, at the best speed seen so far, it would not get done."""
@@ -235,6 +238,7 @@ class FileStreamer:
         return Outcome(self._result("success", size=size, parts=parts))
 
     def _unchanged(self) -> Outcome:
+        self._key = self._stored_key  # where it is, which may be under an earlier day
         self._run.logger.info("file_unchanged", extra={"url": self._url, "s3_key": self._key})
         return Outcome(self._result("unchanged"))
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .clients import S3
@@ -10,6 +11,14 @@ from .clients import S3
 _DATE_FOLDERS = (re.compile(r"\d{4}"), re.compile(r"\d{2}"), re.compile(r"\d{2}"))
 _MOST_DAYS = 400
 """How many days with files are looked into before a file counts as new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object of an earlier run."""
+
+    key: str
+    metadata: Mapping[str, str]
 
 
 class History:
@@ -23,13 +32,14 @@ class History:
         self._older: dict[str, AsyncIterator[str]] = {}
         self._names: dict[str, frozenset[str]] = {}
 
-    async def find(self, prefix: str, name: str) -> Mapping[str, str] | None:
-        """Return the metadata of the newest object ``{prefix}/{YYYY}/{MM}/{DD}/{name}``, None if there is none."""
+    async def find(self, prefix: str, name: str) -> Stored | None:
+        """Return the newest object ``{prefix}/{YYYY}/{MM}/{DD}/{name}``, None if there is none."""
         async with self._turn:  # all files of a run look through the same folders
             async for day in self._newest_days(prefix):
                 if name in await self._list_names(day):
-                    head = await self._s3.run(self._s3.client.head_object, Bucket=self._bucket, Key=f"{day}{name}")
-                    return head["Metadata"]
+                    key = f"{day}{name}"
+                    head = await self._s3.run(self._s3.client.head_object, Bucket=self._bucket, Key=key)
+                    return Stored(key, head["Metadata"])
         return None
 
     async def _newest_days(self, prefix: str) -> AsyncIterator[str]:

@@ -16,6 +16,7 @@ _MAX_NAME_BYTES = 250
 """What file systems take (255), less the number that :class:`KeyClaims` may add."""
 _MAX_PREFIX_BYTES = 750
 """What S3 takes of a key (1,024), less the date and the longest name."""
+_STATE_FOLDER = ".csv-streamer"
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -84,6 +85,8 @@ def make_key(prefix: str, day: date, name: str) -> str:
     folders = prefix.strip("/").split("/")
     if any(folder in {"", ".", ".."} or not folder.isprintable() for folder in folders):
         raise EntryError(f"prefix {prefix!r} has empty, '.' or '..' segments or control characters")
+    if folders[0] == _STATE_FOLDER:
+        raise EntryError(f"prefix {prefix!r} is where the states of runs are kept, for a few days only")
     path = "/".join(folders)
     if len(path.encode()) > _MAX_PREFIX_BYTES:
         raise EntryError(f"the prefix is longer than {_MAX_PREFIX_BYTES} bytes")

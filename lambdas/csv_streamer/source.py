@@ -1,9 +1,7 @@
 """One file on an HTTP server: asking for it, for parts of it, and telling failures that pass from those that stay."""
 
-import asyncio
-import random
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,17 +11,13 @@ import aiohttp
 from yarl import URL
 
 from .addresses import make_public_socket
-from .exceptions import FileError, OutOfTimeError, SourceBrokeError, SourceChangedError
+from .exceptions import FileError, SourceBrokeError, SourceChangedError
 from .schemas import Head, Validators
 from .settings import Settings
-
-type NoteRetry = Callable[[int, float, int, SourceBrokeError], None]
-"""Told the number of the attempt that failed, the seconds until the next, the offset reached and the error."""
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429}
-_LONGEST_WAIT_SECONDS = 30
 _UNUSABLE = "the URL's host, port or credentials cannot be used (or it has credentials beside an Authorization header)"
 _STRONG_AFTER_SECONDS = 60
 """A file that was changed this long before it was sent has a Last-Modified to rely on (RFC 9110, 8.8.2.2)."""
@@ -50,39 +44,6 @@ async def open_session(settings: Settings) -> AsyncIterator[aiohttp.ClientSessio
         headers={"Accept-Encoding": "identity", "User-Agent": "sluice-csv-streamer"},
     ) as session:
         yield session
-
-
-class Attempts:
-    """Waits between tries: exponential with jitter, or as long as the server asks."""
-
-    def __init__(self, settings: Settings, note: NoteRetry, stop_at: float) -> None:
-        """``stop_at``: the event loop's time after which a try comes too late."""
-        self._most = settings.max_attempts
-        self._base = settings.retry_base_seconds
-        self._note = note
-        self._stop_at = stop_at
-        self._failed = 0
-
-    def reset(self) -> None:
-        """Say that something was received: the next failure is a first one again."""
-        self._failed = 0
-
-    async def wait(self, error: SourceBrokeError, offset: int) -> None:
-        """Wait for the next try.
-
-        Raises:
-            SourceBrokeError: that was the last one.
-            OutOfTimeError: the wait would be longer than the invocation; it is not begun, since waiting is paid for.
-        """
-        self._failed += 1
-        if self._failed >= self._most:
-            raise SourceBrokeError(f"gave up after {self._failed} attempts: {error}") from error
-        delay = min(self._base * 2 ** (self._failed - 1), _LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
-        delay = delay if error.retry_after is None else max(delay, error.retry_after)
-        self._note(self._failed, delay, offset, error)
-        if asyncio.get_running_loop().time() + delay > self._stop_at:
-            raise OutOfTimeError(f"another try in {delay:.0f} s would come too late: {error}")
-        await asyncio.sleep(delay)
 
 
 class Source:

@@ -233,6 +233,8 @@ def main() -> int:
     finally:
         if before is not None:
             s3.put_object(Bucket=chosen.bucket, Key=PARAMETERS_KEY, Body=before, ContentType="application/json")
+        elif chosen.urls:
+            s3.delete_object(Bucket=chosen.bucket, Key=PARAMETERS_KEY)
     report(answer, events, chosen.bucket, console)
     return 1 if answer["summary"]["failed"] else 0
 

@@ -67,9 +67,10 @@ data "aws_iam_policy_document" "streamer" {
     for_each = var.streamer.continue_async ? [1] : []
 
     content {
-      sid       = "ContinueRuns"
-      actions   = ["lambda:InvokeFunction"]
-      resources = [local.function_arn]
+      sid     = "ContinueRuns"
+      actions = ["lambda:InvokeFunction"]
+      # As it was called itself: by its name, or by a version or alias of it.
+      resources = [local.function_arn, "${local.function_arn}:*"]
     }
   }
 

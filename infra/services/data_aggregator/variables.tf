@@ -197,7 +197,7 @@ variable "aggregator" {
     reserved_concurrency    = optional(number, -1)
     max_bundle_input_mb     = optional(number, 100)
     gzip_level              = optional(number, 1)
-    read_concurrency        = optional(number, 16)
+    read_concurrency        = optional(number, 32)
     read_ahead_mb           = optional(number, 32)
     stop_before_seconds     = optional(number, 30)
     claim_grace_seconds     = optional(number, 30)

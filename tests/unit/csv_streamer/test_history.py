@@ -1,7 +1,7 @@
 """The newest stored object of a name is found, whatever else lies in the bucket, at little cost."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import boto3
 import pytest
@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from csv_streamer import history as history_module
 from csv_streamer.clients import S3
-from csv_streamer.history import History
+from csv_streamer.history import History, Stored
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def put(s3: S3, *keys: str) -> None:
 def find(s3: S3, *names: str, prefix: str = "raw") -> list[str | None]:
     """The keys that are found, one after the other, by one history."""
 
-    async def look() -> list[Mapping[str, str] | None]:
+    async def look() -> list[Stored | None]:
         history = History(s3, "bucket")
         return [await history.find(prefix, name) for name in names]
 
-    return [metadata["key"] if metadata else None for metadata in asyncio.run(look())]
+    return [stored.key if stored else None for stored in asyncio.run(look())]
 
 
 def count(s3: S3, operation: str) -> int:
@@ -79,17 +79,21 @@ def test_folders_that_are_no_dates_are_passed_over(s3: S3) -> None:
 def test_prefixes_do_not_share_their_days(s3: S3) -> None:
     put(s3, "raw/2026/01/02/a.csv", "x/y/2025/01/02/a.csv")
 
-    async def look() -> list[Mapping[str, str] | None]:
+    async def look() -> list[Stored | None]:
         history = History(s3, "bucket")
         return [await history.find(prefix, "a.csv") for prefix in ("x/y", "raw", "x")]
 
     found = asyncio.run(look())
-    assert found == [{"key": "x/y/2025/01/02/a.csv"}, {"key": "raw/2026/01/02/a.csv"}, None]
+    assert [stored and stored.metadata for stored in found] == [
+        {"key": "x/y/2025/01/02/a.csv"},
+        {"key": "raw/2026/01/02/a.csv"},
+        None,
+    ]
 
 
 def test_unusual_names_are_found(s3: S3) -> None:
     s3.client.put_object(Bucket="bucket", Key="raw/2026/01/02/données +%20&.csv", Metadata={"key": "it"})
-    assert find(s3, "données +%20&.csv") == ["it"]
+    assert find(s3, "données +%20&.csv") == ["raw/2026/01/02/données +%20&.csv"]
 
 
 def test_every_folder_is_listed_once(s3: S3) -> None:
@@ -103,9 +107,9 @@ def test_every_folder_is_listed_once(s3: S3) -> None:
 def test_files_of_one_run_can_look_at_once(s3: S3) -> None:
     put(s3, *(f"raw/2026/01/{day:02d}/{day}.csv" for day in range(1, 8)))
 
-    async def look() -> list[Mapping[str, str] | None]:
+    async def look() -> list[Stored | None]:
         history = History(s3, "bucket")
-        return await asyncio.gather(*(history.find("raw", f"{day}.csv") for day in range(9)))
+        return list(await asyncio.gather(*(history.find("raw", f"{day}.csv") for day in range(9))))
 
     found = asyncio.run(look())
     assert [bool(metadata) for metadata in found] == [False, *[True] * 7, False]

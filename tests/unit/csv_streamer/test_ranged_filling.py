@@ -27,7 +27,7 @@ class ScriptedDownload:
     def __init__(self, before: Break) -> None:
         self._before = before
 
-    async def read(self, start: int, end: int, _: None) -> AsyncGenerator[bytes]:
+    async def read(self, start: int, end: int, _: None, patience: float | None) -> AsyncGenerator[bytes]:
         await self._before(start)
         yield BODY[start:end]
 

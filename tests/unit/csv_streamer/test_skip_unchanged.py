@@ -41,6 +41,7 @@ def test_a_file_of_another_day_counts(streamer: Streamer) -> None:
     streamer.s3.delete_object(Bucket=BUCKET, Key=first["s3_key"])
     (second,) = streamer.run(path)
     assert second["status"] == "unchanged"
+    assert second["s3_key"] == "raw/2024/01/09/transactions.csv", "where it is, not where it would be"
 
 
 def test_only_the_newest_counts(streamer: Streamer) -> None:

@@ -18,8 +18,9 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csv_streamer.attempts import Attempts
 from csv_streamer.exceptions import FileError, OutOfTimeError, SourceBrokeError, SourceChangedError
-from csv_streamer.source import Attempts, Source, _parse_date, _parse_retry_after, open_session
+from csv_streamer.source import Source, _parse_date, _parse_retry_after, open_session
 from tests.sample_server import run_sample_server
 from tests.unit.csv_streamer.asking import OK, RANGE, SETTINGS, answering, ask, get, get_answer, run
 

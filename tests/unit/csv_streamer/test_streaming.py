@@ -342,3 +342,15 @@ def test_an_object_of_another_size_is_deleted_and_named(streamer: Streamer, monk
     assert "bytes were received but S3 stored" in result["error"]
     assert streamer.keys() == set()
     assert "Versions" not in streamer.s3.list_object_versions(Bucket=BUCKET, Prefix="raw/")
+
+
+def test_a_connection_that_is_told_to_wait_leaves_its_work_to_the_others(streamer: Streamer) -> None:
+    path = f"/hostile/limited/units.csv?bytes={SIZE}&connections=2&code=429&retry_after=60"
+    (result,) = streamer.run(path)
+    assert result["status"] == "success", result
+    assert streamer.sha256(result["s3_key"]) == expected_sha256(path)
+
+
+def test_the_prefix_of_states_is_not_for_files(streamer: Streamer) -> None:
+    (result,) = streamer.run({"url": "/files/units.csv?bytes=10", "prefix": ".csv-streamer/x"})
+    assert "where the states of runs are kept" in result["error"]
