@@ -1,1 +1,39 @@
-../_vendored/logs.py
+"""The log line format that every Sluice Lambda shares.
+
+One source file, linked into each Lambda package that uses it, so that every zip carries its own copy.
+Each line is one JSON object: ``level``, ``ts`` (ISO 8601, UTC), ``service``, ``event``, ``aws_request_id`` once a
+request is known, then the event's own fields. The event is the log call's message, the fields its ``extra``::
+
+    logger.info("job_ready", extra={"job_id": job_id, "files": 12})
+"""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from aws_lambda_powertools.logging.types import PowertoolsLogRecord
+
+_RENAMED = {"message": "event", "timestamp": "ts", "function_request_id": "aws_request_id"}
+_ORDER = ["level", "ts", "service", "event", "aws_request_id"]
+# Powertools adds these from the Lambda context; CloudWatch already has them on every log stream. The last is asyncio's.
+_DROPPED = frozenset(
+    ["location", "function_name", "function_memory_size", "function_arn", "cold_start", "xray_trace_id", "taskName"]
+)
+
+
+class _EventFormatter(LambdaPowertoolsFormatter):
+    """Powertools' JSON formatter with Sluice's field names and order."""
+
+    def serialize(self, log: dict[str, Any] | PowertoolsLogRecord) -> str:
+        renamed = {_RENAMED.get(name, name): value for name, value in log.items() if name not in _DROPPED}
+        ordered = {name: renamed.pop(name) for name in _ORDER if name in renamed}
+        return super().serialize({**ordered, **renamed})
+
+
+def make_logger(service: str) -> Logger:
+    """Return the JSON logger of ``service``; its level is ``POWERTOOLS_LOG_LEVEL`` or INFO."""
+    return Logger(
+        service=service,
+        # The `exception` field has the traceback already; a second copy as an object would double the line.
+        logger_formatter=_EventFormatter(utc=True, use_rfc3339=True, serialize_stacktrace=False),
+    )

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import numpy as np
+    import pyarrow as pa  # type: ignore[import-untyped]
 
 
 class S3Bucket(TypedDict):
@@ -90,7 +91,7 @@ class Piece:
 
     source: Source
     table: pa.Table
-    lines: Sequence[int]
+    lines: np.ndarray
     """``source_line`` of each row, ascending."""
 
 

@@ -1,0 +1,51 @@
+"""The ETL's Lambda handler: SQS messages in, partial batch response out; or a diagnostics report."""
+
+import os
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from .clickhouse import find_clashes
+from .diagnostics import run_diagnostics
+from .logs import make_logger
+from .observation import describe_runtime, put_metrics
+from .settings import Settings
+
+logger = make_logger("xapi_etl")
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Load the objects that the batch's messages name; the answer lists the messages that have to come back.
+
+    With ``{"diagnostics": true}`` the answer is a report instead.
+    """
+    _log_cold_start()
+    if event.get("diagnostics"):
+        return run_diagnostics(event, os.environ, context, logger)
+    settings = Settings.from_environment(os.environ)
+    logger.setLevel(settings.log_level)
+    _log_clashes(tuple(find_clashes(settings.clickhouse.settings)))
+    failed = _process(event["Records"], settings, context)
+    return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
+
+
+def _process(records: list[dict[str, Any]], settings: Settings, context: LambdaContext) -> list[str]:
+    from .batch import process_batch  # noqa: PLC0415  # Arrow and NumPy take most of a cold start
+
+    report = process_batch(records, settings, context.get_remaining_time_in_millis, logger)
+    put_metrics(report.tally, len(report.failures))
+    return list(report.failures)
+
+
+@cache
+def _log_cold_start() -> None:
+    facts = {"description": "Lambda cold start runtime metadata", **describe_runtime()}
+    logger.info("cold_start", extra=facts)
+
+
+@cache
+def _log_clashes(names: tuple[str, ...]) -> None:
+    if names:
+        logger.warning("settings_overridden", extra={"settings": list(names)})

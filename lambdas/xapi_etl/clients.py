@@ -1,0 +1,105 @@
+"""The AWS clients, the HTTP session and what is read once: the mapping and the secret."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .exceptions import InsertError, MappingError
+from .mapping import SHIPPED, Mapping, load_mapping
+
+if TYPE_CHECKING:
+    import requests
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+_USER_KEYS = ("username", "user")
+
+
+@cache
+def s3_client(connections: int, connect_seconds: int, read_seconds: int, attempts: int) -> S3Client:
+    """Return an S3 client with room for ``connections`` at once."""
+    is_emulated = "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_S3" in os.environ
+    config = Config(
+        max_pool_connections=connections,
+        connect_timeout=connect_seconds,
+        read_timeout=read_seconds,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path" if is_emulated else "virtual"},
+    )
+    return _session().client("s3", config=config)
+
+
+@cache
+def sqs_client() -> SQSClient:
+    """Return the client that copies messages into the failure queue."""
+    return _session().client("sqs", config=_quick_config())
+
+
+@cache
+def secrets_client() -> SecretsManagerClient:
+    """Return the Secrets Manager client."""
+    return _session().client("secretsmanager", config=_quick_config())
+
+
+@cache
+def http_session() -> requests.Session:
+    """Return the session whose connections to ClickHouse stay open between invocations."""
+    import requests  # noqa: PLC0415  # a dry run needs none
+
+    return requests.Session()
+
+
+@cache
+def read_mapping(url: str | None, s3: S3Client) -> Mapping:
+    """Return the mapping at an ``s3://`` URL, or the shipped one; read once by each execution environment.
+
+    Raises:
+        MappingError: it cannot be read, or is not a mapping.
+    """
+    if url is None:
+        return load_mapping(SHIPPED.read_bytes())
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    try:
+        return load_mapping(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except (ClientError, BotoCoreError) as error:
+        raise MappingError(f"{url} cannot be read: {_name_error(error)}") from error
+
+
+def read_secret(name: str) -> tuple[str, str]:
+    """Return the user and the password that a secret holds now, as JSON with ``username`` and ``password``.
+
+    Raises:
+        InsertError: it cannot be read, or holds something else; the message holds nothing of it.
+    """
+    try:
+        document: Any = json.loads(secrets_client().get_secret_value(SecretId=name)["SecretString"])
+        user = next(document[key] for key in _USER_KEYS if key in document)
+        return str(user), str(document["password"])
+    except (ClientError, BotoCoreError) as error:
+        raise InsertError(f"the secret {name} cannot be read: {_name_error(error)}") from error
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        raise InsertError(f"the secret {name} is not JSON with username and password") from error
+
+
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session()
+
+
+def _quick_config() -> Config:
+    retries: Any = {"mode": "standard", "total_max_attempts": 4}
+    return Config(connect_timeout=3, read_timeout=10, retries=retries)
+
+
+def _name_error(error: ClientError | BotoCoreError) -> str:
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__

@@ -1,0 +1,139 @@
+"""Lines become rows."""
+
+from __future__ import annotations
+
+import hashlib
+from binascii import hexlify
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+from .extract import Extracted, Extractor
+from .lines import Lines
+from .mapping import Column, Mapping
+from .schemas import BadLine, Converted, Source
+from .transforms import MILLISECONDS, Checked, parse_durations, parse_times, to_unsigned
+
+TYPES: dict[str, pa.DataType] = {
+    "String": pa.string(),
+    "DateTime64(3)": MILLISECONDS,
+    "Float64": pa.float64(),
+    "Int64": pa.int64(),
+    "UInt64": pa.uint64(),
+    "Bool": pa.bool_(),
+}
+_HASH_LENGTH = 64
+
+
+@dataclass(slots=True)
+class Converter:
+    """Turns lines into rows by a mapping."""
+
+    mapping: Mapping
+    is_fast: bool = True
+    """Whether to try the fast way; both give the same rows."""
+    _extractor: Extractor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._extractor = Extractor(self.mapping, self.is_fast)
+
+    def convert(self, lines: Lines, source: Source) -> Converted:
+        """Return the rows of the lines that make one, and what is wrong with the others."""
+        texts = lines.texts()
+        extracted = self._extractor.extract(lines, texts)
+        columns, wrong = self._compute(extracted)
+        bad = extracted.bad
+        if wrong:
+            extracted, columns, more = _leave_out(extracted, columns, wrong, lines, texts)
+            bad = sorted([*bad, *more], key=lambda line: line.number)
+        kept = [texts[place] for place in extracted.places.tolist()] if len(extracted.places) < len(lines) else texts
+        numbers = extracted.places + lines.first_number
+        arrays = [
+            columns[column.name] if column.places else _build_lineage(column, kept, numbers, source)
+            for column in self.mapping.columns
+        ]
+        return Converted(pa.table(arrays, names=[column.name for column in self.mapping.columns]), bad)
+
+    def _compute(self, extracted: Extracted) -> tuple[dict[str, pa.Array], dict[int, str]]:
+        """Return the mapped columns, and why rows, by their position, are wrong."""
+        number_of = {leaf: str(number) for number, leaf in enumerate(self.mapping.leaves)}
+        columns, wrong = {}, dict[int, str]()
+        for column in self.mapping.columns:
+            if not column.places:
+                continue
+            found = [extracted.values.column(number_of[leaf]).combine_chunks() for leaf in column.leaves]
+            values, mask = _transform(column, pc.coalesce(*found) if found[1:] else found[0])
+            columns[column.name] = values
+            if mask is not None:
+                what = "duration" if column.transform == "duration" else column.type
+                for position in np.flatnonzero(mask).tolist():
+                    wrong.setdefault(position, f"{column.name} is no {what}")
+        return columns, wrong
+
+
+def join_texts(texts: Sequence[memoryview | bytes]) -> pa.Array:
+    """Return an Arrow column of the texts, which have to be UTF-8."""
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
+    data = b"".join(texts)
+    if len(data) < 2**31:
+        buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
+        return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+    return pa.Array.from_buffers(pa.large_string(), len(texts), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+def hash_texts(texts: Sequence[memoryview | bytes]) -> pa.Array:
+    """Return an Arrow column of the texts' SHA-256, in hexadecimal."""
+    sha256 = hashlib.sha256
+    digits = hexlify(b"".join([sha256(text).digest() for text in texts]))
+    offsets = np.arange(len(texts) + 1, dtype=np.int32) * _HASH_LENGTH
+    return pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(offsets), pa.py_buffer(digits)])
+
+
+def _build_lineage(column: Column, texts: Sequence[memoryview], numbers: np.ndarray, source: Source) -> pa.Array:
+    match column.transform:
+        case "line":
+            return join_texts(texts)
+        case "line_sha256":
+            return hash_texts(texts)
+        case "source_line":
+            return pa.array(numbers, pa.uint64())
+        case "source_file":
+            return pa.repeat(source.file, len(texts))
+        case _:
+            return pa.repeat(source.etag, len(texts))
+
+
+def _transform(column: Column, values: pa.Array) -> Checked:
+    if column.transform == "duration":
+        return parse_durations(values)
+    if column.transform == "lowercase":
+        return pc.ascii_lower(values), None
+    match column.type:
+        case "DateTime64(3)":
+            return parse_times(values)
+        case "UInt64":
+            return to_unsigned(values)
+        case _:
+            return values, None
+
+
+def _leave_out(
+    extracted: Extracted,
+    columns: dict[str, pa.Array],
+    wrong: dict[int, str],
+    lines: Lines,
+    texts: Sequence[memoryview],
+) -> tuple[Extracted, dict[str, pa.Array], list[BadLine]]:
+    bad = []
+    for position in sorted(wrong):
+        place = int(extracted.places[position])
+        bad.append(BadLine(lines.first_number + place, wrong[position], bytes(texts[place])))
+    keep = np.ones(len(extracted.places), bool)
+    keep[list(wrong)] = False
+    mask = pa.array(keep)
+    kept = Extracted(extracted.places[keep], extracted.values.filter(mask), extracted.bad)
+    return kept, {name: values.filter(mask) for name, values in columns.items()}, bad

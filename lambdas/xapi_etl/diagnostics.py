@@ -1,0 +1,128 @@
+"""The report that ``{"diagnostics": true}`` asks for: the runtime, the settings, whether S3 and ClickHouse answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .env import SettingsError
+from .exceptions import XapiEtlError
+from .observation import describe_runtime
+from .settings import Settings
+
+SHOWN = (
+    "CLICKHOUSE_HOST",
+    "CLICKHOUSE_PORT",
+    "CLICKHOUSE_SECURE",
+    "CLICKHOUSE_PATH",
+    "CLICKHOUSE_DATABASE",
+    "CLICKHOUSE_TABLE",
+    "CLICKHOUSE_TIMEOUT_SECONDS",
+    "CLICKHOUSE_INSERT_COLUMNS",
+    "PARQUET_COMPRESSION",
+    "MAX_S3_OBJECT_BYTES",
+    "TARGET_ROWS_PER_INSERT",
+    "MAX_ROWS_PER_INSERT",
+    "MAX_PARQUET_BYTES_PER_INSERT",
+    "DRY_RUN",
+    "LOG_LEVEL",
+    "BAD_LINES",
+    "QUARANTINE_BUCKET",
+    "QUARANTINE_PREFIX",
+    "COLUMN_MAP",
+    "COLUMN_MAP_S3_URI",
+    "DIAG_S3_BUCKET",
+    "DIAG_S3_PREFIX",
+)
+"""Variables whose values the report holds."""
+HIDDEN = (
+    "CLICKHOUSE_URL",
+    "CLICKHOUSE_USER",
+    "CLICKHOUSE_PASSWORD",
+    "CLICKHOUSE_SECRET",
+    "CLICKHOUSE_SETTINGS",
+    "CLICKHOUSE_INSERT_SQL",
+    "FAILURE_DLQ_URL",
+)
+"""Variables of which it only says whether they are set: they are, or may hold, secrets."""
+
+type Report = dict[str, Any]
+
+
+def run_diagnostics(
+    event: Mapping[str, Any], variables: Mapping[str, str], context: LambdaContext, logger: Logger
+) -> Report:
+    """Return a report as an answer with status 200; what is wrong stands in it."""
+    report: Report = {
+        "runtime": describe_runtime(),
+        "function": {"name": context.function_name, "memory_mb": context.memory_limit_in_mb},
+        "environment": {name: variables[name] for name in SHOWN if variables.get(name)},
+        "is_set": {name: bool(variables.get(name)) for name in HIDDEN},
+    }
+    try:
+        settings = Settings.from_environment(variables)
+        report["settings"] = {"ok": True, "dry_run": settings.is_dry_run}
+    except SettingsError as error:
+        report["settings"] = {"ok": False, "error": str(error)}
+        # Its check needs none but the limits of the S3 client.
+        settings = Settings.from_environment({"DRY_RUN": "true"})
+    report |= _run_checks(event, settings, context, logger, is_configured=report["settings"]["ok"])
+    checks = {name: report[name]["ok"] for name in ("settings", "s3_check", "clickhouse_check") if name in report}
+    logger.info("diagnostics_complete", extra={"checks": checks})
+    return {"statusCode": int(HTTPStatus.OK), "body": json.dumps(report)}
+
+
+def _run_checks(
+    event: Mapping[str, Any], settings: Settings, context: LambdaContext, logger: Logger, *, is_configured: bool
+) -> Report:
+    checks: Report = {}
+    asked = event.get("s3_check") or {}
+    bucket = asked.get("bucket") or settings.diagnostics_bucket
+    if bucket:
+        prefix = asked.get("prefix", settings.diagnostics_prefix)
+        checks["s3_check"] = _guard(lambda: _check_s3(settings, bucket, prefix))
+    if event.get("clickhouse_check") and is_configured:
+        checks["clickhouse_check"] = _guard(lambda: _check_clickhouse(settings, context, logger))
+    return checks
+
+
+def _guard(check: Callable[[], Report]) -> Report:
+    try:
+        return {"ok": True, **check()}
+    except (XapiEtlError, ClientError, BotoCoreError) as error:
+        return {"ok": False, "error": str(error)}
+
+
+def _check_s3(settings: Settings, bucket: str, prefix: str) -> Report:
+    from .batch import open_s3  # noqa: PLC0415  # with it come Arrow and NumPy
+
+    answer = open_s3(settings).list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+    keys = [item["Key"] for item in answer.get("Contents", [])]
+    return {"bucket": bucket, "prefix": prefix, "objects_seen": len(keys), "first_key": next(iter(keys), None)}
+
+
+def _check_clickhouse(settings: Settings, context: LambdaContext, logger: Logger) -> Report:
+    """Ask for the server's version, and compare the table's columns with those that are inserted."""
+    from .batch import connect, find_columns  # noqa: PLC0415  # with it come Arrow and NumPy
+
+    clickhouse = connect(settings, context.get_remaining_time_in_millis, logger)
+    report: Report = {"version": clickhouse.query("SELECT version() FORMAT TSV", {}).strip()}
+    where = settings.clickhouse
+    if where.target is None:
+        return report
+    exists = clickhouse.query(f"EXISTS TABLE {where.target} FORMAT TSV", {}).strip() == "1"
+    report["table_exists"] = exists
+    if not exists:
+        return {**report, "ok": False}
+    answer = clickhouse.query(f"DESCRIBE TABLE {where.target} FORMAT JSONCompactEachRow", {})
+    present = [json.loads(line)[0] for line in answer.splitlines()]
+    wanted = find_columns(settings)
+    missing = [name for name in wanted if name not in present]
+    others = [name for name in present if name not in wanted]
+    return {**report, "ok": not missing, "columns_missing": missing, "columns_not_inserted": others}

@@ -1,0 +1,107 @@
+"""From bytes to lines: where each one begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .exceptions import SourceError
+
+BLOCK_BYTES = 4 * 1024 * 1024
+"""How much is converted at once, unless a line is longer."""
+MAX_LINE_BYTES = 64 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+_BLANK = b" \t"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Some consecutive lines, without the blank ones."""
+
+    data: bytes
+    starts: np.ndarray
+    """Where each line begins in ``data``, bytes."""
+    ends: np.ndarray
+    """Where each line ends, its line end not counted."""
+    first_number: int
+    """Of the first line, from 1, in the object."""
+    breaks: int
+    """How many line ends ``data`` holds."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def texts(self) -> list[memoryview]:
+        """Return the lines' bytes, not copied."""
+        view = memoryview(self.data)
+        return [view[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+
+
+def split_blocks(pieces: Iterable[bytes], block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Cut a stream into blocks of whole lines; a byte order mark at its beginning is left out.
+
+    Where the cuts are depends on the stream's bytes only, not on how they come in pieces.
+
+    Raises:
+        SourceError: a line is longer than 64 MiB.
+    """
+    buffer = bytearray()
+    searched = 0
+    for piece in _leave_out_mark(pieces):
+        buffer += piece
+        while cut := _find_cut(buffer, block_bytes, searched):
+            yield bytes(memoryview(buffer)[:cut])
+            del buffer[:cut]
+            searched = 0
+        searched = len(buffer) if len(buffer) >= block_bytes else 0
+        if searched > MAX_LINE_BYTES:
+            raise SourceError(f"a line is longer than {MAX_LINE_BYTES} bytes")
+    if buffer:
+        yield bytes(buffer)
+
+
+def index_lines(data: bytes, first_number: int = 1) -> Lines:
+    """Find the lines of a block; each of CR, LF and CR LF ends one, and blank ones are left out."""
+    array = np.frombuffer(data, np.uint8)
+    is_end = array == ord("\n")
+    if b"\r" in data:
+        is_end |= array == ord("\r")
+    breaks = np.flatnonzero(is_end)
+    starts = np.concatenate([np.zeros(1, np.int64), breaks + 1])
+    ends = np.concatenate([breaks, np.full(1, len(data), np.int64)])
+    kept = ends > starts
+    starts, ends = starts[kept], ends[kept]
+    firsts = array[starts]
+    suspects = np.flatnonzero((firsts == _BLANK[0]) | (firsts == _BLANK[1]))
+    blank = [place for place in suspects.tolist() if not data[starts[place] : ends[place]].strip(_BLANK)]
+    if blank:
+        starts, ends = np.delete(starts, blank), np.delete(ends, blank)
+    return Lines(data, starts, ends, first_number, len(breaks))
+
+
+def _leave_out_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    beginning = b""
+    rest = iter(pieces)
+    for piece in rest:
+        beginning += piece
+        if len(beginning) >= len(_BOM):
+            break
+    yield beginning.removeprefix(_BOM)
+    yield from rest
+
+
+def _find_cut(buffer: bytearray, block_bytes: int, searched: int) -> int:
+    """Return where the next block ends: after its last line end, or the first one after it; 0 if there is none yet.
+
+    ``searched`` bytes are known to hold no line end.
+    """
+    if len(buffer) < block_bytes:
+        return 0
+    if not searched:
+        cut = 1 + max(buffer.rfind(b"\n", 0, block_bytes), buffer.rfind(b"\r", 0, block_bytes))
+        if cut:
+            return cut
+    found = [place for end in (b"\n", b"\r") if (place := buffer.find(end, max(block_bytes, searched))) >= 0]
+    return 1 + min(found) if found else 0

@@ -1,0 +1,237 @@
+"""One invocation's work: objects are read, converted, gathered into INSERTs and inserted."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+from aws_lambda_powertools import Logger
+
+from .decompress import decompress
+from .exceptions import InsertError, OutOfTimeError, SourceError
+from .inserts import Inserter
+from .parts import Part, make_parts
+from .pieces import LineConverter, convert_object
+from .quarantine import BadLines
+from .schemas import BadLine, ObjectName, Outcome, Piece, Result, Source, Tally
+from .settings import Settings
+from .sources import Opened, SourceReader
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+OUT_OF_TIME = "the function's time limit is near"
+_SPOOL_MEMORY = 64 * 1024 * 1024
+_GATHERED_BYTES = 64 * 1024 * 1024
+"""Of Arrow columns: a batch with as many is inserted, however few rows it has."""
+
+
+@dataclass(slots=True)
+class Loader:
+    """Loads the objects of one invocation."""
+
+    settings: Settings
+    s3: S3Client
+    reader: SourceReader
+    converter: LineConverter
+    inserter: Inserter | None
+    """``None``: everything is done but the INSERT."""
+    partition_column: str | None
+    logger: Logger
+    remaining_ms: Callable[[], int]
+    tally: Tally = field(default_factory=Tally)
+    _gathered: list[tuple[ObjectName, Piece]] = field(default_factory=list)
+    _first_of: dict[Source, ObjectName] = field(default_factory=dict)
+    """Two versions with the same bytes have the same ETag, and so the same rows."""
+    _same_as: dict[ObjectName, ObjectName] = field(default_factory=dict)
+
+    def run(self, names: Sequence[ObjectName]) -> None:
+        """Load objects, as many as the time allows; each gets its outcome in the tally."""
+        for name, opened in self.reader.open_all(names):
+            if self._is_late():
+                break
+            if isinstance(opened, SourceError):
+                self._note([name], "failed", str(opened))
+            else:
+                self._load(opened)
+        self._insert_gathered()
+        for name, first in self._same_as.items():
+            self.tally.outcomes[name] = self.tally.outcomes[first]
+        self._note([name for name in names if name not in self.tally.outcomes], "not_started", OUT_OF_TIME)
+
+    def _load(self, opened: Opened) -> None:
+        name = opened.name
+        if opened.source in self._first_of:
+            self._same_as[name] = self._first_of[opened.source]
+            return
+        self._first_of[opened.source] = name
+        self.tally.input_bytes += opened.size
+        try:
+            with closing(BadLines()) as bad:
+                pieces = self._convert(opened, bad)
+                first, second = next(pieces, None), next(pieces, None)
+                if first and second:
+                    self._insert_many(name, chain([first, second], pieces), bad)
+                else:
+                    self._settle_bad(name, bad)
+                    if first:
+                        self._gather(name, first)
+                    else:
+                        self._note([name], "empty")
+        except OutOfTimeError as error:
+            self._note([name], "not_started", str(error))
+        except (SourceError, InsertError) as error:
+            self._note([name], "failed", str(error))
+        except Exception as error:
+            self.logger.exception("object_broken", extra={"bucket": name.bucket, "key": name.key})
+            self._note([name], "failed", f"unforeseen: {type(error).__name__}")
+
+    def _convert(self, opened: Opened, bad: BadLines) -> Iterator[Piece]:
+        """Yield an object's pieces, and tell how far it is.
+
+        Raises:
+            SourceError: it cannot be read, or has a bad line where those fail.
+            OutOfTimeError: the time limit is near.
+        """
+        rows, reported = 0, time.monotonic()
+        read = 0
+
+        def count(contents: Iterable[bytes]) -> Iterator[bytes]:
+            nonlocal read, reported
+            for block in contents:
+                if self._is_late():
+                    raise OutOfTimeError(OUT_OF_TIME)
+                read += len(block)
+                if time.monotonic() - reported >= self.settings.progress_seconds:
+                    reported = time.monotonic()
+                    fields = {"bucket": opened.name.bucket, "key": opened.name.key, "rows": rows}
+                    self.logger.info("lines_progress", extra={**fields, "bytes_read": read, "size": opened.size})
+                yield block
+
+        def take_bad(lines: list[BadLine]) -> None:
+            bad.add(opened.source, lines)
+            self.tally.lines += len(lines)
+            self.tally.bad_lines += len(lines)
+            if not self.settings.has_quarantine:
+                raise SourceError(f"line {lines[0].number} is no row: {lines[0].reason}")
+
+        contents = decompress(count(self.reader.read(opened)))
+        for piece in convert_object(
+            contents, opened.source, self.converter, max_rows=self.settings.max_rows, take_bad=take_bad
+        ):
+            rows += len(piece.table)
+            self.tally.lines += len(piece.table)
+            yield piece
+
+    def _settle_bad(self, name: ObjectName, bad: BadLines) -> None:
+        """Bring bad lines to safety; nothing of the object is inserted before."""
+        if not bad.first:
+            return
+        fields = {"bucket": name.bucket, "key": name.key, "lines": bad.count, "first_line": bad.first.number}
+        where = bad.store(self.s3, self.settings, name)
+        self.logger.warning("lines_quarantined", extra={**fields, "reason": bad.first.reason, "quarantine": where})
+
+    def _gather(self, name: ObjectName, piece: Piece) -> None:
+        rows = sum(len(other.table) for _, other in self._gathered)
+        size = sum(other.table.nbytes for _, other in self._gathered)
+        if rows + len(piece.table) > self.settings.max_rows or size + piece.table.nbytes > _GATHERED_BYTES:
+            self._insert_gathered()
+            rows = 0
+        self._gathered.append((name, piece))
+        if rows + len(piece.table) >= self.settings.target_rows:
+            self._insert_gathered()
+
+    def _insert_gathered(self) -> None:
+        """Insert what has been gathered; if that fails, it fails for the objects that are in it, and no others."""
+        gathered, self._gathered = self._gathered, []
+        if not gathered:
+            return
+        names = [name for name, _ in gathered]
+        try:
+            fresh = [
+                source for part in self._make_parts([piece for _, piece in gathered]) for source in self._insert(part)
+            ]
+        except OutOfTimeError as error:
+            self._note(names, "not_started", str(error))
+        except InsertError as error:
+            self._note(names, "failed", f"INSERT failed: {error}")
+        except Exception as error:
+            self.logger.exception("insert_broken", extra={"objects": len(names)})
+            self._note(names, "failed", f"unforeseen: {type(error).__name__}")
+        else:
+            for name, piece in gathered:
+                self._note([name], self._succeed(is_fresh=piece.source in fresh))
+
+    def _insert_many(self, name: ObjectName, pieces: Iterable[Piece], bad: BadLines) -> None:
+        """Insert an object that takes several INSERTs, once all of it has been read and found good."""
+        fresh = False
+        with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY) as spool:
+            parts = [
+                (_store(spool, part.parquet), replace(part, parquet=b""))
+                for piece in pieces
+                for part in self._make_parts([piece])
+            ]
+            self._settle_bad(name, bad)
+            for place, part in parts:
+                fresh |= bool(self._insert(replace(part, parquet=_fetch(spool, place))))
+        self._note([name], self._succeed(is_fresh=fresh))
+
+    def _make_parts(self, pieces: Sequence[Piece]) -> Iterator[Part]:
+        return make_parts(
+            pieces,
+            compression=self.settings.compression,
+            max_bytes=self.settings.max_parquet_bytes,
+            partition_column=self.partition_column,
+        )
+
+    def _insert(self, part: Part) -> list[Source]:
+        """Insert a part; return the objects of which something was missing."""
+        self.tally.parquet_bytes += len(part.parquet)
+        if self.inserter is None:
+            return list(part.sources)
+        started = time.monotonic()
+        objects = len(set(part.owners.tolist()))
+        fields: dict[str, int | str] = {"rows": len(part), "objects": objects, "parquet_bytes": len(part.parquet)}
+        fields["token"] = part.token
+        try:
+            inserted = self.inserter.insert(part)
+        except InsertError as error:
+            self.tally.inserts_failed += 1
+            self.logger.error("insert_failed", extra={**fields, "error": str(error), "code": error.code})  # noqa: TRY400
+            raise
+        rows = int(np.count_nonzero(inserted))
+        self.tally.inserts += bool(rows)
+        self.tally.rows_inserted += rows
+        self.tally.rows_present += len(part) - rows
+        elapsed = round((time.monotonic() - started) * 1000)
+        self.logger.info("insert_complete", extra={**fields, "rows_inserted": rows, "duration_ms": elapsed})
+        return [part.sources[position] for position in np.unique(part.owners[inserted]).tolist()]
+
+    def _succeed(self, *, is_fresh: bool) -> Result:
+        if self.inserter is None:
+            return "converted"
+        return "loaded" if is_fresh else "duplicate"
+
+    def _is_late(self) -> bool:
+        return self.remaining_ms() < self.settings.start_insert_ms
+
+    def _note(self, names: Iterable[ObjectName], result: Result, reason: str = "") -> None:
+        for name in names:
+            self.tally.outcomes[name] = Outcome(result, reason)
+
+
+def _store(spool: IO[bytes], data: bytes) -> tuple[int, int]:
+    place = spool.tell()
+    spool.write(data)
+    return place, len(data)
+
+
+def _fetch(spool: IO[bytes], place: tuple[int, int]) -> bytes:
+    spool.seek(place[0])
+    return spool.read(place[1])

@@ -1,0 +1,202 @@
+"""The column mapping: which part of a line goes into which column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from .exceptions import MappingError
+
+SHIPPED = Path(__file__).with_name("columns.json")
+
+type ColumnType = Literal["String", "DateTime64(3)", "Float64", "Int64", "UInt64", "Bool"]
+type Transform = Literal[
+    "lowercase", "duration", "json", "line", "line_sha256", "source_file", "source_etag", "source_line"
+]
+type Kind = Literal["text", "number", "integer", "flag", "any"]
+"""What a value has to be in the JSON document."""
+
+_TYPES: tuple[str, ...] = get_args(ColumnType.__value__)
+_TRANSFORMS: tuple[str, ...] = get_args(Transform.__value__)
+_KINDS: dict[str, Kind] = {
+    "String": "text",
+    "DateTime64(3)": "text",
+    "Float64": "number",
+    "Int64": "integer",
+    "UInt64": "integer",
+    "Bool": "flag",
+}
+LINEAGE: dict[Transform, ColumnType] = {
+    "line": "String",
+    "line_sha256": "String",
+    "source_file": "String",
+    "source_etag": "String",
+    "source_line": "UInt64",
+}
+"""Transforms that read no part of the document, and the type that each gives."""
+_GIVEN: dict[str, ColumnType] = {**LINEAGE, "lowercase": "String", "duration": "Float64", "json": "String"}
+"""The types that transforms give."""
+_KEYS = {"name", "type", "paths", "transform", "partition"}
+
+type Place = tuple[str, ...]
+"""The keys that lead to a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A value that is taken out of each line."""
+
+    place: Place
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the table."""
+
+    name: str
+    type: ColumnType
+    places: tuple[Place, ...]
+    """The first one that is there, and not null, gives the value."""
+    transform: Transform | None = None
+    is_partition: bool = False
+    """Whether the table is partitioned by this column's month."""
+
+    @property
+    def kind(self) -> Kind:
+        """Return what the column's values have to be in the document."""
+        if self.transform == "json":
+            return "any"
+        return "text" if self.transform == "duration" else _KINDS[self.type]
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Return where the column's value may be."""
+        return tuple(Leaf(place, self.kind) for place in self.places)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """All columns, in the order of the INSERT."""
+
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Return every value that a line is searched for, once."""
+        return tuple(dict.fromkeys(leaf for column in self.columns for leaf in column.leaves))
+
+    @cached_property
+    def has_schema(self) -> bool:
+        """Tell whether all leaves fit into one typed schema, which is what a fast parser needs."""
+        if not self.leaves or any(leaf.kind == "any" or not leaf.place for leaf in self.leaves):
+            return False
+        return not any(
+            long[: len(short)] == short
+            for one, other in combinations([leaf.place for leaf in self.leaves], 2)
+            for short, long in [sorted([one, other], key=len)]
+        )
+
+    @cached_property
+    def partition_column(self) -> str | None:
+        """Return the name of the column by whose month the table is partitioned."""
+        return next((column.name for column in self.columns if column.is_partition), None)
+
+    def name_of(self, transform: Transform) -> str | None:
+        """Return the name of the column that holds a piece of lineage."""
+        return next((column.name for column in self.columns if column.transform == transform), None)
+
+    def select(self, names: Sequence[str]) -> Mapping:
+        """Return the mapping with just the named columns, in that order.
+
+        Raises:
+            MappingError: a name is none of the mapping's.
+        """
+        known = {column.name: column for column in self.columns}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise MappingError(f"CLICKHOUSE_INSERT_COLUMNS names {', '.join(unknown)}, which the mapping does not have")
+        return Mapping(tuple(known[name] for name in names))
+
+
+def load_mapping(text: str | bytes) -> Mapping:
+    """Read a mapping as ``columns.json`` holds it.
+
+    Raises:
+        MappingError: it is not one; the message names the column and what is wrong.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise MappingError(f"the column mapping is not JSON: {error}") from error
+    if not isinstance(document, list) or not document:
+        raise MappingError("the column mapping is not a list of columns")
+    mapping = Mapping(tuple(_read_column(number, entry) for number, entry in enumerate(document, start=1)))
+    names = [column.name for column in mapping.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise MappingError(f"the column mapping has several columns {', '.join(twice)}")
+    if sum(column.is_partition for column in mapping.columns) > 1:
+        raise MappingError("the column mapping has several partition columns")
+    return mapping
+
+
+def parse_path(path: str) -> Place:
+    """Return the keys of a JSON pointer (``/a/b~1c``) or of a dotted path (``a.b``).
+
+    Raises:
+        MappingError: the path is empty or has an empty part.
+    """
+    if path.startswith("/"):
+        # Source: RFC 6901, section 4, whose order of the two replacements matters.
+        return tuple(part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/"))
+    parts = tuple(path.split("."))
+    if not all(parts):
+        raise MappingError(f"path {path!r} has an empty part; an empty key needs a JSON pointer, like /a//b")
+    return parts
+
+
+def _read_column(number: int, entry: Any) -> Column:  # noqa: ANN401  # anything can be in a file
+    where = f"column {number} of the mapping"
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not entry["name"]:
+        raise MappingError(f"{where} has no name")
+    where = f"column {entry['name']!r} of the mapping"
+    if entry.keys() - _KEYS:
+        raise MappingError(f"{where} has unknown keys: {', '.join(sorted(entry.keys() - _KEYS))}")
+    if entry.get("type") not in _TYPES:
+        raise MappingError(f"{where} has the type {entry.get('type')!r}, not one of {', '.join(_TYPES)}")
+    transform = entry.get("transform")
+    if transform is not None and transform not in _TRANSFORMS:
+        raise MappingError(f"{where} has the transform {transform!r}, not one of {', '.join(_TRANSFORMS)}")
+    _check_transform(where, transform, entry["type"])
+    places = _read_paths(where, transform, entry.get("paths", []))
+    is_partition = _read_partition(where, entry)
+    return Column(entry["name"], entry["type"], places, transform, is_partition)
+
+
+def _check_transform(where: str, transform: str | None, column_type: str) -> None:
+    needed = _GIVEN.get(transform or "", column_type)
+    if needed != column_type:
+        raise MappingError(f"{where} has the transform {transform!r}, which gives {needed}, not {column_type}")
+
+
+def _read_paths(where: str, transform: str | None, paths: Any) -> tuple[Place, ...]:  # noqa: ANN401
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise MappingError(f"{where}: paths is not a list of texts")
+    if bool(paths) == (transform in LINEAGE):
+        raise MappingError(f"{where} {'needs no paths' if paths else 'has no paths'}")
+    return tuple(dict.fromkeys(parse_path(path) for path in paths))
+
+
+def _read_partition(where: str, entry: dict[str, Any]) -> bool:
+    partition = entry.get("partition")
+    if partition not in {None, "month"}:
+        raise MappingError(f"{where}: partition is {partition!r}, not 'month'")
+    if partition and entry["type"] != "DateTime64(3)":
+        raise MappingError(f"{where} is a partition column, but no time")
+    return bool(partition)

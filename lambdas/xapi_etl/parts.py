@@ -1,0 +1,155 @@
+"""What one INSERT carries: rows of one or more objects as Parquet with a single row group."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from .schemas import Piece, Source
+from .transforms import find_months
+
+MAX_PARTITIONS = 100
+"""ClickHouse's default limit of an INSERT. Source: setting ``max_partitions_per_insert_block``."""
+_WHOLE_MONTH_MS = 31 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One INSERT."""
+
+    parquet: bytes
+    sources: tuple[Source, ...]
+    """In order of their names, so that the same objects give the same part however they came."""
+    owners: np.ndarray
+    """For each row the position of its source."""
+    lines: np.ndarray
+    """For each row its line."""
+    times: tuple[int, int] | None
+    """Earliest and latest time of the partition column, milliseconds since 1970, if the table is partitioned."""
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @property
+    def token(self) -> str:
+        """Return what tells ClickHouse that it has had these rows: it depends on nothing but which they are."""
+        digest = hashlib.sha256()
+        for position, lines in self.members():
+            source = self.sources[position]
+            for text in (source.file.encode(), source.etag.encode(), lines.astype("<i8").tobytes()):
+                digest.update(len(text).to_bytes(8, "little") + text)
+        return digest.hexdigest()
+
+    def members(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield each source's position and lines."""
+        for position in range(len(self.sources)):
+            lines = self.lines[self.owners == position]
+            if len(lines):
+                yield position, lines
+
+    def keep(self, mask: np.ndarray, compression: str) -> Part:
+        """Return the part with only some of its rows."""
+        table = pq.read_table(io.BytesIO(self.parquet)).filter(pa.array(mask))
+        parquet = write_parquet(table, compression)
+        return Part(parquet, self.sources, self.owners[mask], self.lines[mask], self.times)
+
+
+def make_parts(
+    pieces: Sequence[Piece], *, compression: str, max_bytes: int, partition_column: str | None = None
+) -> Iterator[Part]:
+    """Encode rows, in as few parts as the limits of an INSERT allow; the same rows always give the same parts."""
+    ordered = sorted(pieces, key=lambda piece: (piece.source.file, piece.source.etag, piece.lines[0]))
+    table = unite([piece.table for piece in ordered])
+    sources = tuple(dict.fromkeys(piece.source for piece in ordered))
+    owners = np.concatenate([np.full(len(piece.table), sources.index(piece.source)) for piece in ordered])
+    lines = np.concatenate([np.asarray(piece.lines, np.int64) for piece in ordered])
+    months = None if partition_column is None else find_months(table.column(partition_column))
+    for rows in _split_by_months(months, len(table)):
+        some = table if len(rows) == len(table) else table.take(pa.array(rows))
+        span = None
+        if months is not None and len(rows):
+            span = (_month_start(months[rows].min()), _month_start(months[rows].max()) + _WHOLE_MONTH_MS)
+        yield from _encode(some, Part(b"", sources, owners[rows], lines[rows], span), compression, max_bytes)
+
+
+def write_parquet(table: pa.Table, compression: str) -> bytes:
+    """Return a table as a Parquet file of one row group: ClickHouse inserts it as one block."""
+    sink = io.BytesIO()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=max(len(table), 1),
+        compression=compression,
+        use_dictionary=[field.name for field in table.schema if _repeats(table, field)],
+        write_statistics=False,  # of use to who reads parts of a file
+        store_schema=False,
+    )
+    return sink.getvalue()
+
+
+def _repeats(table: pa.Table, field: pa.Field) -> bool:
+    """Guess whether a column's values come often."""
+    if not pa.types.is_string(field.type):
+        return False
+    column = table.column(field.name)
+    sample = column.slice(0, 200)
+    return len(sample.unique()) * 2 <= len(sample)
+
+
+def _split_by_months(months: np.ndarray | None, length: int) -> Iterator[np.ndarray]:
+    """Yield positions of rows such that none touch too many partitions."""
+    if months is None or len(distinct := np.unique(months)) <= MAX_PARTITIONS:
+        yield np.arange(length)
+        return
+    for start in range(0, len(distinct), MAX_PARTITIONS):
+        yield np.flatnonzero(np.isin(months, distinct[start : start + MAX_PARTITIONS]))
+
+
+def _encode(table: pa.Table, part: Part, compression: str, max_bytes: int) -> Iterator[Part]:
+    parquet = write_parquet(table, compression)
+    if len(parquet) <= max_bytes or len(table) == 1:
+        yield Part(parquet, part.sources, part.owners, part.lines, part.times)
+        return
+    middle = len(table) // 2
+    for start, end in ((0, middle), (middle, len(table))):
+        half = Part(b"", part.sources, part.owners[start:end], part.lines[start:end], part.times)
+        yield from _encode(table.slice(start, end - start), half, compression, max_bytes)
+
+
+def unite(tables: Sequence[pa.Table]) -> pa.Table:
+    """Put tables into one. Where objects differ in a column's type (``COLUMN_MAP=auto``), it becomes one for both."""
+    schemas = {tuple(zip(table.schema.names, table.schema.types, strict=True)) for table in tables}
+    if len(schemas) == 1:
+        return pa.concat_tables(tables)
+    types: dict[str, set[pa.DataType]] = {}
+    for table in tables:
+        for field in table.schema:
+            types.setdefault(field.name, set()).add(field.type)
+    schema = pa.schema([pa.field(name, _choose_type(found)) for name, found in types.items()])
+    return pa.concat_tables([_fit(table, schema) for table in tables])
+
+
+def _choose_type(found: set[pa.DataType]) -> pa.DataType:
+    if len(found) == 1:
+        return next(iter(found))
+    return pa.float64() if found == {pa.int64(), pa.float64()} else pa.string()
+
+
+def _fit(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        table.column(field.name).cast(field.type, safe=False)
+        if field.name in table.schema.names
+        else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _month_start(month: np.integer) -> int:
+    return int(np.datetime64(int(month), "M").astype("datetime64[ms]").astype(np.int64))

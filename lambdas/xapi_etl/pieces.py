@@ -1,0 +1,97 @@
+"""From an object's bytes to the rows of its INSERTs."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from .lines import Lines, index_lines, split_blocks
+from .parts import unite
+from .schemas import BadLine, Converted, Piece, Source
+
+_PIECE_BYTES = 64 * 1024 * 1024
+"""Of lines: a piece with as many is complete, however few rows it has."""
+
+type TakeBad = Callable[[list[BadLine]], None]
+
+
+class LineConverter(Protocol):
+    """Turns lines into rows."""
+
+    def convert(self, lines: Lines, source: Source) -> Converted:
+        """Return the rows of the lines that make one, and what is wrong with the others."""
+
+
+def convert_object(
+    contents: Iterable[bytes], source: Source, converter: LineConverter, *, max_rows: int, take_bad: TakeBad
+) -> Iterator[Piece]:
+    """Yield an object's rows in pieces of at most ``max_rows``, which depend on the object's bytes only.
+
+    ``take_bad`` is handed the lines that are no rows, before any piece that follows them.
+    """
+    tables: list[pa.Table] = []
+    numbers: list[np.ndarray] = []
+    waiting, size = 0, 0
+    for lines, converted in _convert_blocks(contents, source, converter):
+        if converted.bad:
+            take_bad(list(converted.bad))
+        tables.append(converted.table)
+        numbers.append(_number_rows(lines, converted))
+        waiting += len(converted.table)
+        size += len(lines.data)
+        while waiting >= max_rows:
+            table, of_rows = unite(tables), np.concatenate(numbers)
+            yield Piece(source, table.slice(0, max_rows), of_rows[:max_rows])
+            tables, numbers = [table.slice(max_rows)], [of_rows[max_rows:]]
+            waiting -= max_rows
+            size = 0
+        if size >= _PIECE_BYTES and waiting:
+            yield Piece(source, unite(tables), np.concatenate(numbers))
+            tables, numbers, waiting, size = [], [], 0, 0
+    if waiting:
+        yield Piece(source, unite(tables), np.concatenate(numbers))
+
+
+def _convert_blocks(
+    contents: Iterable[bytes], source: Source, converter: LineConverter
+) -> Iterator[tuple[Lines, Converted]]:
+    """Convert blocks in as many threads as there are processors: most of the work is Arrow's."""
+    at_once = max(os.process_cpu_count() or 1, 1)
+    blocks = _index_blocks(contents)
+    first = list(islice(blocks, 2))
+    if len(first) < 2:  # noqa: PLR2004  # a thread is worth it from the second block on
+        for lines in first:
+            yield lines, converter.convert(lines, source)
+        return
+    with ThreadPoolExecutor(at_once, thread_name_prefix="convert") as pool:
+        ahead: deque[tuple[Lines, Future[Converted]]] = deque()
+        for lines in chain(first, blocks):
+            ahead.append((lines, pool.submit(converter.convert, lines, source)))
+            if len(ahead) > at_once:
+                done, future = ahead.popleft()
+                yield done, future.result()
+        for done, future in ahead:
+            yield done, future.result()
+
+
+def _index_blocks(contents: Iterable[bytes]) -> Iterator[Lines]:
+    number = 1
+    for block in split_blocks(contents):
+        lines = index_lines(block, number)
+        if len(lines):
+            number += len(lines)
+            yield lines
+
+
+def _number_rows(lines: Lines, converted: Converted) -> np.ndarray:
+    numbers = np.arange(lines.first_number, lines.first_number + len(lines), dtype=np.int64)
+    if not converted.bad:
+        return numbers
+    return np.delete(numbers, [line.number - lines.first_number for line in converted.bad])

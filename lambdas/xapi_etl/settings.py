@@ -1,0 +1,206 @@
+"""The function's settings, read once an invocation from its environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from .env import Environment
+
+MIB = 1024 * 1024
+_LOG_LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+_CODECS = {"snappy", "gzip", "brotli", "zstd", "lz4", "none"}
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_S3_URL = re.compile(r"s3://[^/]+/.+")
+_UNLIMITED = 5 * 1024**4
+"""S3's own limit of an object, bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClickHouseSettings:
+    """Where rows go, and how."""
+
+    url: str
+    """Without credentials; empty where none is needed."""
+    database: str
+    table: str
+    insert_sql: str | None
+    user: str | None
+    password: str = field(repr=False)
+    secret: str | None
+    """Name of the Secrets Manager secret that holds user and password."""
+    settings: Mapping[str, str]
+    timeout_seconds: int
+    max_attempts: int
+
+    @property
+    def target(self) -> str | None:
+        """Return the table's quoted name; ``None`` if only ``CLICKHOUSE_INSERT_SQL`` says where rows go."""
+        if not self.table:
+            return None
+        return ".".join(quote_name(name) for name in (self.database, self.table) if name)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be tuned; sizes are bytes, times in the unit of the name."""
+
+    clickhouse: ClickHouseSettings
+    log_level: str
+    column_map: Literal["xapi", "auto"]
+    column_map_url: str | None
+    insert_columns: tuple[str, ...]
+    compression: str
+    target_rows: int
+    max_rows: int
+    max_parquet_bytes: int
+    max_object_bytes: int
+    start_insert_ms: int
+    safety_margin_ms: int
+    has_quarantine: bool
+    quarantine_bucket: str | None
+    """``None``: the bucket of the object."""
+    quarantine_prefix: str
+    failure_queue_url: str | None
+    max_receives: int
+    is_dry_run: bool
+    s3_connect_seconds: int
+    s3_read_seconds: int
+    s3_max_attempts: int
+    read_concurrency: int
+    progress_seconds: int
+    diagnostics_bucket: str | None
+    diagnostics_prefix: str
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> Self:
+        """Read the settings, raising :class:`~.env.SettingsError` that names every wrong variable."""
+        env = Environment(variables)
+        is_dry_run = env.flag("DRY_RUN")
+        settings = cls(
+            clickhouse=_read_clickhouse(env, is_needed=not is_dry_run),
+            log_level=_read_log_level(env),
+            column_map="auto" if _read_choice(env, "COLUMN_MAP", ("xapi", "auto")) == "auto" else "xapi",
+            column_map_url=_read_map_url(env),
+            insert_columns=_read_columns(env),
+            compression=_read_choice(env, "PARQUET_COMPRESSION", ("snappy", *sorted(_CODECS - {"snappy"}))),
+            target_rows=env.integer("TARGET_ROWS_PER_INSERT", 10_000, 1, 1_000_000),
+            max_rows=env.integer("MAX_ROWS_PER_INSERT", 30_000, 1, 1_000_000),
+            max_parquet_bytes=env.integer("MAX_PARQUET_BYTES_PER_INSERT", 16 * MIB, 1024, 1024 * MIB),
+            max_object_bytes=env.integer("MAX_S3_OBJECT_BYTES", 0, 0, _UNLIMITED) or _UNLIMITED,
+            start_insert_ms=env.integer("MIN_REMAINING_TIME_TO_START_INSERT_MS", 10_000, 0, 900_000),
+            safety_margin_ms=env.integer("LAMBDA_TIMEOUT_SAFETY_MARGIN_MS", 5_000, 0, 900_000),
+            has_quarantine=_read_choice(env, "BAD_LINES", ("fail", "quarantine")) == "quarantine",
+            quarantine_bucket=env.text("QUARANTINE_BUCKET", "") or None,
+            quarantine_prefix=env.text("QUARANTINE_PREFIX", "quarantine/").lstrip("/"),
+            failure_queue_url=env.text("FAILURE_DLQ_URL", "") or None,
+            max_receives=env.integer("MAX_RECEIVES", 5, 1, 1000),
+            is_dry_run=is_dry_run,
+            s3_connect_seconds=env.integer("S3_CONNECT_TIMEOUT_SECONDS", 5, 1, 900),
+            s3_read_seconds=env.integer("S3_READ_TIMEOUT_SECONDS", 60, 1, 900),
+            s3_max_attempts=env.integer("S3_MAX_ATTEMPTS", 3, 1, 20),
+            read_concurrency=env.integer("READ_CONCURRENCY", 8, 1, 64),
+            progress_seconds=env.integer("ITER_LOG_INTERVAL_SECONDS", 5, 1, 900),
+            diagnostics_bucket=env.text("DIAG_S3_BUCKET", "") or None,
+            diagnostics_prefix=env.text("DIAG_S3_PREFIX", ""),
+        )
+        if settings.target_rows > settings.max_rows:
+            env.reject("TARGET_ROWS_PER_INSERT", "is above MAX_ROWS_PER_INSERT")
+        env.check()
+        return settings
+
+
+def quote_name(name: str) -> str:
+    """Return an identifier as ClickHouse quotes it."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _read_clickhouse(env: Environment, *, is_needed: bool) -> ClickHouseSettings:
+    url, user, password = _read_endpoint(env, is_needed=is_needed)
+    insert_sql = env.text("CLICKHOUSE_INSERT_SQL", "") or None
+    needs_target = is_needed and insert_sql is None
+    return ClickHouseSettings(
+        url=url,
+        database=env.text("CLICKHOUSE_DATABASE", None if needs_target else ""),
+        table=env.text("CLICKHOUSE_TABLE", None if needs_target else ""),
+        insert_sql=insert_sql,
+        user=env.text("CLICKHOUSE_USER", "") or user,
+        password=env.text("CLICKHOUSE_PASSWORD", "") or password,
+        secret=env.text("CLICKHOUSE_SECRET", "") or None,
+        settings=_read_settings(env),
+        timeout_seconds=env.integer("CLICKHOUSE_TIMEOUT_SECONDS", 30, 1, 900),
+        max_attempts=env.integer("CLICKHOUSE_MAX_ATTEMPTS", 5, 1, 100),
+    )
+
+
+def _read_endpoint(env: Environment, *, is_needed: bool) -> tuple[str, str | None, str]:
+    """Return the URL without credentials, and those that it held."""
+    path = env.text("CLICKHOUSE_PATH", "").strip("/")
+    is_secure = _read_choice(env, "CLICKHOUSE_SECURE", ("true", "false")) == "true"
+    port = env.integer("CLICKHOUSE_PORT", 8443 if is_secure else 8123, 1, 65535)
+    host = env.text("CLICKHOUSE_HOST", "")
+    url = env.text("CLICKHOUSE_URL", "")
+    if not url and not host:
+        if is_needed:
+            env.reject("CLICKHOUSE_URL", "is not set, nor is CLICKHOUSE_HOST")
+        return "", None, ""
+    if not url:
+        url = f"{'https' if is_secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        env.reject("CLICKHOUSE_URL", "is not a URL like https://host:8443")
+        return "", None, ""
+    address = parts.netloc.rpartition("@")[2]
+    full_path = "/".join(part for part in (parts.path.strip("/"), path) if part)
+    user = unquote(parts.username) if parts.username else None
+    return urlunsplit((parts.scheme, address, f"/{full_path}", "", "")), user, unquote(parts.password or "")
+
+
+def _read_settings(env: Environment) -> dict[str, str]:
+    settings = {}
+    for entry in env.text("CLICKHOUSE_SETTINGS", "").split(","):
+        name, separator, value = (part.strip() for part in entry.partition("="))
+        if not entry.strip():
+            continue
+        if not separator or not _NAME.fullmatch(name):
+            # Not quoted whole: a value may be a secret.
+            env.reject("CLICKHOUSE_SETTINGS", "is not a list like name=value,name=value")
+            return {}
+        settings[name] = value
+    return settings
+
+
+def _read_columns(env: Environment) -> tuple[str, ...]:
+    names = tuple(name.strip().strip('`"') for name in env.text("CLICKHOUSE_INSERT_COLUMNS", "").split(","))
+    names = tuple(name for name in names if name)
+    if len(set(names)) < len(names):
+        env.reject("CLICKHOUSE_INSERT_COLUMNS", "names a column twice")
+    return names
+
+
+def _read_map_url(env: Environment) -> str | None:
+    url = env.text("COLUMN_MAP_S3_URI", "") or None
+    if url and not _S3_URL.fullmatch(url):
+        env.reject("COLUMN_MAP_S3_URI", f"is {url!r}, not s3://bucket/key")
+    return url
+
+
+def _read_choice(env: Environment, name: str, choices: tuple[str, ...]) -> str:
+    """Return one of the choices; the first one is the default."""
+    value = env.text(name, choices[0]).lower()
+    if value not in choices:
+        env.reject(name, f"is {value!r}, not one of {', '.join(choices)}")
+        return choices[0]
+    return value
+
+
+def _read_log_level(env: Environment) -> str:
+    level = env.text("LOG_LEVEL", "INFO").upper()
+    level = "WARNING" if level == "WARN" else level
+    if level not in _LOG_LEVELS:
+        env.reject("LOG_LEVEL", f"is {level!r}, not one of {', '.join(sorted(_LOG_LEVELS))}")
+        return "INFO"
+    return level

@@ -1,0 +1,112 @@
+"""What becomes of a column's values: times, durations, letters' case. Each gives the values and which are wrong."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+MILLISECONDS = pa.timestamp("ms", "UTC")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Of DateTime64(3). Source: ClickHouse documentation, "DateTime64".
+_FIRST_MS = -2_208_988_800_000  # 1900-01-01
+_LAST_MS = 10_413_791_999_999  # 2299-12-31 23:59:59.999
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?\s?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)?)?",
+    re.ASCII,
+)
+_NUMBER = r"(\d+(?:[.,]\d+)?)"
+_DURATION = re.compile(
+    rf"P(?=.)(?:{_NUMBER}W|(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}D)?(?:T(?=.)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?)",
+    re.ASCII,
+)
+_DAY = 86_400
+_SECONDS = (7 * _DAY, 365 * _DAY, 30 * _DAY, _DAY, 3_600, 60, 1)
+"""Of a week, a year, a month, a day, an hour, a minute, a second: a duration that knows no date has to assume some."""
+
+type Checked = tuple[pa.Array, np.ndarray | None]
+"""Values, and where they are wrong; ``None`` for nowhere."""
+
+
+def parse_times(texts: pa.Array) -> Checked:
+    """Turn ISO 8601 times, of any offset and precision, into milliseconds in UTC; without an offset they are UTC.
+
+    Wrong are texts that are no time and times that ClickHouse's DateTime64(3) does not reach.
+    """
+    numbers = _cast_times(texts)
+    if numbers is None:
+        numbers = pa.array([None if text is None else _parse_time(text) for text in texts.to_pylist()], pa.int64())
+    wrong = pc.fill_null(pc.or_(pc.less(numbers, _FIRST_MS), pc.greater(numbers, _LAST_MS)), False)  # noqa: FBT003
+    mask = wrong.to_numpy(zero_copy_only=False)
+    return numbers.cast(MILLISECONDS), mask if mask.any() else None
+
+
+def parse_durations(texts: pa.Array) -> Checked:
+    """Turn ISO 8601 durations into seconds; years count 365 days and months 30."""
+    encoded = texts.dictionary_encode()
+    seconds = [_parse_duration(text) for text in encoded.dictionary.to_pylist()]
+    values = pa.array(seconds, pa.float64()).take(encoded.indices)
+    mask = np.asarray(pc.and_(texts.is_valid(), values.is_null()))
+    return values, mask if mask.any() else None
+
+
+def to_unsigned(numbers: pa.Array) -> Checked:
+    """Turn whole numbers into unsigned ones; those below zero are wrong."""
+    mask = np.asarray(pc.fill_null(pc.less(numbers, 0), False))  # noqa: FBT003
+    if mask.any():
+        return pc.if_else(pa.array(mask), pa.scalar(None, pa.int64()), numbers).cast(pa.uint64()), mask
+    return numbers.cast(pa.uint64()), None
+
+
+def find_months(times: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return each time's month, counted from 1970-01; a missing time counts as 1970-01, ClickHouse's default."""
+    numbers = pc.fill_null(times.cast(pa.int64()), 0).to_numpy()
+    months: np.ndarray = numbers.astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
+    return months
+
+
+def _cast_times(texts: pa.Array) -> pa.Array | None:
+    """Return milliseconds, if Arrow's parser takes every text: all have an offset, and at most six decimals."""
+    for unit, factor in (("ms", 1), ("us", 1000)):
+        try:
+            numbers = pc.cast(texts, pa.timestamp(unit, "UTC")).cast(pa.int64())
+        except pa.ArrowInvalid:
+            continue
+        if factor == 1:
+            return numbers
+        values = np.floor_divide(pc.fill_null(numbers, 0).to_numpy(), factor)
+        return pa.array(values, pa.int64(), mask=np.asarray(texts.is_null()))
+    return None
+
+
+def _parse_time(text: str) -> int:
+    """Return milliseconds since 1970; a number that is out of range if the text is no time."""
+    match = _TIME.fullmatch(text)
+    if not match:
+        return _LAST_MS + 1
+    year, month, day, hour, minute, second, fraction, _, sign, offset_hours, offset_minutes = match.groups(default="0")
+    offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
+    if int(offset_hours) > 23 or int(offset_minutes) > 59 or int(second) > 60:  # noqa: PLR2004  # parts of a clock
+        return _LAST_MS + 1
+    try:
+        # A leap second is the next one's beginning.
+        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC)
+        moment += timedelta(seconds=int(second)) - (-offset if sign == "-" else offset)
+    except (ValueError, OverflowError):
+        return _LAST_MS + 1
+    return (moment - _EPOCH) // timedelta(milliseconds=1) + int((fraction + "00")[:3])
+
+
+def _parse_duration(text: str | None) -> float | None:
+    match = _DURATION.fullmatch(text) if text else None
+    if not match:
+        return None
+    total = 0.0
+    for number, seconds in zip(match.groups(), _SECONDS, strict=True):
+        if number:
+            total += float(number.replace(",", ".")) * seconds
+    return total
