@@ -39,7 +39,7 @@ LINEAGE: dict[Transform, ColumnType] = {
     "source_line": "UInt64",
 }
 """Transforms that read no part of the document, and the type that each gives."""
-_GIVEN: dict[str, ColumnType] = {**LINEAGE, "lowercase": "String", "duration": "Float64", "json": "String"}
+_GIVEN: dict[Transform, ColumnType] = {**LINEAGE, "lowercase": "String", "duration": "Float64", "json": "String"}
 """The types that transforms give."""
 _KEYS = {"name", "type", "paths", "transform", "partition"}
 
@@ -179,8 +179,8 @@ def _read_column(number: int, entry: Any) -> Column:  # noqa: ANN401  # anything
     return Column(entry["name"], entry["type"], places, transform, is_partition)
 
 
-def _check_transform(where: str, transform: str | None, column_type: str) -> None:
-    needed = _GIVEN.get(transform or "", column_type)
+def _check_transform(where: str, transform: Transform | None, column_type: ColumnType) -> None:
+    needed = _GIVEN.get(transform, column_type) if transform else column_type
     if needed != column_type:
         raise MappingError(f"{where} has the transform {transform!r}, which gives {needed}, not {column_type}")
 

@@ -1,0 +1,130 @@
+"""The handler as deployed, with moto for AWS and the offline ClickHouse for ClickHouse."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.client import Client
+from moto import mock_aws
+from mypy_boto3_s3 import S3Client
+from mypy_boto3_sqs import SQSClient
+
+from tests.clickhouse_server import forget_faults, query, run_clickhouse
+from tests.unit.xapi_etl.events import Context, s3_event, sqs_record
+from xapi_etl import app, clients
+
+SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
+"""One for all tests: a session reads the services' models once, and they take longer than most tests."""
+BUCKET = "statements"
+_CACHES = (clients.s3_client, clients.sqs_client, clients.secrets_client, clients.http_session, clients.read_mapping)
+
+
+class Etl:
+    """The deployment's bucket and table, and the function."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.s3: S3Client = SESSION.client("s3")
+        self.sqs: SQSClient = SESSION.client("sqs")
+        self.s3.create_bucket(Bucket=BUCKET)
+        self.s3.create_bucket(Bucket="quarantine")
+        self.failure_url = self.sqs.create_queue(QueueName="failures")["QueueUrl"]
+
+    def put(self, key: str, body: bytes, bucket: str = BUCKET) -> str:
+        """Put an object; return the body of the message that announces it."""
+        answer = self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        return s3_event(bucket, key, len(body), answer.get("VersionId"))
+
+    def deliver(self, *bodies: str, receives: int = 1, context: Context | None = None) -> list[str]:
+        """Hand messages to the function; return the bodies of those that come back."""
+        records = [sqs_record(body, receives) for body in bodies]
+        answer = app.lambda_handler({"Records": records}, context or Context())
+        returned = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        return [record["body"] for record in records if record["messageId"] in returned]
+
+    def ask(self, text: str) -> str:
+        return query(self.url, text)
+
+    def count(self, where: str = "1") -> int:
+        return int(self.ask(f"SELECT count() FROM xapi.statements WHERE {where}"))
+
+    def rows(self, columns: str = "*", where: str = "1") -> list[dict[str, Any]]:
+        """Rows as clickhouse-connect reads them, by object and line."""
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        client: Client = clickhouse_connect.get_client(host=host, port=int(port), database="xapi")
+        try:
+            found = client.query(f"SELECT {columns} FROM statements WHERE {where} ORDER BY source_file, source_line")
+            return list(found.named_results())
+        finally:
+            client.close()
+
+    def copies(self) -> list[Any]:
+        """Messages in the failure queue."""
+        return self.sqs.receive_message(
+            QueueUrl=self.failure_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages", [])
+
+    def quarantined(self, key: str, bucket: str = "quarantine") -> list[dict[str, Any]]:
+        body = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return [json.loads(line) for line in body.splitlines()]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    with run_clickhouse(schema=True) as url:
+        yield url
+
+
+@pytest.fixture
+def etl(monkeypatch: pytest.MonkeyPatch, server: str) -> Iterator[Etl]:
+    monkeypatch.setattr(clients, "_session", lambda: SESSION)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    environment = {
+        "CLICKHOUSE_URL": server,
+        "CLICKHOUSE_DATABASE": "xapi",
+        "CLICKHOUSE_TABLE": "statements",
+        "CLICKHOUSE_MAX_ATTEMPTS": "2",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    query(server, "TRUNCATE TABLE xapi.statements")
+    with mock_aws():
+        yield Etl(server)
+    forget_faults(server)
+    for cached in _CACHES:
+        cached.cache_clear()
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Have the function not wait between attempts; gives the waits that it wanted."""
+    waits: list[float] = []
+    monkeypatch.setattr("xapi_etl.clickhouse.time.sleep", waits.append)
+    return waits
+
+
+type Environ = Callable[..., None]
+
+
+@pytest.fixture
+def environ(monkeypatch: pytest.MonkeyPatch) -> Environ:
+    """Return a function that sets environment variables."""
+
+    def set_all(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return set_all
+
+
+def events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The events logged, in order."""
+    return [record.getMessage() for record in caplog.records]
+
+
+def find_event(caplog: pytest.LogCaptureFixture, event: str) -> Any:
+    """The first record of an event."""
+    return next(record for record in caplog.records if record.getMessage() == event)
