@@ -38,7 +38,7 @@ class Settings:
     continue_async: bool
     max_hops: int
     stop_before_seconds: int
-    stall_seconds: int
+    stall_seconds: float
     progress_seconds: int
     retry_base_seconds: float = 0.5
     """First wait between two attempts; each further one is twice as long."""

@@ -164,7 +164,14 @@ def streamer(
     read = Settings.from_environment
 
     def shrink(variables: Mapping[str, str]) -> Settings:
-        return replace(read(variables), part_size=PART, chunk_size=16 * KIB, retry_base_seconds=0.005)
+        settings = read(variables)
+        return replace(
+            settings,
+            part_size=PART,
+            chunk_size=16 * KIB,
+            retry_base_seconds=0.005,
+            stall_seconds=settings.stall_seconds / 4,
+        )
 
     monkeypatch.setattr(Settings, "from_environment", shrink)
     monkeypatch.setattr(layout, "MIN_RANGE", 16 * KIB)
