@@ -114,12 +114,13 @@ class BundleStore:
                 MultipartUpload={"Parts": parts.completed},
                 IfNoneMatch="*",
             )
-        except (ClientError, BotoCoreError) as error:
-            # Whatever the error says, an earlier try of the SDK may have succeeded without its answer coming through.
+        except Exception as error:
+            # Whatever the error is: an earlier try of the SDK may have succeeded without its answer coming through, and
+            # an answer that cannot be parsed raises what is neither of botocore's classes.
             # The manifest is ours, so a bundle under its name is ours too.
             try:
                 fate = self.settle(upload)
-            except (ClientError, BotoCoreError) as second:
+            except Exception as second:
                 raise BundleUncertainError(f"{error}; {second}") from second
             if fate.is_published:
                 return

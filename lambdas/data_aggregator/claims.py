@@ -110,8 +110,6 @@ class ClaimTable:
         refused: dict[str, Claim | None] = {}
         waiting = list(changes)
         for attempt in range(_TRIES):
-            if not waiting:
-                return refused
             if attempt:
                 time.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))  # noqa: S311  # spreads workers out
             try:
@@ -121,6 +119,8 @@ class ClaimTable:
                 reasons = error.response["CancellationReasons"]
                 waiting = _take_out_refused(waiting, reasons, refused)
             else:
+                return refused
+            if not waiting:
                 return refused
         raise AggregatorError(f"{len(waiting)} records could not be written: the table is too busy")
 

@@ -5,8 +5,9 @@ import time
 import pytest
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import STATUS_CONSTANTS
+from botocore.parsers import ResponseParserError
 
-from data_aggregator.claims import Claim
+from data_aggregator.claims import Change, Claim, ClaimTable
 from data_aggregator.messages import parse_body
 from data_aggregator.schemas import Source
 from tests.unit.data_aggregator.conftest import SESSION, TABLE, Aws, Hook, Register, events, fail
@@ -241,6 +242,31 @@ def test_lost_answer_of_the_last_step_is_found_out(aws: Aws, bodies: list[str], 
     assert aws.bundled() == CONTENTS
 
 
+def test_answer_of_the_last_step_that_cannot_be_parsed_is_found_out(
+    aws: Aws, bodies: list[str], hook: Register
+) -> None:
+    def garble(**_: object) -> None:
+        raise ResponseParserError
+
+    hook("after-call.s3.CompleteMultipartUpload", on_call(1, garble))
+    assert aws.deliver(*bodies) == []
+    assert aws.deliver(*bodies) == []
+    assert aws.bundled() == CONTENTS
+
+
+def test_claims_stay_where_the_manifest_of_a_visible_bundle_cannot_be_read(
+    aws: Aws, bodies: list[str], hook: Register
+) -> None:
+    def lose_answer(**_: object) -> None:
+        (key,) = [key for key in aws.distributed_keys() if key.endswith(".json")]
+        aws.s3.put_object(Bucket="distribution", Key=key, Body=b"?")
+        fail("InternalError")()
+
+    hook("after-call.s3.CompleteMultipartUpload", on_call(1, lose_answer))
+    assert aws.deliver(*bodies) == bodies
+    assert aws.statuses() == ["INPROGRESS"] * 3
+
+
 def test_lost_answer_of_the_manifest_is_found_out(aws: Aws, bodies: list[str], hook: Register) -> None:
     hook("after-call.s3.PutObject", on_call(1, fail("PreconditionFailed", 412)))
     assert aws.deliver(*bodies) == []
@@ -356,6 +382,18 @@ def test_table_that_stays_busy_returns_the_messages(
     hook("before-parameter-build.dynamodb.TransactWriteItems", conflict(aws))
     assert aws.deliver(*bodies) == bodies
     assert aws.distributed_keys() == []
+
+
+def test_last_try_that_finds_nothing_left_to_write_is_no_failure(
+    aws: Aws, bodies: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_aggregator.claims._TRIES", 1)
+    for body in bodies:
+        aws.claim_elsewhere(body)
+    table = ClaimTable(aws.dynamodb, TABLE)
+    sources = [source for body in bodies for source in parse_body(body) if isinstance(source, Source)]
+    claim = Claim("INPROGRESS", 1, 1, "distribution", "b", "u")
+    assert set(table.swap([Change(source.id, None, claim) for source in sources])) == {source.id for source in sources}
 
 
 def test_record_of_another_shape_is_read_without_falling_over() -> None:
