@@ -24,7 +24,7 @@ def parse_body(body: str) -> list[Named]:
     """
     try:
         return _parse_document(json.loads(body))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise MessageRejectedError(f"the body names no S3 object: {type(error).__name__}: {error}"[:300]) from error
 
 
@@ -43,10 +43,17 @@ def _parse_document(document: Any) -> list[Named]:  # noqa: ANN401  # anything c
         if not document["Records"]:
             raise MessageRejectedError("the body has an empty list of records")
         return [_parse_record(record) for record in document["Records"] if _is_creation(record)]
-    names = [document["bucket"], document["key"], document.get("version_id") or "-"]
-    if not all(isinstance(name, str) and name for name in names):
-        raise MessageRejectedError("bucket, key and version_id have to be strings that are not empty")
-    return [ObjectName(document["bucket"], document["key"], document.get("version_id") or None)]
+    version_id = document.get("version_id") or None
+    _refuse_unnameable(document["bucket"], document["key"], version_id)
+    return [ObjectName(document["bucket"], document["key"], version_id)]
+
+
+def _refuse_unnameable(bucket: object, key: object, *others: object) -> None:
+    """Raise if one of these cannot be sent to S3: it would fail later, and its whole bundle with it."""
+    for name in (bucket, key, *(other for other in others if other is not None)):
+        if not isinstance(name, str) or not name:
+            raise MessageRejectedError("bucket, key and version have to be strings that are not empty")
+        name.encode()  # JSON can spell half a character, UTF-8 cannot
 
 
 def _is_creation(record: S3EventRecord) -> bool:
@@ -57,12 +64,14 @@ def _parse_record(record: S3EventRecord) -> Named:
     bucket, item = record["s3"]["bucket"]["name"], record["s3"]["object"]
     key = unquote_plus(item["key"], errors="strict")
     version = item.get("versionId")
-    version_id = None if version == _UNVERSIONED else version
-    etag, size = item.get("eTag"), item.get("size")
+    version_id = None if version == _UNVERSIONED else version or None
+    # Without an ETag there is nothing to compare with: an empty one would match no object at all.
+    etag, size = item.get("eTag") or None, item.get("size")
+    _refuse_unnameable(bucket, key, version_id, etag)
+    if etag and not (etag.isascii() and etag.isprintable()):
+        raise MessageRejectedError("an ETag that cannot be one")
     # An overwrite with the same bytes has the same ETag, but a sequencer of its own.
     told_apart_by = version_id or item.get("sequencer") or etag
-    if not bucket or not key:
-        raise MessageRejectedError("a record has no bucket or no key")
     if told_apart_by is None or size is None or (version_id is None and etag is None):
         return ObjectName(bucket, key, version_id)
     return Source(source_id(bucket, key, told_apart_by), bucket, key, version_id, etag, int(size))

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import urllib3
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError
 from botocore.httpsession import get_cert_path
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ class QuickGetter:
         self, bucket: str, key: str, version_id: str | None, headers: Mapping[str, str], length: int, size: int
     ) -> bytes | None:
         """Return ``length`` bytes of an object that has ``size``, or ``None`` if anything else is answered."""
-        origin, base, pool = self._find(bucket)
+        try:
+            origin, base, pool = self._find(bucket)
+        except BotoCoreError:  # a name that no bucket can have
+            return None
         query = f"?versionId={quote(version_id, safe='')}" if version_id else ""
         path = f"{base}{quote(key, safe='/~')}{query}"
         request = AWSRequest("GET", origin + path, headers=dict(headers))

@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 import zlib
+from typing import Any
 
 import pytest
 
@@ -106,10 +107,28 @@ def test_test_event_and_deletions_are_acknowledged(aws: Aws) -> None:
 
 
 NOT_UTF8 = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": "%FF", "size": 1}}}
+HALF_A_CHARACTER = "\ud800"
+ODD_OBJECTS: list[tuple[Any, dict[str, Any]]] = [
+    (["source"], {}),
+    (7, {}),
+    ("not a bucket", {}),
+    ("source", {"key": HALF_A_CHARACTER}),
+    ("source", {"versionId": 7}),
+    ("source", {"versionId": HALF_A_CHARACTER}),
+    ("source", {"eTag": {"a": 1}}),
+    ("source", {"eTag": "e\r\nx: y", "versionId": None}),
+    ("source", {"size": float("inf")}),
+]
+UNNAMEABLE = [
+    {"bucket": {"name": bucket}, "object": {"key": "k", "size": 1, "eTag": "e", "versionId": "v", **changes}}
+    for bucket, changes in ODD_OBJECTS
+]
 MALFORMED = [
     *["", "?", "[]", "7", "null", "{}", '{"Records": []}', '{"Records": 7}', '{"Records": [{}]}', "[" * 100_000],
     *['{"bucket": 7, "key": "a"}', '{"bucket": "", "key": "a"}', '{"Type": "Notification", "Message": "?"}'],
     json.dumps({"Records": [NOT_UTF8]}),
+    json.dumps({"bucket": "source", "key": HALF_A_CHARACTER}),
+    *[json.dumps({"Records": [s3_record("source", "k", 1, "e", "v") | {"s3": s3}]}) for s3 in UNNAMEABLE],
 ]
 
 

@@ -74,7 +74,9 @@ def test_sequencer_identifies_an_object_without_versions(version: str | None) ->
     assert identify(first) != identify(with_object(versionId=version, sequencer="2"))
 
 
-@pytest.mark.parametrize("missing", [{"size": None}, {"versionId": None, "eTag": None}])
+@pytest.mark.parametrize(
+    "missing", [{"size": None}, {"versionId": None, "eTag": None}, {"versionId": None, "eTag": ""}]
+)
 def test_event_that_says_too_little_is_looked_up(missing: dict[str, None]) -> None:
     (name,) = parse_body(with_object(**missing))
     assert isinstance(name, ObjectName)

@@ -97,3 +97,8 @@ def test_server_that_is_not_there_is_left_to_the_careful_way() -> None:
     getter = QuickGetter(s3, Credentials("key", "secret"), 2)
     assert getter.get("bucket", "a", None, {}, 5, 5) is None
     s3.close()
+
+
+def test_name_that_no_bucket_can_have_is_left_to_boto3(getter: QuickGetter, answers: type[Answers]) -> None:
+    assert getter.get("not a bucket", "k", None, {}, 5, 5) is None
+    assert answers.seen == []
