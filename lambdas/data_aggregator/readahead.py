@@ -56,5 +56,5 @@ def _take_first[Task, Result](
             return task, future.result(_LOOK_SECONDS)
         except TimeoutError:
             if future.done():
-                raise  # the task's own
+                return task, future.result()  # done meanwhile, or the error is the task's own
             check()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,7 +74,7 @@ def check_bundle(raw: Readable, manifest: Manifest) -> None:
                 end = entry["offset"] + entry["length"]
             if end != manifest["totals"]["uncompressed_bytes"] or unzipped.read(1):
                 raise VerificationError(f"the bundle does not end at byte {end}, after its last source")
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise VerificationError(f"not valid gzip: {error}") from error
     if hashed.digest.hexdigest() != manifest["bundle_sha256"]:
         raise VerificationError("the bundle has another SHA-256 than its manifest says")

@@ -2,11 +2,13 @@
 
 import threading
 import time
+from collections import deque
+from concurrent.futures import Future
 
 import pytest
 
 from data_aggregator.exceptions import OutOfTimeError
-from data_aggregator.readahead import read_ahead
+from data_aggregator.readahead import _take_first, read_ahead
 
 
 def never() -> None:
@@ -79,3 +81,14 @@ def test_left_early_it_starts_nothing_more() -> None:
     next(results)
     results.close()
     assert len(started) < 20
+
+
+def test_task_that_ends_in_the_moment_of_a_look_is_not_taken_for_a_failure() -> None:
+    class EndsLate(Future[int]):
+        def result(self, timeout: float | None = None) -> int:
+            if not self.done():
+                self.set_result(7)
+                raise TimeoutError
+            return super().result(timeout)
+
+    assert _take_first(deque([("task", EndsLate())]), never) == ("task", 7)

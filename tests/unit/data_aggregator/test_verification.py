@@ -46,6 +46,15 @@ def test_right_bundle_passes_and_gives_its_sources_back() -> None:
         assert b"".join(cut_source(io.BytesIO(bundle), entry)) == CONTENTS[entry["key"]]
 
 
+def test_bundle_that_was_damaged_anywhere_is_reported_as_such() -> None:
+    bundle, manifest = make_bundle()
+    for position in range(len(bundle)):
+        damaged = bytearray(bundle)
+        damaged[position] ^= 0x55
+        with pytest.raises(VerificationError):
+            check_bundle(io.BytesIO(damaged), manifest)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
