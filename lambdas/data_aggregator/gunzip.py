@@ -1,6 +1,7 @@
 """Decompressing ``.gz`` objects piece by piece, without trusting them."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
@@ -8,6 +9,10 @@ from .exceptions import CorruptGzipError
 
 _INPUT = 64 * 1024
 """Bytes given to the decompressor at a time; it copies what follows a member, and a member may be 20 bytes."""
+_HEADER = 4 * 1024
+"""Bytes that a member begins with, where there are so many: isal misreads a header of several fields that is cut."""
+_END = b""
+"""After the last piece; no piece is empty."""
 _OUTPUT = 1024 * 1024
 """Most bytes taken from it at a time: 64 KiB may well stand for 64 MB."""
 
@@ -22,11 +27,14 @@ def gunzip(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """
     member: IgzipDecompressor | None = None
     is_first = True
-    for piece in _split(blocks):
-        data = piece
+    rest = b""
+    for piece in chain(_split(blocks), [_END]):
+        data, rest = rest + piece, b""
         while data:
             if member is None:
                 data = data if is_first else data.lstrip(b"\0")
+                if len(data) < _HEADER and piece:
+                    rest, data = data, b""
                 if not data:
                     break
                 member, is_first = IgzipDecompressor(flag=DECOMP_GZIP), False

@@ -1,6 +1,8 @@
 """First tier: decompressing what nobody vouches for."""
 
 import gzip
+import random
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -51,3 +53,22 @@ def test_bomb_comes_in_pieces_of_a_bounded_size() -> None:
     sizes = [len(piece) for piece in gunzip([packed])]
     assert sum(sizes) == 50 * MIB
     assert max(sizes) <= MIB
+
+
+@pytest.mark.parametrize("at", range(1, 60, 3))
+def test_header_with_several_fields_may_lie_across_two_blocks(at: int) -> None:
+    plain = gzip.compress(b"second")
+    header = plain[:3] + b"\x1e" + plain[4:10] + b"\x05\x00extra" + b"name\0" + b"comment\0"
+    member = header + (zlib.crc32(header) & 0xFFFF).to_bytes(2, "little") + plain[10:]
+    file = gzip.compress(b"first ") + member
+    assert gzip.decompress(file) == b"first second"
+    assert b"".join(gunzip([file[:at], file[at:]])) == b"first second"
+
+
+def test_header_may_lie_across_two_pieces_of_a_block() -> None:
+    first = random.Random(1).randbytes(64 * 1024 - 40)
+    plain = gzip.compress(b"second")
+    member = plain[:3] + b"\x18" + plain[4:10] + b"name\0" + b"comment\0" + plain[10:]
+    for shorter in range(40):
+        file = gzip.compress(first[shorter:]) + member
+        assert b"".join(gunzip([file])) == first[shorter:] + b"second"
