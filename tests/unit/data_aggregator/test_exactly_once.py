@@ -5,6 +5,7 @@ import time
 import pytest
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import STATUS_CONSTANTS
+from botocore.exceptions import ConnectTimeoutError
 from botocore.parsers import ResponseParserError
 
 from data_aggregator.claims import Change, Claim, ClaimTable
@@ -124,6 +125,19 @@ def test_message_comes_back_all_the_same_where_the_queue_cannot_be_told(
     aws.claim_elsewhere(bodies[0])
     assert aws.deliver(bodies[0]) == [bodies[0]]
     assert "messages_not_hidden" in events(caplog)
+
+
+def test_queue_out_of_reach_is_not_waited_for_with_each_message(aws: Aws, hook: Register) -> None:
+    tries = []
+
+    def time_out(**_: object) -> None:
+        tries.append(1)
+        raise ConnectTimeoutError(endpoint_url="queue")
+
+    hook("before-parameter-build.sqs.ChangeMessageVisibility", time_out)
+    bodies = [f"poison {number}" for number in range(200)]
+    assert aws.deliver(aws.put("a"), *bodies) == bodies
+    assert len(tries) < 50
 
 
 def test_worker_that_claims_in_the_same_moment_wins_once(aws: Aws, bodies: list[str], hook: Register) -> None:
