@@ -1,6 +1,6 @@
 """Builds the zips of every layer and every Lambda: `python layers/build.py --help`.
 
-Reads layers/<layer>/requirements.txt and lambdas/<package>/, writes <output>/layers/<layer>.zip and
+Reads layers/<layer>/requirements.txt (and leave_out.txt) and lambdas/<package>/, writes <output>/layers/<layer>.zip and
 <output>/lambdas/<package>.zip. Needs only the standard library and pip or a Docker engine.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from inputs import Build, find_layers, find_packages, is_fresh, read_layers_of, remember
 from pack import collect_function, collect_layer, measure_unzipped, write_zip
+from slim import cut_symbols, leave_out, read_patterns
 from wheels import (
     WHEEL_ARCHITECTURES,
     BuildError,
@@ -47,6 +48,8 @@ def build_layers(build: Build, way: str) -> dict[str, str]:
                 install_by_pip(requirements, trees / layer, architecture=build.architecture, native=build.native)
             remove_runtime_packages(trees / layer, requirements)
             check_pins(trees / layer, requirements)
+            leave_out(trees / layer, read_patterns(build.layer_leave_out(layer)))
+            cut_symbols(trees / layer)
             changed = write_zip(build.layer_zip(layer), collect_layer(trees / layer))
             outcome[layer] = "built" if changed else "rebuilt, same bytes"
             remember(build, layer, way)

@@ -37,6 +37,10 @@ class Build:
         """Return a layer's list of pinned packages."""
         return self.root / "layers" / layer / "requirements.txt"
 
+    def layer_leave_out(self, layer: str) -> Path:
+        """Return a layer's list of files that are not needed; not every layer has one."""
+        return self.root / "layers" / layer / "leave_out.txt"
+
 
 def find_layers(root: Path) -> list[str]:
     """Return the names of the folders of layers/ that have a requirements.txt."""
@@ -79,6 +83,8 @@ def fingerprint(build: Build, layer: str, way: str) -> str:
     sha = hashlib.sha256("\n".join(parts).encode())
     code = Path(__file__).parent
     sources = [*sorted(code.glob("*.py")), code / "Dockerfile", build.layer_requirements(layer)]
+    if build.layer_leave_out(layer).is_file():
+        sources.append(build.layer_leave_out(layer))
     for source in sources:
         sha.update(source.read_bytes())
     return sha.hexdigest()

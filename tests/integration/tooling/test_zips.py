@@ -27,6 +27,21 @@ for name in ("aiohttp", "aws_lambda_powertools", "aws_xray_sdk", "isal", "pydant
     assert module is None or module.__file__.startswith(roots), (name, module.__file__)
 """
 
+CONVERT_STATEMENT = """
+import xapi_etl.batch, requests, zstandard
+from xapi_etl.convert import Converter
+from xapi_etl.lines import index_lines
+from xapi_etl.mapping import SHIPPED, load_mapping
+from xapi_etl.parts import make_parts
+from xapi_etl.schemas import Piece, Source
+source = Source("s3://bucket/key", "etag")
+lines = index_lines(b'{"id":"a","timestamp":"2025-01-01T00:00:00Z"}\\n' * 100)
+table = Converter(load_mapping(SHIPPED.read_bytes())).convert(lines, source).table
+(part,) = make_parts([Piece(source, table, lines.starts)], compression="zstd", max_bytes=2**20)
+assert len(part.keep(lines.starts > 0, "snappy")) == 99
+"""
+XAPI_LAYER_LIMIT = 130_000_000
+
 
 def build(output: Path, *options: str) -> dict[str, bytes]:
     """Build into a folder; gives each zip's bytes by its path there."""
@@ -77,6 +92,21 @@ def test_handler_imports_from_zip_and_layers_alone(
     command = [str(bare_python), "-W", "error::ImportWarning", "-c", IMPORT_HANDLER, module, *roots]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_stripped_layer_still_converts_statements(native_zips: Path, bare_python: Path, tmp_path: Path) -> None:
+    for zips in ("lambdas/xapi_etl", "layers/xapi", "layers/powertools"):
+        with zipfile.ZipFile(native_zips / f"{zips}.zip") as archive:
+            archive.extractall(tmp_path)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([f"{tmp_path}/python", str(tmp_path)])}
+    command = [str(bare_python), "-c", CONVERT_STATEMENT]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_xapi_layer_is_small(lambda_zips: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(io.BytesIO(lambda_zips["layers/xapi.zip"])) as archive:
+        assert sum(entry.file_size for entry in archive.infolist()) <= XAPI_LAYER_LIMIT
 
 
 def test_function_without_its_layers_does_not_import(native_zips: Path, bare_python: Path, tmp_path: Path) -> None:
