@@ -109,6 +109,7 @@ def _make_inserter(
         columns,
         lineage,
         mapping.partition_column if mapping else None,
+        mapping.key_column if mapping else None,
         settings.compression,
         logger,
     )

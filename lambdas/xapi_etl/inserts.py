@@ -8,8 +8,9 @@ together with other lines, under another token, or so long ago that its token is
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import batched
 from types import MappingProxyType
 
 import numpy as np
@@ -25,6 +26,7 @@ _LOOK_SETTINGS = MappingProxyType({"wait_end_of_query": "1", "select_sequential_
 _UNKNOWN_COLUMN = 47
 _DAY_MS = 86_400_000
 _MEMBERS_PER_LOOK = 100
+_KEYS_PER_LOOK = 1000
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Inserter:
     lineage: Mapping[Transform, str]
     """Names of the columns that say where a row comes from."""
     partition_column: str | None
+    key_column: str | None
     compression: str
     logger: Logger
     can_look: bool = True
@@ -91,7 +94,37 @@ class Inserter:
                 )
                 numbers = np.array([int(number) for number in present], np.int64)
                 missing &= ~((part.owners == position) & np.isin(part.lines, numbers))
+        if missing.any() and not missing.all():
+            missing &= ~self._find_replaced(part, missing)
         return missing
+
+    def _find_replaced(self, part: Part, missing: np.ndarray) -> np.ndarray:
+        """Return which of the missing rows of a part that has landed gave way to another row of the same statement.
+
+        ClickHouse keeps one row for a key, already of those in one INSERT.
+        """
+        replaced = np.zeros(len(part), bool)
+        key, line_hash = self.key_column, self.lineage.get("line_sha256")
+        if key is None or line_hash is None:
+            return replaced
+        keys, hashes = part.read([key, line_hash])
+        # A statement without an id is told from others by its line.
+        for column, values in ((key, keys), (line_hash, [None if k else h for k, h in zip(keys, hashes, strict=True)])):
+            wanted = [value for place in np.flatnonzero(missing).tolist() if (value := values[place])]
+            present = self._find_present(column, wanted)
+            replaced |= np.array([value in present for value in values])
+        found: np.ndarray = replaced & missing
+        return found
+
+    def _find_present(self, column: str, values: Sequence[str]) -> set[str]:
+        present: set[str] = set()
+        name = quote_name(column)
+        for some in batched(values, _KEYS_PER_LOOK, strict=False):
+            wanted = ", ".join(map(quote_text, some))
+            query = f"SELECT DISTINCT {name} FROM {self.settings.target} WHERE {name} IN ({wanted})"  # noqa: S608
+            answer = self.clickhouse.query(f"{query} FORMAT JSONCompactEachRow", _LOOK_SETTINGS)
+            present.update(json.loads(line)[0] for line in answer.splitlines())
+        return present
 
     def _write_look(self, part: Part, members: list[tuple[int, np.ndarray]]) -> str:
         file, etag, line = (quote_name(self.lineage[what]) for what in ("source_file", "source_etag", "source_line"))

@@ -41,7 +41,7 @@ LINEAGE: dict[Transform, ColumnType] = {
 """Transforms that read no part of the document, and the type that each gives."""
 _GIVEN: dict[Transform, ColumnType] = {**LINEAGE, "lowercase": "String", "duration": "Float64", "json": "String"}
 """The types that transforms give."""
-_KEYS = {"name", "type", "paths", "transform", "partition"}
+_KEYS = {"name", "type", "paths", "transform", "partition", "key"}
 
 type Place = tuple[str, ...]
 """The keys that lead to a value."""
@@ -66,6 +66,8 @@ class Column:
     transform: Transform | None = None
     is_partition: bool = False
     """Whether the table is partitioned by this column's month."""
+    is_key: bool = False
+    """Whether the table keeps one row for each of this column's values, and drops the others in time."""
 
     @property
     def kind(self) -> Kind:
@@ -107,6 +109,11 @@ class Mapping:
         """Return the name of the column by whose month the table is partitioned."""
         return next((column.name for column in self.columns if column.is_partition), None)
 
+    @cached_property
+    def key_column(self) -> str | None:
+        """Return the name of the column that tells one statement from another."""
+        return next((column.name for column in self.columns if column.is_key), None)
+
     def name_of(self, transform: Transform) -> str | None:
         """Return the name of the column that holds a piece of lineage."""
         return next((column.name for column in self.columns if column.transform == transform), None)
@@ -141,8 +148,11 @@ def load_mapping(text: str | bytes) -> Mapping:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise MappingError(f"the column mapping has several columns {', '.join(twice)}")
-    if sum(column.is_partition for column in mapping.columns) > 1:
-        raise MappingError("the column mapping has several partition columns")
+    if (
+        sum(column.is_partition for column in mapping.columns) > 1
+        or sum(column.is_key for column in mapping.columns) > 1
+    ):
+        raise MappingError("the column mapping has several partition columns or several key columns")
     return mapping
 
 
@@ -175,8 +185,10 @@ def _read_column(number: int, entry: Any) -> Column:  # noqa: ANN401  # anything
         raise MappingError(f"{where} has the transform {transform!r}, not one of {', '.join(_TRANSFORMS)}")
     _check_transform(where, transform, entry["type"])
     places = _read_paths(where, transform, entry.get("paths", []))
-    is_partition = _read_partition(where, entry)
-    return Column(entry["name"], entry["type"], places, transform, is_partition)
+    is_key = entry.get("key", False)
+    if not isinstance(is_key, bool) or (is_key and entry["type"] != "String"):
+        raise MappingError(f"{where}: key is not true or false, or the column is no String")
+    return Column(entry["name"], entry["type"], places, transform, _read_partition(where, entry), is_key)
 
 
 def _check_transform(where: str, transform: Transform | None, column_type: ColumnType) -> None:

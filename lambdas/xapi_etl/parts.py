@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -53,9 +54,14 @@ class Part:
             if len(lines):
                 yield position, lines
 
+    def read(self, columns: Sequence[str]) -> list[list[Any]]:
+        """Return the values of some columns."""
+        table = pq.ParquetFile(io.BytesIO(self.parquet)).read(list(columns))
+        return [table.column(name).to_pylist() for name in columns]
+
     def keep(self, mask: np.ndarray, compression: str) -> Part:
         """Return the part with only some of its rows."""
-        table = pq.read_table(io.BytesIO(self.parquet)).filter(pa.array(mask))
+        table = pq.ParquetFile(io.BytesIO(self.parquet)).read().filter(pa.array(mask))
         parquet = write_parquet(table, compression)
         return Part(parquet, self.sources, self.owners[mask], self.lines[mask], self.times)
 

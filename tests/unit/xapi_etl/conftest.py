@@ -125,6 +125,12 @@ def events(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
+def find_events(caplog: pytest.LogCaptureFixture, event: str) -> list[Any]:
+    """The records of an event, with its fields as attributes."""
+    return [record for record in caplog.records if record.getMessage() == event]
+
+
 def find_event(caplog: pytest.LogCaptureFixture, event: str) -> Any:
-    """The first record of an event."""
-    return next(record for record in caplog.records if record.getMessage() == event)
+    """The only record of an event."""
+    (record,) = find_events(caplog, event)
+    return record

@@ -6,7 +6,7 @@ import json
 import pytest
 import zstandard
 
-from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_event
+from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_event, find_events
 from tests.unit.xapi_etl.events import Context, s3_event
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 
@@ -49,7 +49,7 @@ def test_large_object_goes_in_by_pieces(etl: Etl, environ: Environ, caplog: pyte
     assert etl.deliver(body) == []
     assert etl.deliver(body) == []
     assert [row["source_line"] for row in etl.rows()] == list(range(1, 51))
-    inserted = [record.rows for record in caplog.records if record.getMessage() == "insert_complete"]
+    inserted = [record.rows for record in find_events(caplog, "insert_complete")]
     assert inserted == [20, 20, 10] * 2
 
 
@@ -57,18 +57,20 @@ def test_insert_is_cut_at_its_limit_of_bytes(etl: Etl, environ: Environ, caplog:
     environ(MAX_PARQUET_BYTES_PER_INSERT="20000")
     assert etl.deliver(etl.put("statements/a.jsonl", write_lines(make_statements(100)))) == []
     assert etl.count() == 100
-    parts = [record for record in caplog.records if record.getMessage() == "insert_complete"]
+    parts = find_events(caplog, "insert_complete")
     assert len(parts) > 1
     assert max(record.parquet_bytes for record in parts) <= 20_000
 
 
 def test_statements_of_more_months_than_an_insert_may_touch(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
-    lines = [json.dumps({"id": f"{n}", "timestamp": f"{1950 + n // 12}-{n % 12 + 1:02}-15T00:00:00Z"}) for n in range(250)]
+    lines = [
+        json.dumps({"id": f"{n}", "timestamp": f"{1950 + n // 12}-{n % 12 + 1:02}-15T00:00:00Z"}) for n in range(250)
+    ]
     body = etl.put("statements/old.jsonl", "\n".join(lines).encode())
     assert etl.deliver(body) == []
     assert etl.deliver(body) == []
     assert etl.count() == 250
-    first = [record.rows for record in caplog.records if record.getMessage() == "insert_complete"][:3]
+    first = [record.rows for record in find_events(caplog, "insert_complete")][:3]
     assert first == [100, 100, 50]
 
 
