@@ -1,0 +1,195 @@
+"""SIGKILL while objects are read, looked for, inserted and acknowledged: each statement lands once.
+
+``count()`` without FINAL is exact after kills, duplicated and regrouped messages, and answers that are lost.
+XAPI_KILLS, XAPI_TRIALS and XAPI_SEED vary it.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from mypy_boto3_s3 import S3Client
+from mypy_boto3_sqs import SQSClient
+
+from tests.clickhouse_server import count_faults, order_fault, query, run_clickhouse
+from tests.emulator import CREDENTIALS, ROOT, run_emulator
+from tests.unit.xapi_etl.statements import make_statements, write_lines
+
+KILLS = int(os.environ.get("XAPI_KILLS", "10"))
+TRIALS = int(os.environ.get("XAPI_TRIALS", "1"))
+SEED = int(os.environ.get("XAPI_SEED", "20261121"))
+STEPS = ["object-read", "looked", "insert-sent", "insert-sent", "inserted", ""]
+PATIENCE_SECONDS = 6.0
+"""How long a worker may take to get to its step before it is killed at whatever it does."""
+VISIBILITY_SECONDS = 4
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The function's surroundings, and the environment that its process gets."""
+
+    s3: S3Client
+    sqs: SQSClient
+    queue_url: str
+    clickhouse: str
+    environment: dict[str, str]
+
+
+@pytest.fixture
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with run_emulator(tmp_path_factory.mktemp("ministack")) as address, run_clickhouse(schema=True) as clickhouse:
+        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+        s3 = session.client("s3", endpoint_url=address, config=Config(s3={"addressing_style": "path"}))
+        sqs = session.client("sqs", endpoint_url=address)
+        s3.create_bucket(Bucket="statements")
+        attributes: dict[Any, str] = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+        queue_url = sqs.create_queue(QueueName="xapi", Attributes=attributes)["QueueUrl"]
+        environment = CREDENTIALS | {
+            "AWS_ENDPOINT_URL": address,
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "lambdas"),
+            "QUEUE_URL": queue_url,
+            "BATCH": "7",
+            "CLICKHOUSE_URL": clickhouse,
+            "CLICKHOUSE_DATABASE": "xapi",
+            "CLICKHOUSE_TABLE": "statements",
+            "TARGET_ROWS_PER_INSERT": "150",
+            "MAX_ROWS_PER_INSERT": "300",
+            "BAD_LINES": "quarantine",
+        }
+        yield Deployment(s3, sqs, queue_url, clickhouse, environment)
+
+
+@dataclass
+class Load:
+    """What is sent: objects of all sizes, and their messages."""
+
+    ids: set[str]
+    bodies: list[str]
+
+
+def put_objects(deployment: Deployment, dice: random.Random, count: int) -> Load:
+    """Put objects, some of them larger than an INSERT, some empty, some with a bad line."""
+    ids: set[str] = set()
+    bodies = []
+    for number in range(count):
+        rows = dice.choice([0, 1, 20, 20, 60, 60, 200, 700])
+        statements = make_statements(rows, seed=dice.getrandbits(30), months=dice.choice([1, 30]))
+        ids |= {one["id"] for one in statements}
+        contents = write_lines(statements) + dice.choice([b"", b"", b"no JSON\n"])
+        key = f"statements/{number:04d} ü.jsonl"
+        deployment.s3.put_object(Bucket="statements", Key=key, Body=contents)
+        bodies.append(json.dumps({"bucket": "statements", "key": key}))
+    return Load(ids, bodies)
+
+
+def send(deployment: Deployment, bodies: list[str], dice: random.Random) -> None:
+    for body in dice.sample(bodies, len(bodies)):
+        deployment.sqs.send_message(QueueUrl=deployment.queue_url, MessageBody=body)
+
+
+class Workers:
+    """Processes that work on the queue, one of which is killed now and then."""
+
+    def __init__(self, deployment: Deployment, folder: Path, dice: random.Random) -> None:
+        self._deployment = deployment
+        self.log = folder / "worker.log"
+        self._dice = dice
+        self._running: list[tuple[subprocess.Popen[bytes], str]] = []
+        self.killed_at: Counter[str] = Counter()
+
+    def start(self, *, mortal: bool) -> None:
+        step = self._dice.choice(STEPS) if mortal else ""
+        environment = self._deployment.environment | {
+            "KILL_AT": f"{step} {self._dice.choice([1, 1, 2, 3])}" if step else "",
+            "KILL_AFTER": str(self._dice.choice([0, 0.002, 0.01, 0.03, 0.1, 0.2])),
+        }
+        command = [sys.executable, "-m", "tests.faults.xapi_loop"]
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+        self._running.append((process, step))
+
+    def kill_one(self) -> None:
+        """Wait for one to kill itself, or kill one; start another."""
+        chosen = any(step for _, step in self._running)
+        deadline = time.monotonic() + (PATIENCE_SECONDS if chosen else self._dice.uniform(0.5, 3))
+        ended: list[int] = []
+        while not ended and time.monotonic() < deadline:
+            time.sleep(0.05)
+            ended = [place for place, (process, _) in enumerate(self._running) if process.poll() is not None]
+        process, step = self._running.pop(ended[0] if ended else self._dice.randrange(len(self._running)))
+        assert process.poll() in {None, -signal.SIGKILL}, self.log.read_text()[-3000:]
+        self.killed_at[step if process.poll() is not None else "any moment"] += 1
+        process.kill()
+        process.wait()
+        self.start(mortal=True)
+
+    def stop(self) -> None:
+        for process, _ in self._running:
+            process.kill()
+            process.wait()
+        self._running.clear()
+
+
+def wait_until_empty(deployment: Deployment) -> None:
+    names: list[Any] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    deadline = time.monotonic() + 180
+    looks: list[bool] = []
+    while looks[-3:] != [True] * 3:
+        assert time.monotonic() < deadline, "the queue is not empty"
+        attributes = deployment.sqs.get_queue_attributes(QueueUrl=deployment.queue_url, AttributeNames=names)
+        looks.append(set(attributes["Attributes"].values()) == {"0"})
+        time.sleep(0.3)
+
+
+def check_rows(deployment: Deployment, ids: set[str]) -> None:
+    """Each statement is there, and no row more, with and without FINAL."""
+    for final in ("", " FINAL"):
+        assert query(deployment.clickhouse, f"SELECT count() FROM xapi.statements{final}") == str(len(ids))
+    found = query(deployment.clickhouse, "SELECT statement_id FROM xapi.statements FORMAT TSV").split()
+    assert set(found) == ids
+
+
+@pytest.mark.parametrize("trial", range(TRIALS))
+@pytest.mark.parametrize(("workers", "copies"), [(1, 2), (3, 1)], ids=["duplicated messages", "several workers"])
+def test_killed_workers_leave_each_statement_once(
+    deployment: Deployment, tmp_path: Path, workers: int, copies: int, trial: int
+) -> None:
+    seed = SEED + trial
+    kills = (KILLS + 1) // 2
+    print(f"seed {seed}, {kills} kills, {workers} workers, messages sent {copies} times")
+    dice = random.Random(seed)
+    load = put_objects(deployment, dice, 8 * kills)
+    # Nothing may merge equal rows before they are counted.
+    query(deployment.clickhouse, "SYSTEM STOP MERGES xapi.statements")
+    crew = Workers(deployment, tmp_path, dice)
+    try:
+        for _ in range(workers):
+            crew.start(mortal=True)
+        for wave in range(kills):
+            send(deployment, load.bodies[wave::kills] * copies, dice)
+            if dice.random() < 0.3:
+                order_fault(deployment.clickhouse, dice.choice(["drop_after", "drop", "answer_after"]), times=1)
+            crew.kill_one()
+        crew.stop()
+        # What was sent long ago, under tokens and in company of its own, comes once more.
+        send(deployment, dice.sample(load.bodies, len(load.bodies) // 4), dice)
+        crew.start(mortal=False)
+        wait_until_empty(deployment)
+    finally:
+        crew.stop()
+    print(f"{len(load.ids)} statements in {len(load.bodies)} objects; kills: {dict(crew.killed_at)};")
+    print(f"faults: {count_faults(deployment.clickhouse)}; {crew.log.read_text().count('clickhouse_retry')} retries")
+    check_rows(deployment, load.ids)

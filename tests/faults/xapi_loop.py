@@ -1,0 +1,114 @@
+"""What Lambda's event source mapping does for the xAPI ETL, in one process that can be killed.
+
+Receives a few messages, hands them to the handler, and deletes those that it does not give back. ``KILL_AT``, such as
+``insert-sent 2``, has the process kill itself at the n-th time that it gets there.
+"""
+
+import itertools
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from xapi_etl import clients
+from xapi_etl.app import lambda_handler
+from xapi_etl.clickhouse import ClickHouse
+
+INVOCATION_SECONDS = 30
+BATCH = int(os.environ["BATCH"])
+
+
+class Context(LambdaContext):
+    """An invocation whose time runs."""
+
+    _function_name = "xapi-etl"
+    _memory_limit_in_mb = 1024
+    _invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:xapi-etl"
+
+    def __init__(self, number: int) -> None:
+        self._aws_request_id = f"process-{os.getpid()}-{number}"
+        self._deadline = time.monotonic() + INVOCATION_SECONDS
+
+    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # a static method there
+        """Return what is left."""
+        return max(0, int((self._deadline - time.monotonic()) * 1000))
+
+
+def die(*_: object, **__: object) -> None:
+    """End at once."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def count_down(number: int) -> Callable[[], bool]:
+    """Return a function that is true at its n-th call."""
+    calls = itertools.count(1)
+    return lambda: next(calls) == number
+
+
+def arm(step: str, number: int) -> None:
+    """Have the process killed when it gets to a step."""
+    is_time = count_down(number)
+    if step == "object-read":
+        clients._session().events.register("after-call.s3.GetObject", lambda **_: is_time() and die())
+        return
+    look, insert = ClickHouse.query, ClickHouse.insert
+
+    def query(self: ClickHouse, *arguments: Any) -> str:
+        answer = look(self, *arguments)
+        if step == "looked" and is_time():
+            die()
+        return answer
+
+    def send(self: ClickHouse, *arguments: Any) -> None:
+        now = is_time()
+        if step == "insert-sent" and now:
+            threading.Timer(float(os.environ["KILL_AFTER"]), die).start()
+        insert(self, *arguments)
+        if step == "inserted" and now:
+            die()
+
+    ClickHouse.query, ClickHouse.insert = query, send  # type: ignore[method-assign,assignment]
+
+
+def main() -> None:
+    """Work until killed."""
+    if os.environ.get("KILL_AT"):
+        step, count = os.environ["KILL_AT"].split()
+        arm(step, int(count))
+    sqs = boto3.client("sqs")
+    queue_url = os.environ["QUEUE_URL"]
+    for number in itertools.count():
+        records = receive(sqs, queue_url)
+        if not records:
+            continue
+        answer = lambda_handler({"Records": records}, Context(number))
+        returned = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for record in records:
+            if record["messageId"] not in returned:
+                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"])
+
+
+def receive(sqs: Any, queue_url: str) -> list[dict[str, Any]]:
+    """Return a batch of records."""
+    answer = sqs.receive_message(
+        QueueUrl=queue_url, AttributeNames=["All"], MaxNumberOfMessages=BATCH, WaitTimeSeconds=1
+    )
+    return [
+        {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": message["Attributes"],
+            "eventSource": "aws:sqs",
+        }
+        for message in answer.get("Messages", [])
+    ]
+
+
+if __name__ == "__main__":
+    main()
