@@ -54,7 +54,12 @@ def arm(step: str, number: int) -> None:
     """Have the process killed when it gets to a step."""
     is_time = count_down(number)
     if step == "object-read":
-        clients._session().events.register("after-call.s3.GetObject", lambda **_: is_time() and die())
+
+        def look_at_time(**_: object) -> None:
+            if is_time():
+                die()
+
+        clients._session().events.register("after-call.s3.GetObject", look_at_time)
         return
     look, insert = ClickHouse.query, ClickHouse.insert
 

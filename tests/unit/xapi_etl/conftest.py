@@ -54,7 +54,7 @@ class Etl:
     def rows(self, columns: str = "*", where: str = "1") -> list[dict[str, Any]]:
         """Rows as clickhouse-connect reads them, by object and line."""
         host, _, port = self.url.removeprefix("http://").partition(":")
-        client: Client = clickhouse_connect.get_client(host=host, port=int(port), database="xapi")
+        client: Client = clickhouse_connect.get_client(host=host, port=int(port), database="xapi", tz_mode="aware")
         try:
             found = client.query(f"SELECT {columns} FROM statements WHERE {where} ORDER BY source_file, source_line")
             return list(found.named_results())
