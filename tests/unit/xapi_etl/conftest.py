@@ -134,3 +134,8 @@ def find_event(caplog: pytest.LogCaptureFixture, event: str) -> Any:
     """The only record of an event."""
     (record,) = find_events(caplog, event)
     return record
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    """Everything that was logged, fields and all."""
+    return str([vars(record) for record in caplog.records])
