@@ -10,6 +10,8 @@ from tests.emulator import ROOT
 from tests.infra.run_terraform import Terraform
 
 INFRA = ROOT / "infra"
+NOT_DEPLOYED_YET = {"xapi_etl"}
+"""Packages whose service the README calls to come."""
 MODULES = sorted([INFRA, *(INFRA / "modules").iterdir(), *(INFRA / "services").iterdir()])
 ENVIRONMENTS = sorted((INFRA / "envs").glob("*.tfvars"))
 _BLOCK = r'^{kind} "(\w+)" {{\n(.*?)^}}'
@@ -99,14 +101,23 @@ def test_every_setting_of_a_function_can_be_set_at_the_root(service: str, settin
     assert set(attributes.findall(inner)) <= set(attributes.findall(outer))
 
 
-@pytest.mark.parametrize("package", find_packages(ROOT))
-def test_function_has_the_layers_that_its_package_needs(package: str) -> None:
-    blocks = [
+def find_functions(package: str) -> list[str]:
+    """Return the module blocks of a package's functions."""
+    return [
         block
         for path in (INFRA / "services").glob("*/*.tf")
         for block in re.findall(r'^module "\w+" {\n(.*?)^}', path.read_text(), re.MULTILINE | re.DOTALL)
         if f"/{package}.zip" in block
     ]
+
+
+def test_only_the_service_that_is_to_come_is_not_deployed() -> None:
+    assert {package for package in find_packages(ROOT) if not find_functions(package)} == NOT_DEPLOYED_YET
+
+
+@pytest.mark.parametrize("package", sorted(set(find_packages(ROOT)) - NOT_DEPLOYED_YET))
+def test_function_has_the_layers_that_its_package_needs(package: str) -> None:
+    blocks = find_functions(package)
     assert blocks
     for block in blocks:
         (arns,) = re.findall(r"^  layer_arns += \[(.*)\]$", block, re.MULTILINE)
