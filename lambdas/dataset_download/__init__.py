@@ -1,0 +1,1 @@
+"""Parquet datasets in S3 as CSV, JSON, JSON Lines or Parquet: filtered, streamed, browsable."""
