@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from aws_lambda_powertools import Logger
 
@@ -21,7 +21,7 @@ from .mapping import LINEAGE
 from .mapping import Mapping as ColumnMapping
 from .messages import parse_body
 from .pieces import LineConverter
-from .schemas import FINISHED, ObjectName, Outcome, Tally
+from .schemas import FINISHED, ObjectName, Outcome, Result, Tally
 from .settings import Settings
 from .sources import SourceReader
 
@@ -181,7 +181,7 @@ def _describe(messages: int, failures: Mapping[str, str], tally: Tally, settings
         "messages": messages,
         "messages_failed": len(failures),
         "objects": len(tally.outcomes),
-        **{result: results[result] for result in ("loaded", "duplicate", "empty", "failed", "not_started")},
+        **{result: results[result] for result in get_args(Result.__value__)},
         "lines": tally.lines,
         "bad_lines": tally.bad_lines,
         "rows_inserted": tally.rows_inserted,
