@@ -1,0 +1,118 @@
+"""The service's settings, read once from the environment."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from .env import Environment
+
+KIB = 1024
+MIB = 1024 * KIB
+
+_LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+_BASE_URL = re.compile(r"https?://[^\s/?#\"'<>@]+(/[^\s?#\"'<>]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be tuned; sizes are bytes, times seconds."""
+
+    dataset_bucket: str
+    dataset_prefix: str
+    """Ends in a slash, or is empty."""
+    batch_rows: int
+    read_ahead_bytes: int
+    max_sort_rows: int
+    organisation_column: str
+    formula_guard: bool
+    redirect_parquet: bool
+    stream_limit: int
+    """Estimates above are exported; 0: nothing is."""
+    small_answer: int
+    """Answers up to this size are finished before their first byte leaves."""
+    buffer_limit: int
+    """The largest answer, encoded for Lambda, where nothing can be streamed."""
+    exports: bool
+    export_bucket: str
+    export_prefix: str
+    """Ends in a slash."""
+    export_function: str
+    """Empty: exports are made in the request."""
+    export_inline: int
+    """Estimates above are left to the export function."""
+    presign_ttl_seconds: int
+    cache_full_seconds: int
+    cache_filtered_seconds: int
+    page_cache_seconds: int
+    max_query_bytes: int
+    stall_seconds: int
+    public_base_url: str
+    """Without a slash at its end, or empty."""
+    path_style: bool
+    log_level: str
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> Self:
+        """Read ``variables``; raise :class:`~.env.SettingsError` naming every one that is missing or wrong."""
+        env = Environment(variables)
+        settings = cls(
+            dataset_bucket=env.text("DATASET_BUCKET"),
+            dataset_prefix=_read_prefix(env, "DATASET_PREFIX", ""),
+            batch_rows=env.integer("BATCH_ROWS", 10_000, 1, 1_000_000),
+            read_ahead_bytes=env.integer("READ_AHEAD_MB", 32, 1, 1024) * MIB,
+            max_sort_rows=env.integer("MAX_SORT_ROWS", 1_000_000, 1, 100_000_000),
+            organisation_column=env.text("ORGANISATION_COLUMN", "organisation-entity"),
+            formula_guard=env.flag("FORMULA_GUARD"),
+            redirect_parquet=_read_switch(env, variables, "REDIRECT_PARQUET"),
+            stream_limit=env.integer("STREAM_LIMIT_MB", 20, 0, 1_000_000) * MIB,
+            small_answer=env.integer("SMALL_ANSWER_KB", 1024, 1, 20_480) * KIB,
+            buffer_limit=env.integer("BUFFER_LIMIT_MB", 6, 1, 6) * MIB,
+            exports=_read_switch(env, variables, "EXPORTS"),
+            export_bucket=env.text("EXPORT_BUCKET", ""),
+            export_prefix=_read_prefix(env, "EXPORT_PREFIX", "exports/"),
+            export_function=env.text("EXPORT_FUNCTION", ""),
+            export_inline=env.integer("EXPORT_INLINE_MB", 200, 0, 1_000_000) * MIB,
+            presign_ttl_seconds=env.integer("PRESIGN_TTL_SECONDS", 3600, 60, 604_800),
+            cache_full_seconds=env.integer("CACHE_FULL_SECONDS", 3600, 0, 31_536_000),
+            cache_filtered_seconds=env.integer("CACHE_FILTERED_SECONDS", 300, 0, 31_536_000),
+            page_cache_seconds=env.integer("PAGE_CACHE_SECONDS", 60, 0, 31_536_000),
+            max_query_bytes=env.integer("MAX_QUERY_BYTES", 8192, 256, 32_768),
+            stall_seconds=env.integer("STALL_SECONDS", 60, 1, 3600),
+            public_base_url=_read_base_url(env),
+            # Emulators answer on one address for all buckets; AWS wants the bucket in the host name.
+            path_style=bool(variables.get("AWS_ENDPOINT_URL") or variables.get("AWS_ENDPOINT_URL_S3")),
+            log_level=_read_log_level(env),
+        )
+        settings._check_exports(env)
+        env.check()
+        return settings
+
+    def _check_exports(self, env: Environment) -> None:
+        """Refuse to begin where large answers would have nowhere to go, rather than at the first of them."""
+        if self.exports and self.stream_limit and not self.export_bucket:
+            env.reject("EXPORT_BUCKET", "is not set, which EXPORTS=true with a STREAM_LIMIT_MB needs")
+
+
+def _read_switch(env: Environment, variables: Mapping[str, str], name: str) -> bool:
+    """Return a switch that is on unless the variable says ``false``."""
+    return env.flag(name) if variables.get(name, "").strip() else True
+
+
+def _read_prefix(env: Environment, name: str, default: str) -> str:
+    prefix = env.text(name, default).strip("/")
+    return f"{prefix}/" if prefix else ""
+
+
+def _read_base_url(env: Environment) -> str:
+    url = env.text("PUBLIC_BASE_URL", "")
+    if url and not _BASE_URL.fullmatch(url):
+        env.reject("PUBLIC_BASE_URL", f"is {url!r}, not an http or https address without query")
+    return url.rstrip("/")
+
+
+def _read_log_level(env: Environment) -> str:
+    level = env.text("LOG_LEVEL", "INFO").upper()
+    if level not in _LOG_LEVELS:
+        env.reject("LOG_LEVEL", f"is {level!r}, not one of {', '.join(sorted(_LOG_LEVELS))}")
+    return level
