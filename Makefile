@@ -11,6 +11,8 @@ PYTHON ?= $(shell sh scripts/choose_python.sh 2>/dev/null)
 VENV := $(CURDIR)/.venv
 VENV_PYTHON := $(VENV)/bin/python
 PYTEST := $(VENV)/bin/pytest
+# What scripts and builds need is installed in a quarter of the time of all that the checks need.
+SCRIPT_TOOLS := $(VENV)/scripts-installed
 INSTALLED := $(VENV)/installed
 
 # What a deployment goes by: infra/envs/$(ENV).tfvars
@@ -28,6 +30,8 @@ LOCAL := $(CURDIR)/.local
 BENCH := $(LOCAL)/bench-venv
 LOG := $(LOCAL)/logs/make.log
 QUIETLY = $(VENV_PYTHON) scripts/run_quietly.py $(LOG)
+# Python compiles what it imports; compiling all that is installed takes as long as installing it.
+PIP_INSTALL = $(VENV_PYTHON) -m pip install --disable-pip-version-check --no-input --no-compile
 COMPOSE = env SAMPLE_FILES_PORT=$$(($(SLUICE_PORT_BASE) + 1)) CLICKHOUSE_PORT=$$(($(SLUICE_PORT_BASE) + 2)) docker compose --project-name sluice-$(SLUICE_PORT_BASE) --file docker-compose.localstack.yml
 
 # The offline stack has a copy of infra/ and a state of its own: a backend that is switched on in
@@ -86,10 +90,13 @@ check-tools: ## Check that Python, Terraform and the rest are there, and say how
 check-python:
 	@PYTHON="$(PYTHON)" sh scripts/check_tools.sh python
 
-$(INSTALLED): requirements-dev.txt | check-python
+$(SCRIPT_TOOLS): requirements-scripts.txt | check-python
 	@test -x $(VENV_PYTHON) || "$(PYTHON)" -m venv $(VENV)
-	@$(VENV_PYTHON) scripts/run_quietly.py $(LOG) "installing the development tools" \
-		$(VENV_PYTHON) -m pip install --disable-pip-version-check --no-input -r requirements-dev.txt
+	@$(QUIETLY) "installing what the scripts need" $(PIP_INSTALL) -r requirements-scripts.txt
+	@touch $@
+
+$(INSTALLED): requirements-dev.txt | $(SCRIPT_TOOLS)
+	@$(QUIETLY) "installing the development tools" $(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@
 
 .PHONY: clean
@@ -104,17 +111,17 @@ clean: ## Stop the offline stack and delete all that make made (the state of AWS
 ##@ Building
 
 .PHONY: build
-build: $(INSTALLED) ## Build all zips for Lambda (BUILD=auto|docker|pip, ARCH=x86_64|arm64)
+build: $(SCRIPT_TOOLS) ## Build all zips for Lambda (BUILD=auto|docker|pip, ARCH=x86_64|arm64)
 	@$(VENV_PYTHON) layers/build.py --$(BUILD) --architecture $(ARCH)
 
 .PHONY: layers
-layers: $(INSTALLED) ## Build the zips of the layers only
+layers: $(SCRIPT_TOOLS) ## Build the zips of the layers only
 	@$(VENV_PYTHON) layers/build.py --$(BUILD) --architecture $(ARCH) --layers-only
 
 ##@ The offline stack
 
 .PHONY: up
-up: $(INSTALLED) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
+up: $(SCRIPT_TOOLS) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
 ifeq ($(STACK),compose)
 	@$(QUIETLY) "starting the containers" $(COMPOSE) up --detach --build --wait
 else
@@ -131,7 +138,7 @@ else
 endif
 
 .PHONY: deploy-local
-deploy-local: check-tools $(INSTALLED) ## Build and apply the Terraform to the offline stack (after up)
+deploy-local: check-tools $(SCRIPT_TOOLS) ## Build and apply the Terraform to the offline stack (after up)
 	@$(QUIETLY) "building for the offline stack" $(VENV_PYTHON) layers/build.py --pip $(LOCAL_WHEELS) --output $(LOCAL_ZIPS)
 	@rm -rf $(LOCAL_INFRA) && mkdir -p $(LOCAL_INFRA) && cp -R infra/. $(LOCAL_INFRA) && rm -rf $(LOCAL_INFRA)/backend.tf \
 		$(LOCAL_INFRA)/*_override.tf $(LOCAL_INFRA)/.terraform $(LOCAL_INFRA)/terraform.tfstate*
@@ -161,7 +168,7 @@ bulk-upload: ## Upload many files to the source bucket (ARGS="--generate 500"; A
 	@bash scripts/bulk_upload.sh $(ARGS)
 
 .PHONY: logs
-logs: guard-SERVICE $(INSTALLED) ## Print a function's log lines (SERVICE=zip-worker, SINCE=1h, FOLLOW=1)
+logs: guard-SERVICE $(SCRIPT_TOOLS) ## Print a function's log lines (SERVICE=zip-worker, SINCE=1h, FOLLOW=1)
 	@$(VENV_PYTHON) scripts/show_logs.py "$(SERVICE)" $(if $(SINCE),--since $(SINCE)) $(if $(filter 1,$(FOLLOW)),--follow)
 
 ##@ AWS (ENV=dev: infra/envs/dev.tfvars)
@@ -177,7 +184,7 @@ tf-plan: aws-ready ## Show what tf-apply would change
 	@$(AWS_TF) plan $(AWS_VARS) $(ARGS)
 
 .PHONY: tf-apply
-tf-apply: aws-ready $(INSTALLED) ## Deploy the zips of `make build` (asks first; ARGS=-auto-approve does not)
+tf-apply: aws-ready $(SCRIPT_TOOLS) ## Deploy the zips of `make build` (asks first; ARGS=-auto-approve does not)
 	@$(AWS_TF) apply $(AWS_VARS) $(ARGS)
 	@$(AWS_TF) output -json | $(VENV_PYTHON) scripts/write_outputs.py .local
 
@@ -241,7 +248,7 @@ bench: $(INSTALLED) $(BENCH)/installed ## Compare speed, memory and requests wit
 $(BENCH)/installed: requirements-bench.txt | check-python
 	@test -x $(BENCH)/bin/python || "$(PYTHON)" -m venv $(BENCH)
 	@$(QUIETLY) "installing what the bench compares with" \
-		$(BENCH)/bin/python -m pip install --disable-pip-version-check --no-input -r requirements-bench.txt
+		$(BENCH)/bin/python -m pip install --disable-pip-version-check --no-input --no-compile -r requirements-bench.txt
 	@touch $@
 
 .PHONY: docker-checks

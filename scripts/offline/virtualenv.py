@@ -48,8 +48,9 @@ def _ensure(venv: Path, requirements: Path, what: str, *options: str) -> Path:
     if venv.is_symlink():
         venv.unlink()  # or clearing it would clear somebody else's folder
     _run([sys.executable, "-m", "venv", "--clear", str(venv)], "cannot make a virtual environment")
-    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", *options]
-    _run([*pip, "-r", str(requirements)], f"cannot install {what}")
+    # Python compiles what it imports; compiling all that is installed takes as long as installing it.
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", "--no-compile"]
+    _run([*pip, *options, "-r", str(requirements)], f"cannot install {what}")
     stamp.write_text(wanted)
     return python
 

@@ -65,6 +65,15 @@ def test_tests_run_with_the_versions_of_the_layers() -> None:
             assert pinned[name] == version
 
 
+def test_tests_run_with_the_versions_that_scripts_have() -> None:
+    pinned, scripts = (
+        set(re.findall(r"^(\S+==\S+)", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements-dev.txt", "requirements-scripts.txt")
+    )
+    assert scripts
+    assert scripts <= pinned
+
+
 def test_every_function_of_the_checkout_names_existing_layers() -> None:
     assert find_packages(ROOT)
     for package in find_packages(ROOT):
