@@ -40,9 +40,10 @@ LOCAL_ENV ?= local
 LOCAL_INFRA := $(LOCAL)/terraform/infra
 LOCAL_STATE := $(LOCAL)/terraform/local.tfstate
 LOCAL_ZIPS := $(LOCAL)/build
+LOCAL_CLICKHOUSE = http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 2))
 LOCAL_TF = TF_DATA_DIR=$(LOCAL)/terraform/data $(TF) -chdir=$(LOCAL_INFRA)
 LOCAL_VARS = -var-file=envs/$(LOCAL_ENV).tfvars -var=aws_endpoint_url=http://127.0.0.1:$(SLUICE_PORT_BASE) \
-	-var=lambda_zip_dir=$(LOCAL_ZIPS)/lambdas -var=layer_zip_dir=$(LOCAL_ZIPS)/layers
+	-var=clickhouse_url=$(LOCAL_CLICKHOUSE) -var=lambda_zip_dir=$(LOCAL_ZIPS)/lambdas -var=layer_zip_dir=$(LOCAL_ZIPS)/layers
 # Most of an apply is the provider's waiting, up to 55 s for a bucket's lifecycle rules: let all wait at once.
 LOCAL_WAITING = -parallelism=40
 # MiniStack runs functions with its own interpreter on this machine; a container runs them as Lambda does.
@@ -124,6 +125,7 @@ layers: $(SCRIPT_TOOLS) ## Build the zips of the layers only
 up: $(SCRIPT_TOOLS) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
 ifeq ($(STACK),compose)
 	@$(QUIETLY) "starting the containers" $(COMPOSE) up --detach --build --wait
+	@cd scripts && env CLICKHOUSE_URL=$(LOCAL_CLICKHOUSE) $(VENV_PYTHON) -m clickhouse.apply
 else
 	@$(VENV_PYTHON) scripts/stack.py up
 endif
@@ -229,7 +231,7 @@ unit: $(INSTALLED) ## Run the unit tests (PYTEST_ARGS=)
 .PHONY: tf-checks
 tf-checks: check-tools setup ## Validate and test the Terraform
 	@echo "Terraform checks"
-	@$(PYTEST) -q tests/infra $(PYTEST_ARGS)
+	@$(PYTEST) -q -n auto --dist loadgroup tests/infra $(PYTEST_ARGS)
 
 .PHONY: integration
 integration: check-tools setup ## Run the tests that start servers of their own (PYTEST_ARGS=)

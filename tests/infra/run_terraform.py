@@ -1,5 +1,6 @@
 """Terraform as the tests run it: apart from the state, settings and workspaces of whoever runs them."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -28,7 +29,10 @@ def prepare_terraform(folder: Path) -> Terraform:
         command = [program, *arguments]
         return subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
 
-    initialised = run("init", "-input=false", "-no-color")
+    # Terraform does not expect others at the cache while it fills it.
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        initialised = run("init", "-input=false", "-no-color")
     if initialised.returncode:
         raise RuntimeError(initialised.stderr)
     return run

@@ -13,6 +13,7 @@ import pytest
 from tests.emulator import run_emulator
 from tests.infra.run_terraform import Terraform
 
+pytestmark = pytest.mark.xdist_group("deployment")
 # The provider mostly waits, and for each bucket and queue for itself.
 AT_ONCE = "-parallelism=40"
 HANDLER = """
