@@ -231,7 +231,7 @@ unit: $(INSTALLED) ## Run the unit tests (PYTEST_ARGS=)
 .PHONY: tf-checks
 tf-checks: check-tools setup ## Validate and test the Terraform
 	@echo "Terraform checks"
-	@$(PYTEST) -q -n auto --dist loadgroup tests/infra $(PYTEST_ARGS)
+	@$(PYTEST) -q -n auto --dist loadfile tests/infra $(PYTEST_ARGS)
 
 .PHONY: integration
 integration: check-tools setup ## Run the tests that start servers of their own (PYTEST_ARGS=)

@@ -13,7 +13,6 @@ import pytest
 from tests.emulator import run_emulator
 from tests.infra.run_terraform import Terraform
 
-pytestmark = pytest.mark.xdist_group("deployment")
 # The provider mostly waits, and for each bucket and queue for itself.
 AT_ONCE = "-parallelism=40"
 HANDLER = """
@@ -25,11 +24,11 @@ def lambda_handler(event, context):
 
 def write_packages(folder: Path) -> list[str]:
     """Write the zips that the configuration names, answering with the function's name; gives the variables."""
-    for package in ("csv_streamer", "data_aggregator", "zip_enqueue", "zip_status", "zip_worker"):
+    for package in ("csv_streamer", "data_aggregator", "xapi_etl", "zip_enqueue", "zip_status", "zip_worker"):
         write_zip(
             folder / f"lambdas/{package}.zip", {f"{package}/app.py": HANDLER, f"{package}/dead_letters.py": HANDLER}
         )
-    for layer in ("aiohttp", "isal", "powertools", "pydantic", "tracer"):
+    for layer in ("aiohttp", "isal", "powertools", "pydantic", "tracer", "xapi"):
         write_zip(folder / f"layers/{layer}.zip", {f"python/{layer}_placeholder.py": ""})
     return [f"-var=lambda_zip_dir={folder}/lambdas", f"-var=layer_zip_dir={folder}/layers"]
 
@@ -157,6 +156,34 @@ def test_bundle_is_copied_to_the_archive_and_moves_on_from_there(outputs: dict[s
 def test_sources_are_remembered_for_a_time(outputs: dict[str, str], address: str) -> None:
     lived = make_clients(address)["dynamodb"].describe_time_to_live(TableName=outputs["idempotency_table"])
     assert lived["TimeToLiveDescription"]["AttributeName"] == "expiration"
+
+
+def test_new_statements_reach_the_etls_queue_and_others_do_not(outputs: dict[str, str], address: str) -> None:
+    client = make_clients(address)
+    told = client["s3"].get_bucket_notification_configuration(Bucket=outputs["xapi_bucket"])
+    queue = client["sqs"].get_queue_attributes(QueueUrl=outputs["xapi_queue_url"], AttributeNames=["All"])
+    (rule,) = told["QueueConfigurations"]
+    assert (rule["QueueArn"], rule["Events"]) == (queue["Attributes"]["QueueArn"], ["s3:ObjectCreated:*"])
+    (filtered,) = rule["Filter"]["Key"]["FilterRules"]
+    assert (filtered["Name"].lower(), filtered["Value"]) == ("prefix", outputs["xapi_prefix"])
+    assert queue["Attributes"]["VisibilityTimeout"] == "720"  # six times the function's timeout
+
+
+def test_etl_knows_its_clickhouse_and_its_queues(outputs: dict[str, str], address: str) -> None:
+    function = make_clients(address)["lambda"].get_function_configuration(FunctionName=outputs["xapi_etl_function"])
+    settings = function["Environment"]["Variables"]
+    assert settings["CLICKHOUSE_URL"] == outputs["clickhouse_url"] == "http://127.0.0.1:4568"
+    assert (settings["CLICKHOUSE_DATABASE"], settings["CLICKHOUSE_TABLE"]) == ("xapi", "statements")
+    assert (settings["FAILURE_DLQ_URL"], settings["MAX_RECEIVES"]) == (outputs["xapi_dlq_url"], "5")
+
+
+def test_large_layer_travels_through_a_bucket(outputs: dict[str, str], address: str) -> None:
+    client = make_clients(address)
+    (bucket,) = [each["Name"] for each in client["s3"].list_buckets()["Buckets"] if "-layers-" in each["Name"]]
+    (package,) = client["s3"].list_objects_v2(Bucket=bucket)["Contents"]
+    function = client["lambda"].get_function_configuration(FunctionName=outputs["xapi_etl_function"])
+    (layer,) = [each for each in function["Layers"] if ":layer:sluice-local-xapi-xapi:" in each["Arn"]]
+    assert layer["CodeSize"] == package["Size"]
 
 
 @pytest.mark.usefixtures("outputs")

@@ -1,0 +1,14 @@
+"""Terraform's own tests, with a mocked provider. A file of their own: they run beside the deployment's."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.emulator import ROOT
+from tests.infra.run_terraform import Terraform
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "infra/tests").glob("*.tftest.hcl")), ids=lambda path: path.name)
+def test_mocked_runs_pass(terraform: Terraform, file: Path) -> None:
+    tested = terraform("test", "-no-color", f"-filter=tests/{file.name}")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
