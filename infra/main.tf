@@ -3,6 +3,26 @@
 locals {
   name_prefix      = "${var.project_name}-${var.environment}"
   alarm_topic_arns = concat(compact([var.alarm_topic_arn]), aws_sns_topic.alarms[*].arn)
+
+  # Only where a ClickHouse is known, unless somebody wants it all the same, and then hears what is missing.
+  knows_clickhouse = var.clickhouse_url != null || var.xapi_etl.clickhouse.host != null
+  xapi_etl_enabled = coalesce(var.enable_xapi_etl, local.knows_clickhouse)
+
+  # Only what is surely known may be compared with null: the name is inside.
+  makes_artifact_bucket = local.xapi_etl_enabled && var.artifact_bucket_name == null
+  artifact_bucket       = { name = local.makes_artifact_bucket ? module.artifact_bucket[0].name : var.artifact_bucket_name }
+}
+
+# An API call takes zips of up to 50 MB. Larger layers, and those near to it, travel through this bucket.
+module "artifact_bucket" {
+  source = "./modules/bucket"
+  count  = local.makes_artifact_bucket ? 1 : 0
+
+  bucket_name             = "${local.name_prefix}-layers-${data.aws_caller_identity.current.account_id}-${var.aws_region}"
+  kms_key_arn             = var.kms_key_arn
+  force_destroy           = true # what is in it is built again by `make build`
+  abort_upload_after_days = var.abort_upload_after_days
+  require_tls             = var.require_tls
 }
 
 module "zip_jobs" {
@@ -139,4 +159,51 @@ module "data_aggregator" {
   oldest_message_alarm_seconds      = var.data_aggregator.oldest_message_alarm_seconds
   replication_latency_alarm_seconds = var.data_aggregator.replication_latency_alarm_seconds
   distribution_objects_alarm        = var.data_aggregator.distribution_objects_alarm
+}
+
+module "xapi_etl" {
+  source = "./services/xapi_etl"
+  count  = local.xapi_etl_enabled ? 1 : 0
+
+  name_prefix    = local.name_prefix
+  lambda_zip_dir = var.lambda_zip_dir
+  layer_zip_dir  = var.layer_zip_dir
+  architecture   = var.architecture
+  tags           = { Service = "xapi-etl" }
+
+  create_bucket           = var.xapi_etl.create_bucket
+  bucket_name             = var.xapi_etl.bucket_name
+  create_notification     = var.xapi_etl.create_notification
+  source_prefix           = var.xapi_etl.source_prefix
+  source_suffixes         = var.xapi_etl.source_suffixes
+  partitions              = var.xapi_etl.partitions
+  quarantine_bucket_name  = var.xapi_etl.quarantine_bucket_name
+  quarantine_prefix       = var.xapi_etl.quarantine_prefix
+  quarantine_days         = var.xapi_etl.quarantine_days
+  artifact_bucket         = local.artifact_bucket
+  layer_shared_with       = var.xapi_etl.layer_shared_with
+  force_destroy           = var.force_destroy
+  abort_upload_after_days = var.abort_upload_after_days
+
+  queue_retention_seconds = var.xapi_etl.queue_retention_seconds
+  dlq_retention_seconds   = var.xapi_etl.dlq_retention_seconds
+  max_receive_count       = var.xapi_etl.max_receive_count
+
+  clickhouse          = merge(var.xapi_etl.clickhouse, { url = var.clickhouse_url })
+  clickhouse_password = var.clickhouse_password
+  etl                 = var.xapi_etl # what it takes of it: the settings of the functions
+
+  kms_key_arn              = var.kms_key_arn
+  additional_kms_key_arns  = var.xapi_etl.additional_kms_key_arns
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  tracing_enabled          = var.tracing_enabled
+  require_tls              = var.require_tls
+
+  log_level                    = var.log_level
+  log_retention_days           = var.log_retention_days
+  alarms_enabled               = var.alarms_enabled
+  alarm_topic_arns             = local.alarm_topic_arns
+  queries_enabled              = var.queries_enabled
+  oldest_message_alarm_seconds = var.xapi_etl.oldest_message_alarm_seconds
 }

@@ -91,6 +91,46 @@ output "data_aggregator_function" {
   value       = var.enable_data_aggregator ? module.data_aggregator[0].function_name : ""
 }
 
+output "xapi_bucket" {
+  description = "Bucket whose new objects the xAPI ETL loads."
+  value       = local.xapi.bucket
+}
+
+output "xapi_prefix" {
+  description = "Key prefix of those objects; of the first partition, where there are some."
+  value       = local.xapi.prefix
+}
+
+output "xapi_queue_url" {
+  description = "URL of the xAPI ETL's queue; of the first partition, where there are some."
+  value       = local.xapi.queue_url
+}
+
+output "xapi_dlq_url" {
+  description = "URL of its dead-letter queue."
+  value       = local.xapi.dlq_url
+}
+
+output "xapi_etl_function" {
+  description = "Name of the xAPI ETL; of the first partition, where there are some."
+  value       = local.xapi.function
+}
+
+output "clickhouse_url" {
+  description = "ClickHouse's HTTP interface, which the xAPI ETL inserts by."
+  value       = local.xapi.url
+}
+
+output "clickhouse_database" {
+  description = "Database that the xAPI ETL writes to."
+  value       = local.xapi.database
+}
+
+output "clickhouse_table" {
+  description = "Table that the xAPI ETL writes to."
+  value       = local.xapi.table
+}
+
 locals {
   # The address that an emulator reports is a name under localhost, which many resolvers do not know.
   api_bases = [
@@ -98,4 +138,15 @@ locals {
     local.is_emulator ? "${var.aws_endpoint_url}/_aws/execute-api/${service.api_id}" : service.api_endpoint
   ]
   api_base = try(local.api_bases[0], "")
+
+  xapi = local.xapi_etl_enabled ? {
+    bucket    = module.xapi_etl[0].bucket_name
+    prefix    = values(module.xapi_etl[0].prefixes)[0]
+    queue_url = values(module.xapi_etl[0].queue_urls)[0]
+    dlq_url   = values(module.xapi_etl[0].dlq_urls)[0]
+    function  = values(module.xapi_etl[0].function_names)[0]
+    url       = module.xapi_etl[0].clickhouse_url
+    database  = module.xapi_etl[0].clickhouse_database
+    table     = module.xapi_etl[0].clickhouse_table
+  } : { bucket = "", prefix = "", queue_url = "", dlq_url = "", function = "", url = "", database = "", table = "" }
 }

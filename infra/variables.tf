@@ -60,6 +60,12 @@ variable "layer_zip_dir" {
   default     = "../build/layers"
 }
 
+variable "artifact_bucket_name" {
+  description = "Existing bucket that large layers travel through; null makes one where a service needs it."
+  type        = string
+  default     = null
+}
+
 variable "architecture" {
   description = "Instruction set that the zips were built for: x86_64 or arm64."
   type        = string
@@ -358,6 +364,90 @@ variable "data_aggregator" {
     stop_before_seconds               = optional(number)
     claim_grace_seconds               = optional(number)
     disk_reserve_mb                   = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+# xAPI ETL
+
+variable "enable_xapi_etl" {
+  description = "Deploy the xAPI ETL; null for: where clickhouse_url or xapi_etl.clickhouse.host says where rows go."
+  type        = bool
+  default     = null
+}
+
+variable "clickhouse_url" {
+  description = "ClickHouse's HTTP interface, like https://host:8443, without user and password; null where there is none, or xapi_etl.clickhouse.host names it."
+  type        = string
+  default     = null
+}
+
+variable "clickhouse_password" {
+  description = "Password of xapi_etl.clickhouse.user; xapi_etl.clickhouse.secret_arn keeps it out of the state."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "xapi_etl" {
+  description = "Settings of the xAPI ETL. What is left out has the default of services/xapi_etl/variables.tf, where each is described."
+  type = object({
+    create_bucket                = optional(bool, true)
+    bucket_name                  = optional(string)
+    create_notification          = optional(bool, true)
+    source_prefix                = optional(string, "statements/")
+    source_suffixes              = optional(list(string), [])
+    partitions                   = optional(map(string), {})
+    quarantine_bucket_name       = optional(string)
+    quarantine_prefix            = optional(string, "quarantine/")
+    quarantine_days              = optional(number, 90)
+    layer_shared_with            = optional(list(string), [])
+    additional_kms_key_arns      = optional(list(string), [])
+    queue_retention_seconds      = optional(number, 345600)
+    dlq_retention_seconds        = optional(number, 1209600)
+    max_receive_count            = optional(number, 5)
+    oldest_message_alarm_seconds = optional(number, 900)
+
+    clickhouse = optional(object({
+      host            = optional(string)
+      port            = optional(number)
+      secure          = optional(bool)
+      path            = optional(string)
+      database        = optional(string)
+      table           = optional(string)
+      insert_sql      = optional(string)
+      insert_columns  = optional(list(string))
+      user            = optional(string)
+      secret_arn      = optional(string)
+      settings        = optional(map(string))
+      timeout_seconds = optional(number)
+      max_attempts    = optional(number)
+    }), {})
+
+    memory_mb                             = optional(number)
+    ephemeral_storage_mb                  = optional(number)
+    timeout_seconds                       = optional(number)
+    batch_size                            = optional(number)
+    batching_window_seconds               = optional(number)
+    maximum_concurrency                   = optional(number)
+    reserved_concurrency                  = optional(number)
+    bad_lines                             = optional(string)
+    column_map                            = optional(string)
+    column_map_s3_uri                     = optional(string)
+    parquet_compression                   = optional(string)
+    target_rows_per_insert                = optional(number)
+    max_rows_per_insert                   = optional(number)
+    max_parquet_bytes_per_insert          = optional(number)
+    min_remaining_time_to_start_insert_ms = optional(number)
+    lambda_timeout_safety_margin_ms       = optional(number)
+    max_s3_object_bytes                   = optional(number)
+    s3_connect_timeout_seconds            = optional(number)
+    s3_read_timeout_seconds               = optional(number)
+    s3_max_attempts                       = optional(number)
+    read_concurrency                      = optional(number)
+    iter_log_interval_seconds             = optional(number)
+    dry_run                               = optional(bool)
   })
   default  = {}
   nullable = false

@@ -11,6 +11,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, SchemaError, apply_schema
 from offline import clickhouse_front, ministack, samples
 from offline.places import Places, StackError, read_places
 from offline.virtualenv import ensure_venv
@@ -35,8 +36,10 @@ def start(places: Places) -> None:
     with ExitStack() as started:
         if samples.ensure_running(places, python):
             started.callback(samples.stop, places)
-        if clickhouse_python and clickhouse_front.ensure_running(places, clickhouse_python):
-            started.callback(clickhouse_front.stop, places)
+        if clickhouse_python:
+            if clickhouse_front.ensure_running(places, clickhouse_python):
+                started.callback(clickhouse_front.stop, places)
+            apply_schema(places.clickhouse_address, {}, DEFAULT_DATABASE, DEFAULT_TABLE)
         _start_emulator(places, python, running)
         started.pop_all()
     print(f"offline stack: sample files at {places.samples_address}")
@@ -111,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
             start(places)
         else:
             stop(places, forget=chosen.forget)
-    except StackError as error:
+    except (StackError, SchemaError) as error:
         print(f"offline stack: {error}", file=sys.stderr)
         return 1
     return 0

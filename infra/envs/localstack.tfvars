@@ -32,3 +32,12 @@ data_aggregator = {
   batching_window_seconds = 2
   maximum_concurrency     = 4
 }
+
+# The ClickHouse of the offline stack, two ports after the emulator's (given by make, too).
+clickhouse_url = "http://127.0.0.1:4568"
+
+xapi_etl = {
+  batching_window_seconds = 2
+  maximum_concurrency     = 2 # a conversion takes a whole processor
+  clickhouse              = { secure = false }
+}

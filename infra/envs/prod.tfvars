@@ -12,3 +12,7 @@ zip_jobs = {
     maximum_concurrency = 50
   }
 }
+
+# The xAPI ETL is deployed where it knows a ClickHouse:
+# clickhouse_url = "https://clickhouse.example.com:8443"
+# xapi_etl       = { clickhouse = { secret_arn = "arn:aws:secretsmanager:us-east-1:111122223333:secret:clickhouse-Ab1Cd2" } }

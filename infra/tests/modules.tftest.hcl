@@ -562,3 +562,63 @@ run "layer_refuses_unknown_architecture" {
 
   expect_failures = [var.architecture]
 }
+
+run "layer_travels_inside_the_call" {
+  module {
+    source = "./modules/layer"
+  }
+
+  variables {
+    name         = "acme-powertools"
+    package_path = "./tests/fixtures/layers/powertools.zip"
+  }
+
+  assert {
+    condition     = aws_lambda_layer_version.this.filename == var.package_path && length(aws_s3_object.package) == 0 && length(aws_lambda_layer_version_permission.use) == 0
+    error_message = "The zip takes a way through a bucket that nobody named, or others may use the layer."
+  }
+}
+
+run "large_layer_travels_through_a_bucket" {
+  module {
+    source = "./modules/layer"
+  }
+
+  variables {
+    name                   = "acme-powertools"
+    package_path           = "./tests/fixtures/layers/powertools.zip"
+    artifact_bucket        = { name = "acme-artifacts" }
+    shared_with_principals = ["444455556666"]
+  }
+
+  assert {
+    condition     = aws_lambda_layer_version.this.filename == null && aws_lambda_layer_version.this.s3_bucket == "acme-artifacts" && aws_lambda_layer_version.this.s3_key == aws_s3_object.package[0].key
+    error_message = "The zip does not come out of the bucket that it went into."
+  }
+
+  assert {
+    condition     = aws_lambda_layer_version.this.source_code_hash == filebase64sha256(var.package_path)
+    error_message = "A new content makes no new version."
+  }
+
+  assert {
+    condition     = aws_lambda_layer_version_permission.use["444455556666"].principal == "444455556666" && aws_lambda_layer_version_permission.use["444455556666"].action == "lambda:GetLayerVersion"
+    error_message = "The other account may not use the layer, or may do more."
+  }
+}
+
+run "layer_is_not_shared_with_everybody" {
+  command = plan
+
+  module {
+    source = "./modules/layer"
+  }
+
+  variables {
+    name                   = "acme-powertools"
+    package_path           = "./tests/fixtures/layers/powertools.zip"
+    shared_with_principals = ["*"]
+  }
+
+  expect_failures = [var.shared_with_principals]
+}

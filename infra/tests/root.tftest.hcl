@@ -72,15 +72,48 @@ run "emulator_outputs_use_the_path_form" {
   }
 }
 
+run "etl_is_deployed_where_a_clickhouse_is_known" {
+  variables {
+    clickhouse_url = "https://clickhouse.example.com:8443"
+    xapi_etl       = { source_prefix = "lrs/", clickhouse = { database = "learning" } }
+  }
+
+  assert {
+    condition     = [output.xapi_etl_function, output.xapi_prefix, output.clickhouse_url, output.clickhouse_database, output.clickhouse_table] == ["sluice-test-xapi-etl", "lrs/", "https://clickhouse.example.com:8443", "learning", "statements"]
+    error_message = "A setting of the xAPI ETL is lost on its way."
+  }
+}
+
+run "no_clickhouse_no_etl" {
+  assert {
+    condition     = length(module.xapi_etl) == 0 && length(module.artifact_bucket) == 0 && output.xapi_bucket == "" && output.clickhouse_url == ""
+    error_message = "The xAPI ETL is deployed without a place for its rows."
+  }
+}
+
+run "existing_artifact_bucket_is_used" {
+  variables {
+    clickhouse_url       = "https://clickhouse.example.com:8443"
+    artifact_bucket_name = "acme-artifacts"
+  }
+
+  assert {
+    condition     = length(module.artifact_bucket) == 0 && local.artifact_bucket.name == "acme-artifacts"
+    error_message = "A bucket for layers is made although there is one."
+  }
+}
+
 run "service_off_makes_nothing_and_leaves_outputs_empty" {
   variables {
     enable_zip_jobs        = false
     enable_csv_streamer    = false
     enable_data_aggregator = false
+    enable_xapi_etl        = false
+    clickhouse_url         = "https://clickhouse.example.com:8443"
   }
 
   assert {
-    condition     = length(module.zip_jobs) == 0 && length(module.csv_streamer) == 0 && length(module.data_aggregator) == 0
+    condition     = length(module.xapi_etl) == 0 && length(module.zip_jobs) == 0 && length(module.csv_streamer) == 0 && length(module.data_aggregator) == 0
     error_message = "A service is deployed although it is switched off."
   }
 
@@ -91,6 +124,8 @@ run "service_off_makes_nothing_and_leaves_outputs_empty" {
         output.csv_bucket, output.csv_streamer_function,
         output.aggregator_source_bucket, output.distribution_bucket, output.archive_bucket, output.aggregator_queue_url, output.aggregator_dlq_url,
         output.idempotency_table, output.data_aggregator_function,
+        output.xapi_bucket, output.xapi_prefix, output.xapi_queue_url, output.xapi_dlq_url, output.xapi_etl_function,
+        output.clickhouse_url, output.clickhouse_database, output.clickhouse_table,
       ] :
       value == ""
     ])

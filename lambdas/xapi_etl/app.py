@@ -35,7 +35,7 @@ def _process(records: list[dict[str, Any]], settings: Settings, context: LambdaC
     from .batch import process_batch  # noqa: PLC0415  # Arrow and NumPy take most of a cold start
 
     report = process_batch(records, settings, context.get_remaining_time_in_millis, logger)
-    put_metrics(report.tally, len(report.failures))
+    put_metrics(context.function_name, report.tally, len(report.failures))
     return list(report.failures)
 
 

@@ -28,10 +28,11 @@ def describe_runtime() -> dict[str, object]:
     }
 
 
-def put_metrics(tally: Tally, messages_failed: int) -> None:
-    """Print the invocation's metrics in CloudWatch's embedded metric format."""
+def put_metrics(function_name: str, tally: Tally, messages_failed: int) -> None:
+    """Print the invocation's metrics in CloudWatch's embedded metric format; the name tells deployments apart."""
     results = Counter(outcome.result for outcome in tally.outcomes.values())
     metrics = EphemeralMetrics(namespace="Sluice", service="xapi_etl")
+    metrics.add_dimension("function_name", function_name)
     for result, name in _COUNTS.items():
         metrics.add_metric(name, MetricUnit.Count, results[result])
     for name, count in (

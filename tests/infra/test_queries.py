@@ -50,7 +50,7 @@ def test_query_begins_with_its_question(query: Path) -> None:
     assert re.match(r"# \S.*[?.]\n[^#]", query.read_text())
 
 
-@pytest.mark.parametrize("service", ["csv_streamer", "data_aggregator"])
+@pytest.mark.parametrize("service", ["csv_streamer", "data_aggregator", "xapi_etl"])
 def test_every_way_to_fail_has_a_query(service: str) -> None:
     failures = read_events(ROOT / "lambdas" / service / "README.md", "WARNING", "ERROR")
     asked: set[str] = set()

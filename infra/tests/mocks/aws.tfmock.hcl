@@ -42,7 +42,11 @@ mock_resource "aws_cloudwatch_event_rule" {
 }
 
 mock_resource "aws_lambda_layer_version" {
-  defaults = { arn = "arn:aws:lambda:eu-west-1:111122223333:layer:mocked:1" }
+  defaults = {
+    arn       = "arn:aws:lambda:eu-west-1:111122223333:layer:mocked:1"
+    layer_arn = "arn:aws:lambda:eu-west-1:111122223333:layer:mocked"
+    version   = "1"
+  }
 }
 
 mock_resource "aws_lambda_function" {

@@ -1,0 +1,139 @@
+# xAPI ETL: JSON Lines in S3 become rows in ClickHouse. Bucket → queue → function → ClickHouse. Partitions give
+# parts of one bucket, told by their prefix, a queue and a function each.
+
+data "aws_caller_identity" "current" {
+  lifecycle {
+    precondition {
+      condition     = var.create_bucket || var.bucket_name != null
+      error_message = "An existing bucket needs its name: set bucket_name where create_bucket is false."
+    }
+
+    precondition {
+      condition     = var.clickhouse.url != null || var.clickhouse.host != null || var.etl.dry_run
+      error_message = "The function needs to know where ClickHouse is: set clickhouse.url or clickhouse.host (or etl.dry_run)."
+    }
+
+    precondition {
+      condition     = var.clickhouse.secret_arn == null || (var.clickhouse.user == null && nonsensitive(var.clickhouse_password == null))
+      error_message = "The user and the password come from clickhouse.secret_arn or from clickhouse.user and clickhouse_password, not from both."
+    }
+  }
+}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  # Bucket names are unique in all of AWS: the account and the region make them so.
+  bucket_suffix          = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  bucket_name            = coalesce(var.bucket_name, "${var.name_prefix}-xapi-${local.bucket_suffix}")
+  quarantine_bucket_name = coalesce(var.quarantine_bucket_name, local.bucket_name)
+
+  # Without partitions there is one, without a name of its own.
+  partitions = length(var.partitions) == 0 ? { all = var.source_prefix } : var.partitions
+  names = {
+    for partition in keys(local.partitions) :
+    partition => length(var.partitions) == 0 ? "${var.name_prefix}-xapi-etl" : "${var.name_prefix}-xapi-etl-${partition}"
+  }
+}
+
+module "bucket" {
+  source = "../../modules/bucket"
+  count  = var.create_bucket ? 1 : 0
+
+  bucket_name             = local.bucket_name
+  kms_key_arn             = var.kms_key_arn
+  force_destroy           = var.force_destroy
+  abort_upload_after_days = var.abort_upload_after_days
+  require_tls             = var.require_tls
+  tags                    = var.tags
+
+  # Somebody should have looked by then.
+  expirations = local.quarantine_bucket_name == local.bucket_name ? {
+    quarantine = { prefix = var.quarantine_prefix, days = var.quarantine_days }
+  } : {}
+}
+
+module "queue" {
+  source   = "../../modules/queue"
+  for_each = local.partitions
+
+  name                       = local.names[each.key]
+  visibility_timeout_seconds = 6 * var.etl.timeout_seconds
+  retention_seconds          = var.queue_retention_seconds
+  dlq_retention_seconds      = var.dlq_retention_seconds
+  max_receive_count          = var.max_receive_count
+  kms_key_arn                = var.kms_key_arn
+  policy_documents           = [data.aws_iam_policy_document.events[each.key].json]
+  require_tls                = var.require_tls
+  tags                       = var.tags
+
+  alarms_enabled               = var.alarms_enabled
+  alarm_topic_arns             = var.alarm_topic_arns
+  oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
+}
+
+# S3 keeps one such configuration per bucket: another one, made elsewhere for the same bucket, would undo this.
+resource "aws_s3_bucket_notification" "source" {
+  count = var.create_notification ? 1 : 0
+
+  bucket = var.create_bucket ? module.bucket[0].name : local.bucket_name
+
+  dynamic "queue" {
+    for_each = local.filters
+
+    content {
+      id            = queue.value.id
+      queue_arn     = module.queue[queue.value.partition].arn
+      events        = ["s3:ObjectCreated:*"]
+      filter_prefix = queue.value.prefix == "" ? null : queue.value.prefix
+      filter_suffix = queue.value.suffix == "" ? null : queue.value.suffix
+    }
+  }
+}
+
+locals {
+  # S3 takes one suffix a rule: each partition has one rule for each.
+  filters = flatten([
+    for partition, prefix in local.partitions : [
+      for suffix in length(var.source_suffixes) == 0 ? [""] : var.source_suffixes :
+      { id = replace("${local.names[partition]}${suffix}", ".", "-"), partition = partition, prefix = prefix, suffix = suffix }
+    ]
+  ])
+}
+
+module "alarms" {
+  source   = "../../modules/alarms"
+  for_each = local.partitions
+
+  name_prefix      = local.names[each.key]
+  alarms_enabled   = var.alarms_enabled
+  alarm_topic_arns = var.alarm_topic_arns
+  tags             = var.tags
+
+  alarms = {
+    for metric, alarm in {
+      BadLines      = { name = "bad-lines", description = "met lines that are no statements: the queries bad-lines and failed-objects say which." }
+      ObjectsFailed = { name = "objects-failed", description = "could not load an object: the query failed-objects says why." }
+      InsertsFailed = { name = "inserts-failed", description = "could not insert: the query failed-inserts has ClickHouse's words." }
+    } :
+    alarm.name => {
+      description = "${local.names[each.key]} ${alarm.description}"
+      namespace   = "Sluice"
+      metric_name = metric
+      dimensions  = { service = "xapi_etl", function_name = local.names[each.key] }
+      statistic   = "Sum"
+      threshold   = 0
+    }
+  }
+}
+
+module "queries" {
+  source = "../../modules/query_definitions"
+
+  name_prefix     = "${var.name_prefix}/xapi-etl"
+  folder          = "${path.module}/../../queries/xapi_etl"
+  log_group_names = [for function in module.function : function.log_group_name]
+  queries_enabled = var.queries_enabled
+}
