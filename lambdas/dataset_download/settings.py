@@ -50,6 +50,7 @@ class Settings:
     public_base_url: str
     """Without a slash at its end, or empty."""
     path_style: bool
+    in_lambda: bool
     log_level: str
 
     @classmethod
@@ -82,6 +83,7 @@ class Settings:
             public_base_url=_read_base_url(env),
             # Emulators answer on one address for all buckets; AWS wants the bucket in the host name.
             path_style=bool(variables.get("AWS_ENDPOINT_URL") or variables.get("AWS_ENDPOINT_URL_S3")),
+            in_lambda=bool(variables.get("AWS_LAMBDA_FUNCTION_NAME")),
             log_level=_read_log_level(env),
         )
         settings._check_exports(env)

@@ -1,0 +1,43 @@
+"""The Lambda handler where there is no Web Adapter: the same application, through Mangum, each answer whole."""
+
+import json
+import os
+from base64 import b64encode
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from mangum import Mangum
+
+from .service import Service, make_service
+from .web import create_app
+
+_TEXT = ["text/", "application/json", "application/problem+json", "application/jsonl"]
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer a Function URL's or HTTP API's event (payload format 2.0)."""
+    service, application = _load()
+
+    @service.logger.inject_lambda_context(clear_state=True)
+    def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401  # Powertools' type is not Mangum's
+        return fit(application(event, context), service.settings.buffer_limit)
+
+    answer: dict[str, Any] = handle(event, context)
+    return answer
+
+
+def fit(answer: dict[str, Any], limit: int) -> dict[str, Any]:
+    """Return the answer with its text in base64 if it is too large for Lambda as JSON text, with its escapes.
+
+    The application makes no body that does not fit ``limit`` bytes in base64.
+    """
+    if answer["isBase64Encoded"] or len(json.dumps(answer)) <= limit:
+        return answer
+    return {**answer, "body": b64encode(answer["body"].encode()).decode(), "isBase64Encoded": True}
+
+
+@cache
+def _load() -> tuple[Service, Mangum]:
+    service = make_service(os.environ, buffered=True)
+    return service, Mangum(create_app(service), lifespan="off", text_mime_types=_TEXT)

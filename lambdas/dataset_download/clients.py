@@ -1,0 +1,37 @@
+"""The S3 and Lambda clients, one of each for an execution environment."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+# At import, not at first use: Lambda runs imports in its init phase, with a full CPU.
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+
+_CONNECTIONS = 64
+_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=20,
+    max_pool_connections=_CONNECTIONS,
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
+
+
+@cache
+def get_s3(*, path_style: bool) -> "S3Client":
+    """Return the one S3 client; ``path_style`` keeps the bucket out of the host name, as emulators want it."""
+    # botocore still signs us-east-1 for the global address unless told otherwise.
+    style = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if path_style else "virtual", "us_east_1_regional_endpoint": "regional"},
+    )
+    return boto3.client("s3", config=_CONFIG.merge(style))
+
+
+@cache
+def get_lambda() -> "LambdaClient":
+    """Return the one Lambda client."""
+    return boto3.client("lambda", config=_CONFIG)

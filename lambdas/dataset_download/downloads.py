@@ -1,0 +1,139 @@
+"""`GET /{dataset}.{format}`: which way an answer goes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import chain
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from .asking import Asked, Pairs, ask
+from .caller import Caller
+from .compression import compress
+from .download import Download, start_download
+from .formats import Format
+from .headers import attach, choose_encoding, format_time, matches
+from .large import LargeAnswer, answer_head, answer_large
+from .observation import Record
+from .pieces import End, PiecesResponse, pull
+from .presigning import presign_dataset, redirect
+from .problem import Problem, explain
+from .service import Service
+
+_KEPT = ("ETag", "Last-Modified", "Cache-Control", "Vary", "X-Dataset")
+"""What a 304 repeats."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A request for a download."""
+
+    name: str
+    format: Format
+    pairs: Pairs
+    query: str
+    """The query string as it came."""
+    headers: Headers
+    head: bool
+    caller: Caller
+
+
+def answer_download(service: Service, wanted: Wanted) -> Response:
+    """Return the answer, whose first bytes are made by then. Blocking; to be called in a thread.
+
+    Raises:
+        Problem, DatasetError, ClientError, BotoCoreError: there is no answer, and nothing has been sent.
+    """
+    asked = ask(service.settings, service.store, wanted.name, wanted.format, wanted.pairs)
+    record = Record(service.logger, asked, wanted.caller.request_id)
+    try:
+        return _choose(service, wanted, asked, record)
+    except Exception as error:
+        problem = explain(error)
+        is_failure = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        record.finish("failed" if is_failure else "refused", error=error if is_failure else None)
+        problem.is_logged = is_failure
+        raise problem from error
+
+
+def _choose(service: Service, wanted: Wanted, asked: Asked, record: Record) -> Response:
+    encoding = choose_encoding(wanted.headers.get("accept-encoding"), compressible=asked.format.is_text)
+    if encoding is None:
+        raise Problem(HTTPStatus.NOT_ACCEPTABLE, "The answer comes as it is or, unless it is Parquet, in gzip.")
+    headers = describe(service, asked, encoding)
+    if matches(wanted.headers.get("if-none-match"), asked.tag):
+        record.finish("not_modified")
+        kept = {name: headers[name] for name in _KEPT if name in headers}
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
+    if _is_the_object_itself(service, asked):
+        record.finish("redirected", asked.plan.row_count)
+        location = presign_dataset(service, asked, head=wanted.head)
+        return redirect(HTTPStatus.TEMPORARY_REDIRECT, location, headers)
+    large = LargeAnswer(asked, wanted.query, wanted.caller.seconds, record, headers, head=wanted.head)
+    if service.stream_limit is not None and asked.estimate > service.stream_limit:
+        return answer_large(service, large)
+    if wanted.head:
+        record.finish("head")
+        return answer_head(headers)
+    return _answer_pieces(service, large, encoding)
+
+
+def _is_the_object_itself(service: Service, asked: Asked) -> bool:
+    is_whole = asked.plan.query.is_full and asked.dataset.is_single_object
+    return service.settings.redirect_parquet and asked.format is Format.PARQUET and is_whole
+
+
+def _answer_pieces(service: Service, large: LargeAnswer, encoding: str) -> Response:
+    """Answer whole what is small, the rest as it is made; where nothing can be streamed, as a large answer."""
+    asked, record, headers = large.asked, large.record, large.headers
+    download = start_download(asked.plan, asked.format, formula_guard=service.settings.formula_guard)
+    try:
+        first, is_whole = pull(download, service.whole_limit)
+    except BaseException:
+        download.close()
+        raise
+    if is_whole:
+        download.close()
+        body = b"".join(_encode(first, encoding))
+        record.finish("complete", download.rows, len(body))
+        return Response(body, headers={**headers, "X-Row-Count": str(download.rows)})
+    if service.buffered:
+        download.close()
+        return answer_large(service, large)
+    return _stream(_encode(chain(first, download), encoding), download, record, headers, service.settings.stall_seconds)
+
+
+def _stream(
+    pieces: Iterable[bytes], download: Download, record: Record, headers: dict[str, str], stall_seconds: float
+) -> Response:
+    def finish(end: End, sent: int, error: BaseException | None) -> None:
+        download.close()
+        record.finish(end, download.rows, sent, error)
+
+    return PiecesResponse(pieces, headers, finish, stall_seconds)
+
+
+def _encode(pieces: Iterable[bytes], encoding: str) -> Iterable[bytes]:
+    return compress(pieces) if encoding == "gzip" else pieces
+
+
+def describe(service: Service, asked: Asked, encoding: str) -> dict[str, str]:
+    """Return the headers of an answer."""
+    settings, is_full = service.settings, asked.plan.query.is_full
+    seconds = settings.cache_full_seconds if is_full else settings.cache_filtered_seconds
+    headers = {
+        "Content-Type": asked.format.media_type,
+        "Content-Disposition": attach(asked.filename),
+        "ETag": f'"{asked.tag}-gzip"' if encoding == "gzip" else f'"{asked.tag}"',
+        "Last-Modified": format_time(asked.dataset.last_modified),
+        "Cache-Control": f"public, max-age={seconds}",
+        "X-Dataset": asked.dataset.name,
+    }
+    if asked.format.is_text:
+        headers["Vary"] = "Accept-Encoding"
+    if encoding == "gzip":
+        headers["Content-Encoding"] = "gzip"
+    if asked.plan.row_count is not None:
+        headers["X-Row-Count"] = str(asked.plan.row_count)
+    return headers

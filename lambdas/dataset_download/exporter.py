@@ -1,0 +1,78 @@
+"""The export function's Lambda handler: makes the exports that take too long for a request."""
+
+import os
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from .asking import Asked, ask, read_pairs
+from .exceptions import DatasetError, SourceUnreadableError
+from .exporting import make_export, settle
+from .exports import Exports, ExportTooLongError, Found
+from .observation import emit_metrics
+from .problem import Problem, explain
+from .schemas import ExportEvent, ExportStatus
+from .service import Service, make_service
+
+_RESERVE_SECONDS = 20
+"""Kept for taking an unfinished export back and saying so."""
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Make the export that the event names, if it is still this event's to make; return its status.
+
+    Raises:
+        Exception: what may pass (S3 down, wrong settings), so that Lambda repeats the invocation.
+    """
+    service = make_service(os.environ)
+
+    @service.logger.inject_lambda_context(clear_state=True)
+    def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        status = _work(service, ExportEvent.model_validate(event), context)
+        return {"export": event["export"], "state": status.state if status else "skipped"}
+
+    answer: dict[str, Any] = handle(event, context)
+    return answer
+
+
+def _work(service: Service, event: ExportEvent, context: LambdaContext) -> ExportStatus | None:
+    exports = service.exports
+    found = exports.find(event.export) if exports else None
+    if exports is None or found is None or found.status.owner != event.owner or found.status.state != "running":
+        service.logger.warning("export_skipped", extra={"export": event.export})
+        return None
+    try:
+        asked = _ask_again(service, event)
+    except SourceUnreadableError:
+        raise
+    except (DatasetError, Problem) as error:
+        return _give_up(exports, found, error, service.logger)
+    try:
+        return make_export(
+            service.settings,
+            exports,
+            asked,
+            found,
+            lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS,
+            service.logger,
+        )
+    except ExportTooLongError:
+        detail = "The export takes longer than an export may; ask for fewer rows or columns."
+        return _give_up(exports, found, Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail), service.logger)
+
+
+def _ask_again(service: Service, event: ExportEvent) -> Asked:
+    asked = ask(service.settings, service.store, event.dataset, event.format, read_pairs(event.query))
+    if asked.tag != event.export:
+        detail = "The dataset was replaced before the export began; the same request will give the new one."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+    return asked
+
+
+def _give_up(exports: Exports, found: Found, error: Exception, logger: Logger) -> ExportStatus:
+    problem = explain(error)
+    logger.error("export_failed", extra={"export": found.status.export, "error": problem.detail})
+    emit_metrics(ExportsFailed=1)
+    return settle(exports, found, {"state": "failed", "status": problem.status.value, "detail": problem.detail})

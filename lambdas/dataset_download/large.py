@@ -1,0 +1,198 @@
+"""Answers that are too large to be streamed: exported to a bucket, or refused."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
+from time import monotonic
+
+from botocore.exceptions import BotoCoreError, ClientError
+from starlette.responses import JSONResponse, Response
+
+from .asking import Asked
+from .clients import get_lambda
+from .exporting import make_export, settle
+from .exports import Exports, ExportTooLongError, Found
+from .observation import Record
+from .presigning import presign_export, redirect
+from .problem import Problem
+from .schemas import ExportEvent, ExportStatus
+from .service import Service
+from .settings import MIB
+
+RETRY_AFTER_SECONDS = 3
+_FUNCTION_SECONDS = 960
+"""After so long an export that was left to the function (15 minutes) is taken for dead."""
+_GRACE_SECONDS = 60
+"""By how much the claim of a request outlives it."""
+
+
+@dataclass(frozen=True)
+class LargeAnswer:
+    """An answer, what is said of it, and how long it may take."""
+
+    asked: Asked
+    query: str
+    """The query string as it came."""
+    seconds: float
+    record: Record
+    headers: dict[str, str]
+    head: bool
+
+
+def answer_large(service: Service, large: LargeAnswer) -> Response:
+    """Return a 303 to the export, made now or before, or a 202 naming where its status is.
+
+    Raises:
+        Problem: 413 where exports are off, the export's own where it failed.
+    """
+    if service.exports is None:
+        raise _refuse(service, large.asked)
+    found = service.exports.find(large.asked.tag)
+    if found and found.status.state == "ready" and service.exports.holds(found.status):
+        return _send_there(service, service.exports, found.status, large)
+    if large.head:  # it asks about the answer, and must not begin anything
+        large.record.finish("head")
+        return answer_head(large.headers)
+    if found and found.is_alive(datetime.now(UTC)):
+        large.record.finish("export_running")
+        return answer_running(found.status)
+    return _begin(service, service.exports, large, found)
+
+
+def _refuse(service: Service, asked: Asked) -> Problem:
+    limit = service.stream_limit or service.whole_limit
+    name = "STREAM_LIMIT_MB" if limit == service.settings.stream_limit else "BUFFER_LIMIT_MB"
+    detail = (
+        f"The answer would be about {max(asked.estimate, limit) / MIB:.1f} MB; "
+        f"the limit is {limit / MIB:.1f} MB ({name}). "
+        "Ask for fewer rows, by a filter or limit=, or for fewer columns, by select=."
+    )
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
+def _begin(service: Service, exports: Exports, large: LargeAnswer, found: Found | None) -> Response:
+    is_left = bool(service.settings.export_function) and large.asked.estimate > service.settings.export_inline
+    seconds = _FUNCTION_SECONDS if is_left else large.seconds + _GRACE_SECONDS
+    claim = exports.claim(large.asked, str(uuid.uuid4()), seconds, found)
+    if claim is None:  # another request was faster
+        other = exports.find(large.asked.tag)
+        if other is None or other.status.state != "running":
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has just ended; please ask again.", _RETRY)
+        large.record.finish("export_running")
+        return answer_running(other.status)
+    if is_left:
+        return _leave_to_function(service, exports, large, claim)
+    try:
+        status = make_export(
+            service.settings,
+            exports,
+            large.asked,
+            claim,
+            partial(_count_down, monotonic() + large.seconds),
+            service.logger,
+        )
+    except ExportTooLongError as error:
+        return _take_longer(service, exports, large, claim, error)
+    if status.state == "failed":
+        raise make_failure(status)
+    return _send_there(service, exports, status, large)
+
+
+_RETRY = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+
+
+def _count_down(end: float) -> float:
+    return end - monotonic()
+
+
+def _take_longer(
+    service: Service, exports: Exports, large: LargeAnswer, claim: Found, error: ExportTooLongError
+) -> Response:
+    """Leave to the function what a request is too short for."""
+    if not service.settings.export_function:
+        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"The export takes longer than a request may: {error}.")
+        settle(exports, claim, {"state": "failed", "status": problem.status.value, "detail": problem.detail})
+        raise problem
+    renewed = exports.claim(large.asked, claim.status.owner, _FUNCTION_SECONDS, claim)
+    if renewed is None:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export is somebody else's by now; please ask again.", _RETRY)
+    return _leave_to_function(service, exports, large, renewed)
+
+
+def _leave_to_function(service: Service, exports: Exports, large: LargeAnswer, claim: Found) -> Response:
+    asked = large.asked
+    event = ExportEvent(
+        export=asked.tag, dataset=asked.dataset.name, format=asked.format, query=large.query, owner=claim.status.owner
+    )
+    try:
+        get_lambda().invoke(
+            FunctionName=service.settings.export_function,
+            InvocationType="Event",
+            Payload=event.model_dump_json().encode(),
+        )
+    except (ClientError, BotoCoreError):
+        detail = "The export could not be begun; please try again."
+        settle(exports, claim, {"state": "failed", "status": HTTPStatus.SERVICE_UNAVAILABLE.value, "detail": detail})
+        raise
+    large.record.finish("export_started")
+    return answer_running(claim.status)
+
+
+def _send_there(service: Service, exports: Exports, status: ExportStatus, large: LargeAnswer) -> Response:
+    large.record.finish("exported", status.rows)
+    headers = {**large.headers, "X-Row-Count": str(status.rows)}
+    return redirect(HTTPStatus.SEE_OTHER, presign_export(service, exports.bucket, status, head=large.head), headers)
+
+
+def answer_running(status: ExportStatus) -> Response:
+    """Return the 202 of an export that somebody works on."""
+    body = {
+        "export": status.export,
+        "state": status.state,
+        "dataset": status.dataset,
+        "format": status.format.value,
+        "started": status.started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "statusUrl": f"/exports/{status.export}",
+    }
+    headers = {"Location": f"/exports/{status.export}", "Cache-Control": "no-store", **_RETRY}
+    return JSONResponse(body, HTTPStatus.ACCEPTED, headers)
+
+
+def make_failure(status: ExportStatus) -> Problem:
+    """Return why an export failed."""
+    code = HTTPStatus(status.status) if status.status in _STATUSES else HTTPStatus.INTERNAL_SERVER_ERROR
+    return Problem(code, status.detail)
+
+
+_STATUSES = frozenset(status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
+
+
+def answer_head(headers: dict[str, str]) -> Response:
+    """Return what a GET would be answered with, without a length: that is known only when all is made."""
+    response = Response(headers=headers)
+    del response.headers["Content-Length"]
+    return response
+
+
+def answer_export(service: Service, export: str, *, head: bool) -> Response:
+    """Return how an export is: 202 while it is made, 303 when it is ready.
+
+    Raises:
+        Problem: 404 if there is none, its own if it failed.
+    """
+    found = service.exports.find(export) if service.exports else None
+    if service.exports is None or found is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "There is no such export.")
+    status = found.status
+    if status.state == "failed":
+        raise make_failure(status)
+    if status.state == "running":
+        if found.is_alive(datetime.now(UTC)):
+            return answer_running(status)
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has died; please ask for the download again.")
+    if not service.exports.holds(status):
+        raise Problem(HTTPStatus.NOT_FOUND, "The export is not kept any more; please ask for the download again.")
+    headers = {"X-Dataset": status.dataset, "X-Row-Count": str(status.rows)}
+    return redirect(HTTPStatus.SEE_OTHER, presign_export(service, service.exports.bucket, status, head=head), headers)

@@ -1,0 +1,1 @@
+"""The HTML pages: made on the server, without scripts, with nothing from elsewhere."""

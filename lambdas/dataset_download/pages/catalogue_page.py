@@ -1,0 +1,49 @@
+"""The page of all datasets."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dataset_download.catalogue import Entry, Page
+from dataset_download.formats import Format
+
+from .layout import answer_page, show_number, show_size, show_table, show_time
+from .markup import Child, Markup, join, tag
+
+_HEADS = ("Dataset", "Rows", "Columns", "Size", "Updated", "Download")
+
+
+def answer_catalogue(request: Request, page: Page, seconds: int) -> Response:
+    """Return the catalogue as a page."""
+    children: list[Child] = [tag("h1", "Datasets")]
+    if page.entries:
+        children.append(show_table("Each can be filtered, and taken in any format", _HEADS, map(_show, page.entries)))
+    else:
+        children.append(tag("p", "There are no datasets here."))
+    if page.following:
+        children.append(tag("p", tag("a", "More datasets", href=f"/?{urlencode({'after': page.following})}")))
+    return answer_page(request, "Datasets", children, seconds)
+
+
+def _show(entry: Entry) -> list[Markup]:
+    name, dataset = entry.summary.name, entry.dataset
+    updated = tag("td", show_time(entry.summary.last_modified))
+    size = tag("td", show_size(entry.summary.size), class_="number")
+    if dataset is None:
+        heading = tag("th", name, scope="row")
+        return [heading, tag("td"), tag("td"), size, updated, tag("td", f"Not readable: {entry.error}", class_="text")]
+    links = [_link(name, entry.title, format_) for format_ in Format]
+    return [
+        tag("th", tag("a", entry.title, href=f"/{name}"), scope="row"),
+        tag("td", show_number(dataset.row_count), class_="number"),
+        tag("td", show_number(len(dataset.schema)), class_="number"),
+        size,
+        updated,
+        tag("td", join(part for link in links for part in (link, " "))),
+    ]
+
+
+def _link(name: str, title: str, format_: Format) -> Markup:
+    label = format_.value.upper()
+    return tag("a", label, href=f"/{name}.{format_}", aria_label=f"{title} as {label}")

@@ -1,0 +1,60 @@
+"""What every request needs: settings, where the datasets are, where exports go, the logger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aws_lambda_powertools import Logger
+
+from .clients import get_s3
+from .datasets import Store
+from .exports import Exports
+from .logs import make_logger
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """The application's parts."""
+
+    settings: Settings
+    store: Store
+    exports: Exports | None
+    """None: answers that are too large to be streamed are refused."""
+    logger: Logger
+    buffered: bool = False
+    """Whether nothing can be streamed: an answer is whole, and within Lambda's limit, or there is none."""
+
+    @property
+    def whole_limit(self) -> int:
+        """The largest body, in bytes, that is finished before its first byte leaves."""
+        if not self.buffered:
+            return self.settings.small_answer
+        # Base64 makes four bytes of three; the rest of the envelope is headers.
+        return (self.settings.buffer_limit - _ENVELOPE) * 3 // 4
+
+    @property
+    def stream_limit(self) -> int | None:
+        """The largest estimate, in bytes, that is answered directly; None: any."""
+        limits = [self.settings.stream_limit] if self.settings.stream_limit else []
+        if self.buffered:
+            limits.append(self.whole_limit)
+        return min(limits) if limits else None
+
+
+_ENVELOPE = 64 * 1024
+
+
+def make_service(variables: Mapping[str, str], *, buffered: bool = False) -> Service:
+    """Return the service that the environment describes.
+
+    Raises:
+        SettingsError: variables are missing or wrong; all of them are named.
+    """
+    settings = Settings.from_environment(variables)
+    logger = make_logger("dataset_download")
+    logger.setLevel(settings.log_level)
+    client = get_s3(path_style=settings.path_style)
+    exports = None
+    if settings.exports and settings.export_bucket:
+        exports = Exports(client, settings.export_bucket, settings.export_prefix)
+    return Service(settings, Store(client, settings.dataset_bucket, settings.dataset_prefix), exports, logger, buffered)
