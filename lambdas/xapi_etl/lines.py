@@ -47,19 +47,24 @@ def split_blocks(pieces: Iterable[bytes], block_bytes: int = BLOCK_BYTES) -> Ite
     Raises:
         SourceError: a line is longer than 64 MiB.
     """
-    buffer = bytearray()
-    searched = 0
+    waiting: list[bytes] = []
+    size, is_searched = 0, False
     for piece in _leave_out_mark(pieces):
-        buffer += piece
-        while cut := _find_cut(buffer, block_bytes, searched):
-            yield bytes(memoryview(buffer)[:cut])
-            del buffer[:cut]
-            searched = 0
-        searched = len(buffer) if len(buffer) >= block_bytes else 0
-        if searched > MAX_LINE_BYTES:
-            raise SourceError(f"a line is longer than {MAX_LINE_BYTES} bytes")
-    if buffer:
-        yield bytes(buffer)
+        waiting.append(piece)
+        size += len(piece)
+        # A long line's pieces are put together once, when it ends.
+        if size < block_bytes or (is_searched and size <= MAX_LINE_BYTES and not _has_end(piece)):
+            continue
+        data, start = b"".join(waiting), 0
+        while cut := _find_cut(data, start, block_bytes):
+            yield data[start:cut]
+            start = cut
+        waiting, size = [data[start:]], len(data) - start
+        is_searched = size >= block_bytes
+        if is_searched and size > MAX_LINE_BYTES:
+            raise _make_error()
+    if size:
+        yield b"".join(waiting)
 
 
 def index_lines(data: bytes, first_number: int = 1) -> Lines:
@@ -92,16 +97,27 @@ def _leave_out_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _find_cut(buffer: bytearray, block_bytes: int, searched: int) -> int:
-    """Return where the next block ends: after its last line end, or the first one after it; 0 if there is none yet.
+def _has_end(piece: bytes) -> bool:
+    return b"\n" in piece or b"\r" in piece
 
-    ``searched`` bytes are known to hold no line end.
-    """
-    if len(buffer) < block_bytes:
+
+def _find_cut(data: bytes, start: int, block_bytes: int) -> int:
+    """Return where the block from ``start`` on ends: after its last line end, or the first one after it; 0 for not yet."""
+    limit = start + block_bytes
+    if len(data) < limit:
         return 0
-    if not searched:
-        cut = 1 + max(buffer.rfind(b"\n", 0, block_bytes), buffer.rfind(b"\r", 0, block_bytes))
-        if cut:
-            return cut
-    found = [place for end in (b"\n", b"\r") if (place := buffer.find(end, max(block_bytes, searched))) >= 0]
-    return 1 + min(found) if found else 0
+    last = data.rfind(b"\n", start, limit)
+    last = max(last, data.rfind(b"\r", max(last, start), limit))
+    if last >= 0:
+        return last + 1
+    found = [place for end in (b"\n", b"\r") if (place := data.find(end, limit)) >= 0]
+    if not found:
+        return 0
+    end = min(found)
+    if end - start > MAX_LINE_BYTES:
+        raise _make_error()
+    return end + 1
+
+
+def _make_error() -> SourceError:
+    return SourceError(f"a line is longer than {MAX_LINE_BYTES} bytes")

@@ -63,7 +63,7 @@ def _convert_blocks(
     contents: Iterable[bytes], source: Source, converter: LineConverter
 ) -> Iterator[tuple[Lines, Converted]]:
     """Convert blocks in as many threads as there are processors: most of the work is Arrow's."""
-    at_once = max(os.cpu_count() or 1, 1)
+    at_once = os.process_cpu_count() or 1
     blocks = _index_blocks(contents)
     first = list(islice(blocks, 2))
     if len(first) < 2:  # noqa: PLR2004  # a thread is worth it from the second block on

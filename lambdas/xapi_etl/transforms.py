@@ -24,6 +24,7 @@ _DURATION = re.compile(
     rf"P(?=.)(?:{_NUMBER}W|(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}D)?(?:T(?=.)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?)",
     re.ASCII,
 )
+_USUAL_DURATION = r"^PT(?:(?P<h>[0-9]{1,9})H)?(?:(?P<m>[0-9]{1,9})M)?(?P<s>[0-9]{1,9}(?:\.[0-9]{1,9})?)S$"
 _DAY = 86_400
 _SECONDS = (7 * _DAY, 365 * _DAY, 30 * _DAY, _DAY, 3_600, 60, 1)
 """Of a week, a year, a month, a day, an hour, a minute, a second: a duration that knows no date has to assume some."""
@@ -47,9 +48,19 @@ def parse_times(texts: pa.Array) -> Checked:
 
 def parse_durations(texts: pa.Array) -> Checked:
     """Turn ISO 8601 durations into seconds; years count 365 days and months 30."""
-    encoded = texts.dictionary_encode()
-    seconds = [_parse_duration(text) for text in encoded.dictionary.to_pylist()]
-    values = pa.array(seconds, pa.float64()).take(encoded.indices)
+    present = texts.drop_null()
+    if not len(present):
+        return pa.nulls(len(texts), pa.float64()), None
+    values = _cast_durations(present)
+    rest = np.flatnonzero(values.is_null())
+    if len(rest):
+        seconds = values.to_pylist()
+        for place in rest.tolist():
+            seconds[place] = _parse_duration(present[place].as_py())
+        values = pa.array(seconds, pa.float64())
+    if texts.null_count:
+        is_present = np.asarray(texts.is_valid())
+        values = values.take(pa.array(np.cumsum(is_present) - 1, pa.int64(), mask=~is_present))
     mask = np.asarray(pc.and_(texts.is_valid(), values.is_null()))
     return values, mask if mask.any() else None
 
@@ -99,6 +110,18 @@ def _parse_time(text: str) -> int:
     except (ValueError, OverflowError):
         return _LAST_MS + 1
     return (moment - _EPOCH) // timedelta(milliseconds=1) + int((fraction + "00")[:3])
+
+
+def _cast_durations(texts: pa.Array) -> pa.Array:
+    """Return the seconds of durations of hours, minutes and seconds, the usual ones; null for any other text."""
+    parts = pc.extract_regex(texts, _USUAL_DURATION)
+    total = None
+    for name, seconds in (("h", 3600.0), ("m", 60.0), ("s", 1.0)):
+        number = pc.struct_field(parts, name)
+        number = pc.if_else(pc.equal(number, ""), "0", number).cast(pa.float64())
+        part = pc.multiply(number, seconds)
+        total = part if total is None else pc.add(total, part)
+    return total
 
 
 def _parse_duration(text: str | None) -> float | None:

@@ -130,3 +130,17 @@ def test_arrow_reads_the_usual_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transforms, "_parse_time", refuse)
     assert parse_one("2025-01-01T00:00:00.123Z") is not None
     assert parse_one("2025-01-01T00:00:00.123456+02:00") is not None
+
+
+usual_durations = st.from_regex(
+    re.compile(r"PT(?:\d{1,4}H)?(?:\d{1,4}M)?\d{1,10}(?:\.\d{1,10})?S", re.ASCII), fullmatch=True
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(st.one_of(usual_durations, st.none(), st.sampled_from(["P1D", "PT1M", "PT1,5S", "PT1S\n", "?"]))))
+def test_duration_means_the_same_to_both_parsers(texts: list[str | None]) -> None:
+    values, wrong = parse_durations(pa.array(texts, pa.string()))
+    assert values.to_pylist() == [transforms._parse_duration(text) for text in texts]
+    expected = [text is not None and transforms._parse_duration(text) is None for text in texts]
+    assert (wrong.tolist() if wrong is not None else [False] * len(texts)) == expected
