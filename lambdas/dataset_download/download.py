@@ -1,11 +1,25 @@
 """A download: the answer's bytes, piece by piece."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
+import pyarrow as pa
+
+from .encoding import Encode, encode_batches
 from .formats import Format
+from .formats.csv_rows import make_csv_rows, make_header
+from .formats.json_rows import SEPARATOR, make_json_array, make_json_lines
+from .formats.parquet_file import choose_codec, write_parquet
+from .objects import RangeReader
 from .plan import Plan
+from .readahead import ReadAhead, Segment
+from .rows import Rows, cut_rows
+from .sorting import sort_rows
+
+COPY_BYTES = 4 * 1024 * 1024
 
 
 class Download(Iterator[bytes]):
@@ -14,12 +28,27 @@ class Download(Iterator[bytes]):
     Iterating is blocking work: an async server does it in a thread (never in two at the same time).
     """
 
-    rows: int
-    """Rows handed out so far."""
-    bytes: int
-    """Bytes handed out so far."""
-    requests: int
-    """Requests made to S3 so far."""
+    def __init__(self, plan: Plan, format_: Format, *, formula_guard: bool = False) -> None:
+        self._plan = plan
+        self._format = format_
+        self._formula_guard = formula_guard
+        store = plan.dataset.store
+        self._reader = RangeReader(store.client, store.bucket)
+        self._pieces = self._make_pieces()
+        self.rows = 0
+        """Rows handed out so far."""
+        self.size = 0
+        """Bytes handed out so far."""
+
+    @property
+    def requests(self) -> int:
+        """Requests made to S3 so far."""
+        return self._reader.meter.requests
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read from S3 so far."""
+        return self._reader.meter.bytes
 
     def __next__(self) -> bytes:
         """Return the next piece.
@@ -28,12 +57,17 @@ class Download(Iterator[bytes]):
             ObjectChangedError: a file was overwritten since the dataset was opened.
             CorruptDatasetError: a file cannot be decoded.
             SourceUnreadableError: S3 failed for good.
+            SortTooLargeError: more rows than MAX_SORT_ROWS passed the filters (before the first piece).
         """
-        raise NotImplementedError
+        piece = next(self._pieces)
+        while not piece:
+            piece = next(self._pieces)
+        self.size += len(piece)
+        return piece
 
     def close(self) -> None:
         """Stop; may be called from another thread once no `next` is running, and repeatedly."""
-        raise NotImplementedError
+        self._pieces.close()
 
     def __enter__(self) -> Self:
         return self
@@ -42,6 +76,75 @@ class Download(Iterator[bytes]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _make_pieces(self) -> Generator[bytes]:
+        plan = self._plan
+        match self._format:
+            case Format.PARQUET if plan.query.is_full and plan.dataset.is_single_object:
+                return self._copy()
+            case Format.PARQUET:
+                return self._write_parquet()
+            case Format.CSV:
+                return self._write_csv()
+            case Format.JSONL:
+                return self._encode(make_json_lines(plan.schema))
+            case Format.JSON:
+                return self._write_array()
+
+    def _read(self) -> Generator[pa.RecordBatch]:
+        """Yield the answer's rows in its columns."""
+        query, names = self._plan.query, self._plan.schema.names
+        needed = tuple(dict.fromkeys([*names, *(key.column for key in query.sort)]))
+        batches = Rows(self._plan, self._reader, needed).iterate()
+        with closing(batches):
+            if not query.sort:
+                yield from cut_rows(batches, query.offset - self._plan.skipped_rows, query.limit)
+                return
+            for batch in cut_rows(sort_rows(batches, self._plan), query.offset, query.limit):
+                yield batch.select(names)
+
+    def _encode(self, encode: Encode) -> Generator[bytes]:
+        batches = self._read()
+        with closing(batches), closing(encode_batches(batches, encode)) as pieces:
+            for piece, rows in pieces:
+                self.rows += rows
+                yield piece
+
+    def _write_csv(self) -> Generator[bytes]:
+        """Yield the header together with the first rows, so that what fails early fails before the first byte."""
+        first = make_header(self._plan.schema.names, formula_guard=self._formula_guard)
+        for piece in self._encode(make_csv_rows(self._plan.schema, formula_guard=self._formula_guard)):
+            yield first + piece if first else piece
+            first = b""
+        yield first
+
+    def _write_array(self) -> Generator[bytes]:
+        start, separator = b"[", SEPARATOR.encode()
+        for piece in self._encode(make_json_array(self._plan.schema)):
+            yield start + piece.removeprefix(separator) if start else piece
+            start = b""
+        yield start + b"]\n"
+
+    def _write_parquet(self) -> Generator[bytes]:
+        batches = self._read()
+        with closing(batches):
+            yield from write_parquet(self._count(batches), self._plan.schema, choose_codec(self._plan.dataset.footers[0]))
+
+    def _count(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self.rows += batch.num_rows
+            yield batch
+
+    def _copy(self) -> Generator[bytes]:
+        """Yield the object as it is: what is asked for is the file itself."""
+        (file,) = self._plan.dataset.files
+        cuts = [*range(0, file.size, COPY_BYTES), file.size]
+        segments = [Segment(file, start, end, start) for start, end in pairwise(cuts)]
+        ahead = ReadAhead(self._reader, segments, self._plan.reading.read_ahead_bytes)
+        with closing(ahead):
+            for segment in segments:
+                yield ahead.read(file, segment.start, segment.end)
+        self.rows = self._plan.dataset.row_count
 
 
 def start_download(plan: Plan, format_: Format, *, formula_guard: bool = False) -> Download:
@@ -52,4 +155,4 @@ def start_download(plan: Plan, format_: Format, *, formula_guard: bool = False) 
         format_: how to write it.
         formula_guard: in CSV, put an apostrophe before text that a spreadsheet would run as a formula.
     """
-    raise NotImplementedError
+    return Download(plan, format_, formula_guard=formula_guard)

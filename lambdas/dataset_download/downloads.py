@@ -46,7 +46,7 @@ def answer_download(service: Service, wanted: Wanted) -> Response:
         Problem, DatasetError, ClientError, BotoCoreError: there is no answer, and nothing has been sent.
     """
     asked = ask(service.settings, service.store, wanted.name, wanted.format, wanted.pairs)
-    record = Record(service.logger, asked, wanted.caller.request_id)
+    record = Record(service.logger, asked, wanted.caller.request_id, wanted.query)
     try:
         return _choose(service, wanted, asked, record)
     except Exception as error:

@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from .asking import Asked
 
+_LONGEST_FILTER = 1000
 _SERVED = frozenset({"complete", "redirected", "exported"})
 
 
@@ -19,6 +20,8 @@ class Record:
     logger: Logger
     asked: Asked
     request_id: str
+    query: str
+    """The query string as it came."""
     started: float = field(default_factory=time.monotonic)
 
     def finish(self, outcome: str, rows: int | None = None, size: int = 0, error: BaseException | None = None) -> None:
@@ -27,7 +30,7 @@ class Record:
             "request_id": self.request_id,
             "dataset": self.asked.dataset.name,
             "format": self.asked.format.value,
-            "filter": self.asked.plan.query.canonical,
+            "filter": self.query[:_LONGEST_FILTER],
             "rows": rows,
             "bytes": size,
             "elapsed_ms": round((time.monotonic() - self.started) * 1000),

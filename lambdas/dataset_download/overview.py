@@ -1,8 +1,33 @@
 """What a page shows of a dataset: columns with statistics, and the first rows."""
 
-from dataclasses import dataclass
+import io
+from csv import reader
+from dataclasses import dataclass, replace
 
+import pyarrow as pa
+
+from .bounds import Bounds, read_bounds, show_bound
+from .columns import is_binary, is_text, is_uuid, locate_leaves, unwrap
 from .datasets import Dataset
+from .formats.csv_rows import to_cell
+from .objects import RangeReader
+from .partitions import PartitionValue
+from .plan import Reading, make_plan
+from .query import Query
+from .rows import Rows, cut_rows
+from .values import is_filterable, is_ordered
+
+PREVIEW_AHEAD_BYTES = 1024 * 1024
+KINDS = (
+    (pa.types.is_boolean, "true or false"),
+    (pa.types.is_integer, "whole number"),
+    (pa.types.is_floating, "number"),
+    (pa.types.is_date, "date"),
+    (pa.types.is_time, "time of day"),
+    (pa.types.is_duration, "duration"),
+    (pa.types.is_map, "map"),
+    (pa.types.is_struct, "structure"),
+)
 
 
 @dataclass(frozen=True)
@@ -11,7 +36,7 @@ class ColumnStatistics:
 
     name: str
     type: str
-    """As a reader would name it: text, whole number, decimal(10, 2), timestamp [UTC], list of text..."""
+    """For people: text, whole number, decimal (10, 2), timestamp in UTC, list of text..."""
     nullable: bool
     nulls: int | None
     """None: not known, as the others."""
@@ -33,7 +58,82 @@ class Preview:
 
 def describe_columns(dataset: Dataset) -> list[ColumnStatistics]:
     """Return one entry for each column, from metadata alone."""
-    raise NotImplementedError
+    return [_describe(dataset, number) for number in range(len(dataset.schema))]
+
+
+def _describe(dataset: Dataset, number: int) -> ColumnStatistics:
+    field = dataset.schema.field(number)
+    if field.name in dataset.partition_columns:
+        nulls, low, high = _span_partitions(dataset, field.name)
+    else:
+        nulls, low, high = _span_groups(dataset, number)
+    return ColumnStatistics(
+        field.name,
+        name_type(field.type),
+        field.nullable,
+        nulls,
+        low,
+        high,
+        filterable=is_filterable(field.type),
+        sortable=is_ordered(field.type),
+    )
+
+
+def _span_groups(dataset: Dataset, number: int) -> tuple[int | None, str | None, str | None]:
+    """Return a column's nulls, least and greatest value over all row groups."""
+    type_ = dataset.schema.field(number).type
+    leaves = locate_leaves(dataset.schema, [number])
+    if len(leaves) != 1 or pa.types.is_nested(unwrap(type_)):
+        return None, None, None
+    total = Bounds(0, 0)
+    for footer in dataset.footers:
+        for group in map(footer.row_group, range(footer.num_row_groups)):
+            if group.num_rows:
+                total = _widen(total, read_bounds(group, leaves[0], type_))
+    return total.nulls, show_bound(total.low, type_), show_bound(total.high, type_)
+
+
+def _widen(total: Bounds, group: Bounds) -> Bounds:
+    """Return the bounds of both; what one does not know is not known."""
+    nulls = None if total.nulls is None or group.nulls is None else total.nulls + group.nulls
+    if group.nulls == group.rows:
+        return replace(total, rows=total.rows + group.rows, nulls=nulls)
+    unknown = group.low is None or (total.low is None and total.rows > (total.nulls or 0))
+    if unknown or group.low is None or group.high is None:
+        return Bounds(total.rows + group.rows, nulls)
+    low = group.low if total.low is None else min(total.low, group.low)  # type: ignore[type-var]
+    high = group.high if total.high is None else max(total.high, group.high)  # type: ignore[type-var]
+    return Bounds(total.rows + group.rows, nulls, low, high)
+
+
+def _span_partitions(dataset: Dataset, name: str) -> tuple[int, str | None, str | None]:
+    place = dataset.partition_columns.index(name)
+    values: list[PartitionValue] = [values[place] for values in dataset.partition_values]
+    rows = [footer.num_rows for footer in dataset.footers]
+    nulls = sum(count for value, count in zip(values, rows, strict=True) if value is None)
+    given = sorted(value for value in values if value is not None)  # type: ignore[type-var]
+    return nulls, str(given[0]) if given else None, str(given[-1]) if given else None
+
+
+def name_type(type_: pa.DataType) -> str:
+    """Return a type's name for people."""
+    if is_uuid(type_):
+        return "UUID"
+    plain = unwrap(type_)
+    if is_text(plain):
+        return "text"
+    if is_binary(plain):
+        return "bytes"
+    if pa.types.is_decimal(plain):
+        return f"decimal ({plain.precision}, {plain.scale})"
+    if pa.types.is_timestamp(plain):
+        return f"timestamp in {plain.tz}" if plain.tz else "timestamp"
+    for applies, name in KINDS:
+        if applies(plain):
+            return name
+    if pa.types.is_nested(plain):
+        return f"list of {name_type(plain.value_type)}"
+    return str(plain)
 
 
 def preview(dataset: Dataset, rows: int = 20) -> Preview:
@@ -42,4 +142,20 @@ def preview(dataset: Dataset, rows: int = 20) -> Preview:
     Raises:
         ObjectChangedError, CorruptDatasetError, SourceUnreadableError: as a download.
     """
-    raise NotImplementedError
+    plan = make_plan(dataset, Query(limit=rows), Reading(read_ahead_bytes=PREVIEW_AHEAD_BYTES))
+    names = tuple(dataset.schema.names)
+    source = Rows(plan, RangeReader(dataset.store.client, dataset.store.bucket), names).iterate()
+    lines: list[tuple[str | None, ...]] = []
+    for batch in cut_rows(source, 0, rows):
+        columns = [_show(column) for column in batch.columns]
+        lines += zip(*columns, strict=True)
+    return Preview(names, tuple(lines))
+
+
+def _show(column: pa.Array) -> list[str | None]:
+    """Return values as in CSV, but unquoted."""
+    return [None if text is None else _unquote(text) for text in to_cell(column, formula_guard=False).to_pylist()]
+
+
+def _unquote(text: str) -> str:
+    return next(reader(io.StringIO(text, newline="")))[0] if text.startswith('"') else text

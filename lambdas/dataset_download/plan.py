@@ -1,10 +1,20 @@
 """What a query has to read of a dataset, and how large the answer may be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import pyarrow as pa
+
+from .bounds import Bounds, Verdict, judge, make_comparable, read_bounds
+from .columns import locate_leaves
 from .datasets import Dataset
+from .estimate import estimate_row_bytes, estimate_share
+from .exceptions import SortTooLargeError
 from .formats import Format
-from .query import Query
+from .query import Filter, Query
+
+MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -13,7 +23,23 @@ class Reading:
 
     batch_rows: int = 10_000
     max_sort_rows: int = 1_000_000
-    read_ahead_bytes: int = 32 * 1024 * 1024
+    max_sort_bytes: int = 128 * MEGABYTE
+    """Of rows that are held to be sorted, as they are in memory."""
+    read_ahead_bytes: int = 32 * MEGABYTE
+
+
+@dataclass(frozen=True)
+class Group:
+    """A row group that has to be read."""
+
+    file: int
+    """Which of the dataset's files."""
+    number: int
+    rows: int
+    filters: tuple[Filter, ...]
+    """Those that do not hold for all of its rows by statistics alone."""
+    expected_rows: float
+    """How many rows the filters may leave."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +49,41 @@ class Plan:
     dataset: Dataset
     query: Query
     reading: Reading
-    row_count: int | None
-    """Rows of the answer, where Parquet's metadata alone tell (X-Row-Count)."""
-    estimated_rows: int
+    groups: tuple[Group, ...]
+    """In the order of the rows."""
+    skipped_rows: int
+    """Rows of the offset that need not be read."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the answer, with the dataset's metadata."""
+        if self.query.select is None:
+            return self.dataset.schema
+        schema = self.dataset.schema
+        # pandas' own description of the table would name columns that are not there.
+        kept = {key: value for key, value in (schema.metadata or {}).items() if key != b"pandas"}
+        return pa.schema([schema.field(name) for name in self.query.select], metadata=kept or None)
+
+    @property
+    def row_count(self) -> int | None:
+        """Rows of the answer, where Parquet's metadata alone tell (X-Row-Count)."""
+        if any(group.filters for group in self.groups):
+            return None
+        return self._cut(sum(group.rows for group in self.groups))
+
+    @cached_property
+    def estimated_rows(self) -> int:
+        """About how many rows the answer has."""
+        return self._cut(round(sum(group.expected_rows for group in self.groups)))
 
     def estimate_bytes(self, format_: Format) -> int:
         """Return about how many bytes the answer has (uncompressed text), rather too many than too few."""
-        raise NotImplementedError
+        return round(self.estimated_rows * estimate_row_bytes(self.dataset, self.schema.names, format_)) + 1024
+
+    def _cut(self, rows: int) -> int:
+        """Return what offset and limit leave of so many rows."""
+        left = max(0, rows + self.skipped_rows - self.query.offset)
+        return left if self.query.limit is None else min(left, self.query.limit)
 
 
 def make_plan(dataset: Dataset, query: Query, reading: Reading) -> Plan:
@@ -38,4 +92,104 @@ def make_plan(dataset: Dataset, query: Query, reading: Reading) -> Plan:
     Raises:
         SortTooLargeError: a sort without a limit of more rows than max_sort_rows, or with a limit above it.
     """
-    raise NotImplementedError
+    groups = _find_groups(dataset, query)
+    skipped = 0
+    if query.sort:
+        _check_sort(groups, query, reading)
+    else:
+        groups, skipped = _skip_offset(groups, query.offset)
+        groups = _stop_at_limit(groups, query.offset - skipped, query.limit)
+    return Plan(dataset, query, reading, tuple(groups), skipped)
+
+
+def _find_groups(dataset: Dataset, query: Query) -> list[Group]:
+    leaves = {name: _find_leaf(dataset, name) for name in {each.column for each in query.filters}}
+    groups = []
+    for number, footer in enumerate(dataset.footers):
+        for row_group in range(footer.num_row_groups):
+            rows = footer.row_group(row_group).num_rows
+            bounds = [_find_bounds(dataset, number, row_group, each, leaves[each.column]) for each in query.filters]
+            group = _judge_group(dataset, query, bounds, Group(number, row_group, rows, (), rows))
+            if group is not None:
+                groups.append(group)
+    return groups
+
+
+def _find_leaf(dataset: Dataset, name: str) -> int | None:
+    """Return the number of the Parquet column that is this column; None if several or none are."""
+    if name in dataset.partition_columns:
+        return None
+    leaves = locate_leaves(dataset.schema, [dataset.schema.names.index(name)])
+    field_type = dataset.schema.field(name).type
+    return leaves[0] if len(leaves) == 1 and not pa.types.is_nested(field_type) else None
+
+
+def _find_bounds(dataset: Dataset, file: int, row_group: int, filter_: Filter, leaf: int | None) -> Bounds:
+    type_ = dataset.schema.field(filter_.column).type
+    group = dataset.footers[file].row_group(row_group)
+    if leaf is not None:
+        return read_bounds(group, leaf, type_)
+    if filter_.column not in dataset.partition_columns:
+        return Bounds(group.num_rows, None)
+    value = dataset.partition_values[file][dataset.partition_columns.index(filter_.column)]
+    if value is None:
+        return Bounds(group.num_rows, group.num_rows)
+    bound = make_comparable(pa.scalar(value, type_))
+    return Bounds(group.num_rows, 0, bound, bound)
+
+
+def _judge_group(dataset: Dataset, query: Query, bounds: Sequence[Bounds], group: Group) -> Group | None:
+    """Return what has to be done with a row group; None if nothing of it can be in the answer."""
+    undecided = []
+    share = 1.0
+    for filter_, bound in zip(query.filters, bounds, strict=True):
+        verdict = judge(filter_, bound, dataset.schema.field(filter_.column).type)
+        if verdict is Verdict.NONE:
+            return None
+        if verdict is Verdict.SOME:
+            undecided.append(filter_)
+            share *= estimate_share(filter_, bound)
+    if not group.rows:
+        return None
+    return Group(group.file, group.number, group.rows, tuple(undecided), group.rows * share)
+
+
+def _check_sort(groups: Sequence[Group], query: Query, reading: Reading) -> None:
+    certain = sum(group.rows for group in groups if not group.filters)
+    held = certain if query.limit is None else min(certain, query.limit + query.offset)
+    if query.limit is not None and query.limit + query.offset > reading.max_sort_rows:
+        held = max(held, min(sum(group.rows for group in groups), query.limit + query.offset))
+    if held > reading.max_sort_rows:
+        raise make_sort_error(reading.max_sort_rows)
+
+
+def make_sort_error(rows: int) -> SortTooLargeError:
+    """Return the error of a sort that would have to hold more than so many rows."""
+    return SortTooLargeError(
+        f"At most {rows} rows can be sorted at a time: limit the answer (limit and offset together up to {rows}), "
+        "filter it, or leave out sort."
+    )
+
+
+def _skip_offset(groups: list[Group], offset: int) -> tuple[list[Group], int]:
+    """Leave out the row groups that are wholly before the offset, as long as their rows are certain."""
+    skipped = 0
+    for position, group in enumerate(groups):
+        if group.filters or skipped + group.rows > offset:
+            return groups[position:], skipped
+        skipped += group.rows
+    return [], skipped
+
+
+def _stop_at_limit(groups: list[Group], offset: int, limit: int | None) -> list[Group]:
+    """Leave out the row groups after those whose certain rows are enough."""
+    if limit is None:
+        return groups
+    if limit == 0:
+        return []
+    certain = 0
+    for position, group in enumerate(groups):
+        certain += 0 if group.filters else group.rows
+        if certain >= offset + limit:
+            return groups[: position + 1]
+    return groups

@@ -1,0 +1,157 @@
+"""What row groups' statistics say: bounds of a column, and whether a filter can hold in a row group."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .columns import is_text, is_uuid, unwrap
+from .query import Filter
+
+type Comparable = int | float | bytes | Decimal
+
+
+class Verdict(Enum):
+    """For how many rows of a row group a filter holds."""
+
+    NONE = "none"
+    SOME = "some"
+    """Some, all or none: the rows have to be looked at."""
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A column in a row group."""
+
+    rows: int
+    nulls: int | None
+    """None: not known."""
+    low: Comparable | None = None
+    """No value is less; None: not known, or there are none."""
+    high: Comparable | None = None
+
+
+def read_bounds(group: pq.RowGroupMetaData, leaf: int, type_: pa.DataType) -> Bounds:
+    """Return what a row group says of the column that is stored in Parquet's column `leaf` alone."""
+    statistics = group.column(leaf).statistics
+    if statistics is None:
+        return Bounds(group.num_rows, None)
+    nulls = statistics.null_count if statistics.has_null_count else None
+    if not statistics.has_min_max:
+        return Bounds(group.num_rows, nulls)
+    low, high = (_read_bound(statistics, which, type_) for which in ("min", "max"))
+    if low is None or high is None or not low <= high:  # type: ignore[operator]
+        return Bounds(group.num_rows, nulls)
+    return Bounds(group.num_rows, nulls, low, high)
+
+
+def _read_bound(statistics: pq.Statistics, which: str, type_: pa.DataType) -> Comparable | None:
+    """Return a bound in the form in which values of the type are compared here."""
+    plain = unwrap(type_)
+    if pa.types.is_decimal(plain):
+        value = getattr(statistics, which)
+        return value if isinstance(value, Decimal) else None
+    if pa.types.is_float16(plain):
+        return None
+    raw = getattr(statistics, f"{which}_raw")
+    if pa.types.is_unsigned_integer(plain):
+        # Kept as signed numbers of 32 or 64 bits.
+        return int(raw) % (1 << (64 if statistics.physical_type == "INT64" else 32))
+    return raw if isinstance(raw, (int, float, bytes)) else None
+
+
+def make_comparable(value: pa.Scalar) -> Comparable | None:
+    """Return a filter's value in the form in which bounds are; None if there is none."""
+    if pa.types.is_float16(value.type):
+        return None
+    if is_text(value.type):
+        return str(value.as_py()).encode("utf-8", "surrogatepass")
+    if pa.types.is_temporal(value.type):
+        return int(value.cast(pa.int32() if value.type.bit_width == 32 else pa.int64()).as_py())  # noqa: PLR2004 - bits
+    plain = value.as_py()
+    return plain if isinstance(plain, (int, float, bytes, Decimal)) else None
+
+
+def judge(filter_: Filter, bounds: Bounds, type_: pa.DataType) -> Verdict:
+    """Return for how many of a row group's rows the filter holds, as far as its bounds tell."""
+    if bounds.rows == 0:
+        return Verdict.NONE
+    if filter_.operator == "isnull":
+        return _judge_nulls(bounds, wanted=filter_.values[0].as_py())
+    if bounds.nulls == bounds.rows:
+        return Verdict.NONE
+    if bounds.low is None or bounds.high is None:
+        return Verdict.SOME
+    values = [make_comparable(value) for value in filter_.values]
+    if any(value is None for value in values):
+        return Verdict.SOME
+    verdict = _compare(filter_.operator, [value for value in values if value is not None], bounds.low, bounds.high)
+    # NaN is in no bounds, and nothing compares with it.
+    certain = bounds.nulls == 0 and not pa.types.is_floating(unwrap(type_)) and not is_uuid(type_)
+    if verdict is Verdict.ALL and not certain:
+        return Verdict.SOME
+    if verdict is Verdict.NONE and filter_.operator == "ne" and pa.types.is_floating(unwrap(type_)):
+        return Verdict.SOME
+    return verdict
+
+
+def _judge_nulls(bounds: Bounds, *, wanted: bool) -> Verdict:
+    if bounds.nulls is None:
+        return Verdict.SOME
+    if bounds.nulls in (0, bounds.rows):
+        return Verdict.ALL if (bounds.nulls == bounds.rows) == wanted else Verdict.NONE
+    return Verdict.SOME
+
+
+def _compare(operator: str, values: list[Comparable], low: Comparable, high: Comparable) -> Verdict:
+    value = values[0]
+    if operator == "eq":
+        if not any(low <= each <= high for each in values):  # type: ignore[operator]
+            return Verdict.NONE
+        return Verdict.ALL if low == high else Verdict.SOME
+    if operator == "ne":
+        if value < low or value > high:  # type: ignore[operator]
+            return Verdict.ALL
+        return Verdict.NONE if low == high == value else Verdict.SOME
+    if operator == "startswith":
+        return _compare_prefix(value, low, high)
+    holds = {
+        "gt": (high > value, low > value),  # type: ignore[operator]
+        "gte": (high >= value, low >= value),  # type: ignore[operator]
+        "lt": (low < value, high < value),  # type: ignore[operator]
+        "lte": (low <= value, high <= value),  # type: ignore[operator]
+    }.get(operator)
+    if holds is None:
+        return Verdict.SOME
+    some, all_ = holds
+    return (Verdict.ALL if all_ else Verdict.SOME) if some else Verdict.NONE
+
+
+def _compare_prefix(value: Comparable, low: Comparable, high: Comparable) -> Verdict:
+    if not (isinstance(value, bytes) and isinstance(low, bytes) and isinstance(high, bytes)):
+        return Verdict.SOME
+    size = len(value)
+    if high[:size] < value or low[:size] > value:
+        return Verdict.NONE
+    return Verdict.ALL if low[:size] == high[:size] == value else Verdict.SOME
+
+
+def show_bound(value: Comparable | None, type_: pa.DataType) -> str | None:
+    """Return a bound as text for people."""
+    plain = unwrap(type_)
+    if value is None or is_uuid(type_):
+        return None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace") if is_text(plain) else None
+    if pa.types.is_temporal(plain) and isinstance(value, int):
+        shown = pa.scalar(value, plain).cast(pa.string()).as_py() if not pa.types.is_timestamp(plain) else None
+        return str(shown or _show_timestamp(value, plain))
+    return str(value)
+
+
+def _show_timestamp(value: int, type_: pa.DataType) -> str:
+    naive = pa.scalar(value, pa.timestamp(type_.unit)).cast(pa.string()).as_py().replace(" ", "T")
+    return f"{naive}Z" if type_.tz else str(naive)

@@ -1,0 +1,110 @@
+"""How large an answer may be, from Parquet's metadata alone."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from .bounds import Bounds, make_comparable
+from .columns import is_binary, is_text, is_uuid, locate_leaves, unwrap
+from .formats import Format
+from .query import Filter
+
+if TYPE_CHECKING:
+    from .datasets import Dataset
+
+SHARE_OF_ONE_TEXT = 0.25
+"""Of the rows of a row group that statistics do not exclude, those that equal one text: nobody knows."""
+SHARE_OF_NONE = 0.05
+TEXT_BYTES = {"bool": 5, "date": 10, "time": 15, "timestamp": 32, "duration": 20, "float": 18, "uuid": 36}
+KEY_BYTES = 6
+"""Quotes, colon, comma around a name and a value in JSON."""
+TYPICAL_INTEGER = 0.6
+"""A whole number is seldom as long as its type allows."""
+
+
+def estimate_share(filter_: Filter, bounds: Bounds) -> float:
+    """Return the share of a row group's rows that may pass a filter on whose verdict statistics are silent."""
+    if filter_.operator == "isnull":
+        share = (bounds.nulls or 0) / bounds.rows if bounds.nulls is not None else 1.0
+        return share if filter_.values[0].as_py() else 1 - share
+    if filter_.operator == "eq":
+        return min(1.0, SHARE_OF_ONE_TEXT * len(filter_.values))
+    if filter_.operator in {"gt", "gte", "lt", "lte"}:
+        return _estimate_range(filter_, bounds)
+    return 1.0
+
+
+def _estimate_range(filter_: Filter, bounds: Bounds) -> float:
+    """Return how much of the column's range is on the right side, as if values were spread evenly."""
+    value, low, high = make_comparable(filter_.values[0]), bounds.low, bounds.high
+    if not (isinstance(value, (int, float)) and isinstance(low, (int, float)) and isinstance(high, (int, float))):
+        return 1.0
+    if not low < high:
+        return 1.0
+    below = min(1.0, max(0.0, (value - low) / (high - low)))
+    return max(SHARE_OF_NONE, 1 - below if filter_.operator.startswith("g") else below)
+
+
+def estimate_row_bytes(dataset: "Dataset", names: Sequence[str], format_: Format) -> float:
+    """Return about how many bytes a row of these columns takes."""
+    total = 0.0
+    for name in names:
+        stored = measure_stored(dataset, name)
+        if format_ is Format.PARQUET:
+            total += stored.compressed
+            continue
+        width = _estimate_width(dataset.schema.field(name).type, stored.text)
+        total += width + (1 if format_ is Format.CSV else len(name.encode()) + KEY_BYTES)
+    return total + 2
+
+
+class Stored:
+    """Bytes a row of a column takes in its files."""
+
+    def __init__(self, compressed: float, text: float) -> None:
+        self.compressed = compressed
+        self.text = text
+        """Of variable length: at least what the bounds suggest, since a dictionary hides the length of what repeats."""
+
+
+def measure_stored(dataset: "Dataset", name: str) -> Stored:
+    """Return the bytes a row of a column takes, over all files."""
+    if name in dataset.partition_columns or not dataset.row_count:
+        return Stored(1, 16)
+    compressed = uncompressed = 0
+    longest = 0.0
+    leaves = locate_leaves(dataset.schema, [dataset.schema.names.index(name)])
+    for footer in dataset.footers:
+        for number in range(footer.num_row_groups):
+            group = footer.row_group(number)
+            for leaf in leaves:
+                column = group.column(leaf)
+                compressed += column.total_compressed_size
+                uncompressed += column.total_uncompressed_size
+                bound = column.statistics.max_raw if _has_bounds(column.statistics) else None
+                longest = max(longest, len(bound) if isinstance(bound, bytes) else 0)
+    return Stored(compressed / dataset.row_count, max(uncompressed / dataset.row_count, longest))
+
+
+def _has_bounds(statistics: object) -> bool:
+    return statistics is not None and bool(getattr(statistics, "has_min_max", False))
+
+
+def _estimate_width(type_: pa.DataType, stored: float) -> float:
+    if is_uuid(type_):
+        return TEXT_BYTES["uuid"]
+    plain = unwrap(type_)
+    if is_text(plain):
+        return stored + 1
+    if is_binary(plain):
+        return stored * 4 / 3 + 4
+    if pa.types.is_decimal(plain):
+        return float(min(plain.precision + 2, 20))
+    if pa.types.is_integer(plain):
+        return len(str(1 << plain.bit_width)) * TYPICAL_INTEGER
+    for name in TEXT_BYTES:
+        applies = getattr(pa.types, "is_boolean" if name == "bool" else f"is_{name}ing" if name == "float" else f"is_{name}", None)
+        if applies is not None and applies(plain):
+            return TEXT_BYTES[name]
+    return stored * 3 + 8

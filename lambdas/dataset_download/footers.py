@@ -1,0 +1,92 @@
+"""Parquet's footers: read with one request, remembered between the invocations of a warm function."""
+
+import io
+import threading
+from collections import OrderedDict
+from functools import cache
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .exceptions import CorruptDatasetError
+from .objects import DataFile, RangeReader
+
+TAIL_BYTES = 64 * 1024
+"""Read at once from the end of a file: holds most footers whole."""
+MARKER_BYTES = 8
+"""The footer's length and PAR1, at the very end."""
+SMALLEST_FILE = 12
+LARGEST_FOOTER = 64 * 1024 * 1024
+REMEMBERED_BYTES = 32 * 1024 * 1024
+"""Of all remembered footers together, as they are in the files."""
+
+
+class FooterCache:
+    """Footers by object and ETag: a changed object has another ETag, so nothing here is ever out of date."""
+
+    def __init__(self, limit: int = REMEMBERED_BYTES) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._footers: OrderedDict[tuple[str, str, str], pq.FileMetaData] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, bucket: str, file: DataFile) -> pq.FileMetaData | None:
+        """Return a remembered footer."""
+        key = (bucket, file.key, file.etag)
+        with self._lock:
+            if key in self._footers:
+                self._footers.move_to_end(key)
+            return self._footers.get(key)
+
+    def put(self, bucket: str, file: DataFile, footer: pq.FileMetaData) -> None:
+        """Remember a footer; those unused for longest are forgotten."""
+        with self._lock:
+            if (bucket, file.key, file.etag) not in self._footers:
+                self._footers[bucket, file.key, file.etag] = footer
+                self._bytes += footer.serialized_size
+            while self._bytes > self._limit and len(self._footers) > 1:
+                _, oldest = self._footers.popitem(last=False)
+                self._bytes -= oldest.serialized_size
+
+
+@cache
+def shared_cache() -> FooterCache:
+    """Return the cache of this process."""
+    return FooterCache()
+
+
+def read_footer(reader: RangeReader, bucket: str, file: DataFile, tail: bytes = b"") -> pq.FileMetaData:
+    """Return a file's footer; `tail` is the end of the file, if it was read already.
+
+    Raises:
+        CorruptDatasetError: the object is not Parquet.
+    """
+    remembered = shared_cache().get(bucket, file)
+    if remembered is not None:
+        return remembered
+    if file.size < SMALLEST_FILE:
+        raise CorruptDatasetError(f"{file.key} is not a Parquet file: it has {file.size} bytes")
+    tail = tail or reader.read(file, max(0, file.size - TAIL_BYTES), file.size)
+    needed = _measure_footer(tail, file) + MARKER_BYTES
+    if needed > len(tail):
+        tail = reader.read(file, file.size - needed, file.size)
+    footer = _parse(tail[-needed:], file)
+    shared_cache().put(bucket, file, footer)
+    return footer
+
+
+def _measure_footer(tail: bytes, file: DataFile) -> int:
+    if tail[-4:] == b"PARE":
+        raise CorruptDatasetError(f"{file.key} is an encrypted Parquet file")
+    length = int.from_bytes(tail[-MARKER_BYTES:-4], "little")
+    if tail[-4:] != b"PAR1" or not 0 < length <= min(file.size - SMALLEST_FILE, LARGEST_FOOTER):
+        raise CorruptDatasetError(f"{file.key} is not a Parquet file, or it ends early")
+    return length
+
+
+def _parse(footer: bytes, file: DataFile) -> pq.FileMetaData:
+    try:
+        # A file of nothing but its footer is enough for metadata.
+        return pq.read_metadata(io.BytesIO(b"PAR1" + footer))
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptDatasetError(f"{file.key} is not a valid Parquet file: {error}") from error

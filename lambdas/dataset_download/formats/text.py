@@ -1,0 +1,102 @@
+"""Values as text, a column at a time: what CSV and JSON have in common.
+
+Everything is done by Arrow's kernels, which work on whole columns without Python's lock; the few types that they do not
+write the way we need (time zones, durations, bytes, UUIDs) are put together from those they do.
+"""
+
+import base64
+import uuid
+from collections.abc import Callable
+from enum import Enum
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataset_download.columns import is_binary, is_text, is_uuid, unwrap
+
+from .scan import scan
+from .times import render_duration, render_timestamp
+
+
+class Kind(Enum):
+    """How the text of a type stands in JSON."""
+
+    NUMBER = "number"
+    """As it is; true and false too."""
+    PLAIN = "plain"
+    """In quotes; nothing in it needs an escape."""
+    TEXT = "text"
+    """In quotes, escaped."""
+    NESTED = "nested"
+    """Is JSON itself."""
+
+
+def find_kind(type_: pa.DataType) -> Kind:
+    """Return how values of a type are written."""
+    if is_uuid(type_):
+        return Kind.PLAIN
+    plain = unwrap(type_)
+    if pa.types.is_nested(plain):
+        return Kind.NESTED
+    if is_text(plain):
+        return Kind.TEXT
+    if pa.types.is_integer(plain) or pa.types.is_floating(plain) or pa.types.is_decimal(plain):
+        return Kind.NUMBER
+    return Kind.NUMBER if pa.types.is_boolean(plain) or pa.types.is_null(plain) else Kind.PLAIN
+
+
+def render(column: pa.Array) -> pa.StringArray:
+    """Return a column's values as text, unquoted and unescaped; nulls stay null, so do NaN and infinities become.
+
+    Nested types and dictionaries are not for here.
+    """
+    type_ = column.type
+    if is_uuid(type_):
+        return _render_each(column.storage, lambda value: str(uuid.UUID(bytes=value)))
+    if isinstance(type_, pa.BaseExtensionType):
+        return render(column.storage)
+    if pa.types.is_string(type_):
+        return column
+    if is_binary(type_):
+        return _render_each(column, lambda value: base64.b64encode(value).decode())
+    for applies, writer in WRITERS:
+        if applies(type_):
+            return writer(column)
+    return column.cast(pa.string())
+
+
+def _render_each(column: pa.Array, write: Callable[[bytes], str]) -> pa.StringArray:
+    return pa.array([None if value is None else write(value) for value in column.to_pylist()], pa.string())
+
+
+def _render_boolean(column: pa.Array) -> pa.StringArray:
+    return pc.if_else(column, "true", "false")
+
+
+def _render_float(column: pa.Array) -> pa.StringArray:
+    finite = pc.is_finite(column)
+    if finite.false_count:
+        column = pc.if_else(finite, column, pa.scalar(None, column.type))
+    return column.cast(pa.string())
+
+
+def _render_decimal(column: pa.Array) -> pa.StringArray:
+    text = column.cast(pa.string())
+    if not scan(text).contains(b"E"):
+        return text
+    # Arrow writes very small numbers with an exponent, which not every reader of decimals takes.
+    return pa.array([None if value is None else f"{value:f}" for value in column.to_pylist()], pa.string())
+
+
+def _render_null(column: pa.Array) -> pa.StringArray:
+    return pa.nulls(len(column), pa.string())
+
+
+WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.StringArray]], ...] = (
+    (pa.types.is_boolean, _render_boolean),
+    (pa.types.is_floating, _render_float),
+    (pa.types.is_decimal, _render_decimal),
+    (pa.types.is_timestamp, render_timestamp),
+    (pa.types.is_duration, render_duration),
+    (pa.types.is_null, _render_null),
+)

@@ -1,0 +1,66 @@
+"""Timestamps and durations in ISO 8601."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .zones import find_offsets
+
+DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+DATE_LENGTH = len("2024-05-31")
+SECOND_LENGTH = len("2024-05-31T09:30:00")
+
+
+def render_timestamp(column: pa.Array) -> pa.StringArray:
+    """Return times such as 2024-05-31T09:30:00.000000+01:00: local time, with the offset if the type has a zone."""
+    unit, zone = column.type.unit, column.type.tz
+    if zone is None:
+        return _render_naive(column)
+    seconds = pc.floor(column.cast(pa.int64())) if unit == "s" else _floor_divide(column.cast(pa.int64()), UNITS[unit])
+    offsets = find_offsets(zone, seconds)
+    naive = column.cast(pa.timestamp(unit))
+    if offsets.constant is not None:
+        local = _shift(naive, pa.scalar(offsets.constant * UNITS[unit], pa.int64()), unit) if offsets.constant else naive
+        return pc.binary_join_element_wise(_render_naive(local), offsets.texts[0], "")
+    shifts = pc.multiply(pa.array(offsets.seconds, pa.int64()).take(offsets.indices), UNITS[unit])
+    texts = pa.array(offsets.texts, pa.string()).take(offsets.indices)
+    return pc.binary_join_element_wise(_render_naive(_shift(naive, shifts, unit)), texts, "")
+
+
+def _shift(naive: pa.Array, shift: pa.Array | pa.Scalar, unit: str) -> pa.Array:
+    return pc.add(naive.cast(pa.int64()), shift).cast(pa.timestamp(unit))
+
+
+def _floor_divide(values: pa.Array, divisor: int) -> pa.Array:
+    """Divide towards minus infinity."""
+    quotient = pc.divide(values, divisor)
+    below = pc.less(pc.subtract(values, pc.multiply(quotient, divisor)), 0)
+    return pc.subtract(quotient, below.cast(pa.int64()))
+
+
+def _render_naive(column: pa.Array) -> pa.StringArray:
+    text = column.cast(pa.string())
+    digits = DIGITS[column.type.unit]
+    length = SECOND_LENGTH + (digits + 1 if digits else 0)
+    lengths = pc.min_max(pc.binary_length(text))
+    if lengths["min"].as_py() in (length, None) and lengths["max"].as_py() in (length, None):
+        return pc.binary_replace_slice(text, DATE_LENGTH, DATE_LENGTH + 1, "T")
+    # Years before 0 or after 9999 are longer.
+    return pc.replace_substring(text, " ", "T", max_replacements=1)
+
+
+def render_duration(column: pa.Array) -> pa.StringArray:
+    """Return durations in seconds, such as PT90.500S or -PT0.001S."""
+    unit = column.type.unit
+    counts = column.cast(pa.int64())
+    # As unsigned numbers: the least int64 has no positive counterpart.
+    negative = pc.less(counts, 0)
+    bits = counts.view(pa.uint64())
+    sizes = pc.if_else(negative, pc.add(pc.bit_wise_not(bits), pa.scalar(1, pa.uint64())), bits)
+    units = pa.scalar(UNITS[unit], pa.uint64())
+    whole = pc.divide(sizes, units)
+    parts = [pc.if_else(negative, "-PT", "PT"), whole.cast(pa.string())]
+    if DIGITS[unit]:
+        rest = pc.subtract(sizes, pc.multiply(whole, units)).cast(pa.string())
+        parts += [".", pc.ascii_lpad(rest, DIGITS[unit], "0")]
+    return pc.binary_join_element_wise(*parts, "S", "")

@@ -1,0 +1,45 @@
+"""Hive partitions: the columns that a folder dataset's paths stand for."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+NULL = "__HIVE_DEFAULT_PARTITION__"
+WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+type PartitionValue = str | int | date | None
+
+
+def read_path(relative: str) -> dict[str, str | None]:
+    """Return the keys and texts in a path below the dataset's folder, such as `year=2024/region=x/part-0.parquet`."""
+    texts: dict[str, str | None] = {}
+    for step in relative.split("/")[:-1]:
+        key, equals, text = step.partition("=")
+        if equals and key:
+            texts[unquote(key)] = None if text == NULL else unquote(text)
+    return texts
+
+
+def type_column(name: str, texts: Sequence[str | None]) -> tuple[pa.Field, list[PartitionValue]]:
+    """Return the column that these texts make: whole numbers if all are, else dates if all are, else text."""
+    given = [text for text in texts if text is not None]
+    nullable = len(given) < len(texts)
+    if given and all(WHOLE_NUMBER.fullmatch(text) for text in given):
+        return pa.field(name, pa.int64(), nullable), [None if text is None else int(text) for text in texts]
+    dates = {text: _read_date(text) for text in given}
+    if given and None not in dates.values():
+        return pa.field(name, pa.date32(), nullable), [None if text is None else dates[text] for text in texts]
+    return pa.field(name, pa.string(), nullable), list(texts)
+
+
+def _read_date(text: str) -> date | None:
+    if not DATE.fullmatch(text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
