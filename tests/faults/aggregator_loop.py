@@ -8,6 +8,7 @@ import itertools
 import os
 import signal
 import time
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -63,7 +64,9 @@ def main() -> None:
         returned = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         for record in records:
             if record["messageId"] not in returned:
-                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"])
+                # After the visibility timeout the message is another worker's: Lambda's poller goes on, too.
+                with suppress(sqs.exceptions.ReceiptHandleIsInvalid):
+                    sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"])
 
 
 def receive(sqs: Any, queue_url: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -95,7 +96,9 @@ def main() -> None:
         returned = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         for record in records:
             if record["messageId"] not in returned:
-                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"])
+                # After the visibility timeout the message is another worker's: Lambda's poller goes on, too.
+                with suppress(sqs.exceptions.ReceiptHandleIsInvalid):
+                    sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"])
 
 
 def receive(sqs: Any, queue_url: str) -> list[dict[str, Any]]:
