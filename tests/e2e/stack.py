@@ -47,7 +47,17 @@ NAMES = (
     "aggregator_dlq_url",
     "idempotency_table",
     "data_aggregator_function",
+    "xapi_bucket",
+    "xapi_prefix",
+    "xapi_queue_url",
+    "xapi_dlq_url",
+    "xapi_etl_function",
+    "clickhouse_url",
+    "clickhouse_database",
+    "clickhouse_table",
 )
+OPTIONAL = {"aws_endpoint_url", *(name for name in NAMES if name.startswith(("xapi_", "clickhouse_")))}
+"""Empty in AWS, or where a deployment knows no ClickHouse."""
 JOB_SECONDS = 180
 """More than any job here needs, a lease that has to run out first included."""
 _CONNECTIONS = 20
@@ -63,7 +73,7 @@ def read_outputs() -> dict[str, str]:
     """Return the stack's outputs; the environment's upper-case names win over the file."""
     found = json.loads(OUTPUTS.read_text()) if OUTPUTS.is_file() else {}
     outputs = {name: os.environ.get(name.upper()) or found.get(name) or "" for name in NAMES}
-    missing = [name for name in NAMES if not outputs[name] and name != "aws_endpoint_url"]
+    missing = [name for name in NAMES if not outputs[name] and name not in OPTIONAL]
     if missing:
         raise NotDeployedError(f"run make up deploy-local: {', '.join(missing)} not in {OUTPUTS} or the environment")
     return outputs
@@ -190,6 +200,36 @@ class Stack:
             return looks[-2:] == [True, True]
 
         wait_until(look, "an empty queue", JOB_SECONDS, pause=0.5)
+
+    @contextlib.contextmanager
+    def changed_environment(self, function: str, **variables: str) -> Iterator[None]:
+        """Give a function other variables while the block lasts."""
+        before = self.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        self._set_environment(function, before | variables)
+        try:
+            yield
+        finally:
+            self._set_environment(function, before)
+
+    def _set_environment(self, function: str, variables: Mapping[str, str]) -> None:
+        self.functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+
+        def look() -> bool:
+            found = self.functions.get_function_configuration(FunctionName=function)
+            return found.get("LastUpdateStatus", "Successful") == "Successful"
+
+        wait_until(look, f"{function} to be updated")
+
+    @contextlib.contextmanager
+    def quick_returns(self, queue: str, seconds: int = 1) -> Iterator[None]:
+        """Have failed messages of a queue come back after seconds while the block lasts."""
+        names: Any = ["VisibilityTimeout"]
+        before = self.sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)["Attributes"]
+        self.sqs.set_queue_attributes(QueueUrl=self.outputs[queue], Attributes={"VisibilityTimeout": str(seconds)})
+        try:
+            yield
+        finally:
+            self.sqs.set_queue_attributes(QueueUrl=self.outputs[queue], Attributes=before)
 
     @contextlib.contextmanager
     def paused_queue(self, queue: str = "zip_queue_url") -> Iterator[None]:

@@ -7,7 +7,6 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,7 +129,7 @@ def test_files_of_good_and_bad_servers_arrive_byte_for_byte(streamer: Streamer, 
 
 
 def test_what_is_stored_already_is_not_fetched_again(streamer: Streamer, prefix: str) -> None:
-    with changed_environment(streamer, SKIP_UNCHANGED="true"):
+    with streamer.stack.changed_environment(streamer.function, SKIP_UNCHANGED="true"):
         streamer.put_parameters(prefix, "/files/units.csv?mb=30", "/files/units.csv?mb=20")
         _, first = streamer.invoke()
         _, second = streamer.invoke()
@@ -144,7 +143,9 @@ def test_a_file_that_takes_several_invocations_is_whole(streamer: Streamer, pref
     timeout = streamer.stack.functions.get_function_configuration(FunctionName=streamer.function)["Timeout"]
     started = time.time() - 1
     streamer.put_parameters(prefix, path)
-    with changed_environment(streamer, STOP_BEFORE_SECONDS=str(timeout - 3), S3_PART_MB="5", CONTINUE_ASYNC="true"):
+    with streamer.stack.changed_environment(
+        streamer.function, STOP_BEFORE_SECONDS=str(timeout - 3), S3_PART_MB="5", CONTINUE_ASYNC="true"
+    ):
         _, body = streamer.invoke()
         (result,) = body["results"]
         assert result["status"] == "deferred", result
@@ -179,20 +180,3 @@ def run_script(*urls: str) -> subprocess.CompletedProcess[str]:
 
 def _only_claims(streamer: Streamer) -> bool:
     return all(key.endswith(".claim") for key in streamer.list_keys(".csv-streamer/"))
-
-
-@contextmanager
-def changed_environment(streamer: Streamer, **variables: str) -> Iterator[None]:
-    """Give the function other variables while the block lasts."""
-    functions, name = streamer.stack.functions, streamer.function
-
-    def set_all(environment: dict[str, str]) -> None:
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": environment})
-        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
-
-    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    set_all(before | variables)
-    try:
-        yield
-    finally:
-        set_all(before)

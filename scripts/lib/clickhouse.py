@@ -1,0 +1,47 @@
+"""Asking ClickHouse by its HTTP interface, as the settings name it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import requests
+
+_TIMEOUT_SECONDS = 60
+
+
+class ClickHouseError(RuntimeError):
+    """ClickHouse has not answered, or not as was hoped; the message says how."""
+
+
+def quote_table() -> str:
+    """Return the table that the ETL writes to, quoted."""
+    return f"`{os.environ['CLICKHOUSE_DATABASE']}`.`{os.environ['CLICKHOUSE_TABLE']}`"
+
+
+def ask(sql: str, **parameters: str) -> tuple[list[str], list[list[Any]]]:
+    """Return a query's columns and rows; ``parameters`` stand in it as ``{name:String}``.
+
+    Raises:
+        ClickHouseError: the server has refused it, or does not answer.
+    """
+    user = os.environ.get("CLICKHOUSE_USER")
+    try:
+        answer = requests.post(
+            os.environ["CLICKHOUSE_URL"],
+            params={
+                "default_format": "JSONCompact",
+                "output_format_json_quote_64bit_integers": "0",
+                **{f"param_{name}": value for name, value in parameters.items()},
+            },
+            data=sql.encode(),
+            auth=(user, os.environ.get("CLICKHOUSE_PASSWORD", "")) if user else None,
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except requests.RequestException as error:
+        raise ClickHouseError(f"ClickHouse does not answer: {type(error).__name__}") from error
+    if not answer.ok:
+        raise ClickHouseError(f"ClickHouse answers {answer.status_code}: {answer.text.strip()[:300]}")
+    document = json.loads(answer.text)
+    return [column["name"] for column in document["meta"]], document["data"]
