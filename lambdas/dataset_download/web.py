@@ -4,6 +4,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.applications import Starlette
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -18,6 +19,15 @@ from .pages.layout import answer_problem_page
 from .problem import Problem, answer_problem, explain
 from .service import Service
 
+
+class _Anything(PathConvertor):
+    """A rest of a path, line breaks included: what is wrong with it, a route can say best."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("anything", _Anything())
+
 type Endpoint = Callable[[Service, Request], Response]
 
 # In this order: the last takes every path that is left, whatever is in it.
@@ -28,7 +38,7 @@ _ROUTES: tuple[tuple[str, Endpoint], ...] = (
     ("/docs", routes.serve_docs),
     ("/healthz", routes.serve_health),
     ("/exports/{export}", routes.serve_export),
-    ("/{rest:path}", routes.serve_dataset),
+    ("/{rest:anything}", routes.serve_dataset),
 )
 
 

@@ -1,0 +1,56 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from dataset_download import settings
+from dataset_download.env import SettingsError
+from dataset_download.settings import MIB, Settings
+
+LEAST = {"DATASET_BUCKET": "data", "EXPORT_BUCKET": "exports"}
+PACKAGE = Path(settings.__file__).parent
+
+
+def test_the_defaults() -> None:
+    found = Settings.from_environment(LEAST)
+    assert (found.stream_limit, found.export_inline, found.buffer_limit) == (20 * MIB, 200 * MIB, 6 * MIB)
+    assert found.exports
+    assert found.redirect_parquet
+    assert not found.formula_guard
+    assert found.export_prefix == "exports/"
+    assert found.dataset_prefix == ""
+
+
+def test_prefixes_end_in_one_slash() -> None:
+    found = Settings.from_environment({**LEAST, "DATASET_PREFIX": "/a/b", "EXPORT_PREFIX": "x//"})
+    assert (found.dataset_prefix, found.export_prefix) == ("a/b/", "x/")
+
+
+def test_all_that_is_wrong_is_named() -> None:
+    wrong = {
+        "BATCH_ROWS": "many",
+        "STREAM_LIMIT_MB": "-1",
+        "EXPORTS": "perhaps",
+        "PUBLIC_BASE_URL": "javascript:alert(1)",
+        "LOG_LEVEL": "LOUD",
+    }
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(wrong)
+    for name in ("DATASET_BUCKET", *wrong):
+        assert name in str(caught.value)
+
+
+def test_exports_need_a_bucket_unless_nothing_is_exported() -> None:
+    with pytest.raises(SettingsError, match="EXPORT_BUCKET"):
+        Settings.from_environment({"DATASET_BUCKET": "data"})
+    for more in ({"EXPORTS": "false"}, {"STREAM_LIMIT_MB": "0"}):
+        assert Settings.from_environment({"DATASET_BUCKET": "data", **more}).export_bucket == ""
+
+
+def test_the_readme_names_every_variable_and_no_other() -> None:
+    code = re.findall(r'"([A-Z][A-Z_]{5,})"', (PACKAGE / "settings.py").read_text())
+    levels = {"WARNING", "CRITICAL", "AWS_LAMBDA_FUNCTION_NAME", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}
+    table = re.search(r"## Environment\n(.*?)\n## ", (PACKAGE / "README.md").read_text(), re.DOTALL)
+    assert table
+    named = re.findall(r"^\| `([A-Z_]+)` \|", table[1], re.MULTILINE)
+    assert sorted(named) == sorted(set(code) - levels)
