@@ -1,6 +1,6 @@
 """Writes zips whose bytes depend on nothing but the names and contents of the files in them.
 
-Entries are sorted and carry one fixed time and mode, so that a rebuild from the same input gives the same
+Entries are sorted and carry one fixed time and modes that their names decide, so that a rebuild from the same input gives the same
 bytes and Terraform plans no change. (Deflate itself is zlib's: two zlib builds may differ, one never does.)
 """
 
@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 # The earliest time that a zip can express.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 FIXED_MODE = stat.S_IFREG | 0o644
+# What a runtime starts by itself, like the script that the Web Adapter runs.
+PROGRAM_MODE = stat.S_IFREG | 0o755
 UNIX = 3
 
 # What pip writes for its own later use. It names the machine it ran on or differs from way to way.
@@ -68,7 +70,7 @@ def write_zip(target: Path, files: dict[str, Path]) -> bool:
             for name in sorted(files):
                 entry = zipfile.ZipInfo(name, FIXED_TIME)
                 entry.create_system = UNIX
-                entry.external_attr = FIXED_MODE << 16
+                entry.external_attr = (PROGRAM_MODE if name.endswith(".sh") else FIXED_MODE) << 16
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(entry, files[name].read_bytes(), compresslevel=6)
         if target.exists() and digest(target) == digest(draft):

@@ -31,6 +31,14 @@ def test_entries_have_fixed_time_and_mode_and_are_sorted(write_files: WriteFiles
     assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
 
 
+def test_shell_scripts_can_be_started_whatever_their_mode_here(write_files: WriteFiles) -> None:
+    root = write_files({"run.sh": "#!/bin/sh"})
+    (root / "run.sh").chmod(0o600)
+    write_zip(root / "out.zip", {"run.sh": root / "run.sh"})
+    with zipfile.ZipFile(root / "out.zip") as archive:
+        assert archive.getinfo("run.sh").external_attr >> 16 == 0o100755
+
+
 def test_changed_file_changes_the_zip(write_files: WriteFiles) -> None:
     root = write_files({"a": "one"})
     write_zip(root / "out.zip", {"a": root / "a"})
