@@ -1,11 +1,13 @@
 """What row groups' statistics say: bounds of a column, and whether a filter can hold in a row group."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from .columns import is_text, is_uuid, unwrap
 from .query import Filter
@@ -77,25 +79,20 @@ def make_comparable(value: pa.Scalar) -> Comparable | None:
 
 def judge(filter_: Filter, bounds: Bounds, type_: pa.DataType) -> Verdict:
     """Return for how many of a row group's rows the filter holds, as far as its bounds tell."""
-    if bounds.rows == 0:
-        return Verdict.NONE
     if filter_.operator == "isnull":
         return _judge_nulls(bounds, wanted=filter_.values[0].as_py())
     if bounds.nulls == bounds.rows:
         return Verdict.NONE
-    if bounds.low is None or bounds.high is None:
-        return Verdict.SOME
     values = [make_comparable(value) for value in filter_.values]
-    if any(value is None for value in values):
+    known = [value for value in values if value is not None]
+    if bounds.low is None or bounds.high is None or len(known) < len(values):
         return Verdict.SOME
-    verdict = _compare(filter_.operator, [value for value in values if value is not None], bounds.low, bounds.high)
-    # NaN is in no bounds, and nothing compares with it.
-    certain = bounds.nulls == 0 and not pa.types.is_floating(unwrap(type_)) and not is_uuid(type_)
-    if verdict is Verdict.ALL and not certain:
+    verdict = _compare(filter_.operator, known, bounds.low, bounds.high)
+    # NaN is in no bounds: nothing compares with it, but it is unequal to everything.
+    floating = pa.types.is_floating(unwrap(type_))
+    if verdict is Verdict.ALL and (bounds.nulls != 0 or floating):
         return Verdict.SOME
-    if verdict is Verdict.NONE and filter_.operator == "ne" and pa.types.is_floating(unwrap(type_)):
-        return Verdict.SOME
-    return verdict
+    return Verdict.SOME if floating and filter_.operator == "ne" else verdict
 
 
 def _judge_nulls(bounds: Bounds, *, wanted: bool) -> Verdict:
@@ -107,36 +104,39 @@ def _judge_nulls(bounds: Bounds, *, wanted: bool) -> Verdict:
 
 
 def _compare(operator: str, values: list[Comparable], low: Comparable, high: Comparable) -> Verdict:
-    value = values[0]
-    if operator == "eq":
-        if not any(low <= each <= high for each in values):  # type: ignore[operator]
-            return Verdict.NONE
-        return Verdict.ALL if low == high else Verdict.SOME
-    if operator == "ne":
-        if value < low or value > high:  # type: ignore[operator]
-            return Verdict.ALL
-        return Verdict.NONE if low == high == value else Verdict.SOME
-    if operator == "startswith":
-        return _compare_prefix(value, low, high)
-    holds = {
-        "gt": (high > value, low > value),  # type: ignore[operator]
-        "gte": (high >= value, low >= value),  # type: ignore[operator]
-        "lt": (low < value, high < value),  # type: ignore[operator]
-        "lte": (low <= value, high <= value),  # type: ignore[operator]
-    }.get(operator)
-    if holds is None:
-        return Verdict.SOME
-    some, all_ = holds
-    return (Verdict.ALL if all_ else Verdict.SOME) if some else Verdict.NONE
+    judges = COMPARISONS.get(operator)
+    return Verdict.SOME if judges is None else judges(values, low, high)
 
 
-def _compare_prefix(value: Comparable, low: Comparable, high: Comparable) -> Verdict:
-    if not (isinstance(value, bytes) and isinstance(low, bytes) and isinstance(high, bytes)):
+def _compare_any(values: list[Comparable], low: Comparable, high: Comparable) -> Verdict:
+    return _decide(any(low <= each <= high for each in values), low == high)  # type: ignore[operator]
+
+
+def _compare_unequal(values: list[Comparable], low: Comparable, high: Comparable) -> Verdict:
+    outside = values[0] < low or values[0] > high  # type: ignore[operator]
+    return _decide(not low == high == values[0], outside)
+
+
+def _compare_prefix(values: list[Comparable], low: Comparable, high: Comparable) -> Verdict:
+    if not (isinstance(values[0], bytes) and isinstance(low, bytes) and isinstance(high, bytes)):
         return Verdict.SOME
-    size = len(value)
-    if high[:size] < value or low[:size] > value:
-        return Verdict.NONE
-    return Verdict.ALL if low[:size] == high[:size] == value else Verdict.SOME
+    prefix, size = values[0], len(values[0])
+    return _decide(low[:size] <= prefix <= high[:size], low[:size] == high[:size] == prefix)
+
+
+def _decide(some: bool, every: bool) -> Verdict:  # noqa: FBT001 - two answers, in this order
+    return (Verdict.ALL if every else Verdict.SOME) if some else Verdict.NONE
+
+
+COMPARISONS: dict[str, Callable[[list[Any], Any, Any], Verdict]] = {
+    "eq": _compare_any,
+    "ne": _compare_unequal,
+    "startswith": _compare_prefix,
+    "gt": lambda values, low, high: _decide(high > values[0], low > values[0]),
+    "gte": lambda values, low, high: _decide(high >= values[0], low >= values[0]),
+    "lt": lambda values, low, high: _decide(low < values[0], high < values[0]),
+    "lte": lambda values, low, high: _decide(low <= values[0], high <= values[0]),
+}
 
 
 def show_bound(value: Comparable | None, type_: pa.DataType) -> str | None:

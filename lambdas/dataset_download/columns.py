@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 
 def count_leaves(type_: pa.DataType) -> int:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from functools import reduce
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from .query import Filter
 

@@ -5,17 +5,19 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError
-from mypy_boto3_s3 import S3Client
 
 from .exceptions import CorruptDatasetError, DatasetNotFoundError, SourceUnreadableError
 from .footers import TAIL_BYTES, read_footer
 from .objects import DataFile, RangeReader
 from .partitions import PartitionValue, read_path, type_column
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 SUFFIX = ".parquet"
 FOOTERS_AT_ONCE = 8
@@ -27,7 +29,7 @@ EMPTY = frozenset({"InvalidRange", "416"})
 class Store:
     """Where datasets are."""
 
-    client: S3Client
+    client: "S3Client"
     bucket: str
     prefix: str = ""
     """Ends in a slash, or is empty."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from .encoding import Encode, encode_batches
 from .formats import Format
@@ -128,7 +128,9 @@ class Download(Iterator[bytes]):
     def _write_parquet(self) -> Generator[bytes]:
         batches = self._read()
         with closing(batches):
-            yield from write_parquet(self._count(batches), self._plan.schema, choose_codec(self._plan.dataset.footers[0]))
+            yield from write_parquet(
+                self._count(batches), self._plan.schema, choose_codec(self._plan.dataset.footers[0])
+            )
 
     def _count(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

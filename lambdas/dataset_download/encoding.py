@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 THREADS = min(4, os.cpu_count() or 1)
 LARGEST_BATCH_BYTES = 128 * 1024 * 1024

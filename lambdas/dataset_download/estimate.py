@@ -1,9 +1,9 @@
 """How large an answer may be, from Parquet's metadata alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from .bounds import Bounds, make_comparable
 from .columns import is_binary, is_text, is_uuid, locate_leaves, unwrap
@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 SHARE_OF_ONE_TEXT = 0.25
 """Of the rows of a row group that statistics do not exclude, those that equal one text: nobody knows."""
 SHARE_OF_NONE = 0.05
-TEXT_BYTES = {"bool": 5, "date": 10, "time": 15, "timestamp": 32, "duration": 20, "float": 18, "uuid": 36}
+WIDTHS: tuple[tuple[Callable[[pa.DataType], bool], float], ...] = (
+    (pa.types.is_boolean, 5),
+    (pa.types.is_floating, 18),
+    (pa.types.is_date, 10),
+    (pa.types.is_time, 15),
+    (pa.types.is_timestamp, 32),
+    (pa.types.is_duration, 20),
+    (pa.types.is_null, 4),
+)
+UUID_WIDTH = 36.0
+DECIMAL_WIDTH = 20
 KEY_BYTES = 6
 """Quotes, colon, comma around a name and a value in JSON."""
 TYPICAL_INTEGER = 0.6
@@ -92,19 +102,16 @@ def _has_bounds(statistics: object) -> bool:
 
 
 def _estimate_width(type_: pa.DataType, stored: float) -> float:
-    if is_uuid(type_):
-        return TEXT_BYTES["uuid"]
+    """Return about how many characters a value takes; `stored` is what a text of it may take."""
     plain = unwrap(type_)
-    if is_text(plain):
-        return stored + 1
-    if is_binary(plain):
-        return stored * 4 / 3 + 4
-    if pa.types.is_decimal(plain):
-        return float(min(plain.precision + 2, 20))
+    if is_uuid(type_):
+        return UUID_WIDTH
     if pa.types.is_integer(plain):
         return len(str(1 << plain.bit_width)) * TYPICAL_INTEGER
-    for name in TEXT_BYTES:
-        applies = getattr(pa.types, "is_boolean" if name == "bool" else f"is_{name}ing" if name == "float" else f"is_{name}", None)
-        if applies is not None and applies(plain):
-            return TEXT_BYTES[name]
-    return stored * 3 + 8
+    if pa.types.is_decimal(plain):
+        return float(min(plain.precision, DECIMAL_WIDTH))
+    for applies, width in WIDTHS:
+        if applies(plain):
+            return width
+    # Text as it is, bytes in base64, nested values with names and punctuation.
+    return stored + 1 if is_text(plain) else stored * (4 / 3 if is_binary(plain) else 3) + 8

@@ -5,8 +5,8 @@ import threading
 from collections import OrderedDict
 from functools import cache
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from .exceptions import CorruptDatasetError
 from .objects import DataFile, RangeReader

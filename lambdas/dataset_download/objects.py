@@ -6,12 +6,15 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
-from mypy_boto3_s3 import S3Client
 from urllib3.exceptions import HTTPError
 
 from .exceptions import ObjectChangedError, SourceError, SourceUnreadableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.1
@@ -50,7 +53,7 @@ class Meter:
 class RangeReader:
     """Reads ranges of a bucket's objects."""
 
-    def __init__(self, client: S3Client, bucket: str) -> None:
+    def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
         self.meter = Meter()

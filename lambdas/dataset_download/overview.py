@@ -1,10 +1,11 @@
 """What a page shows of a dataset: columns with statistics, and the first rows."""
 
 import io
+from collections.abc import Callable
 from csv import reader
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from .bounds import Bounds, read_bounds, show_bound
 from .columns import is_binary, is_text, is_uuid, locate_leaves, unwrap
@@ -18,7 +19,10 @@ from .rows import Rows, cut_rows
 from .values import is_filterable, is_ordered
 
 PREVIEW_AHEAD_BYTES = 1024 * 1024
-KINDS = (
+KINDS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
+    (is_uuid, "UUID"),
+    (is_text, "text"),
+    (is_binary, "bytes"),
     (pa.types.is_boolean, "true or false"),
     (pa.types.is_integer, "whole number"),
     (pa.types.is_floating, "number"),
@@ -63,10 +67,8 @@ def describe_columns(dataset: Dataset) -> list[ColumnStatistics]:
 
 def _describe(dataset: Dataset, number: int) -> ColumnStatistics:
     field = dataset.schema.field(number)
-    if field.name in dataset.partition_columns:
-        nulls, low, high = _span_partitions(dataset, field.name)
-    else:
-        nulls, low, high = _span_groups(dataset, number)
+    is_partition = field.name in dataset.partition_columns
+    nulls, low, high = _span_partitions(dataset, field.name) if is_partition else _span_groups(dataset, number)
     return ColumnStatistics(
         field.name,
         name_type(field.type),
@@ -101,8 +103,8 @@ def _widen(total: Bounds, group: Bounds) -> Bounds:
     unknown = group.low is None or (total.low is None and total.rows > (total.nulls or 0))
     if unknown or group.low is None or group.high is None:
         return Bounds(total.rows + group.rows, nulls)
-    low = group.low if total.low is None else min(total.low, group.low)  # type: ignore[type-var]
-    high = group.high if total.high is None else max(total.high, group.high)  # type: ignore[type-var]
+    low = group.low if total.low is None else min(total.low, group.low)
+    high = group.high if total.high is None else max(total.high, group.high)
     return Bounds(total.rows + group.rows, nulls, low, high)
 
 
@@ -111,29 +113,21 @@ def _span_partitions(dataset: Dataset, name: str) -> tuple[int, str | None, str 
     values: list[PartitionValue] = [values[place] for values in dataset.partition_values]
     rows = [footer.num_rows for footer in dataset.footers]
     nulls = sum(count for value, count in zip(values, rows, strict=True) if value is None)
-    given = sorted(value for value in values if value is not None)  # type: ignore[type-var]
+    given = sorted(value for value in values if value is not None)
     return nulls, str(given[0]) if given else None, str(given[-1]) if given else None
 
 
 def name_type(type_: pa.DataType) -> str:
     """Return a type's name for people."""
-    if is_uuid(type_):
-        return "UUID"
     plain = unwrap(type_)
-    if is_text(plain):
-        return "text"
-    if is_binary(plain):
-        return "bytes"
     if pa.types.is_decimal(plain):
         return f"decimal ({plain.precision}, {plain.scale})"
     if pa.types.is_timestamp(plain):
         return f"timestamp in {plain.tz}" if plain.tz else "timestamp"
     for applies, name in KINDS:
-        if applies(plain):
+        if applies(type_ if applies is is_uuid else plain):
             return name
-    if pa.types.is_nested(plain):
-        return f"list of {name_type(plain.value_type)}"
-    return str(plain)
+    return f"list of {name_type(plain.value_type)}" if pa.types.is_nested(plain) else str(plain)
 
 
 def preview(dataset: Dataset, rows: int = 20) -> Preview:

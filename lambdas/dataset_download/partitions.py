@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date
 from urllib.parse import unquote
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from .bounds import Bounds, Verdict, judge, make_comparable, read_bounds
 from .columns import locate_leaves

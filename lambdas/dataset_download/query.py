@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from .columns import is_text, unwrap
 from .exceptions import QueryError
@@ -180,6 +180,8 @@ class _Parser:
         """Return the names in a list; those with a comma are quoted as in CSV, or stand alone."""
         if is_whole(value):
             return [value]
+        if not value:
+            raise QueryError("select and sort name at least one column.")
         try:
             (names,) = csv.reader([value], strict=True)
         except (csv.Error, ValueError) as error:

@@ -5,8 +5,8 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from .columns import locate_leaves
 from .conditions import make_mask
@@ -92,7 +92,9 @@ class Rows:
         needed, rows = self._count_first_rows(), sum(group.rows for group in self.plan.groups)
         if needed is None or needed >= rows:
             return budget
-        stored = sum(self.plan.dataset.footers[each.file].row_group(each.number).total_byte_size for each in self.plan.groups)
+        stored: int = sum(
+            self.plan.dataset.footers[each.file].row_group(each.number).total_byte_size for each in self.plan.groups
+        )
         return max(LEAST_AHEAD_BYTES, min(budget, 2 * stored * needed // rows))
 
     def _count_first_rows(self) -> int | None:
@@ -179,7 +181,7 @@ class Rows:
 
     def _choose_batch_rows(self, group: Group, leaves: Sequence[int]) -> int:
         metadata = self.plan.dataset.footers[group.file].row_group(group.number)
-        stored = sum(metadata.column(leaf).total_uncompressed_size for leaf in leaves)
+        stored: int = sum(metadata.column(leaf).total_uncompressed_size for leaf in leaves)
         row_bytes = stored // max(1, group.rows) + 1
         first = self._count_first_rows() or self.plan.reading.batch_rows
         return max(1, min(self.plan.reading.batch_rows, BATCH_BYTES // row_bytes, first))

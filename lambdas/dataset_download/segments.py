@@ -1,10 +1,10 @@
-"""Which ranges of a Parquet file hold the wanted columns of the wanted row groups, and in which order they are needed."""
+"""Which ranges of a Parquet file hold the wanted columns of a row group, and in which order they are needed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import pyarrow.parquet as pq
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from .objects import DataFile
 from .readahead import Segment

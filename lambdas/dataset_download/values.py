@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from .columns import is_text, is_uuid, unwrap
 
@@ -40,7 +40,7 @@ def parse_value(text: str, type_: pa.DataType) -> pa.Scalar:
         return pa.scalar(_parse_uuid(text), pa.binary(16))
     plain = unwrap(type_)
     if is_text(plain):
-        return pa.scalar(text, plain)
+        return _parse_text(text, plain)
     if pa.types.is_decimal(plain):
         return _parse_decimal(text, plain)
     for applies, parse in PARSERS:
@@ -68,6 +68,13 @@ def is_filterable(type_: pa.DataType) -> bool:
 def is_ordered(type_: pa.DataType) -> bool:
     """Whether a column of this type can be compared by less and greater, and sorted by."""
     return is_filterable(type_) and not is_uuid(type_) and not pa.types.is_float16(unwrap(type_))
+
+
+def _parse_text(text: str, type_: pa.DataType) -> pa.Scalar:
+    try:
+        return pa.scalar(text, type_)
+    except UnicodeEncodeError as error:
+        raise ValueRefusedError("text in UTF-8 is expected") from error
 
 
 def _parse_integer(text: str, type_: pa.DataType) -> int:

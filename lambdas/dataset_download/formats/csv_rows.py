@@ -7,11 +7,12 @@ null is "" too: an empty line would be no row to most readers. Lines end in a li
 import re
 from collections.abc import Callable, Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
+from .assembly import append, join_cells, prepend
 from .json_rows import to_json
-from .scan import read_data, scan
+from .scan import scan
 from .text import Kind, find_kind, render
 
 QUOTE = '"'
@@ -39,9 +40,7 @@ def make_csv_rows(schema: pa.Schema, *, formula_guard: bool) -> Callable[[pa.Rec
 
     def encode(batch: pa.RecordBatch) -> bytes:
         cells = [to_cell(column, formula_guard=formula_guard) for column in batch.columns]
-        rows = pc.binary_join_element_wise(*cells, ",", null_handling="replace", null_replacement=null)
-        table = pa.LargeListArray.from_arrays(pa.array([0, len(rows)], pa.int64()), rows)
-        return read_data(pc.binary_join(table, "\n")).to_pybytes() + b"\n"
+        return join_cells(cells, ",", "\n", null)
 
     return encode
 
@@ -70,7 +69,7 @@ def guard(text: pa.StringArray) -> pa.StringArray:
     risky = pc.match_substring_regex(text, FORMULA)
     if not risky.true_count:
         return text
-    return pc.if_else(risky, pc.binary_join_element_wise(GUARD, text, ""), text)
+    return pc.if_else(risky, prepend(GUARD, text), text)
 
 
 def quote(text: pa.StringArray) -> pa.StringArray:
@@ -89,4 +88,4 @@ def quote(text: pa.StringArray) -> pa.StringArray:
     chosen = text.filter(needed)
     if found.contains(QUOTE.encode()):
         chosen = pc.replace_substring(chosen, QUOTE, QUOTE * 2)
-    return pc.replace_with_mask(text, needed, pc.binary_join_element_wise(QUOTE, chosen, QUOTE, ""))
+    return pc.replace_with_mask(text, needed, append(prepend(QUOTE, chosen), QUOTE))

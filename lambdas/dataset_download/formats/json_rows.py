@@ -3,11 +3,14 @@
 import json
 from collections.abc import Callable
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .scan import read_data, scan
+from .assembly import Cells, append, join_rows, prepend
+from .scan import scan
 from .text import Kind, find_kind, render
+from .times import is_utc, render_naive
+from .zones import UTC_OFFSET
 
 NULL = "null"
 ESCAPES = {0x08: "\\b", 0x09: "\\t", 0x0A: "\\n", 0x0C: "\\f", 0x0D: "\\r"}
@@ -16,23 +19,22 @@ ESCAPES = {0x08: "\\b", 0x09: "\\t", 0x0A: "\\n", 0x0C: "\\f", 0x0D: "\\r"}
 def make_row_encoder(schema: pa.Schema, before: str, after: str) -> Callable[[pa.RecordBatch], bytes]:
     """Return a function that writes a batch's rows as objects, with a text before and after each."""
     keys = [json.dumps(name, ensure_ascii=False) for name in schema.names]
-    quoted = [find_kind(field.type) in {Kind.PLAIN, Kind.TEXT} for field in schema]
+    literals = [f"{',' if number else before + '{'}{key}:" for number, key in enumerate(keys)]
+    literals.append("}" + after)
 
     def encode(batch: pa.RecordBatch) -> bytes:
-        parts: list[pa.Array | pa.Scalar] = []
-        literal = before + "{"
-        for key, column, has_quotes in zip(keys, batch.columns, quoted, strict=True):
-            bare = has_quotes and not column.null_count
-            quote = '"' if bare else ""
-            parts += [pa.scalar(f"{literal}{key}:{quote}"), to_bare(column) if bare else to_json(column)]
-            literal = f"{quote},"
-        literal = literal.removesuffix(",") + "}" + after
-        rows = pc.binary_join_element_wise(
-            *parts, pa.scalar(literal), pa.scalar(""), null_handling="replace", null_replacement=NULL
-        )
-        return read_data(rows).to_pybytes()
+        return join_rows([_make_cells(column) for column in batch.columns], literals, NULL)
 
     return encode
+
+
+def _make_cells(column: pa.Array) -> Cells:
+    kind = find_kind(column.type)
+    if kind in {Kind.NUMBER, Kind.NESTED} or column.null_count:
+        return Cells(to_json(column))
+    if is_utc(column.type):
+        return Cells(render_naive(column), '"', UTC_OFFSET + '"')
+    return Cells(to_bare(column), '"', '"')
 
 
 def to_json(column: pa.Array) -> pa.StringArray:
@@ -41,17 +43,10 @@ def to_json(column: pa.Array) -> pa.StringArray:
     if kind is Kind.NUMBER:
         return to_bare(column)
     if kind is not Kind.NESTED:
-        return pc.binary_join_element_wise('"', to_bare(column), '"', "")
-    if pa.types.is_dictionary(column.type):
-        return to_json(column.dictionary).take(column.indices)
-    if isinstance(column.type, pa.BaseExtensionType):
-        return to_json(column.storage)
-    if pa.types.is_struct(column.type):
-        return _write_struct(column)
-    if pa.types.is_map(column.type):
-        return _write_map(column)
-    if pa.types.is_run_end_encoded(column.type):
-        return to_json(pc.run_end_decode(column))
+        return append(prepend('"', to_bare(column)), '"')
+    for applies, write in NESTED:
+        if applies(column.type):
+            return write(column)
     return _write_list(column)
 
 
@@ -103,7 +98,9 @@ def _write_map(column: pa.MapArray) -> pa.StringArray:
     keys, items = entries.flatten().flatten()
     if find_kind(keys.type) is Kind.NESTED:
         return _join(entries, to_json(entries.flatten()), "[", "]")
-    return _join(entries, pc.binary_join_element_wise('"', to_bare(keys), '":', pc.fill_null(to_json(items), NULL), ""), "{", "}")
+    return _join(
+        entries, pc.binary_join_element_wise('"', to_bare(keys), '":', pc.fill_null(to_json(items), NULL), ""), "{", "}"
+    )
 
 
 def _join(column: pa.Array, texts: pa.StringArray, start: str, end: str) -> pa.StringArray:
@@ -120,6 +117,15 @@ def _keep_nulls(column: pa.Array, texts: pa.StringArray) -> pa.StringArray:
     return pc.if_else(pc.is_valid(column), texts, pa.scalar(None, pa.string()))
 
 
+NESTED: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.StringArray]], ...] = (
+    (pa.types.is_dictionary, lambda column: to_json(column.dictionary).take(column.indices)),
+    (pa.types.is_run_end_encoded, lambda column: to_json(pc.run_end_decode(column))),
+    (lambda type_: isinstance(type_, pa.BaseExtensionType), lambda column: to_json(column.storage)),
+    (pa.types.is_struct, _write_struct),
+    (pa.types.is_map, _write_map),
+)
+
+
 def make_json_lines(schema: pa.Schema) -> Callable[[pa.RecordBatch], bytes]:
     """Return a function that writes a batch's rows, one object a line."""
     return make_row_encoder(schema, "", "\n")
@@ -131,5 +137,3 @@ def make_json_array(schema: pa.Schema) -> Callable[[pa.RecordBatch], bytes]:
 
 
 SEPARATOR = ",\n"
-
-

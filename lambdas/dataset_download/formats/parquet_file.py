@@ -3,8 +3,8 @@
 import io
 from collections.abc import Iterable, Iterator
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 GROUP_ROWS = 122_880
 GROUP_BYTES = 16 * 1024 * 1024
@@ -46,7 +46,7 @@ def choose_codec(footer: pq.FileMetaData) -> str:
     """Return the compression that a file uses (that of its first column)."""
     if not footer.num_row_groups or not footer.num_columns:
         return DEFAULT_CODEC
-    codec = footer.row_group(0).column(0).compression
+    codec: str = footer.row_group(0).column(0).compression
     return CODECS.get(codec, codec)
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from dataset_download.exceptions import CorruptDatasetError
 

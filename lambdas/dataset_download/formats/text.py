@@ -9,8 +9,8 @@ import uuid
 from collections.abc import Callable
 from enum import Enum
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from dataset_download.columns import is_binary, is_text, is_uuid, unwrap
 

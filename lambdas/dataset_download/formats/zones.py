@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from dataset_download.exceptions import CorruptDatasetError
 
 FIXED = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
 SAME_AS_UTC = frozenset({"UTC", "Etc/UTC", "Z", "GMT", "Zulu", "Etc/GMT", "Etc/Zulu", "+00:00", "Universal"})
+UTC_OFFSET = "+00:00"
 STEP = timedelta(days=7)
 """No zone changes its offset and back within."""
 FIRST_YEAR, LAST_YEAR = 1, 9998
@@ -34,11 +35,6 @@ class Offsets:
     indices: pa.Array | None = None
     """For each time which of them; None: there is only one."""
 
-    @property
-    def constant(self) -> int | None:
-        """The offset, if there is only one."""
-        return self.seconds[0] if self.indices is None else None
-
 
 def find_offsets(name: str, seconds: pa.Array) -> Offsets:
     """Return the offset of each time, given as seconds since 1970 UTC.
@@ -46,12 +42,10 @@ def find_offsets(name: str, seconds: pa.Array) -> Offsets:
     Raises:
         CorruptDatasetError: there is no such zone.
     """
-    if name in SAME_AS_UTC:
-        return Offsets((0,), ("+00:00",))
     zone = _find_zone(name)
     bounds = pc.min_max(seconds)
     if bounds["min"].as_py() is None:
-        return Offsets((0,), ("+00:00",))
+        return Offsets((0,), (UTC_OFFSET,))
     first, last = _find_year(bounds["min"].as_py()), _find_year(bounds["max"].as_py())
     before = _measure(zone, datetime(first, 1, 1, tzinfo=UTC))
     changes = [change for year in range(first, last + 1) for change in _list_changes(name, year)]
