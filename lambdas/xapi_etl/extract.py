@@ -21,7 +21,7 @@ import pyarrow.json as pj  # type: ignore[import-untyped]
 
 from .documents import DEPTH_LIMIT, parse_document, take_value
 from .exceptions import LineError
-from .lines import Lines
+from .lines import Lines, find_bytes
 from .mapping import Kind, Mapping, Place
 from .schemas import BadLine
 
@@ -36,7 +36,7 @@ _FEW = 32
 """So many lines are read one by one, rather than halved again."""
 _LONG = 2 * DEPTH_LIMIT
 """A shorter line cannot be nested too deeply: each level opens and closes."""
-_SPACE = 0x20
+_CAPITALS, _SECONDS = b"NI", [ord("a"), ord("n")]
 _CONSTANTS = re.compile(rb"(?:NaN|Inf(?:inity)?)[\s,\]}]")
 
 
@@ -139,9 +139,7 @@ def _find_odd(lines: Lines, texts: Sequence[memoryview]) -> np.ndarray:
     array = np.frombuffer(lines.data, np.uint8)
     odd: np.ndarray = (array[lines.starts] != ord("{")) | (array[lines.ends - 1] != ord("}"))
     # It takes NUL for the end; other control characters are wrong wherever they are, but for white space.
-    if np.count_nonzero(array < _SPACE) > lines.breaks:
-        controls = np.flatnonzero(array < _SPACE)
-        _mark(odd, lines, controls[(array[controls] != ord("\n")) & (array[controls] != ord("\r"))])
+    _mark(odd, lines, lines.controls)
     # It takes NaN and Infinity for numbers.
     _mark(odd, lines, _find_constants(lines.data, array))
     # It does not mind how deep a document is, nor whether text outside of the mapped paths is UTF-8.
@@ -155,12 +153,9 @@ def _find_odd(lines: Lines, texts: Sequence[memoryview]) -> np.ndarray:
 
 def _find_constants(data: bytes, array: np.ndarray) -> np.ndarray:
     """Return where NaN and Infinity stand, outside of texts or in them."""
-    found: list[int] = []
-    for first, second in (b"Na", b"In"):
-        places = np.flatnonzero(array[:-1] == first)
-        places = places[array[places + 1] == second]
-        found += [place for place in places.tolist() if _CONSTANTS.match(data, place)]
-    return np.array(found, np.int64)
+    places = find_bytes(array, lambda some: (some == _CAPITALS[0]) | (some == _CAPITALS[1]))
+    places = places[np.isin(array[np.minimum(places + 1, len(array) - 1)], _SECONDS)]
+    return np.array([place for place in places.tolist() if _CONSTANTS.match(data, place)], np.int64)
 
 
 def _mark(odd: np.ndarray, lines: Lines, offsets: np.ndarray) -> None:

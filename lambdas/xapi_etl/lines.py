@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ BLOCK_BYTES = 4 * 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t"
+_SPACE = 0x20
+_SCAN_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,8 @@ class Lines:
     """Where each line ends, its line end not counted."""
     first_number: int
     """Of the first line, from 1, in the object."""
-    breaks: int
-    """How many line ends ``data`` holds."""
+    controls: np.ndarray
+    """Where ``data`` holds control characters that end no line."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -47,19 +49,23 @@ def split_blocks(pieces: Iterable[bytes], block_bytes: int = BLOCK_BYTES) -> Ite
     Raises:
         SourceError: a line is longer than 64 MiB.
     """
-    waiting: list[bytes] = []
+    waiting: list[bytes | memoryview] = []
     size, is_searched = 0, False
     for piece in _leave_out_mark(pieces):
         waiting.append(piece)
-        size += len(piece)
+        before, size = size, size + len(piece)
         # A long line's pieces are put together once, when it ends.
         if size < block_bytes or (is_searched and size <= MAX_LINE_BYTES and not _has_end(piece)):
             continue
-        data, start = b"".join(waiting), 0
+        data, start = piece, _find_last(piece, 0, block_bytes - before)
+        if start:
+            yield b"".join([*waiting[:-1], memoryview(piece)[:start]])
+        elif before:
+            data = b"".join(waiting)
         while cut := _find_cut(data, start, block_bytes):
             yield data[start:cut]
             start = cut
-        waiting, size = [data[start:]], len(data) - start
+        waiting, size = [memoryview(data)[start:]], len(data) - start
         is_searched = size >= block_bytes
         if is_searched and size > MAX_LINE_BYTES:
             raise _make_error()
@@ -70,10 +76,10 @@ def split_blocks(pieces: Iterable[bytes], block_bytes: int = BLOCK_BYTES) -> Ite
 def index_lines(data: bytes, first_number: int = 1) -> Lines:
     """Find the lines of a block; each of CR, LF and CR LF ends one, and blank ones are left out."""
     array = np.frombuffer(data, np.uint8)
-    is_end = array == ord("\n")
-    if b"\r" in data:
-        is_end |= array == ord("\r")
-    breaks = np.flatnonzero(is_end)
+    controls = find_bytes(array, lambda some: some < _SPACE)
+    kinds = array[controls]
+    is_end = (kinds == ord("\n")) | (kinds == ord("\r"))
+    breaks = controls[is_end]
     starts = np.concatenate([np.zeros(1, np.int64), breaks + 1])
     ends = np.concatenate([breaks, np.full(1, len(data), np.int64)])
     kept = ends > starts
@@ -83,7 +89,16 @@ def index_lines(data: bytes, first_number: int = 1) -> Lines:
     blank = [place for place in suspects.tolist() if not data[starts[place] : ends[place]].strip(_BLANK)]
     if blank:
         starts, ends = np.delete(starts, blank), np.delete(ends, blank)
-    return Lines(data, starts, ends, first_number, len(breaks))
+    return Lines(data, starts, ends, first_number, controls[~is_end])
+
+
+def find_bytes(array: np.ndarray, is_wanted: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return where the wanted bytes are; looks at a few at a time, which stay in the processor's cache."""
+    parts = [
+        np.flatnonzero(is_wanted(array[start : start + _SCAN_BYTES])) + start
+        for start in range(0, len(array), _SCAN_BYTES)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
 def _leave_out_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -101,15 +116,21 @@ def _has_end(piece: bytes) -> bool:
     return b"\n" in piece or b"\r" in piece
 
 
+def _find_last(data: bytes, start: int, limit: int) -> int:
+    """Return where the last line before ``limit`` ends; 0 if none does."""
+    if limit <= start:
+        return 0
+    last = data.rfind(b"\n", start, limit)
+    return 1 + max(last, data.rfind(b"\r", max(last, start), limit))
+
+
 def _find_cut(data: bytes, start: int, block_bytes: int) -> int:
-    """Return where the block from ``start`` on ends: after its last line end, or the first one after it; 0 for not yet."""
+    """Return where the block from ``start`` on ends: after its last line end, or the first one after it; 0: not yet."""
     limit = start + block_bytes
     if len(data) < limit:
         return 0
-    last = data.rfind(b"\n", start, limit)
-    last = max(last, data.rfind(b"\r", max(last, start), limit))
-    if last >= 0:
-        return last + 1
+    if last := _find_last(data, start, limit):
+        return last
     found = [place for end in (b"\n", b"\r") if (place := data.find(end, limit)) >= 0]
     if not found:
         return 0
