@@ -1,7 +1,7 @@
 """SIGKILL while objects are read, looked for, inserted and acknowledged: each statement lands once.
 
-``count()`` without FINAL is exact after kills, duplicated and regrouped messages, and answers that are lost.
-XAPI_KILLS, XAPI_TRIALS and XAPI_SEED vary it.
+``count()`` without FINAL is exact after kills of workers and of ClickHouse, duplicated and regrouped messages, and
+answers that are lost. XAPI_KILLS, XAPI_TRIALS and XAPI_SEED vary it.
 """
 
 import json
@@ -13,17 +13,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
-from tests.clickhouse_server import count_faults, order_fault, query, run_clickhouse
+from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, apply_schema
+from tests.clickhouse_server import ClickHouse, count_faults, order_fault, query, start_clickhouse
 from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 
@@ -33,7 +36,45 @@ SEED = int(os.environ.get("XAPI_SEED", "20261121"))
 STEPS = ["object-read", "looked", "insert-sent", "insert-sent", "inserted", ""]
 PATIENCE_SECONDS = 6.0
 """How long a worker may take to get to its step before it is killed at whatever it does."""
-VISIBILITY_SECONDS = 4
+VISIBILITY_SECONDS = 60
+"""A message comes back when its worker is dead, as with a queue whose visibility timeout outlives the function."""
+RETURN_SECONDS = 3
+
+
+@dataclass
+class Database:
+    """A ClickHouse that can be killed; it comes back at the same address, with what it had."""
+
+    folder: Path
+    server: ClickHouse
+    faults: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def kill(self) -> None:
+        self.note_faults()
+        port = int(self.url.rpartition(":")[2].strip("/"))
+        self.server.kill()
+        self.server = start_clickhouse(self.folder, port=port)
+        self.faults["server killed"] += 1
+
+    def note_faults(self) -> None:
+        self.faults.update(count_faults(self.url))
+
+
+@contextmanager
+def run_database(folder: Path) -> Iterator[Database]:
+    database = Database(folder, start_clickhouse(folder))
+    try:
+        apply_schema(database.url, {}, DEFAULT_DATABASE, DEFAULT_TABLE)
+        # Nothing may merge equal rows before they are counted, nor when it has just been started again.
+        setting = "max_bytes_to_merge_at_max_space_in_pool"
+        query(database.url, f"ALTER TABLE xapi.statements MODIFY SETTING {setting} = 1")
+        yield database
+    finally:
+        database.server.kill()
 
 
 @dataclass(frozen=True)
@@ -43,13 +84,14 @@ class Deployment:
     s3: S3Client
     sqs: SQSClient
     queue_url: str
-    clickhouse: str
+    database: Database
     environment: dict[str, str]
 
 
 @pytest.fixture
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with run_emulator(tmp_path_factory.mktemp("ministack")) as address, run_clickhouse(schema=True) as clickhouse:
+    folders = tmp_path_factory.mktemp("ministack"), tmp_path_factory.mktemp("clickhouse")
+    with run_emulator(folders[0]) as address, run_database(folders[1]) as database:
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
         s3 = session.client("s3", endpoint_url=address, config=Config(s3={"addressing_style": "path"}))
         sqs = session.client("sqs", endpoint_url=address)
@@ -62,14 +104,14 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             "PYTHONPATH": str(ROOT / "lambdas"),
             "QUEUE_URL": queue_url,
             "BATCH": "7",
-            "CLICKHOUSE_URL": clickhouse,
+            "CLICKHOUSE_URL": database.url,
             "CLICKHOUSE_DATABASE": "xapi",
             "CLICKHOUSE_TABLE": "statements",
             "TARGET_ROWS_PER_INSERT": "150",
             "MAX_ROWS_PER_INSERT": "300",
             "BAD_LINES": "quarantine",
         }
-        yield Deployment(s3, sqs, queue_url, clickhouse, environment)
+        yield Deployment(s3, sqs, queue_url, database, environment)
 
 
 @dataclass
@@ -106,8 +148,10 @@ class Workers:
     def __init__(self, deployment: Deployment, folder: Path, dice: random.Random) -> None:
         self._deployment = deployment
         self.log = folder / "worker.log"
+        self._folder = folder
         self._dice = dice
         self._running: list[tuple[subprocess.Popen[bytes], str]] = []
+        self._held: dict[int, Path] = {}
         self.killed_at: Counter[str] = Counter()
 
     def start(self, *, mortal: bool) -> None:
@@ -115,11 +159,13 @@ class Workers:
         environment = self._deployment.environment | {
             "KILL_AT": f"{step} {self._dice.choice([1, 1, 2, 3])}" if step else "",
             "KILL_AFTER": str(self._dice.choice([0, 0.002, 0.01, 0.03, 0.1, 0.2])),
+            "HELD": str(held := self._folder / f"held-{len(self._held)}-{self.killed_at.total()}"),
         }
         command = [sys.executable, "-m", "tests.faults.xapi_loop"]
         with self.log.open("ab") as log:
             process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
         self._running.append((process, step))
+        self._held[process.pid] = held
 
     def kill_one(self) -> None:
         """Wait for one to kill itself, or kill one; start another."""
@@ -132,20 +178,32 @@ class Workers:
         process, step = self._running.pop(ended[0] if ended else self._dice.randrange(len(self._running)))
         assert process.poll() in {None, -signal.SIGKILL}, self.log.read_text()[-3000:]
         self.killed_at[step if process.poll() is not None else "any moment"] += 1
-        process.kill()
-        process.wait()
+        self._end(process)
         self.start(mortal=True)
 
     def stop(self) -> None:
         for process, _ in self._running:
-            process.kill()
-            process.wait()
+            self._end(process)
         self._running.clear()
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill a worker; its messages come back when ClickHouse is done with what it was sent."""
+        process.kill()
+        process.wait()
+        held = self._held.pop(process.pid)
+        if not held.exists() or not (text := held.read_text()):
+            return
+        for handle in json.loads(text):
+            # What it had deleted is gone.
+            with suppress(ClientError):
+                self._deployment.sqs.change_message_visibility(
+                    QueueUrl=self._deployment.queue_url, ReceiptHandle=handle, VisibilityTimeout=RETURN_SECONDS
+                )
 
 
 def wait_until_empty(deployment: Deployment) -> None:
     names: list[Any] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     looks: list[bool] = []
     while looks[-3:] != [True] * 3:
         assert time.monotonic() < deadline, "the queue is not empty"
@@ -157,8 +215,8 @@ def wait_until_empty(deployment: Deployment) -> None:
 def check_rows(deployment: Deployment, ids: set[str]) -> None:
     """Each statement is there, and no row more, with and without FINAL."""
     for final in ("", " FINAL"):
-        assert query(deployment.clickhouse, f"SELECT count() FROM xapi.statements{final}") == str(len(ids))
-    found = query(deployment.clickhouse, "SELECT statement_id FROM xapi.statements FORMAT TSV").split()
+        assert query(deployment.database.url, f"SELECT count() FROM xapi.statements{final}") == str(len(ids))
+    found = query(deployment.database.url, "SELECT statement_id FROM xapi.statements FORMAT TSV").split()
     assert set(found) == ids
 
 
@@ -172,8 +230,6 @@ def test_killed_workers_leave_each_statement_once(
     print(f"seed {seed}, {kills} kills, {workers} workers, messages sent {copies} times")
     dice = random.Random(seed)
     load = put_objects(deployment, dice, 8 * kills)
-    # Nothing may merge equal rows before they are counted.
-    query(deployment.clickhouse, "SYSTEM STOP MERGES xapi.statements")
     crew = Workers(deployment, tmp_path, dice)
     try:
         for _ in range(workers):
@@ -181,7 +237,9 @@ def test_killed_workers_leave_each_statement_once(
         for wave in range(kills):
             send(deployment, load.bodies[wave::kills] * copies, dice)
             if dice.random() < 0.3:
-                order_fault(deployment.clickhouse, dice.choice(["drop_after", "drop", "answer_after"]), times=1)
+                order_fault(deployment.database.url, dice.choice(["drop_after", "drop", "answer_after"]), times=1)
+            if dice.random() < 0.2:
+                deployment.database.kill()
             crew.kill_one()
         crew.stop()
         # What was sent long ago, under tokens and in company of its own, comes once more.
@@ -191,5 +249,6 @@ def test_killed_workers_leave_each_statement_once(
     finally:
         crew.stop()
     print(f"{len(load.ids)} statements in {len(load.bodies)} objects; kills: {dict(crew.killed_at)};")
-    print(f"faults: {count_faults(deployment.clickhouse)}; {crew.log.read_text().count('clickhouse_retry')} retries")
+    deployment.database.note_faults()
+    print(f"faults: {dict(deployment.database.faults)}; {crew.log.read_text().count('clickhouse_retry')} retries")
     check_rows(deployment, load.ids)

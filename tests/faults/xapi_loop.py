@@ -1,16 +1,19 @@
 """What Lambda's event source mapping does for the xAPI ETL, in one process that can be killed.
 
-Receives a few messages, hands them to the handler, and deletes those that it does not give back. ``KILL_AT``, such as
+Receives a few messages, hands them to the handler, and deletes those that it does not give back. What it has received
+stands in the file ``HELD``, so that whoever kills it can give the messages back. ``KILL_AT``, such as
 ``insert-sent 2``, has the process kill itself at the n-th time that it gets there.
 """
 
 import itertools
+import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -22,6 +25,7 @@ from xapi_etl.clickhouse import ClickHouse
 
 INVOCATION_SECONDS = 30
 BATCH = int(os.environ["BATCH"])
+RETURN_SECONDS = 1
 
 
 class Context(LambdaContext):
@@ -88,17 +92,25 @@ def main() -> None:
         arm(step, int(count))
     sqs = boto3.client("sqs")
     queue_url = os.environ["QUEUE_URL"]
+    held = Path(os.environ["HELD"])
     for number in itertools.count():
         records = receive(sqs, queue_url)
         if not records:
             continue
+        held.write_text(json.dumps([record["receiptHandle"] for record in records]))
         answer = lambda_handler({"Records": records}, Context(number))
         returned = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         for record in records:
-            if record["messageId"] not in returned:
-                # After the visibility timeout the message is another worker's: Lambda's poller goes on, too.
-                with suppress(sqs.exceptions.ReceiptHandleIsInvalid):
-                    sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"])
+            handle = record["receiptHandle"]
+            # After the visibility timeout the message is another worker's: Lambda's poller goes on, too.
+            with suppress(sqs.exceptions.ReceiptHandleIsInvalid):
+                if record["messageId"] in returned:
+                    sqs.change_message_visibility(
+                        QueueUrl=queue_url, ReceiptHandle=handle, VisibilityTimeout=RETURN_SECONDS
+                    )
+                else:
+                    sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=handle)
+        held.unlink()
 
 
 def receive(sqs: Any, queue_url: str) -> list[dict[str, Any]]:
