@@ -41,9 +41,11 @@ LOCAL_INFRA := $(LOCAL)/terraform/infra
 LOCAL_STATE := $(LOCAL)/terraform/local.tfstate
 LOCAL_ZIPS := $(LOCAL)/build
 LOCAL_CLICKHOUSE = http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 2))
+LOCAL_DATASETS = http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 3))
 LOCAL_TF = TF_DATA_DIR=$(LOCAL)/terraform/data $(TF) -chdir=$(LOCAL_INFRA)
 LOCAL_VARS = -var-file=envs/$(LOCAL_ENV).tfvars -var=aws_endpoint_url=http://127.0.0.1:$(SLUICE_PORT_BASE) \
-	-var=clickhouse_url=$(LOCAL_CLICKHOUSE) -var=lambda_zip_dir=$(LOCAL_ZIPS)/lambdas -var=layer_zip_dir=$(LOCAL_ZIPS)/layers
+	-var=clickhouse_url=$(LOCAL_CLICKHOUSE) -var=dataset_stream_url=$(LOCAL_DATASETS) \
+	-var=lambda_zip_dir=$(LOCAL_ZIPS)/lambdas -var=layer_zip_dir=$(LOCAL_ZIPS)/layers
 # Most of an apply is the provider's waiting, up to 55 s for a bucket's lifecycle rules: let all wait at once.
 LOCAL_WAITING = -parallelism=40
 # MiniStack runs functions with its own interpreter on this machine; a container runs them as Lambda does.
@@ -133,6 +135,7 @@ endif
 .PHONY: down
 down: ## Stop the offline stack (KEEP=0 also deletes its data)
 ifeq ($(STACK),compose)
+	@$(VENV_PYTHON) scripts/stack.py down
 	@$(COMPOSE) down $(if $(filter 0,$(KEEP)),--volumes)
 	@$(if $(filter 0,$(KEEP)),rm -f $(LOCAL_STATE) $(LOCAL)/outputs.json $(LOCAL)/outputs.env)
 else
@@ -148,6 +151,7 @@ deploy-local: check-tools $(SCRIPT_TOOLS) ## Build and apply the Terraform to th
 	@$(QUIETLY) "applying the Terraform" env $(LOCAL_TF) apply -input=false -no-color -auto-approve -compact-warnings $(LOCAL_WAITING) \
 		-state=$(LOCAL_STATE) $(LOCAL_VARS)
 	@$(LOCAL_TF) output -json -state=$(LOCAL_STATE) | $(VENV_PYTHON) scripts/write_outputs.py .local
+	@$(VENV_PYTHON) scripts/stack.py datasets
 
 .PHONY: plan-local
 plan-local: ## Show what deploy-local would change; exit status 2 if anything

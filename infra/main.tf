@@ -9,7 +9,7 @@ locals {
   xapi_etl_enabled = coalesce(var.enable_xapi_etl, local.knows_clickhouse)
 
   # Only what is surely known may be compared with null: the name is inside.
-  makes_artifact_bucket = local.xapi_etl_enabled && var.artifact_bucket_name == null
+  makes_artifact_bucket = (local.xapi_etl_enabled || var.enable_dataset_download) && var.artifact_bucket_name == null
   artifact_bucket       = { name = local.makes_artifact_bucket ? module.artifact_bucket[0].name : var.artifact_bucket_name }
 }
 
@@ -206,4 +206,57 @@ module "xapi_etl" {
   alarm_topic_arns             = local.alarm_topic_arns
   queries_enabled              = var.queries_enabled
   oldest_message_alarm_seconds = var.xapi_etl.oldest_message_alarm_seconds
+}
+
+module "dataset_download" {
+  source = "./services/dataset_download"
+  count  = var.enable_dataset_download ? 1 : 0
+
+  providers = {
+    aws           = aws
+    aws.us_east_1 = aws.us_east_1
+  }
+
+  name_prefix    = local.name_prefix
+  lambda_zip_dir = var.lambda_zip_dir
+  layer_zip_dir  = var.layer_zip_dir
+  architecture   = var.architecture
+  tags           = { Service = "dataset-download" }
+
+  create_bucket           = var.dataset_download.create_bucket
+  bucket_name             = var.dataset_download.bucket_name
+  prefix                  = var.dataset_download.prefix
+  noncurrent_days         = var.dataset_download.noncurrent_days
+  intelligent_tiering     = var.dataset_download.intelligent_tiering
+  create_export_bucket    = var.dataset_download.create_export_bucket
+  export_bucket_name      = var.dataset_download.export_bucket_name
+  export_prefix           = var.dataset_download.export_prefix
+  export_days             = var.dataset_download.export_days
+  artifact_bucket         = local.artifact_bucket
+  force_destroy           = var.force_destroy
+  abort_upload_after_days = var.abort_upload_after_days
+
+  function_url_auth     = var.dataset_download.function_url_auth
+  web_adapter           = var.dataset_download.web_adapter
+  web_adapter_layer_arn = var.dataset_download.web_adapter_layer_arn
+  canary                = var.dataset_download.canary
+  cdn                   = var.dataset_download.cdn
+  # What it takes of it: the settings of the functions. Behind the offline stack's Function URL the streaming server's
+  # address is the one to show.
+  download = merge(var.dataset_download, { public_base_url = try(coalesce(var.dataset_download.public_base_url, var.dataset_stream_url), null) })
+
+  kms_key_arn              = var.kms_key_arn
+  additional_kms_key_arns  = var.dataset_download.additional_kms_key_arns
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  tracing_enabled          = var.tracing_enabled
+  require_tls              = var.require_tls
+
+  log_level                  = var.log_level
+  log_retention_days         = var.log_retention_days
+  alarms_enabled             = var.alarms_enabled
+  alarm_topic_arns           = local.alarm_topic_arns
+  us_east_1_alarm_topic_arns = concat(var.dataset_download.us_east_1_alarm_topic_arns, var.aws_region == "us-east-1" ? local.alarm_topic_arns : [])
+  error_rate_alarm_percent   = var.dataset_download.error_rate_alarm_percent
+  queries_enabled            = var.queries_enabled
 }

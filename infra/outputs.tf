@@ -131,6 +131,51 @@ output "clickhouse_table" {
   value       = local.xapi.table
 }
 
+output "dataset_bucket" {
+  description = "Bucket of the datasets."
+  value       = var.enable_dataset_download ? module.dataset_download[0].bucket_name : ""
+}
+
+output "dataset_prefix" {
+  description = "Key prefix of the datasets; empty for none."
+  value       = var.enable_dataset_download ? module.dataset_download[0].prefix : ""
+}
+
+output "dataset_url" {
+  description = "Function URL of the dataset download, without a slash at the end; /<dataset>.csv follows."
+  value       = local.dataset_url
+}
+
+output "dataset_stream_url" {
+  description = "Offline stack: the server that streams, as the emulator's Function URL cannot. Empty in AWS."
+  value       = var.enable_dataset_download ? var.dataset_stream_url : ""
+}
+
+output "dataset_export_bucket" {
+  description = "Bucket of the exports."
+  value       = var.enable_dataset_download ? module.dataset_download[0].export_bucket_name : ""
+}
+
+output "dataset_download_function" {
+  description = "Name of the dataset download."
+  value       = var.enable_dataset_download ? module.dataset_download[0].function_name : ""
+}
+
+output "dataset_export_function" {
+  description = "Name of the function that writes exports."
+  value       = var.enable_dataset_download ? module.dataset_download[0].export_function_name : ""
+}
+
+output "distribution_domain" {
+  description = "CloudFront's name of the dataset download; empty when that is off."
+  value       = var.enable_dataset_download ? module.dataset_download[0].distribution_domain : ""
+}
+
+output "dataset_deployment" {
+  description = "What moves the requests to the dataset download's newest version, for aws deploy create-deployment --cli-input-json; null without canary."
+  value       = var.enable_dataset_download ? module.dataset_download[0].deployment : null
+}
+
 locals {
   # The address that an emulator reports is a name under localhost, which many resolvers do not know.
   api_bases = [
@@ -138,6 +183,12 @@ locals {
     local.is_emulator ? "${var.aws_endpoint_url}/_aws/execute-api/${service.api_id}" : service.api_endpoint
   ]
   api_base = try(local.api_bases[0], "")
+
+  dataset_urls = [
+    for service in module.dataset_download :
+    local.is_emulator ? "${var.aws_endpoint_url}/_aws/lambda-url/${service.function_url_id}" : service.function_url
+  ]
+  dataset_url = try(local.dataset_urls[0], "")
 
   xapi = local.xapi_etl_enabled ? {
     bucket    = module.xapi_etl[0].bucket_name

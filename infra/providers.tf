@@ -18,7 +18,9 @@ provider "aws" {
 
     content {
       apigatewayv2 = endpoints.value
+      cloudfront   = endpoints.value
       cloudwatch   = endpoints.value
+      codedeploy   = endpoints.value
       dynamodb     = endpoints.value
       events       = endpoints.value
       glue         = endpoints.value
@@ -29,6 +31,38 @@ provider "aws" {
       sns          = endpoints.value
       sqs          = endpoints.value
       sts          = endpoints.value
+    }
+  }
+
+  default_tags {
+    tags = merge(
+      {
+        Project     = var.project_name
+        Environment = var.environment
+        ManagedBy   = "terraform"
+      },
+      var.tags,
+    )
+  }
+}
+
+# CloudFront's alarms are there, wherever the rest is.
+provider "aws" {
+  alias  = "us_east_1"
+  region = "us-east-1"
+
+  access_key                  = local.is_emulator ? "test" : null
+  secret_key                  = local.is_emulator ? "test" : null
+  s3_use_path_style           = local.is_emulator
+  skip_credentials_validation = local.is_emulator
+  skip_metadata_api_check     = local.is_emulator
+
+  dynamic "endpoints" {
+    for_each = local.is_emulator ? [var.aws_endpoint_url] : []
+
+    content {
+      cloudwatch = endpoints.value
+      sts        = endpoints.value
     }
   }
 

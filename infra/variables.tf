@@ -452,3 +452,82 @@ variable "xapi_etl" {
   default  = {}
   nullable = false
 }
+
+# Dataset download
+
+variable "enable_dataset_download" {
+  description = "Deploy the dataset download."
+  type        = bool
+  default     = true
+}
+
+variable "dataset_stream_url" {
+  description = "Address of the offline stack's own server of the dataset download, which streams as the emulator cannot; empty for AWS."
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
+variable "dataset_download" {
+  description = "Settings of the dataset download. What is left out has the default of services/dataset_download/variables.tf, where each is described."
+  type = object({
+    create_bucket              = optional(bool, true)
+    bucket_name                = optional(string)
+    prefix                     = optional(string, "")
+    noncurrent_days            = optional(number, 90)
+    intelligent_tiering        = optional(bool, false)
+    create_export_bucket       = optional(bool, true)
+    export_bucket_name         = optional(string)
+    export_prefix              = optional(string, "exports/")
+    export_days                = optional(number, 2)
+    function_url_auth          = optional(string, "AWS_IAM")
+    web_adapter                = optional(bool, true)
+    web_adapter_layer_arn      = optional(string)
+    canary                     = optional(bool, false)
+    additional_kms_key_arns    = optional(list(string), [])
+    us_east_1_alarm_topic_arns = optional(list(string), [])
+    error_rate_alarm_percent   = optional(number, 5)
+
+    cdn = optional(object({
+      enabled         = optional(bool, false)
+      aliases         = optional(list(string), [])
+      certificate_arn = optional(string)
+      web_acl_arn     = optional(string)
+      geo_restriction = optional(object({
+        type      = optional(string, "none")
+        countries = optional(list(string), [])
+      }), {})
+      default_ttl_seconds    = optional(number)
+      max_ttl_seconds        = optional(number)
+      error_ttl_seconds      = optional(number)
+      price_class            = optional(string)
+      log_bucket_domain_name = optional(string)
+    }), {})
+
+    memory_mb              = optional(number)
+    timeout_seconds        = optional(number)
+    reserved_concurrency   = optional(number)
+    export_memory_mb       = optional(number)
+    export_timeout_seconds = optional(number)
+    batch_rows             = optional(number)
+    read_ahead_mb          = optional(number)
+    max_sort_rows          = optional(number)
+    organisation_column    = optional(string)
+    formula_guard          = optional(bool)
+    redirect_parquet       = optional(bool)
+    stream_limit_mb        = optional(number)
+    small_answer_kb        = optional(number)
+    buffer_limit_mb        = optional(number)
+    exports                = optional(bool)
+    export_inline_mb       = optional(number)
+    presign_ttl_seconds    = optional(number)
+    cache_full_seconds     = optional(number)
+    cache_filtered_seconds = optional(number)
+    page_cache_seconds     = optional(number)
+    max_query_bytes        = optional(number)
+    stall_seconds          = optional(number)
+    public_base_url        = optional(string)
+  })
+  default  = {}
+  nullable = false
+}

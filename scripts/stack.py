@@ -1,7 +1,8 @@
-"""The offline stack: `python scripts/stack.py up | down [--forget] | status`.
+"""The offline stack: `python scripts/stack.py up | datasets | down [--forget] | status`.
 
 SLUICE_PORT_BASE (default 4566) is the emulator's port on loopback, the next one the sample file server's, the one
-after that ClickHouse's; AUTH=true makes the emulator enforce IAM policies.
+after that ClickHouse's, and one more the dataset server's, which needs to know what is deployed: `datasets` starts it
+after an apply. AUTH=true makes the emulator enforce IAM policies.
 """
 
 import argparse
@@ -12,11 +13,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, SchemaError, apply_schema
-from offline import clickhouse_front, ministack, samples
+from offline import clickhouse_front, dataset_server, ministack, samples
 from offline.places import Places, StackError, read_places
 from offline.virtualenv import ensure_venv
 
-type _Running = ministack.Running | samples.Running | clickhouse_front.Running
+type _Running = ministack.Running | samples.Running | clickhouse_front.Running | dataset_server.Running
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -45,6 +46,13 @@ def start(places: Places) -> None:
     print(f"offline stack: sample files at {places.samples_address}")
     if clickhouse_python:
         print(f"offline stack: ClickHouse at {places.clickhouse_address}")
+    serve_datasets(places)
+
+
+def serve_datasets(places: Places) -> None:
+    """Start the dataset server, or again, as the deployment wants it; there may be none yet."""
+    if dataset_server.ensure_running(places):
+        print(f"offline stack: datasets at {places.datasets_address}")
 
 
 def _start_emulator(places: Places, python: Path, running: ministack.Running | None) -> None:
@@ -60,7 +68,8 @@ def _start_emulator(places: Places, python: Path, running: ministack.Running | N
 
 def stop(places: Places, *, forget: bool) -> None:
     """Stop what runs; `forget` also deletes the data and what Terraform and the scripts know of it."""
-    stopped = [samples.stop(places), clickhouse_front.stop(places), ministack.stop(places)]
+    servers = (dataset_server, samples, clickhouse_front, ministack)
+    stopped = [server.stop(places) for server in servers]
     print("offline stack: stopped" if any(stopped) else "offline stack: was not running")
     if forget:
         shutil.rmtree(places.data, ignore_errors=True)
@@ -82,6 +91,9 @@ def show_status(places: Places) -> int:
             clickhouse_front.is_healthy(places),
         )
         servers.append(("ClickHouse", running_clickhouse, places.clickhouse_port, healthy_clickhouse))
+    if dataset_server.read_settings(places):
+        running_datasets, healthy_datasets = dataset_server.find_running(places), dataset_server.is_healthy(places)
+        servers.append(("datasets", running_datasets, places.datasets_port, healthy_datasets))
     well = True
     for name, running, port, answers in servers:
         healthy = running is not None and running.port == port and answers
@@ -100,6 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("install", help="only make the servers' virtual environments")
     commands.add_parser("up", help="start it; does nothing if it runs")
+    commands.add_parser("datasets", help="start the dataset server of what is deployed")
     down = commands.add_parser("down", help="stop it, keeping its data")
     down.add_argument("--forget", action="store_true", help="delete its data, too")
     commands.add_parser("status", help="exit status 0 if it runs and answers")
@@ -112,6 +125,8 @@ def main(arguments: list[str] | None = None) -> int:
             install(places)
         elif chosen.command == "up":
             start(places)
+        elif chosen.command == "datasets":
+            serve_datasets(places)
         else:
             stop(places, forget=chosen.forget)
     except (StackError, SchemaError) as error:

@@ -41,3 +41,11 @@ xapi_etl = {
   maximum_concurrency     = 2 # a conversion takes a whole processor
   clickhouse              = { secure = false }
 }
+
+# The emulator has no Web Adapter. A server three ports after it streams instead (given by make, too).
+dataset_stream_url = "http://127.0.0.1:4569"
+
+dataset_download = {
+  function_url_auth = "NONE"
+  web_adapter       = false
+}

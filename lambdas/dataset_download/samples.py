@@ -1,6 +1,7 @@
 """The first rows of an answer, for a page."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 from .asking import make_reading
@@ -32,11 +33,15 @@ def take_sample(settings: Settings, dataset: Dataset, query: Query) -> Preview |
     with start_download(plan, Format.JSONL) as download:
         lines = b"".join(download).decode().splitlines()
     columns = query.select or tuple(dataset.schema.names)
-    rows = [json.loads(line) for line in lines]
-    return Preview(tuple(columns), tuple(tuple(_show(row.get(name)) for name in columns) for row in rows))
+    return Preview(tuple(columns), tuple(_show_row(line, columns) for line in lines))
 
 
-def _show(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
+def _show_row(line: str, columns: Sequence[str]) -> tuple[str | None, ...]:
+    exact = json.loads(line, parse_float=str, parse_int=str)  # 7.30 is not 7.3 to who wrote it
+    loose = json.loads(line)
+    return tuple(
+        exact[name]
+        if exact[name] is None or isinstance(exact[name], str)
+        else json.dumps(loose[name], ensure_ascii=False)
+        for name in columns
+    )

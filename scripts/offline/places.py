@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_PORT = 4566
-# The sample file server's port and ClickHouse's come after it.
-HIGHEST_PORT = 65_533
+# The sample file server's port, ClickHouse's and the dataset server's come after it.
+HIGHEST_PORT = 65_532
 
 
 class StackError(Exception):
@@ -15,7 +15,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """Folders below `local` (`.local` of the checkout) and the ports on loopback: the emulator's, and the next two."""
+    """Folders below `local` (`.local` of the checkout) and the ports on loopback: the emulator's, and the next three."""
 
     local: Path
     venv: Path
@@ -96,6 +96,41 @@ class Places:
     def clickhouse_run_file(self) -> Path:
         """Return the file that says which process ClickHouse is."""
         return self.local / "run" / "clickhouse.json"
+
+    @property
+    def datasets_port(self) -> int:
+        """Return the dataset server's port."""
+        return self.port + 3
+
+    @property
+    def datasets_address(self) -> str:
+        """Return the dataset server's base URL."""
+        return f"http://127.0.0.1:{self.datasets_port}"
+
+    @property
+    def datasets_log(self) -> Path:
+        """Return the dataset server's log file."""
+        return self.local / "logs" / "dataset-server.log"
+
+    @property
+    def datasets_run_file(self) -> Path:
+        """Return the file that says which process the dataset server is."""
+        return self.local / "run" / "dataset-server.json"
+
+    @property
+    def datasets_package(self) -> Path:
+        """Return the zip of the dataset download's code, as it was deployed last."""
+        return self.local / "build" / "lambdas" / "dataset_download.zip"
+
+    @property
+    def outputs(self) -> Path:
+        """Return the file of Terraform's outputs, as the last apply left it."""
+        return self.local / "outputs.json"
+
+    @property
+    def lambdas(self) -> Path:
+        """Return the folder of the functions' packages."""
+        return self.requirements.parent / "lambdas"
 
     @property
     def temporary(self) -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import csv_streamer, data_aggregator
+from tests.bench import csv_streamer, data_aggregator, xapi_etl
 from tests.bench.cases import Outcome, Row
 from tests.bench.processes import ROOT
 
@@ -35,6 +35,7 @@ type Bench = Callable[[Path, int, Callable[[str], None]], tuple[Outcome, list[Ro
 BENCHES: dict[str, Sequence[Bench]] = {
     "csv-streamer": (csv_streamer.run_large, csv_streamer.run_small),
     "data-aggregator": (data_aggregator.run_compression, data_aggregator.run_small_objects),
+    "xapi-etl": (xapi_etl.run_all_cores, xapi_etl.run_one_core),
 }
 
 

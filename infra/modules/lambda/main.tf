@@ -129,7 +129,8 @@ resource "aws_lambda_function" "this" {
   architectures                  = [var.architecture]
   filename                       = var.package_path
   source_code_hash               = filebase64sha256(var.package_path)
-  layers                         = var.layer_arns
+  layers                         = compact(var.layer_arns)
+  publish                        = var.publish_versions
   memory_size                    = var.memory_mb
   timeout                        = var.timeout_seconds
   reserved_concurrent_executions = var.reserved_concurrency

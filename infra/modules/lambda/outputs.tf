@@ -8,6 +8,11 @@ output "arn" {
   value       = aws_lambda_function.this.arn
 }
 
+output "version" {
+  description = "Version published last; $LATEST where none is."
+  value       = aws_lambda_function.this.version
+}
+
 output "invoke_arn" {
   description = "ARN by which API Gateway invokes the function."
   value       = aws_lambda_function.this.invoke_arn

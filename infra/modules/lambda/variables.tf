@@ -24,14 +24,20 @@ variable "package_path" {
 }
 
 variable "layer_arns" {
-  description = "Layer versions, at most 5."
+  description = "Layer versions, at most 5; null stands for none."
   type        = list(string)
   default     = []
 
   validation {
-    condition     = length(var.layer_arns) <= 5
+    condition     = length(compact(var.layer_arns)) <= 5
     error_message = "Lambda takes at most 5 layers."
   }
+}
+
+variable "publish_versions" {
+  description = "Publish a version at each change, for an alias to point to."
+  type        = bool
+  default     = false
 }
 
 variable "runtime" {

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from dataset_download.catalogue import Entry, Page
 from dataset_download.formats import Format
 
-from .layout import answer_page, show_number, show_size, show_table, show_time
+from .layout import LABELS, answer_page, show_number, show_size, show_table, show_time
 from .markup import Child, Markup, join, tag
 
 _HEADS = ("Dataset", "Rows", "Columns", "Size", "Updated", "Download")
@@ -45,5 +45,5 @@ def _show(entry: Entry) -> list[Markup]:
 
 
 def _link(name: str, title: str, format_: Format) -> Markup:
-    label = format_.value.upper()
+    label = LABELS[format_]
     return tag("a", label, href=f"/{name}.{format_}", aria_label=f"{title} as {label}")

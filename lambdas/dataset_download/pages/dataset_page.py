@@ -17,7 +17,7 @@ from dataset_download.plan import Plan
 from dataset_download.query import Query
 
 from .form import show_form
-from .layout import answer_page, show_facts, show_number, show_size, show_table, show_time
+from .layout import LABELS, answer_page, show_facts, show_number, show_size, show_table, show_time
 from .markup import Markup, join, tag
 
 _LONGEST_VALUE = 200
@@ -95,7 +95,7 @@ def _show_downloads(view: View) -> Markup:
 
 def _describe(view: View, format_: Format) -> str:
     size = view.plan.estimate_bytes(format_) if view.plan else 0
-    return f"{format_.value.upper()}, about {show_size(size)}"
+    return f"{LABELS[format_]}, about {show_size(size)}"
 
 
 def _show_sample(view: View) -> Markup:

@@ -8,6 +8,7 @@ from dataset_download.forms import MARKER, OPERATORS, Row, list_rows
 from dataset_download.overview import ColumnStatistics
 from dataset_download.query import Query
 
+from .layout import LABELS
 from .markup import Attribute, Markup, tag
 
 _SPARE_ROWS = 2
@@ -21,10 +22,7 @@ def show_form(dataset: Dataset, columns: Sequence[ColumnStatistics], query: Quer
     lines = [_show_row(number, row, filterable) for number, row in enumerate(rows, start=1)]
     buttons = [
         tag("button", "Show the rows", type="submit", name=MARKER, value="", class_="plain"),
-        *(
-            tag("button", f"Download {item.value.upper()}", type="submit", name=MARKER, value=item.value)
-            for item in Format
-        ),
+        *(tag("button", f"Download {LABELS[item]}", type="submit", name=MARKER, value=item.value) for item in Format),
     ]
     return tag(
         "form",

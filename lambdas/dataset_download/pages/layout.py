@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dataset_download.formats import Format
 from dataset_download.headers import matches
 from dataset_download.problem import Problem
 
@@ -99,6 +101,11 @@ def show_table(caption: str, heads: Iterable[Child], rows: Iterable[Iterable[Mar
 def show_facts(facts: Iterable[tuple[str, Child]]) -> Markup:
     """Return names with their values."""
     return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="facts")
+
+
+LABELS = MappingProxyType(
+    {Format.CSV: "CSV", Format.JSON: "JSON", Format.JSONL: "JSON Lines", Format.PARQUET: "Parquet"}
+)
 
 
 def show_number(number: int) -> str:

@@ -48,16 +48,17 @@ def test_port_is_read_from_the_environment(tmp_path: Path) -> None:
     assert read_places(tmp_path, {"SLUICE_PORT_BASE": "4600"}).address == "http://127.0.0.1:4600"
 
 
-@pytest.mark.parametrize("text", ["x", "0", "65534", "65535", "65536", "-1", "45 66"])
+@pytest.mark.parametrize("text", ["x", "0", "65533", "65534", "65535", "65536", "-1", "45 66"])
 def test_no_port_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(StackError, match="expected a port number"):
         read_places(tmp_path, {"SLUICE_PORT_BASE": text})
 
 
 def test_other_servers_have_the_next_ports(tmp_path: Path) -> None:
-    places = read_places(tmp_path, {"SLUICE_PORT_BASE": "65533"})
-    assert places.samples_address == "http://127.0.0.1:65534"
-    assert places.clickhouse_address == "http://127.0.0.1:65535"
+    places = read_places(tmp_path, {"SLUICE_PORT_BASE": "65532"})
+    assert places.samples_address == "http://127.0.0.1:65533"
+    assert places.clickhouse_address == "http://127.0.0.1:65534"
+    assert places.datasets_address == "http://127.0.0.1:65535"
 
 
 def test_old_python_is_refused_with_how_to_get_a_new_one() -> None:

@@ -1,0 +1,107 @@
+# A new version gets a tenth of the requests for five minutes. If the alarm on errors stays quiet, it gets all of them,
+# else none. Terraform publishes the version; CodeDeploy, told by `aws deploy create-deployment`, moves the alias.
+
+locals {
+  alias_name = one(aws_lambda_alias.live[*].name)
+}
+
+resource "aws_lambda_alias" "live" {
+  count = var.canary ? 1 : 0
+
+  name             = "live"
+  description      = "What the URL invokes"
+  function_name    = module.download.name
+  function_version = module.download.version
+
+  # CodeDeploy's from the first deployment on.
+  lifecycle {
+    ignore_changes = [function_version, routing_config]
+  }
+}
+
+resource "aws_codedeploy_app" "this" {
+  count = var.canary ? 1 : 0
+
+  name             = local.function_name
+  compute_platform = "Lambda"
+  tags             = var.tags
+}
+
+resource "aws_codedeploy_deployment_group" "this" {
+  count = var.canary ? 1 : 0
+
+  app_name               = aws_codedeploy_app.this[0].name
+  deployment_group_name  = "live"
+  deployment_config_name = "CodeDeployDefault.LambdaCanary10Percent5Minutes"
+  service_role_arn       = aws_iam_role.codedeploy[0].arn
+  tags                   = var.tags
+
+  deployment_style {
+    deployment_option = "WITH_TRAFFIC_CONTROL"
+    deployment_type   = "BLUE_GREEN"
+  }
+
+  auto_rollback_configuration {
+    enabled = true
+    events  = ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"]
+  }
+
+  alarm_configuration {
+    enabled = var.alarms_enabled
+    alarms  = aws_cloudwatch_metric_alarm.error_rate[*].alarm_name
+  }
+}
+
+data "aws_iam_policy_document" "codedeploy_trust" {
+  count = var.canary ? 1 : 0
+
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["codedeploy.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+resource "aws_iam_role" "codedeploy" {
+  count = var.canary ? 1 : 0
+
+  name                 = "${local.function_name}-deploy"
+  description          = "Moves the alias of ${local.function_name} to a new version"
+  assume_role_policy   = data.aws_iam_policy_document.codedeploy_trust[0].json
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
+}
+
+data "aws_iam_policy_document" "codedeploy" {
+  count = var.canary ? 1 : 0
+
+  statement {
+    sid       = "MoveAlias"
+    actions   = ["lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"]
+    resources = [module.download.arn, "${module.download.arn}:*"]
+  }
+
+  # It has no resource.
+  statement {
+    sid       = "LookAtAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["*"]
+  }
+}
+
+resource "aws_iam_role_policy" "codedeploy" {
+  count = var.canary ? 1 : 0
+
+  name   = "deploy"
+  role   = aws_iam_role.codedeploy[0].id
+  policy = data.aws_iam_policy_document.codedeploy[0].json
+}

@@ -1,0 +1,152 @@
+# The functions and the URL. What they may do is in policies.tf.
+
+locals {
+  function_name        = "${var.name_prefix}-dataset-download"
+  export_function_name = "${var.name_prefix}-dataset-export"
+
+  # Python's own runtime does not stream, the Web Adapter does; but no Function URL streams out of a VPC.
+  streams = var.web_adapter && var.vpc_config == null
+
+  # Published by AWS in each region. Another one, or a copy of one's own, is a variable.
+  adapter_layer_arn = format(
+    "arn:%s:lambda:%s:753240598075:layer:LambdaAdapterLayer%s:26",
+    data.aws_partition.current.partition,
+    data.aws_region.current.name,
+    var.architecture == "arm64" ? "Arm64" : "X86",
+  )
+  adapter_arn = local.streams ? coalesce(var.web_adapter_layer_arn, local.adapter_layer_arn) : null
+
+  environment = merge(
+    {
+      DATASET_BUCKET         = var.create_bucket ? module.bucket[0].name : local.bucket_name
+      DATASET_PREFIX         = local.prefix
+      BATCH_ROWS             = var.download.batch_rows
+      READ_AHEAD_MB          = var.download.read_ahead_mb
+      MAX_SORT_ROWS          = var.download.max_sort_rows
+      ORGANISATION_COLUMN    = var.download.organisation_column
+      FORMULA_GUARD          = var.download.formula_guard
+      REDIRECT_PARQUET       = var.download.redirect_parquet
+      STREAM_LIMIT_MB        = var.download.stream_limit_mb
+      SMALL_ANSWER_KB        = var.download.small_answer_kb
+      BUFFER_LIMIT_MB        = var.download.buffer_limit_mb
+      EXPORTS                = var.download.exports
+      EXPORT_INLINE_MB       = var.download.export_inline_mb
+      PRESIGN_TTL_SECONDS    = var.download.presign_ttl_seconds
+      CACHE_FULL_SECONDS     = var.download.cache_full_seconds
+      CACHE_FILTERED_SECONDS = var.download.cache_filtered_seconds
+      PAGE_CACHE_SECONDS     = var.download.page_cache_seconds
+      MAX_QUERY_BYTES        = var.download.max_query_bytes
+      STALL_SECONDS          = var.download.stall_seconds
+      PUBLIC_BASE_URL        = local.public_base_url
+      LOG_LEVEL              = var.log_level
+    },
+    var.download.exports ? {
+      EXPORT_BUCKET = var.create_export_bucket ? module.export_bucket[0].name : local.export_bucket_name
+      EXPORT_PREFIX = local.export_prefix
+    } : {},
+  )
+
+  # The Function URL's own name is not what a caller sees behind CloudFront; CloudFront's is known only afterwards.
+  public_base_url = try(compact([var.download.public_base_url, try("https://${var.cdn.aliases[0]}", null)])[0], "")
+}
+
+module "layer" {
+  source   = "../../modules/layer"
+  for_each = toset(["powertools", "pydantic", "isal", "dataset"])
+
+  name            = "${var.name_prefix}-data-${each.key}"
+  description     = "${each.key} for the dataset download"
+  package_path    = "${var.layer_zip_dir}/${each.key}.zip"
+  architecture    = var.architecture
+  artifact_bucket = each.key == "dataset" ? var.artifact_bucket : null
+}
+
+module "download" {
+  source = "../../modules/lambda"
+
+  name                   = local.function_name
+  description            = "Sends datasets as CSV, JSON and Parquet"
+  handler                = local.streams ? "dataset_download/run.sh" : "dataset_download.app.lambda_handler"
+  package_path           = "${var.lambda_zip_dir}/dataset_download.zip"
+  layer_arns             = [module.layer["powertools"].arn, module.layer["pydantic"].arn, module.layer["isal"].arn, module.layer["dataset"].arn, local.adapter_arn]
+  architecture           = var.architecture
+  memory_mb              = var.download.memory_mb
+  timeout_seconds        = var.download.timeout_seconds
+  reserved_concurrency   = var.download.reserved_concurrency
+  publish_versions       = var.canary
+  policy_documents       = concat([data.aws_iam_policy_document.read.json], data.aws_iam_policy_document.export[*].json, data.aws_iam_policy_document.leave[*].json)
+  duration_alarm_percent = 100 * 50 / 60
+
+  environment_variables = merge(
+    local.environment,
+    var.download.exports ? { EXPORT_FUNCTION = local.export_function_name } : {},
+    local.streams ? {
+      AWS_LAMBDA_EXEC_WRAPPER      = "/opt/bootstrap"
+      AWS_LWA_INVOKE_MODE          = "response_stream"
+      AWS_LWA_PORT                 = "8080"
+      AWS_LWA_READINESS_CHECK_PATH = "/healthz"
+    } : {},
+  )
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  kms_key_arn              = var.kms_key_arn
+  tracing_enabled          = var.tracing_enabled
+  log_retention_days       = var.log_retention_days
+  alarms_enabled           = var.alarms_enabled
+  alarm_topic_arns         = var.alarm_topic_arns
+  tags                     = var.tags
+}
+
+module "export" {
+  source = "../../modules/lambda"
+  count  = var.download.exports ? 1 : 0
+
+  name             = local.export_function_name
+  description      = "Writes downloads that are too large for an answer"
+  handler          = "dataset_download.exporter.lambda_handler"
+  package_path     = "${var.lambda_zip_dir}/dataset_download.zip"
+  layer_arns       = [module.layer["powertools"].arn, module.layer["pydantic"].arn, module.layer["isal"].arn, module.layer["dataset"].arn]
+  architecture     = var.architecture
+  memory_mb        = var.download.export_memory_mb
+  timeout_seconds  = var.download.export_timeout_seconds
+  policy_documents = [data.aws_iam_policy_document.read.json, data.aws_iam_policy_document.export[0].json, data.aws_iam_policy_document.fail[0].json]
+
+  environment_variables = local.environment
+
+  async = {
+    maximum_event_age_seconds = 3600
+    maximum_retry_attempts    = 2
+    on_failure_queue_arn      = module.failures[0].arn
+  }
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  vpc_config               = var.vpc_config
+  kms_key_arn              = var.kms_key_arn
+  tracing_enabled          = var.tracing_enabled
+  log_retention_days       = var.log_retention_days
+  alarms_enabled           = var.alarms_enabled
+  alarm_topic_arns         = var.alarm_topic_arns
+  tags                     = var.tags
+}
+
+resource "aws_lambda_function_url" "download" {
+  #checkov:skip=CKV_AWS_258:AWS_IAM is the default; NONE is for emulators, and refused together with CloudFront
+  function_name      = module.download.name
+  qualifier          = local.alias_name
+  authorization_type = var.function_url_auth
+  invoke_mode        = local.streams ? "RESPONSE_STREAM" : "BUFFERED"
+}
+
+# An open URL has to be opened to everybody, too.
+resource "aws_lambda_permission" "anybody" {
+  #checkov:skip=CKV_AWS_301:Only where function_url_auth is NONE, which is for emulators
+  count = var.function_url_auth == "NONE" ? 1 : 0
+
+  statement_id           = "AllowAnybody"
+  action                 = "lambda:InvokeFunctionUrl"
+  function_name          = module.download.name
+  qualifier              = local.alias_name
+  principal              = "*"
+  function_url_auth_type = "NONE"
+}

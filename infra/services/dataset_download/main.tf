@@ -1,0 +1,118 @@
+# Dataset download: Parquet in S3 as CSV, JSON and Parquet over HTTPS. Function URL → function → dataset bucket; what
+# is too large for an answer goes through the export bucket. CloudFront in front, if asked for.
+
+data "aws_caller_identity" "current" {
+  lifecycle {
+    precondition {
+      condition     = var.create_bucket || var.bucket_name != null
+      error_message = "An existing bucket needs its name: set bucket_name where create_bucket is false."
+    }
+
+    precondition {
+      condition     = var.create_export_bucket || var.export_bucket_name != null || !var.download.exports
+      error_message = "An existing export bucket needs its name: set export_bucket_name where create_export_bucket is false."
+    }
+
+    precondition {
+      condition     = !var.cdn.enabled || var.function_url_auth == "AWS_IAM"
+      error_message = "CloudFront signs its requests: with cdn.enabled, function_url_auth is AWS_IAM, and nobody gets past it."
+    }
+  }
+}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  # Bucket names are unique in all of AWS: the account and the region make them so.
+  bucket_suffix      = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  bucket_name        = coalesce(var.bucket_name, "${var.name_prefix}-dataset-${local.bucket_suffix}")
+  export_bucket_name = coalesce(var.export_bucket_name, "${var.name_prefix}-exports-${local.bucket_suffix}")
+
+  prefix        = trim(var.prefix, "/") == "" ? "" : "${trim(var.prefix, "/")}/"
+  export_prefix = "${trim(var.export_prefix, "/")}/"
+}
+
+module "bucket" {
+  source = "../../modules/bucket"
+  count  = var.create_bucket ? 1 : 0
+
+  bucket_name                = local.bucket_name
+  kms_key_arn                = var.kms_key_arn
+  force_destroy              = var.force_destroy
+  abort_upload_after_days    = var.abort_upload_after_days
+  noncurrent_expiration_days = var.noncurrent_days
+  require_tls                = var.require_tls
+  tags                       = var.tags
+
+  # At once: S3 watches there what is read, which costs less than asking for it by hand.
+  transitions = var.intelligent_tiering ? { tiering = { days = 0, storage_class = "INTELLIGENT_TIERING" } } : {}
+}
+
+module "export_bucket" {
+  source = "../../modules/bucket"
+  count  = var.create_export_bucket && var.download.exports ? 1 : 0
+
+  bucket_name             = local.export_bucket_name
+  kms_key_arn             = var.kms_key_arn
+  force_destroy           = true # made again for whoever asks
+  abort_upload_after_days = var.abort_upload_after_days
+  require_tls             = var.require_tls
+  tags                    = var.tags
+
+  expirations = {
+    exports = { prefix = local.export_prefix, days = var.export_days }
+  }
+}
+
+# Exports that failed for good, each with its event and error.
+module "failures" {
+  source = "../../modules/dead_letter_queue"
+  count  = var.download.exports ? 1 : 0
+
+  name              = "${var.name_prefix}-export-failures"
+  kms_key_arn       = var.kms_key_arn
+  require_tls       = var.require_tls
+  alarms_enabled    = var.alarms_enabled
+  alarm_topic_arns  = var.alarm_topic_arns
+  alarm_description = "${local.export_function_name} failed in all its tries: ${var.name_prefix}-export-failures holds the events."
+  tags              = var.tags
+}
+
+module "cdn" {
+  source = "../../modules/cdn"
+  count  = var.cdn.enabled ? 1 : 0
+
+  providers = {
+    aws           = aws
+    aws.us_east_1 = aws.us_east_1
+  }
+
+  name                   = local.function_name
+  function_name          = module.download.name
+  function_qualifier     = local.alias_name
+  origin_domain_name     = trimsuffix(trimprefix(aws_lambda_function_url.download.function_url, "https://"), "/")
+  origin_timeout_seconds = min(60, var.download.timeout_seconds)
+  aliases                = var.cdn.aliases
+  certificate_arn        = var.cdn.certificate_arn
+  web_acl_arn            = var.cdn.web_acl_arn
+  geo_restriction        = var.cdn.geo_restriction
+  default_ttl_seconds    = var.cdn.default_ttl_seconds
+  max_ttl_seconds        = var.cdn.max_ttl_seconds
+  error_ttl_seconds      = var.cdn.error_ttl_seconds
+  price_class            = var.cdn.price_class
+  log_bucket_domain_name = var.cdn.log_bucket_domain_name
+  alarms_enabled         = var.alarms_enabled
+  alarm_topic_arns       = var.us_east_1_alarm_topic_arns
+  tags                   = var.tags
+}
+
+module "queries" {
+  source = "../../modules/query_definitions"
+
+  name_prefix     = "${var.name_prefix}/dataset-download"
+  folder          = "${path.module}/../../queries/dataset_download"
+  log_group_names = concat([module.download.log_group_name], module.export[*].log_group_name)
+  queries_enabled = var.queries_enabled
+}

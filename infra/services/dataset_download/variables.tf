@@ -1,0 +1,327 @@
+# Names and packages
+
+variable "name_prefix" {
+  description = "What all names begin with, like project-environment."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,25}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix has 2 to 27 lower-case letters, digits and hyphens and starts with a letter: names of buckets are made from it."
+  }
+}
+
+variable "lambda_zip_dir" {
+  description = "Folder that holds dataset_download.zip."
+  type        = string
+}
+
+variable "layer_zip_dir" {
+  description = "Folder that holds powertools.zip, pydantic.zip, isal.zip and dataset.zip."
+  type        = string
+}
+
+variable "architecture" {
+  description = "Instruction set that the zips were built for: x86_64 or arm64."
+  type        = string
+  default     = "x86_64"
+}
+
+variable "tags" {
+  description = "Tags beside the provider's default_tags."
+  type        = map(string)
+  default     = {}
+}
+
+# Buckets
+
+variable "create_bucket" {
+  description = "Make the bucket of the datasets; false to use the existing bucket_name."
+  type        = bool
+  default     = true
+}
+
+variable "bucket_name" {
+  description = "Bucket of the datasets; null generates a name. Needed where create_bucket is false."
+  type        = string
+  default     = null
+}
+
+variable "prefix" {
+  description = "Key prefix of the datasets; empty for none."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9!_.'()/-]*$", var.prefix))
+    error_message = "prefix has no wildcards."
+  }
+}
+
+variable "noncurrent_days" {
+  description = "Days that a replaced or deleted dataset is kept."
+  type        = number
+  default     = 90
+}
+
+variable "intelligent_tiering" {
+  description = "Have S3 move datasets that are seldom read to cheaper tiers."
+  type        = bool
+  default     = false
+}
+
+variable "create_export_bucket" {
+  description = "Make the export bucket; false to use the existing export_bucket_name, which should then expire export_prefix and stale multipart uploads by itself."
+  type        = bool
+  default     = true
+}
+
+variable "export_bucket_name" {
+  description = "Bucket of the exports; null generates a name. Needed where create_export_bucket is false."
+  type        = string
+  default     = null
+}
+
+variable "export_prefix" {
+  description = "Key prefix of the exports."
+  type        = string
+  default     = "exports/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-]$", trim(var.export_prefix, "/")))
+    error_message = "export_prefix is not empty and has no wildcards."
+  }
+}
+
+variable "export_days" {
+  description = "Days that an export is kept; more than an address to it is good for."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.export_days >= 1 && floor(var.export_days) == var.export_days
+    error_message = "export_days is a whole number of at least 1."
+  }
+}
+
+variable "artifact_bucket" {
+  description = "Bucket that the zip of the layer dataset travels through; null for inside the API call, which takes up to 50 MB."
+  type        = object({ name = string })
+  default     = null
+}
+
+variable "force_destroy" {
+  description = "Delete the datasets with their bucket."
+  type        = bool
+  default     = false
+}
+
+variable "abort_upload_after_days" {
+  description = "Days after which a multipart upload that was not completed is aborted."
+  type        = number
+  default     = 2
+}
+
+# Function URL and CloudFront
+
+variable "function_url_auth" {
+  description = "Who may call the Function URL: AWS_IAM (signed requests: CloudFront's, or of whoever is allowed to) or NONE (anybody; for emulators)."
+  type        = string
+  default     = "AWS_IAM"
+
+  validation {
+    condition     = contains(["AWS_IAM", "NONE"], var.function_url_auth)
+    error_message = "function_url_auth is AWS_IAM or NONE."
+  }
+}
+
+variable "web_adapter" {
+  description = "Stream, by AWS Lambda Web Adapter. False where there is none, like an emulator: answers are then buffered."
+  type        = bool
+  default     = true
+}
+
+variable "web_adapter_layer_arn" {
+  description = "Layer of the Web Adapter; null for the one that AWS publishes in the region."
+  type        = string
+  default     = null
+}
+
+variable "canary" {
+  description = "Have CodeDeploy give a new version a tenth of the requests for five minutes before it gets all."
+  type        = bool
+  default     = false
+}
+
+variable "cdn" {
+  description = "CloudFront in front of the Function URL; modules/cdn/variables.tf describes each setting."
+  type = object({
+    enabled         = optional(bool, false)
+    aliases         = optional(list(string), [])
+    certificate_arn = optional(string)
+    web_acl_arn     = optional(string)
+    geo_restriction = optional(object({
+      type      = optional(string, "none")
+      countries = optional(list(string), [])
+    }), {})
+    default_ttl_seconds    = optional(number, 300)
+    max_ttl_seconds        = optional(number, 86400)
+    error_ttl_seconds      = optional(number, 5)
+    price_class            = optional(string, "PriceClass_100")
+    log_bucket_domain_name = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+# Functions
+
+variable "download" {
+  description = "The functions' size, and how they read and answer. Sizes and limits are those of lambdas/dataset_download/README.md."
+  type = object({
+    memory_mb              = optional(number, 512)
+    timeout_seconds        = optional(number, 60)
+    reserved_concurrency   = optional(number, -1)
+    export_memory_mb       = optional(number, 1024)
+    export_timeout_seconds = optional(number, 900)
+    batch_rows             = optional(number, 10000)
+    read_ahead_mb          = optional(number, 32)
+    max_sort_rows          = optional(number, 1000000)
+    organisation_column    = optional(string, "organisation-entity")
+    formula_guard          = optional(bool, false)
+    redirect_parquet       = optional(bool, true)
+    stream_limit_mb        = optional(number, 20)
+    small_answer_kb        = optional(number, 1024)
+    buffer_limit_mb        = optional(number, 6)
+    exports                = optional(bool, true)
+    export_inline_mb       = optional(number, 200)
+    presign_ttl_seconds    = optional(number, 3600)
+    cache_full_seconds     = optional(number, 3600)
+    cache_filtered_seconds = optional(number, 300)
+    page_cache_seconds     = optional(number, 60)
+    max_query_bytes        = optional(number, 8192)
+    stall_seconds          = optional(number, 60)
+    public_base_url        = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.download.stream_limit_mb >= 0 && var.download.stream_limit_mb <= 200
+    error_message = "download.stream_limit_mb is between 0 (no limit) and 200, where Lambda ends a streamed answer."
+  }
+
+  validation {
+    condition     = var.download.buffer_limit_mb >= 1 && var.download.buffer_limit_mb <= 6
+    error_message = "download.buffer_limit_mb is between 1 and 6, the largest answer of a function that does not stream."
+  }
+
+  validation {
+    condition     = var.download.presign_ttl_seconds >= 60 && var.download.presign_ttl_seconds <= 43200
+    error_message = "download.presign_ttl_seconds is between 60 and 43200: an address is good no longer than the credentials of the function that signed it, which last 12 hours at most."
+  }
+
+  validation {
+    condition     = var.download.public_base_url == null || can(regex("^https?://[^/?#]+$", var.download.public_base_url))
+    error_message = "download.public_base_url is https://domain, without a path."
+  }
+
+  validation {
+    condition     = alltrue([for number in [var.download.batch_rows, var.download.read_ahead_mb, var.download.max_sort_rows, var.download.small_answer_kb, var.download.stall_seconds] : number >= 1])
+    error_message = "download.batch_rows, read_ahead_mb, max_sort_rows, small_answer_kb and stall_seconds are at least 1."
+  }
+}
+
+# Security and operations
+
+variable "kms_key_arn" {
+  description = "KMS key of the buckets, queue, logs and environments that are made here; null for keys that AWS manages."
+  type        = string
+  default     = null
+}
+
+variable "additional_kms_key_arns" {
+  description = "KMS keys of existing buckets."
+  type        = list(string)
+  default     = []
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the roles; null for none."
+  type        = string
+  default     = null
+}
+
+variable "vpc_config" {
+  description = "Subnets and security groups of the functions; null for no VPC. Inside of one a Function URL does not stream: answers are buffered, up to 6 MB, and larger ones exported."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
+variable "tracing_enabled" {
+  description = "Trace with X-Ray."
+  type        = bool
+  default     = false
+}
+
+variable "require_tls" {
+  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
+  type        = bool
+  default     = true
+}
+
+variable "log_level" {
+  description = "Least level of the functions' log lines."
+  type        = string
+  default     = "INFO"
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
+    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 1
+}
+
+variable "alarms_enabled" {
+  description = "Make the alarms."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics told when an alarm fires and when it ends."
+  type        = list(string)
+  default     = []
+}
+
+variable "queries_enabled" {
+  description = "Save the Logs Insights queries. False for an emulator that cannot."
+  type        = bool
+  default     = true
+}
+
+variable "us_east_1_alarm_topic_arns" {
+  description = "SNS topics in us-east-1 told of the alarm on CloudFront's answers."
+  type        = list(string)
+  default     = []
+}
+
+variable "error_rate_alarm_percent" {
+  description = "Percentage of requests to the Function URL answered with a 5xx above which the alarm fires."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.error_rate_alarm_percent > 0 && var.error_rate_alarm_percent < 100
+    error_message = "error_rate_alarm_percent is between 0 and 100."
+  }
+}

@@ -1,0 +1,114 @@
+"""The xAPI ETL's conversion against its reference algorithm, DuckDB and Polars; no S3 and no ClickHouse."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from tests.bench.cases import OURS, REFERENCE, Case, Contender, Outcome, Row, make_row, run_case
+from tests.bench.processes import ROOT, RunError
+from tests.bench.ratios import compare
+from tests.unit.xapi_etl.statements import make_statements, write_lines
+
+SERVICE = "xapi_etl"
+BENCH_PYTHON = ROOT / ".local" / "bench-venv" / "bin" / "python"
+_DUCKDB, _POLARS = "DuckDB from_json", "Polars json_decode, no SHA-256"
+_STATEMENTS, _FEWER = 200_000, 50_000
+_AT_ONCE = 10_000
+_SPEED_TARGET, _MEMORY_TARGET = 12.0, 2.0
+_NOT_POLARS = {"event_hash"}
+_DIGITS = 6
+
+
+def run_all_cores(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Outcome, list[Row]]:
+    """Every contender with all processors; also rows for the peak memory."""
+    outcome = _run(folder, rounds, say, f"conversion of {_STATEMENTS:,} statements", _STATEMENTS)
+    peaks = {name: [run.rss_mb for run in runs] for name, runs in outcome.runs.items()}
+    rows = []
+    for contender in outcome.case.contenders[1:]:
+        ratio = compare(peaks[OURS], peaks[contender.name])
+        target = _MEMORY_TARGET if contender.name == REFERENCE else 1.0
+        name, ours = f"peak memory of {_STATEMENTS:,} statements", median(peaks[OURS])
+        rows.append(make_row(SERVICE, name, contender.name, target, ratio, rss_mb=ours, s3_requests=None))
+    return outcome, rows
+
+
+def run_one_core(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Outcome, list[Row]]:
+    """Every contender with one processor, which is more than a function of 1,024 MB has."""
+    return _run(folder, rounds, say, f"conversion of {_FEWER:,} statements, one core", _FEWER, "--one-core"), []
+
+
+def _run(folder: Path, rounds: int, say: Callable[[str], None], name: str, statements: int, *options: str) -> Outcome:
+    source, target = folder / "statements.jsonl", folder / "converted"
+    say(f"{SERVICE}: making {statements:,} statements")
+    with source.open("wb") as file:
+        for seed in range(statements // _AT_ONCE):
+            file.write(write_lines(make_statements(_AT_ONCE, seed=seed)))
+    contenders = [
+        _make_contender(OURS, "ours", sys.executable, folder, *options),
+        _make_contender(REFERENCE, "reference", sys.executable, folder, *options, target=_SPEED_TARGET),
+    ]
+    if BENCH_PYTHON.exists():
+        contenders += [
+            _make_contender(_DUCKDB, "duckdb", str(BENCH_PYTHON), folder, *options),
+            _make_contender(_POLARS, "polars", str(BENCH_PYTHON), folder, *options),
+        ]
+    else:
+        say("skipped, not installed: DuckDB, Polars")
+    expected: dict[str, str] = {}
+
+    def prepare() -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+
+    def finish() -> int:
+        found = describe(target)
+        expected.update({name: value for name, value in found.items() if name not in expected})
+        wrong = sorted(name for name, value in found.items() if expected[name] != value)
+        if wrong or expected.keys() - found.keys() - _NOT_POLARS:
+            raise RunError(f"contenders differ in {', '.join(wrong) or 'their columns'}")
+        return 0
+
+    return run_case(Case(SERVICE, name, contenders, prepare, finish), rounds, folder, say)
+
+
+def _make_contender(name: str, how: str, python: str, folder: Path, *options: str, target: float = 1.0) -> Contender:
+    result = folder / f"{how}.json"
+    places = [str(folder / "statements.jsonl"), str(folder / "converted"), str(result)]
+    paths = os.pathsep.join(map(str, [ROOT, ROOT / "lambdas"]))
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": paths}
+    command = [python, "-m", "tests.bench.xapi_convert", how, *places, *options]
+    return Contender(name, command, environment, own_time=result, target=target)
+
+
+def describe(folder: Path) -> dict[str, str]:
+    """Return something of each column that differs if rows do: how many values, and what they come to.
+
+    Values are weighted by the row's number, so that they have to be in the right rows.
+    """
+    tables = [pq.ParquetFile(path).read() for path in sorted(folder.glob("*.parquet"))]
+    table = pa.concat_tables([each.select(sorted(each.column_names)) for each in tables], promote_options="permissive")
+    weights = pc.add(pc.bit_wise_and(table.column("source_line").cast(pa.int64()), 1023), 1)
+    return {name: _describe(table.column(name), weights) for name in table.column_names}
+
+
+def _describe(column: pa.ChunkedArray, weights: pa.ChunkedArray) -> str:
+    kind = column.type
+    if pa.types.is_dictionary(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        column = column.cast(pa.string())
+    if pa.types.is_timestamp(kind):
+        numbers = column.cast(pa.timestamp("ms", "UTC")).cast(pa.int64())
+    elif pa.types.is_string(column.type):
+        numbers = pc.add(pc.binary_length(column), pc.count_substring_regex(column, "[0-4a]"))
+    else:
+        numbers = column.cast(pa.float64())
+    total = pc.sum(pc.multiply(numbers.cast(pa.float64()), weights)).as_py()
+    return f"{len(column) - column.null_count} values, {total:.{_DIGITS}e}"
