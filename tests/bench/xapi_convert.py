@@ -92,7 +92,7 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--one-core", action="store_true")
     chosen = parser.parse_args()
-    if chosen.one_core:
+    if chosen.one_core and hasattr(os, "sched_setaffinity"):
         # Before anything counts the processors.
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     work = CONTENDERS[chosen.contender](chosen.file, chosen.folder, 1 if chosen.one_core else None)
