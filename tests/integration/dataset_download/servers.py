@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from tests.emulator import CREDENTIALS, ROOT
 

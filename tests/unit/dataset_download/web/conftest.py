@@ -9,8 +9,8 @@ from datetime import date
 from typing import Any
 
 import boto3
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from moto import mock_aws
 from starlette.types import ASGIApp

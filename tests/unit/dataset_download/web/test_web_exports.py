@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
 from dataset_download import exporter, large
+from dataset_download.exporting import make_export
 from dataset_download.exports import cut_parts
 from dataset_download.schemas import ExportStatus
 from dataset_download.web import create_app
@@ -120,7 +121,7 @@ class Context(LambdaContext):
         self._invoked_function_arn = "arn"
         self._seconds = seconds
 
-    def get_remaining_time_in_millis(self) -> int:
+    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # Powertools' is static
         return int(self._seconds * 1000)
 
 
@@ -219,11 +220,10 @@ def test_of_two_at_once_one_exports(make: MakeService, aws: Aws, monkeypatch: py
     service = make(**LOW)
     app = create_app(service)
     seen: list[Answer] = []
-    original = large.make_export
 
     def ask_meanwhile(*arguments: Any) -> ExportStatus:
         seen.append(call_in_thread(app))
-        return original(*arguments)
+        return make_export(*arguments)
 
     monkeypatch.setattr(large, "make_export", ask_meanwhile)
     assert call(app, "/customers.csv").status == 303

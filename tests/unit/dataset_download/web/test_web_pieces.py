@@ -5,7 +5,7 @@ import pytest
 from starlette.types import Message
 
 from dataset_download import downloads
-from dataset_download.download import Download
+from dataset_download.download import Download, start_download
 from dataset_download.exceptions import ObjectChangedError
 from dataset_download.pieces import AnswerBrokenError, PiecesResponse, pull
 from dataset_download.web import create_app
@@ -94,10 +94,9 @@ def test_pulling_stops_where_it_is_too_much() -> None:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Download]:
     """Give the downloads that are begun, with a count of how often each is closed."""
     made: list[Download] = []
-    original = downloads.start_download
 
     def start(*arguments: object, **named: object) -> Download:
-        download = original(*arguments, **named)  # type: ignore[arg-type]
+        download = start_download(*arguments, **named)  # type: ignore[arg-type]
         made.append(download)
         return download
 
