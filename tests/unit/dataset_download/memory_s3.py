@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Self
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError
 
 from dataset_download.datasets import Dataset, Store, open_dataset
@@ -54,7 +54,9 @@ class MemoryS3:
         if IfMatch not in (None, etag):
             raise make_error("PreconditionFailed", 412)
         first, _, last = Range.removeprefix("bytes=").partition("-")
-        start, end = (int(first), min(len(data), int(last) + 1)) if first else (max(0, len(data) - int(last)), len(data))
+        start, end = (
+            (int(first), min(len(data), int(last) + 1)) if first else (max(0, len(data) - int(last)), len(data))
+        )
         if start >= end:
             raise make_error("InvalidRange", 416)
         body = data[start:end][: self.cut.get(number)]

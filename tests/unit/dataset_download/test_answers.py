@@ -3,15 +3,20 @@
 import csv
 import io
 import json
+import math
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataset_download.download import start_download
 from dataset_download.exceptions import QueryError, SortTooLargeError
+from dataset_download.formats import Format
 from dataset_download.plan import Reading
 from tests.unit.dataset_download.memory_s3 import MemoryS3, put, read_back
 
@@ -23,7 +28,7 @@ DAYS = st.dates(date(2024, 1, 1), date(2024, 1, 9))
 ROWS = st.lists(
     st.tuples(*(st.none() | each for each in (NUMBERS, TEXTS, FLOATS, DAYS, st.booleans()))), max_size=25
 )  # fmt: skip
-COMPARE = {
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "eq": lambda a, b: a == b,
     "ne": lambda a, b: a != b,
     "gt": lambda a, b: a > b,
@@ -83,20 +88,25 @@ def make_pairs(conditions: list[tuple[str, str, Any]]) -> list[tuple[str, str]]:
 
 def show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows as JSON has them."""
-    return [
-        {
-            name: str(value) if isinstance(value, date) else None if value != value or value == float("inf") else value
-            for name, value in row.items()
-        }
-        for row in rows
-    ]
+    return [{name: show_value(value) for name, value in row.items()} for row in rows]
+
+
+def show_value(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, date) else value
 
 
 @settings(deadline=None, max_examples=150)
 @given(rows=ROWS, conditions=st.lists(CONDITIONS, max_size=3), group=st.integers(1, 9), batch=st.integers(1, 7),
        offset=st.integers(0, 12), limit=st.none() | st.integers(0, 12))  # fmt: skip
 def test_json_has_the_rows_that_plain_python_selects(
-    rows: list[tuple[Any, ...]], conditions: list[tuple[str, str, Any]], group: int, batch: int, offset: int, limit: int | None
+    rows: list[tuple[Any, ...]],
+    conditions: list[tuple[str, str, Any]],
+    group: int,
+    batch: int,
+    offset: int,
+    limit: int | None,
 ) -> None:
     pairs = [*make_pairs(conditions), ("offset", str(offset))]
     pairs += [] if limit is None else [("limit", str(limit))]
@@ -179,8 +189,6 @@ def test_selected_columns_come_in_the_order_asked_for() -> None:
 
 
 def test_metadata_and_compression_of_the_source_are_kept() -> None:
-    import pyarrow.parquet as pq
-
     field = pa.field("a", pa.int64(), nullable=False, metadata={"unit": "m"})
     store = put(pa.Table.from_arrays([pa.array([1, 2])], schema=pa.schema([field], {"geo": "{}"})), compression="zstd")
     data = store.download("parquet", [("a__gt", "0")])
@@ -193,8 +201,10 @@ def test_metadata_and_compression_of_the_source_are_kept() -> None:
 
 
 def test_columns_of_any_name_are_read_and_filtered() -> None:
-    names = ["a.b", "a", "limit", "select", "with space", "q\"uote", "com,ma", "x__gt", "é", "a__b"]
-    store = put(pa.table({**{name: [number, number + 100] for number, name in enumerate(names)}, "s": [{"b": 1}, {"b": 2}]}))
+    names = ["a.b", "a", "limit", "select", "with space", 'q"uote', "com,ma", "x__gt", "é", "a__b"]
+    store = put(
+        pa.table({**{name: [number, number + 100] for number, name in enumerate(names)}, "s": [{"b": 1}, {"b": 2}]})
+    )
     for number, name in enumerate(names):
         found = json.loads(store.download("json", [(f"{name}__eq", str(number))]))
         assert [row[name] for row in found] == [number]
@@ -203,13 +213,10 @@ def test_columns_of_any_name_are_read_and_filtered() -> None:
 
 
 def test_formulas_are_guarded_on_request() -> None:
-    from dataset_download.download import start_download
-    from dataset_download.formats import Format
-
     store = put(pa.table({"=a": ["=1+1", "+1", "-1", "@x", "\tx", "a=1", None, '=HYPERLINK("x,y")'], "n": [-1] * 8}))
     guarded = b"".join(start_download(store.plan([]), Format.CSV, formula_guard=True)).decode()
     rows = list(csv.reader(io.StringIO(guarded, newline="")))
-    assert [row[0] for row in rows] == ["'=a", "'=1+1", "'+1", "'-1", "'@x", "'\tx", "a=1", "", "'=HYPERLINK(\"x,y\")"]
+    assert [row[0] for row in rows] == ["'=a", "'=1+1", "'+1", "'-1", "'@x", "'\tx", "a=1", "", '\'=HYPERLINK("x,y")']
     assert {row[1] for row in rows[1:]} == {"-1"}
     assert "'" not in store.download("csv").decode()
 

@@ -1,10 +1,11 @@
+# ruff: noqa: DTZ001 - columns without a time zone hold times without one
 """Query strings: what they mean, and what is said of those that mean nothing."""
 
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
 from dataset_download.exceptions import QueryError
@@ -76,35 +77,52 @@ def test_values_are_parsed_as_the_column_s_type(name: str, text: str, value: obj
     assert read_filters(parse((name, text))) == [(name, "eq", [value])]
 
 
-@pytest.mark.parametrize("text", ["2024-07-01T13:00:00+01:00", "2024-07-01T13:00:00 01:00", "2024-07-01T12:00:00Z", "2024-07-01T12:00"])
+@pytest.mark.parametrize(
+    "text", ["2024-07-01T13:00:00+01:00", "2024-07-01T13:00:00 01:00", "2024-07-01T12:00:00Z", "2024-07-01T12:00"]
+)
 def test_offsets_are_heeded_and_their_absence_is_utc(text: str) -> None:
     (found,) = parse(("instant", text)).filters
     assert found.values[0].cast(pa.int64()).as_py() == 1719835200000
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("count", "1.0"), ("count", "1e3"), ("count", " 1"), ("count", ""), ("count", "१"), ("count", "9" * 41),
-        ("count", "9223372036854775808"), ("small", "-1"), ("small", "256"), ("price", "1.001"), ("price", "123456789"),
-        ("price", "nan"), ("price", "inf"), ("price", ""), ("ratio", "nan"), ("ratio", "1,5"), ("ratio", ""), ("ratio", "0x1"),
-        ("day", "2023-02-29"), ("day", "20240101"), ("day", "2024-01-01T00:00"), ("day", ""), ("moment", "2024-01-01T24:00"),
-        ("moment", "2024-01-01T09:30:00.0000001"), ("moment", "2024-01-01T09:30:00Z"), ("moment", "yesterday"),
-        ("instant", "2024-01-01T09:30:00+99:00"), ("clock", "9:30"), ("clock", "25:00"), ("flag", "yes"), ("flag", ""),
-        ("raw", "abc"), ("tags", "a"), ("raw__gt", "a"), ("count__contains", "1"), ("count__startswith", "1"),
-        ("count__isnull", ""), ("count__isnull", "perhaps"), ("count__like", "1"), ("nothing", "1"), ("", "1"), ("nothing__gt", "1"),
-        ("limit", "-1"), ("limit", ""), ("limit", "1.5"), ("limit", "ten"), ("limit", "9" * 19), ("offset", "-1"), ("offset", "x"),
-        ("select", ""), ("select", "count,nothing"), ("select", "count,count"), ("select", "count,"), ("select", '"count'),
-        ("sort", ""), ("sort", "nothing"), ("sort", "raw"), ("sort", "tags"), ("sort", "count,-count,count"), ("organisation-entity", "\ud800"),
-    ],
-)  # fmt: skip
+REFUSED = {
+    "count": ["1.0", "1e3", " 1", "", "१", "9" * 41, "9223372036854775808"],
+    "small": ["-1", "256"],
+    "price": ["1.001", "123456789", "nan", "inf", ""],
+    "ratio": ["nan", "1,5", "", "0x1"],
+    "day": ["2023-02-29", "20240101", "2024-01-01T00:00", ""],
+    "moment": ["2024-01-01T24:00", "2024-01-01T09:30:00.0000001", "2024-01-01T09:30:00Z", "yesterday"],
+    "instant": ["2024-01-01T09:30:00+99:00"],
+    "clock": ["9:30", "25:00"],
+    "flag": ["yes", ""],
+    "raw": ["abc"],
+    "raw__gt": ["a"],
+    "tags": ["a"],
+    "count__contains": ["1"],
+    "count__startswith": ["1"],
+    "count__isnull": ["", "perhaps"],
+    "count__like": ["1"],
+    "nothing": ["1"],
+    "nothing__gt": ["1"],
+    "": ["1"],
+    "limit": ["-1", "", "1.5", "ten", "9" * 19],
+    "offset": ["-1", "x"],
+    "select": ["", "count,nothing", "count,count", "count,", '"count'],
+    "sort": ["", "nothing", "raw", "tags", "count,-count,count"],
+    "organisation-entity": ["\ud800"],
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in REFUSED.items() for text in texts])
 def test_what_means_nothing_is_refused(name: str, text: str) -> None:
     with pytest.raises(QueryError):
         parse((name, text))
 
 
 def test_an_unknown_column_s_error_lists_the_columns() -> None:
-    with pytest.raises(QueryError, match=r"There is no column colour\. The columns are organisation-entity, count, .*kind"):
+    with pytest.raises(
+        QueryError, match=r"There is no column colour\. The columns are organisation-entity, count, .*kind"
+    ):
         parse(("colour", "red"))
 
 
@@ -169,7 +187,10 @@ def test_queries_that_mean_the_same_have_one_canonical_text() -> None:
     one = parse(("count", "1"), ("count", "2"), ("day__gt", "2024-01-01"), ("count", "1"))
     other = parse(("day__gt", "2024-01-01"), ("count", "+2"), ("count", "01"))
     assert one.canonical == other.canonical
-    texts = {parse(*pairs).canonical for pairs in ([], [("limit", "0")], [("offset", "1")], [("select", "day")], [("sort", "day")])}
+    texts = {
+        parse(*pairs).canonical
+        for pairs in ([], [("limit", "0")], [("offset", "1")], [("select", "day")], [("sort", "day")])
+    }
     assert len(texts) == 5
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ001 - columns without a time zone hold times without one
 """Every logical type of Parquet in every format, read back by readers that know nothing of ours."""
 
 import base64
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
+from dataset_download.exceptions import CorruptDatasetError
 from tests.unit.dataset_download.memory_s3 import put, read_back
 
 HOSTILE = [
@@ -36,7 +38,10 @@ SCALARS: dict[str, tuple[pa.DataType, list[Any]]] = {
     "float16": (pa.float16(), [0.5, -2.0, None]),
     "float32": (pa.float32(), [0.5, -1e30, 3.25, None]),
     "float64": (pa.float64(), [0.1, 1e22, 5e-324, -1.7976931348623157e308, 2.0, None]),
-    "decimal": (pa.decimal128(38, 10), [Decimal("1234567890123456789012345678.0123456789"), Decimal("1E-10"), Decimal("-0.5"), None]),
+    "decimal": (
+        pa.decimal128(38, 10),
+        [Decimal("1234567890123456789012345678.0123456789"), Decimal("1E-10"), Decimal("-0.5"), None],
+    ),
     "decimal_small": (pa.decimal128(5, 2), [Decimal("999.99"), Decimal("0.00"), None]),
     "decimal_256": (pa.decimal256(60, 3), [Decimal("1" * 57 + ".123"), None]),
     "string": (pa.string(), HOSTILE),
@@ -90,7 +95,9 @@ def test_csv_gives_back_every_value(name: str) -> None:
     assert header == ["id", "value"]
     parse = find_parser(name)
     wanted = SCALARS[name][1]
-    found = [None if text == "" and value is None else parse(text) for (_, text), value in zip(rows, wanted, strict=True)]
+    found = [
+        None if text == "" and value is None else parse(text) for (_, text), value in zip(rows, wanted, strict=True)
+    ]
     assert found == wanted
 
 
@@ -103,7 +110,9 @@ def test_json_gives_back_every_value(name: str, format_: str) -> None:
     rows = read[0] if format_ == "json" else read
     parse = find_parser(name)
     found = [row["value"] for row in rows]
-    assert [value if value is None or isinstance(value, bool) else parse(str(value)) for value in found] == SCALARS[name][1]
+    assert [value if value is None or isinstance(value, bool) else parse(str(value)) for value in found] == SCALARS[
+        name
+    ][1]
 
 
 @pytest.mark.parametrize("name", SCALARS)
@@ -139,7 +148,9 @@ def test_local_times_agree_with_zoneinfo_at_every_change_of_the_clock() -> None:
     for zone in ("Europe/London", "Australia/Lord_Howe", "America/St_Johns"):
         table = pa.table({"value": pa.array(moments, pa.timestamp("us", zone))})
         rows = read_csv(put(table).download("csv"))[1:]
-        assert [row[0] for row in rows] == [value.isoformat(timespec="microseconds") for value in table["value"].to_pylist()]
+        assert [row[0] for row in rows] == [
+            value.isoformat(timespec="microseconds") for value in table["value"].to_pylist()
+        ]
 
 
 def test_nan_and_infinities_are_null_in_json_and_empty_in_csv() -> None:
@@ -166,7 +177,9 @@ def test_years_beyond_four_digits_are_written() -> None:
 
 
 def test_durations_are_seconds() -> None:
-    table = pa.table({"a": pa.array([0, 90_500, -1, -(2**63)], pa.duration("ms")), "b": pa.array([1, -1, 0, 60], pa.duration("s"))})
+    table = pa.table(
+        {"a": pa.array([0, 90_500, -1, -(2**63)], pa.duration("ms")), "b": pa.array([1, -1, 0, 60], pa.duration("s"))}
+    )
     assert read_csv(put(table).download("csv"))[1:] == [
         ["PT0.000S", "PT1S"],
         ["PT90.500S", "-PT1S"],
@@ -216,7 +229,9 @@ def test_nested_values_stay_nested_in_json() -> None:
 def test_nested_values_are_json_text_in_csv() -> None:
     store = put(pa.Table.from_pylist(NESTED_ROWS, NESTED))
     header, *rows = read_csv(store.download("csv"))
-    assert [{name: json.loads(text or "null") for name, text in zip(header, row, strict=True)} for row in rows] == NESTED_JSON
+    assert [
+        {name: json.loads(text or "null") for name, text in zip(header, row, strict=True)} for row in rows
+    ] == NESTED_JSON
 
 
 def test_nested_values_survive_filters_in_parquet() -> None:
@@ -234,7 +249,10 @@ def test_map_keys_of_other_types_become_text() -> None:
 
 def test_duckdb_reads_the_csv_as_it_reads_the_source(tmp_path: Path) -> None:
     names = ["bool", "int64", "float64", "decimal_small", "date32", "timestamp_us", "string"]
-    columns = {name: pa.array([SCALARS[name][1][row % len(SCALARS[name][1])] for row in range(60)], SCALARS[name][0]) for name in names}
+    columns = {
+        name: pa.array([SCALARS[name][1][row % len(SCALARS[name][1])] for row in range(60)], SCALARS[name][0])
+        for name in names
+    }
     columns["string"] = pa.array([["", "a,b", 'q"', "two\nlines", "é", None][row % 6] for row in range(60)])
     store = put(pa.table(columns))
     (tmp_path / "data.parquet").write_bytes(store.objects["data.parquet"])
@@ -256,8 +274,6 @@ def test_duckdb_reads_the_csv_as_it_reads_the_source(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_utf_8_is_refused() -> None:
-    from dataset_download.exceptions import CorruptDatasetError
-
     column = pa.array([b"fine", b"\xff\xfe"], pa.binary()).view(pa.string())
     store = put(pa.table({"text": column}))
     with pytest.raises(CorruptDatasetError, match="UTF-8"):
