@@ -12,9 +12,10 @@ from .asking import Asked, Pairs, ask
 from .caller import Caller
 from .compression import compress
 from .download import Download, start_download
+from .export_answers import answer_head
 from .formats import Format
 from .headers import attach, choose_encoding, format_time, matches
-from .large import LargeAnswer, answer_head, answer_large
+from .large import LargeAnswer, answer_large
 from .observation import Record
 from .pieces import End, PiecesResponse, pull
 from .presigning import presign_dataset, redirect

@@ -8,10 +8,11 @@ from http import HTTPStatus
 from time import monotonic
 
 from botocore.exceptions import BotoCoreError, ClientError
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from .asking import Asked
 from .clients import get_lambda
+from .export_answers import RETRY, answer_head, answer_running, make_failure
 from .exporting import make_export, settle
 from .exports import Exports, ExportTooLongError, Found
 from .observation import Record
@@ -21,7 +22,6 @@ from .schemas import ExportEvent, ExportStatus
 from .service import Service
 from .settings import MIB
 
-RETRY_AFTER_SECONDS = 3
 _FUNCTION_SECONDS = 960
 """After so long an export that was left to the function (15 minutes) is taken for dead."""
 _GRACE_SECONDS = 60
@@ -78,8 +78,10 @@ def _begin(service: Service, exports: Exports, large: LargeAnswer, found: Found 
     claim = exports.claim(large.asked, str(uuid.uuid4()), seconds, found)
     if claim is None:  # another request was faster
         other = exports.find(large.asked.tag)
-        if other is None or other.status.state != "running":
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has just ended; please ask again.", _RETRY)
+        if other and other.status.state == "ready":
+            return _send_there(service, exports, other.status, large)
+        if other is None or other.status.state == "failed":
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has just failed; please ask again.", RETRY)
         large.record.finish("export_running")
         return answer_running(other.status)
     if is_left:
@@ -100,9 +102,6 @@ def _begin(service: Service, exports: Exports, large: LargeAnswer, found: Found 
     return _send_there(service, exports, status, large)
 
 
-_RETRY = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-
-
 def _count_down(end: float) -> float:
     return end - monotonic()
 
@@ -117,7 +116,7 @@ def _take_longer(
         raise problem
     renewed = exports.claim(large.asked, claim.status.owner, _FUNCTION_SECONDS, claim)
     if renewed is None:
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export is somebody else's by now; please ask again.", _RETRY)
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export is somebody else's by now; please ask again.", RETRY)
     return _leave_to_function(service, exports, large, renewed)
 
 
@@ -144,55 +143,3 @@ def _send_there(service: Service, exports: Exports, status: ExportStatus, large:
     large.record.finish("exported", status.rows)
     headers = {**large.headers, "X-Row-Count": str(status.rows)}
     return redirect(HTTPStatus.SEE_OTHER, presign_export(service, exports.bucket, status, head=large.head), headers)
-
-
-def answer_running(status: ExportStatus) -> Response:
-    """Return the 202 of an export that somebody works on."""
-    body = {
-        "export": status.export,
-        "state": status.state,
-        "dataset": status.dataset,
-        "format": status.format.value,
-        "started": status.started.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "statusUrl": f"/exports/{status.export}",
-    }
-    headers = {"Location": f"/exports/{status.export}", "Cache-Control": "no-store", **_RETRY}
-    return JSONResponse(body, HTTPStatus.ACCEPTED, headers)
-
-
-def make_failure(status: ExportStatus) -> Problem:
-    """Return why an export failed."""
-    code = HTTPStatus(status.status) if status.status in _STATUSES else HTTPStatus.INTERNAL_SERVER_ERROR
-    return Problem(code, status.detail)
-
-
-_STATUSES = frozenset(status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
-
-
-def answer_head(headers: dict[str, str]) -> Response:
-    """Return what a GET would be answered with, without a length: that is known only when all is made."""
-    response = Response(headers=headers)
-    del response.headers["Content-Length"]
-    return response
-
-
-def answer_export(service: Service, export: str, *, head: bool) -> Response:
-    """Return how an export is: 202 while it is made, 303 when it is ready.
-
-    Raises:
-        Problem: 404 if there is none, its own if it failed.
-    """
-    found = service.exports.find(export) if service.exports else None
-    if service.exports is None or found is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "There is no such export.")
-    status = found.status
-    if status.state == "failed":
-        raise make_failure(status)
-    if status.state == "running":
-        if found.is_alive(datetime.now(UTC)):
-            return answer_running(status)
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has died; please ask for the download again.")
-    if not service.exports.holds(status):
-        raise Problem(HTTPStatus.NOT_FOUND, "The export is not kept any more; please ask for the download again.")
-    headers = {"X-Dataset": status.dataset, "X-Row-Count": str(status.rows)}
-    return redirect(HTTPStatus.SEE_OTHER, presign_export(service, service.exports.bucket, status, head=head), headers)

@@ -17,8 +17,8 @@ from .catalogue import list_page
 from .datasets import Dataset, open_dataset
 from .downloads import Wanted, answer_download
 from .exceptions import QueryError
+from .export_answers import answer_export
 from .forms import MARKER, read_form, write_query
-from .large import answer_export
 from .overview import describe_columns
 from .pages.catalogue_page import answer_catalogue
 from .pages.dataset_page import View, answer_dataset
