@@ -48,18 +48,22 @@ def _show_parameter(parameter: Json) -> list[Markup]:
     return [
         tag("th", tag("code", parameter["name"]), scope="row"),
         tag("td", f"{parameter['in']}{required}"),
-        tag("td", parameter.get("description", ""), class_="text"),
+        tag("td", _strip(parameter.get("description", "")), class_="text"),
     ]
 
 
 def _show_answer(code: str, answer: Json) -> list[Markup]:
     types = ", ".join(answer.get("content", {}))
-    return [tag("th", code, scope="row"), tag("td", answer["description"], class_="text"), tag("td", types)]
+    return [tag("th", code, scope="row"), tag("td", _strip(answer["description"]), class_="text"), tag("td", types)]
 
 
 def _show_text(text: str) -> Markup:
-    paragraphs = [part.strip().replace("`", "") for part in text.split("\n\n")]
+    paragraphs = [_strip(part) for part in text.split("\n\n")]
     return tag("div", [tag("p", part) for part in paragraphs if part])
+
+
+def _strip(text: str) -> str:
+    return text.strip().replace("`", "")
 
 
 def _resolve(document: Json, node: Json) -> Json:
