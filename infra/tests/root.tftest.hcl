@@ -4,6 +4,11 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+mock_provider "aws" {
+  alias  = "us_east_1"
+  source = "./tests/mocks"
+}
+
 variables {
   environment    = "test"
   aws_region     = "eu-west-1"
@@ -67,6 +72,11 @@ run "emulator_outputs_use_the_path_form" {
   }
 
   assert {
+    condition     = output.dataset_url == "http://127.0.0.1:4567/_aws/lambda-url/mockedurl"
+    error_message = "dataset_url does not reach the function through the emulator's own address."
+  }
+
+  assert {
     condition     = output.aws_endpoint_url == "http://127.0.0.1:4567"
     error_message = "aws_endpoint_url is not handed on."
   }
@@ -84,9 +94,32 @@ run "etl_is_deployed_where_a_clickhouse_is_known" {
   }
 }
 
+run "download_is_private_and_streams" {
+  assert {
+    condition     = output.dataset_url == "https://mockedurl.lambda-url.eu-west-1.on.aws" && output.dataset_stream_url == "" && output.dataset_prefix == ""
+    error_message = "dataset_url is not the Function URL without its last slash, or AWS has a streaming server of its own."
+  }
+
+  assert {
+    condition     = [output.dataset_download_function, output.dataset_export_function] == ["sluice-test-dataset-download", "sluice-test-dataset-export"]
+    error_message = "Functions are not named <project>-<environment>-<thing>."
+  }
+}
+
+run "settings_of_the_download_reach_it" {
+  variables {
+    dataset_download = { prefix = "public", cdn = { enabled = true }, canary = true }
+  }
+
+  assert {
+    condition     = output.dataset_prefix == "public/" && output.distribution_domain == "mocked.cloudfront.net" && output.dataset_deployment.applicationName == "sluice-test-dataset-download"
+    error_message = "A setting of the dataset download is lost on its way."
+  }
+}
+
 run "no_clickhouse_no_etl" {
   assert {
-    condition     = length(module.xapi_etl) == 0 && length(module.artifact_bucket) == 0 && output.xapi_bucket == "" && output.clickhouse_url == ""
+    condition     = length(module.xapi_etl) == 0 && output.xapi_bucket == "" && output.clickhouse_url == ""
     error_message = "The xAPI ETL is deployed without a place for its rows."
   }
 }
@@ -105,15 +138,22 @@ run "existing_artifact_bucket_is_used" {
 
 run "service_off_makes_nothing_and_leaves_outputs_empty" {
   variables {
-    enable_zip_jobs        = false
-    enable_csv_streamer    = false
-    enable_data_aggregator = false
-    enable_xapi_etl        = false
-    clickhouse_url         = "https://clickhouse.example.com:8443"
+    enable_zip_jobs         = false
+    enable_csv_streamer     = false
+    enable_data_aggregator  = false
+    enable_xapi_etl         = false
+    clickhouse_url          = "https://clickhouse.example.com:8443"
+    enable_dataset_download = false
+    dataset_stream_url      = "http://127.0.0.1:4569"
   }
 
   assert {
-    condition     = length(module.xapi_etl) == 0 && length(module.zip_jobs) == 0 && length(module.csv_streamer) == 0 && length(module.data_aggregator) == 0
+    condition     = length(module.artifact_bucket) == 0
+    error_message = "A bucket for layers is made that no service needs."
+  }
+
+  assert {
+    condition     = length(module.dataset_download) == 0 && length(module.xapi_etl) == 0 && length(module.zip_jobs) == 0 && length(module.csv_streamer) == 0 && length(module.data_aggregator) == 0
     error_message = "A service is deployed although it is switched off."
   }
 
@@ -126,6 +166,8 @@ run "service_off_makes_nothing_and_leaves_outputs_empty" {
         output.idempotency_table, output.data_aggregator_function,
         output.xapi_bucket, output.xapi_prefix, output.xapi_queue_url, output.xapi_dlq_url, output.xapi_etl_function,
         output.clickhouse_url, output.clickhouse_database, output.clickhouse_table,
+        output.dataset_bucket, output.dataset_prefix, output.dataset_url, output.dataset_stream_url, output.dataset_export_bucket,
+        output.dataset_download_function, output.dataset_export_function, output.distribution_domain,
       ] :
       value == ""
     ])

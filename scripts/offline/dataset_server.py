@@ -44,7 +44,7 @@ def is_healthy(places: Places) -> bool:
 
 
 def read_settings(places: Places) -> dict[str, str] | None:
-    """Return the server's environment as the deployment has it; None while the dataset download is not deployed here."""
+    """Return the server's environment as the deployment has it; None while there is none of the dataset download."""
     try:
         outputs = json.loads(places.outputs.read_text())
     except (OSError, ValueError):

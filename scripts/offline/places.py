@@ -15,7 +15,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """Folders below `local` (`.local` of the checkout) and the ports on loopback: the emulator's, and the next three."""
+    """Folders below `local`, `.local` of the checkout, and ports on loopback: the emulator's and the next three."""
 
     local: Path
     venv: Path

@@ -15,6 +15,15 @@ from tests.infra.run_terraform import Terraform
 
 # The provider mostly waits, and for each bucket and queue for itself.
 AT_ONCE = "-parallelism=40"
+PACKAGES = (
+    "csv_streamer",
+    "data_aggregator",
+    "dataset_download",
+    "xapi_etl",
+    "zip_enqueue",
+    "zip_status",
+    "zip_worker",
+)
 HANDLER = """
 import json
 def lambda_handler(event, context):
@@ -24,11 +33,10 @@ def lambda_handler(event, context):
 
 def write_packages(folder: Path) -> list[str]:
     """Write the zips that the configuration names, answering with the function's name; gives the variables."""
-    for package in ("csv_streamer", "data_aggregator", "xapi_etl", "zip_enqueue", "zip_status", "zip_worker"):
-        write_zip(
-            folder / f"lambdas/{package}.zip", {f"{package}/app.py": HANDLER, f"{package}/dead_letters.py": HANDLER}
-        )
-    for layer in ("aiohttp", "isal", "powertools", "pydantic", "tracer", "xapi"):
+    for package in PACKAGES:
+        modules = ("app", "dead_letters", "exporter")
+        write_zip(folder / f"lambdas/{package}.zip", {f"{package}/{module}.py": HANDLER for module in modules})
+    for layer in ("aiohttp", "dataset", "isal", "powertools", "pydantic", "tracer", "xapi"):
         write_zip(folder / f"layers/{layer}.zip", {f"python/{layer}_placeholder.py": ""})
     return [f"-var=lambda_zip_dir={folder}/lambdas", f"-var=layer_zip_dir={folder}/layers"]
 
@@ -177,13 +185,45 @@ def test_etl_knows_its_clickhouse_and_its_queues(outputs: dict[str, str], addres
     assert (settings["FAILURE_DLQ_URL"], settings["MAX_RECEIVES"]) == (outputs["xapi_dlq_url"], "5")
 
 
-def test_large_layer_travels_through_a_bucket(outputs: dict[str, str], address: str) -> None:
+@pytest.mark.parametrize(
+    ("output", "name"),
+    [("xapi_etl_function", "sluice-local-xapi-xapi"), ("dataset_export_function", "sluice-local-data-dataset")],
+)
+def test_large_layer_travels_through_a_bucket(outputs: dict[str, str], address: str, output: str, name: str) -> None:
     client = make_clients(address)
     (bucket,) = [each["Name"] for each in client["s3"].list_buckets()["Buckets"] if "-layers-" in each["Name"]]
-    (package,) = client["s3"].list_objects_v2(Bucket=bucket)["Contents"]
-    function = client["lambda"].get_function_configuration(FunctionName=outputs["xapi_etl_function"])
-    (layer,) = [each for each in function["Layers"] if ":layer:sluice-local-xapi-xapi:" in each["Arn"]]
+    (package,) = client["s3"].list_objects_v2(Bucket=bucket, Prefix=f"layers/{name}-")["Contents"]
+    function = client["lambda"].get_function_configuration(FunctionName=outputs[output])
+    (layer,) = [each for each in function["Layers"] if f":layer:{name}:" in each["Arn"]]
     assert layer["CodeSize"] == package["Size"]
+
+
+def test_url_reaches_the_download_function(outputs: dict[str, str]) -> None:
+    with urlopen(f"{outputs['dataset_url']}/datasets.json", timeout=30) as answer:
+        assert json.load(answer) == ["sluice-local-dataset-download", "$default"]
+    assert outputs["dataset_stream_url"] == "http://127.0.0.1:4569"
+    assert outputs["distribution_domain"] == ""
+
+
+def test_old_datasets_and_exports_are_not_kept_for_ever(outputs: dict[str, str], address: str) -> None:
+    client = make_clients(address)["s3"]
+    rules = {
+        bucket: {
+            rule["ID"]: rule for rule in client.get_bucket_lifecycle_configuration(Bucket=outputs[bucket])["Rules"]
+        }
+        for bucket in ("dataset_bucket", "dataset_export_bucket")
+    }
+    old = rules["dataset_bucket"]["expire-noncurrent-versions"]["NoncurrentVersionExpiration"]
+    exports = rules["dataset_export_bucket"]["expire-exports"]
+    assert old["NoncurrentDays"] == 90
+    assert (exports["Filter"]["Prefix"], exports["Expiration"]["Days"]) == ("exports/", 2)
+
+
+def test_failed_exports_are_kept(outputs: dict[str, str], address: str) -> None:
+    client, name = make_clients(address), outputs["dataset_export_function"]
+    config = client["lambda"].get_function_event_invoke_config(FunctionName=name)
+    queue = config["DestinationConfig"]["OnFailure"]["Destination"].split(":")[-1]
+    assert client["sqs"].get_queue_url(QueueName=queue)
 
 
 @pytest.mark.usefixtures("outputs")

@@ -67,3 +67,19 @@ mock_resource "aws_apigatewayv2_api" {
 mock_resource "aws_sns_topic" {
   defaults = { arn = "arn:aws:sns:eu-west-1:111122223333:mocked" }
 }
+
+mock_resource "aws_lambda_function_url" {
+  defaults = { function_url = "https://mockedurl.lambda-url.eu-west-1.on.aws/", url_id = "mockedurl" }
+}
+
+mock_resource "aws_lambda_alias" {
+  defaults = { arn = "arn:aws:lambda:eu-west-1:111122223333:function:mocked:live" }
+}
+
+mock_resource "aws_cloudfront_distribution" {
+  defaults = {
+    arn            = "arn:aws:cloudfront::111122223333:distribution/MOCKED"
+    domain_name    = "mocked.cloudfront.net"
+    hosted_zone_id = "Z2FDTNDATAQYW2"
+  }
+}
