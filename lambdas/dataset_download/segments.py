@@ -10,6 +10,9 @@ from .objects import DataFile
 from .readahead import Segment
 
 SEGMENT_BYTES = 4 * 1024 * 1024
+SMALL_SEGMENT_BYTES = 1024 * 1024
+"""Of the first row groups: as many connections as possible bring what the first rows need."""
+SMALL_GROUPS = 2
 FIRST_SEGMENT_BYTES = 512 * 1024
 """Of a column chunk that takes several: rows come out as soon as the first page of every column is here."""
 SMALLEST_SEGMENT_BYTES = 128 * 1024
@@ -46,7 +49,7 @@ def cut_row_group(
     `group` is the number under which ReadAhead is told that the row group is done.
     """
     chunks = find_chunks(metadata, row_group, columns)
-    size = _choose_size(len(chunks), budget)
+    size = _choose_size(len(chunks), budget, SMALL_SEGMENT_BYTES if group < SMALL_GROUPS else SEGMENT_BYTES)
     ranked: list[tuple[float, Segment]] = []
     for run in _merge(chunks, size):
         if len(run) == 1 and run[0].end - run[0].start > size:
@@ -60,9 +63,9 @@ def cut_row_group(
     return [segment for _, segment in ranked if segment.end > segment.start]
 
 
-def _choose_size(chunks: int, budget: int) -> int:
+def _choose_size(chunks: int, budget: int, largest: int) -> int:
     """Return how large segments may be for two of every column to fit into the budget."""
-    return min(SEGMENT_BYTES, max(SMALLEST_SEGMENT_BYTES, budget // (2 * max(1, chunks))))
+    return min(largest, max(SMALLEST_SEGMENT_BYTES, budget // (2 * max(1, chunks))))
 
 
 def _merge(chunks: Sequence[Chunk], size: int) -> list[list[Chunk]]:

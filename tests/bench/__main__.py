@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import csv_streamer, data_aggregator, xapi_etl
+from tests.bench import csv_streamer, data_aggregator, dataset_download, xapi_etl
 from tests.bench.cases import Outcome, Row
 from tests.bench.processes import ROOT
 
@@ -35,6 +35,7 @@ type Bench = Callable[[Path, int, Callable[[str], None]], tuple[Outcome, list[Ro
 BENCHES: dict[str, Sequence[Bench]] = {
     "csv-streamer": (csv_streamer.run_large, csv_streamer.run_small),
     "data-aggregator": (data_aggregator.run_compression, data_aggregator.run_small_objects),
+    "dataset-download": tuple(map(dataset_download.make_bench, ("csv", "json", "slice", "parquet"))),
     "xapi-etl": (xapi_etl.run_all_cores, xapi_etl.run_one_core),
 }
 
@@ -61,6 +62,8 @@ def main() -> int:
                 rows += [*outcome.make_rows(), *further]
             if chosen.long and service == "csv-streamer":
                 rows += csv_streamer.run_memory(Path(folder), _MEMORY_ROUNDS, console.print)
+            if chosen.long and service == "dataset-download":
+                rows += dataset_download.run_long(Path(folder), _MEMORY_ROUNDS, console.print)
     write_details(outcomes)
     show_runs(outcomes)
     show(rows)
