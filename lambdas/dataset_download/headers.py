@@ -39,10 +39,12 @@ def read_encodings(header: str) -> dict[str, float]:
 def choose_encoding(header: str | None, *, compressible: bool) -> str | None:
     """Return ``gzip`` or ``identity``, or None where the caller accepts neither; codings unknown here are ignored."""
     weights = read_encodings(header or "")
-    gzip = max(weights.get("gzip", 0), weights.get("x-gzip", 0)) if {"gzip", "x-gzip"} & set(weights) else None
-    gzip = weights.get("*", 0) if gzip is None else gzip
-    identity = weights.get("identity", weights.get("*", 1.0) or (0 if "*" in weights else 1.0))
-    if compressible and gzip and (gzip >= identity or "identity" not in weights):
+    others = weights.get("*")
+    listed = [weights[name] for name in ("gzip", "x-gzip") if name in weights]
+    gzip = max(listed, default=others or 0)
+    identity = weights.get("identity", 1.0 if others is None else others)
+    # Who lists gzip without a word on identity wants it, whatever its weight.
+    if compressible and gzip and ("identity" not in weights or gzip >= identity):
         return "gzip"
     return "identity" if identity else None
 
