@@ -55,4 +55,4 @@ def _equal_any(column: pa.Array, values: Sequence[pa.Scalar]) -> pa.BooleanArray
     # is_in compares hashes of floats, for which 0.0 and -0.0 differ.
     if len(values) == 1 or pa.types.is_floating(column.type):
         return reduce(pc.or_, [pc.equal(column, value) for value in values])
-    return pc.is_in(column, value_set=pa.array([value.as_py() for value in values], column.type))
+    return pc.is_in(column, value_set=pa.array(values, column.type))

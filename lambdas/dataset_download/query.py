@@ -35,6 +35,11 @@ class Filter:
     texts: tuple[str, ...]
     """The values as they were given."""
 
+    @property
+    def meaning(self) -> tuple[str, ...]:
+        """The values as text, the same for the same values."""
+        return tuple(sorted(set(map(_show_value, self.values))))
+
 
 @dataclass(frozen=True)
 class SortKey:
@@ -63,9 +68,7 @@ class Query:
     @property
     def canonical(self) -> str:
         """The same text for queries that mean the same, however their parameters were ordered (for ETags)."""
-        filters = sorted(
-            {(each.column, each.operator, tuple(sorted(set(map(str, each.values))))) for each in self.filters}
-        )
+        filters = sorted({(each.column, each.operator, each.meaning) for each in self.filters})
         keys = [(key.column, key.descending) for key in self.sort]
         return json.dumps([filters, self.select, keys, self.limit, self.offset], ensure_ascii=True)
 
@@ -187,6 +190,12 @@ class _Parser:
         except (csv.Error, ValueError) as error:
             raise QueryError(f"{_shorten(value)} is not a list of columns.") from error
         return names
+
+
+def _show_value(value: pa.Scalar) -> str:
+    # Not by way of Python's values: those of nanoseconds would need pandas.
+    known = value if pa.types.is_fixed_size_binary(value.type) else value.cast(pa.string())
+    return str(known.as_py())
 
 
 def _check_operator(operator: str, type_: pa.DataType) -> None:

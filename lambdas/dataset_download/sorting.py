@@ -47,10 +47,10 @@ def sort_rows(batches: Iterable[pa.RecordBatch], plan: Plan) -> Iterator[pa.Reco
 def _sort(batches: Sequence[pa.RecordBatch], keys: Sequence[SortKey], wanted: int | None) -> pa.Table:
     """Return the rows sorted, in columns of one piece each; at most `wanted`."""
     table = pa.Table.from_batches(batches).combine_chunks()
-    by = {key.column: make_plain(_one_chunk(table.column(key.column))) for key in keys}
-    order = pc.sort_indices(
-        pa.table(by), sort_keys=[(key.column, "descending" if key.descending else "ascending") for key in keys]
-    )
+    # Under names of ours: Arrow takes some names of columns for paths.
+    by = {str(number): make_plain(_one_chunk(table.column(key.column))) for number, key in enumerate(keys)}
+    orders = ["descending" if key.descending else "ascending" for key in keys]
+    order = pc.sort_indices(pa.table(by), sort_keys=list(zip(by, orders, strict=True)))
     return table.take(order if wanted is None else order.slice(0, wanted)).combine_chunks()
 
 

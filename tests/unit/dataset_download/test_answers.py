@@ -201,13 +201,17 @@ def test_metadata_and_compression_of_the_source_are_kept() -> None:
 
 
 def test_columns_of_any_name_are_read_and_filtered() -> None:
-    names = ["a.b", "a", "limit", "select", "with space", 'q"uote', "com,ma", "x__gt", "é", "a__b"]
+    names = ["a.b", "a", "limit", "select", "with space", 'q"uote', "com,ma", "x__gt", "é", "a__b", ".x", "[0]"]
     store = put(
         pa.table({**{name: [number, number + 100] for number, name in enumerate(names)}, "s": [{"b": 1}, {"b": 2}]})
     )
     for number, name in enumerate(names):
         found = json.loads(store.download("json", [(f"{name}__eq", str(number))]))
         assert [row[name] for row in found] == [number]
+        assert (
+            json.loads(store.download("json", [("sort", f'"-{name.replace(chr(34), chr(34) * 2)}"')]))[0][name]
+            == number + 100
+        )
         only = store.download("csv", [("select", '"' + name.replace('"', '""') + '"')])
         assert list(csv.reader(io.StringIO(only.decode()))) == [[name], [str(number)], [str(number + 100)]]
 

@@ -168,6 +168,15 @@ def test_nanoseconds_are_kept() -> None:
     ]
 
 
+def test_nanoseconds_are_filtered_exactly() -> None:
+    table = pa.table({"a": pa.array([10**18, 10**18 + 1, 10**18 + 2], pa.timestamp("ns"))})
+    store = put(table)
+    times = [f"2001-09-09T01:46:40.00000000{digit}" for digit in (1, 2)]
+    assert [row[0] for row in read_csv(store.download("csv", [("a", text) for text in times]))[1:]] == times
+    assert store.plan([("a__gte", times[0])]).query.canonical != store.plan([("a__gte", times[1])]).query.canonical
+    assert store.plan([("a__gt", times[1])]).row_count == 0
+
+
 def test_years_beyond_four_digits_are_written() -> None:
     table = pa.table({"a": pa.array([-99999999999000, 253402300800000], pa.timestamp("ms"))})
     assert [row[0] for row in read_csv(put(table).download("csv"))[1:]] == [
