@@ -58,6 +58,31 @@ RETRYABLE_CODES = frozenset(
         999,  # KEEPER_EXCEPTION
     }
 )
+# The same file: a value that its column does not take.
+VALUE_CODES = frozenset(
+    {
+        6,  # CANNOT_PARSE_TEXT
+        26,  # CANNOT_PARSE_QUOTED_STRING
+        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        38,  # CANNOT_PARSE_DATE
+        41,  # CANNOT_PARSE_DATETIME
+        53,  # TYPE_MISMATCH
+        69,  # ARGUMENT_OUT_OF_BOUND
+        70,  # CANNOT_CONVERT_TYPE
+        72,  # CANNOT_PARSE_NUMBER
+        117,  # INCORRECT_DATA
+        131,  # TOO_LARGE_STRING_SIZE
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+        376,  # CANNOT_PARSE_UUID
+        407,  # DECIMAL_OVERFLOW
+        467,  # CANNOT_PARSE_BOOL
+        469,  # VIOLATED_CONSTRAINT
+        675,  # CANNOT_PARSE_IPV4
+        676,  # CANNOT_PARSE_IPV6
+        691,  # UNKNOWN_ELEMENT_OF_ENUM
+    }
+)
 OWN_SETTINGS = MappingProxyType(
     {
         "async_insert": "0",  # what is acknowledged is in the table
@@ -70,7 +95,8 @@ OWN_SETTINGS = MappingProxyType(
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8.0
 _CONNECT_SECONDS = 5.0
-_SHORT = 300
+_SHORT = 200
+"""Characters of an answer that are told: it may quote rows."""
 
 
 def find_clashes(settings: Mapping[str, str]) -> list[str]:

@@ -78,6 +78,7 @@ class Inserter:
     def _find_missing(self, part: Part) -> np.ndarray:
         missing = np.ones(len(part), bool)
         members = list(part.members())
+        places = {(source.file, source.etag): place for place, source in enumerate(part.sources)}
         for start in range(0, len(members), _MEMBERS_PER_LOOK):
             some = members[start : start + _MEMBERS_PER_LOOK]
             try:
@@ -89,11 +90,8 @@ class Inserter:
                 return np.ones(len(part), bool)
             for line in answer.splitlines():
                 file, etag, present = json.loads(line)
-                position = next(
-                    place for place, source in enumerate(part.sources) if (source.file, source.etag) == (file, etag)
-                )
                 numbers = np.array([int(number) for number in present], np.int64)
-                missing &= ~((part.owners == position) & np.isin(part.lines, numbers))
+                missing &= ~((part.owners == places[file, etag]) & np.isin(part.lines, numbers))
         if missing.any() and not missing.all():
             missing &= ~self._find_replaced(part, missing)
         return missing

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from aws_lambda_powertools import Logger
 
+from .clickhouse import VALUE_CODES
 from .decompress import decompress
 from .exceptions import InsertError, OutOfTimeError, SourceError
 from .inserts import Inserter
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 OUT_OF_TIME = "the function's time limit is near"
 _SPOOL_MEMORY = 64 * 1024 * 1024
+_LAST_INSERT_MS = 3_000
+"""Kept for converting what has been read, beside the time that an INSERT needs to be started."""
 _GATHERED_BYTES = 64 * 1024 * 1024
 """Of Arrow columns: a batch with as many is inserted, however few rows it has."""
 
@@ -47,13 +50,15 @@ class Loader:
     remaining_ms: Callable[[], int]
     tally: Tally = field(default_factory=Tally)
     _gathered: list[tuple[ObjectName, Piece]] = field(default_factory=list)
+    _gathered_rows: int = 0
+    _gathered_bytes: int = 0
     _first_of: dict[Source, ObjectName] = field(default_factory=dict)
     """Two versions with the same bytes have the same ETag, and so the same rows."""
     _same_as: dict[ObjectName, ObjectName] = field(default_factory=dict)
 
     def run(self, names: Sequence[ObjectName]) -> None:
         """Load objects, as many as the time allows; each gets its outcome in the tally."""
-        for name, opened in self.reader.open_all(names):
+        for name, opened in self.reader.open_all(names, self._reading_seconds):
             if self._is_late():
                 break
             if isinstance(opened, SourceError):
@@ -138,29 +143,38 @@ class Loader:
         self.logger.warning("lines_quarantined", extra={**fields, "reason": bad.first.reason, "quarantine": where})
 
     def _gather(self, name: ObjectName, piece: Piece) -> None:
-        rows = sum(len(other.table) for _, other in self._gathered)
-        size = sum(other.table.nbytes for _, other in self._gathered)
-        if rows + len(piece.table) > self.settings.max_rows or size + piece.table.nbytes > _GATHERED_BYTES:
+        rows, size = len(piece.table), piece.table.nbytes
+        if self._gathered_rows + rows > self.settings.max_rows or self._gathered_bytes + size > _GATHERED_BYTES:
             self._insert_gathered()
-            rows = 0
         self._gathered.append((name, piece))
-        if rows + len(piece.table) >= self.settings.target_rows:
+        self._gathered_rows += rows
+        self._gathered_bytes += size
+        if self._gathered_rows >= self.settings.target_rows:
             self._insert_gathered()
 
     def _insert_gathered(self) -> None:
         """Insert what has been gathered; if that fails, it fails for the objects that are in it, and no others."""
         gathered, self._gathered = self._gathered, []
-        if not gathered:
-            return
+        self._gathered_rows = self._gathered_bytes = 0
+        if gathered:
+            self._insert_together(gathered)
+
+    def _insert_together(self, gathered: Sequence[tuple[ObjectName, Piece]]) -> None:
         names = [name for name, _ in gathered]
         try:
-            fresh = [
+            fresh = {
                 source for part in self._make_parts([piece for _, piece in gathered]) for source in self._insert(part)
-            ]
+            }
         except OutOfTimeError as error:
             self._note(names, "not_started", str(error))
         except InsertError as error:
-            self._note(names, "failed", f"INSERT failed: {error}")
+            if error.code not in VALUE_CODES or len(gathered) == 1:
+                self._note(names, "failed", f"INSERT failed: {error}")
+                return
+            # The table refuses a value: the objects that do not hold it must not end with the one that does.
+            middle = len(gathered) // 2
+            self._insert_together(gathered[:middle])
+            self._insert_together(gathered[middle:])
         except Exception as error:
             self.logger.exception("insert_broken", extra={"objects": len(names)})
             self._note(names, "failed", f"unforeseen: {type(error).__name__}")
@@ -219,7 +233,11 @@ class Loader:
         return "loaded" if is_fresh else "duplicate"
 
     def _is_late(self) -> bool:
-        return self.remaining_ms() < self.settings.start_insert_ms
+        return self._reading_seconds() <= 0
+
+    def _reading_seconds(self) -> float:
+        """Return how long objects may still be read; then there has to be time to insert what has been gathered."""
+        return (self.remaining_ms() - self.settings.start_insert_ms - _LAST_INSERT_MS) / 1000
 
     def _note(self, names: Iterable[ObjectName], result: Result, reason: str = "") -> None:
         for name in names:
@@ -228,7 +246,10 @@ class Loader:
 
 def _store(spool: IO[bytes], data: bytes) -> tuple[int, int]:
     place = spool.tell()
-    spool.write(data)
+    try:
+        spool.write(data)
+    except OSError as error:
+        raise SourceError(f"the object's rows do not fit into the temporary folder: {error.strerror}") from error
     return place, len(data)
 
 

@@ -73,7 +73,8 @@ def make_parts(
     ordered = sorted(pieces, key=lambda piece: (piece.source.file, piece.source.etag, piece.lines[0]))
     table = unite([piece.table for piece in ordered])
     sources = tuple(dict.fromkeys(piece.source for piece in ordered))
-    owners = np.concatenate([np.full(len(piece.table), sources.index(piece.source)) for piece in ordered])
+    places = {source: place for place, source in enumerate(sources)}
+    owners = np.concatenate([np.full(len(piece.table), places[piece.source]) for piece in ordered])
     lines = np.concatenate([np.asarray(piece.lines, np.int64) for piece in ordered])
     months = None if partition_column is None else find_months(table.column(partition_column))
     for rows in _split_by_months(months, len(table)):

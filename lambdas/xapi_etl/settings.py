@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from .env import Environment
 
@@ -15,6 +15,7 @@ _LOG_LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 _CODECS = {"snappy", "gzip", "brotli", "zstd", "lz4", "none"}
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _S3_URL = re.compile(r"s3://[^/]+/.+")
+_NO_URL = "is not a URL like https://host:8443, or no host of one"
 _UNLIMITED = 5 * 1024**4
 """S3's own limit of an object, bytes."""
 
@@ -149,14 +150,27 @@ def _read_endpoint(env: Environment, *, is_needed: bool) -> tuple[str, str | Non
         return "", None, ""
     if not url:
         url = f"{'https' if is_secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        env.reject("CLICKHOUSE_URL", "is not a URL like https://host:8443")
+    parts = _split_url(url)
+    if parts is None:
+        # Not quoted: it may hold a password.
+        env.reject("CLICKHOUSE_URL" if env.text("CLICKHOUSE_URL", "") else "CLICKHOUSE_HOST", _NO_URL)
         return "", None, ""
     address = parts.netloc.rpartition("@")[2]
     full_path = "/".join(part for part in (parts.path.strip("/"), path) if part)
     user = unquote(parts.username) if parts.username else None
     return urlunsplit((parts.scheme, address, f"/{full_path}", "", "")), user, unquote(parts.password or "")
+
+
+def _split_url(url: str) -> SplitResult | None:
+    """Return an endpoint's parts; ``None`` if it is none."""
+    try:
+        parts = urlsplit(url)
+        is_wrong = parts.port == 0
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or is_wrong:
+        return None
+    return parts
 
 
 def _read_settings(env: Environment) -> dict[str, str]:

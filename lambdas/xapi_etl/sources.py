@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -50,22 +50,31 @@ class SourceReader:
         self._concurrency = concurrency
         self._max_bytes = max_bytes
 
-    def open_all(self, names: Sequence[ObjectName]) -> Iterator[tuple[ObjectName, Opened | SourceError]]:
-        """Yield each object, or why it cannot be read, in the order of the names."""
-        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="open") as pool:
-            left = iter(names)
-            ahead: deque[tuple[ObjectName, Future[Opened | SourceError]]] = deque()
-            try:
-                while True:
-                    for name in islice(left, self._concurrency - len(ahead)):
-                        ahead.append((name, pool.submit(self._open, name)))
-                    if not ahead:
-                        return
-                    name, opened = ahead.popleft()
-                    yield name, opened.result()
-            finally:
-                for _, opened in ahead:
-                    opened.cancel()
+    def open_all(
+        self, names: Sequence[ObjectName], remaining_seconds: Callable[[], float]
+    ) -> Iterator[tuple[ObjectName, Opened | SourceError]]:
+        """Yield each object, or why it cannot be read, in the order of the names, while there is time.
+
+        ``remaining_seconds`` says how long may be waited for.
+        """
+        pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="open")
+        left = iter(names)
+        ahead: deque[tuple[ObjectName, Future[Opened | SourceError]]] = deque()
+        try:
+            while True:
+                for name in islice(left, self._concurrency - len(ahead)):
+                    ahead.append((name, pool.submit(self._open, name)))
+                if not ahead:
+                    return
+                name, opened = ahead.popleft()
+                try:
+                    found = opened.result(max(remaining_seconds(), 0))
+                except TimeoutError:
+                    return
+                yield name, found
+        finally:
+            # A read that hangs is not waited for.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def read(self, opened: Opened) -> Iterator[bytes]:
         """Yield an object's bytes.

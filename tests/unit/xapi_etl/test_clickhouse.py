@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.clickhouse_server import order_fault, run_clickhouse
+from tests.clickhouse_server import count_faults, order_fault, run_clickhouse
 from tests.unit.xapi_etl.conftest import SESSION, Environ, Etl, events, find_event, find_events, logged
 from tests.unit.xapi_etl.events import Context
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 from xapi_etl import app, clients
-from xapi_etl.clickhouse import Deadline
+from xapi_etl.clickhouse import ClickHouse, Deadline
 from xapi_etl.exceptions import OutOfTimeError
 from xapi_etl.inserts import quote_text
 from xapi_etl.settings import quote_name
@@ -83,12 +83,39 @@ def test_insert_is_not_started_without_time_for_it() -> None:
         Deadline(lambda: 5_000, 0, 5_000, 30).check()
 
 
-def test_retry_is_not_waited_for_beyond_the_time(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
+def test_retry_is_not_waited_for_beyond_the_time(
+    etl: Etl, environ: Environ, no_pause: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     environ(CLICKHOUSE_MAX_ATTEMPTS="9")
     order_fault(etl.url, "answer", times=9, status=503)
+    context = Context(60_000)
+    insert = ClickHouse.insert
+
+    def insert_late(self: ClickHouse, statement: str, data: bytes, settings: dict[str, str]) -> None:
+        context.remaining_ms = 10_050
+        insert(self, statement, data, settings)
+
+    monkeypatch.setattr(ClickHouse, "insert", insert_late)
     body = put(etl)
-    assert etl.deliver(body, context=Context(10_050)) == [body]
+    assert etl.deliver(body, context=context) == [body]
+    assert count_faults(etl.url)["answer"] == 1
     assert no_pause == []
+
+
+def test_value_that_the_table_refuses_fails_its_own_object_only(
+    etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
+) -> None:
+    etl.ask("CREATE OR REPLACE TABLE xapi.strict AS xapi.statements")
+    etl.ask("ALTER TABLE xapi.strict DROP COLUMN response, ADD COLUMN response UInt8")
+    environ(CLICKHOUSE_TABLE="strict")
+    bodies = [etl.put(f"statements/{n}.jsonl", b'{"id":"%d","result":{"response":"%d"}}' % (n, n)) for n in range(7)]
+    poison = etl.put("statements/poison.jsonl", b'{"id":"p","result":{"response":"' + b"x" * 1000 + b'"}}')
+    assert etl.deliver(*bodies[:3], poison, *bodies[3:]) == [poison]
+    assert etl.ask("SELECT count(), sum(response) FROM xapi.strict") == "7\t21"
+    assert etl.deliver(*bodies, poison, receives=2) == [poison]
+    assert etl.ask("SELECT count() FROM xapi.strict") == "7"
+    assert "INSERT failed" in find_events(caplog, "object_failed")[0].reason
+    assert "x" * 201 not in logged(caplog)
 
 
 def test_pauses_grow(etl: Etl, environ: Environ, no_pause: list[float]) -> None:

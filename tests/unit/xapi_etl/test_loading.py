@@ -1,7 +1,11 @@
 """From objects to rows: what lands, how it is gathered, what comes back."""
 
+import errno
 import gzip
+import io
 import json
+import threading
+from types import SimpleNamespace
 
 import pytest
 import zstandard
@@ -9,6 +13,10 @@ import zstandard
 from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_event, find_events
 from tests.unit.xapi_etl.events import Context, s3_event
 from tests.unit.xapi_etl.statements import make_statements, write_lines
+from xapi_etl.exceptions import SourceError
+from xapi_etl.loader import Loader
+from xapi_etl.schemas import ObjectName
+from xapi_etl.sources import Opened, SourceReader
 
 
 def test_statements_of_several_objects_go_in_by_one_insert(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
@@ -84,6 +92,72 @@ def test_nothing_is_begun_near_the_time_limit(etl: Etl, caplog: pytest.LogCaptur
     assert etl.deliver(body, context=Context(9_999)) == [body]
     assert etl.count() == 0
     assert find_event(caplog, "object_not_started").reason == "the function's time limit is near"
+
+
+def test_what_was_read_is_inserted_when_time_runs_short(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = [etl.put(f"statements/{n}.jsonl", write_lines(make_statements(2, seed=n))) for n in range(4)]
+    context = Context(13_000)
+    load = Loader._load
+    loaded: list[str] = []
+
+    def take_time(self: Loader, opened: Opened) -> None:
+        load(self, opened)
+        loaded.append(opened.name.key)
+        context.remaining_ms -= 1000 * (len(loaded) == 2)
+
+    monkeypatch.setattr(Loader, "_load", take_time)
+    context.remaining_ms += 500
+    assert etl.deliver(*bodies, context=context) == bodies[2:]
+    assert etl.count() == 4
+    assert len(loaded) == 2
+
+
+def test_read_that_hangs_keeps_nothing_else_from_being_inserted(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = [etl.put(f"statements/{n}.jsonl", write_lines(make_statements(2, seed=n))) for n in range(3)]
+    end = threading.Event()
+    opening = SourceReader._open
+
+    def hang(self: SourceReader, name: ObjectName) -> Opened | SourceError:
+        if name.key == "statements/1.jsonl":
+            end.wait(60)
+        return opening(self, name)
+
+    monkeypatch.setattr(SourceReader, "_open", hang)
+    try:
+        assert etl.deliver(*bodies, context=Context(13_300)) == bodies[1:]
+    finally:
+        end.set()
+    assert etl.count() == 2
+
+
+def test_full_disk_fails_the_large_object_and_no_other(
+    etl: Etl, environ: Environ, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full(io.BytesIO):
+        def __init__(self, _size: int) -> None:
+            super().__init__()
+
+        def write(self, _data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    # Not of the module itself: moto keeps its objects in such files.
+    monkeypatch.setattr("xapi_etl.loader.tempfile", SimpleNamespace(SpooledTemporaryFile=Full))
+    environ(TARGET_ROWS_PER_INSERT="10", MAX_ROWS_PER_INSERT="10")
+    large = etl.put("statements/large.jsonl", write_lines(make_statements(30)))
+    small = etl.put("statements/small.jsonl", write_lines(make_statements(3, seed=2)))
+    assert etl.deliver(large, small) == [large]
+    assert etl.count() == 3
+    reason = "the object's rows do not fit into the temporary folder: No space left on device"
+    assert find_event(caplog, "object_failed").reason == reason
+
+
+def test_many_objects_of_one_line_go_in_together(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
+    lines = [b'{"id":"%d"}' % number for number in range(400)]
+    bodies = [etl.put(f"statements/{number}.jsonl", line) for number, line in enumerate(lines)]
+    assert etl.deliver(*bodies) == []
+    assert etl.deliver(*bodies[:10], receives=2) == []
+    assert etl.count() == 400
+    assert [record.objects for record in find_events(caplog, "insert_complete")] == [400, 10]
 
 
 def test_dry_run_does_everything_but_insert(

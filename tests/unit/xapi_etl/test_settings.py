@@ -2,6 +2,8 @@
 
 import pytest
 
+from xapi_etl import clients
+from xapi_etl.batch import open_s3
 from xapi_etl.clickhouse import OWN_SETTINGS, find_clashes
 from xapi_etl.env import SettingsError
 from xapi_etl.settings import Settings
@@ -78,6 +80,30 @@ def test_insert_statement_makes_the_table_optional() -> None:
 @pytest.mark.parametrize(("level", "read_as"), [("debug", "DEBUG"), ("WARN", "WARNING"), ("warning", "WARNING")])
 def test_log_level_in_any_writing(level: str, read_as: str) -> None:
     assert read(LOG_LEVEL=level).log_level == read_as
+
+
+@pytest.mark.parametrize("text", ["ftp://h", "https://", "http://[::1", "http://h:99999", "http://h:x", "http://h?a=b"])
+def test_url_that_is_none_is_named_and_not_shown(text: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read(CLICKHOUSE_URL=text.replace("//", "//me:s3cret@"))
+    assert str(raised.value).startswith("CLICKHOUSE_URL is not a URL")
+    assert "s3cret" not in str(raised.value)
+
+
+def test_host_that_is_none_is_named() -> None:
+    with pytest.raises(SettingsError, match="CLICKHOUSE_HOST is not"):
+        read(CLICKHOUSE_HOST="[a]b")
+
+
+def test_s3_client_has_the_limits_of_the_settings() -> None:
+    clients.s3_client.cache_clear()
+    settings = read(
+        S3_CONNECT_TIMEOUT_SECONDS="7", S3_READ_TIMEOUT_SECONDS="8", S3_MAX_ATTEMPTS="9", READ_CONCURRENCY="10"
+    )
+    config = open_s3(settings).meta.config
+    clients.s3_client.cache_clear()
+    assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (7, 8, 10)
+    assert config.retries["total_max_attempts"] == 9
 
 
 WRONG = {
