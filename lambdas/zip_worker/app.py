@@ -56,12 +56,13 @@ def _deliver(record: Record, context: LambdaContext) -> bool:
 
 
 def _make_worker(settings: Settings, message: Message, context: LambdaContext) -> Worker:
-    connections = settings.read_concurrency + settings.upload_concurrency + 2
+    connections = settings.read_concurrency + settings.upload_concurrency + settings.copy_concurrency + 2
     owner = f"{context.aws_request_id}/{message.message_id}"
     return Worker(
         settings,
         s3=s3_client(connections),
         quick_get=lambda bucket: fast_getter(bucket, connections).get,
+        send=partial(_send, settings.queue_url),
         jobs=JobTable(dynamodb_client(), settings.table_name, owner, settings.lease_seconds),
         logger=logger,
         remaining_ms=context.get_remaining_time_in_millis,
@@ -85,6 +86,11 @@ def parse_job_id(body: str) -> str:
 
 def _hide(queue_url: str, receipt_handle: str, seconds: int) -> None:
     sqs_client().change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds)
+
+
+def _send(queue_url: str, job_id: str) -> None:
+    """Queue a job that goes on: a new message, with receives of its own."""
+    sqs_client().send_message(QueueUrl=queue_url, MessageBody=json.dumps({"jobId": job_id}))
 
 
 @cache

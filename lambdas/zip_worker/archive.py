@@ -1,23 +1,28 @@
-"""Writing an archive from members whose bytes arrive in blocks.
+"""Writing an archive, step by step of its layout.
 
-Every header holds its member's CRC and sizes. A member of one block is complete before its header is written. For a
-longer one the header's place is left open until the last block has passed; the part of the upload that contains it
-waits in memory meanwhile, and the parts after it go ahead: S3 takes parts in any order. The bytes are therefore the
-same whether a CRC was known beforehand or not.
+Every header holds its member's CRC and sizes. A member of one block is complete before its header is written, and of
+some S3 knows the CRC. For others the header's place is left open until the last block has passed; the part of the
+upload that contains it waits in memory meanwhile, and the parts after it go ahead: S3 takes parts in any order. The
+bytes are therefore the same however a CRC became known, and whoever moved them.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from struct import Struct
 
 from . import zipformat
-from .crc import combine
-from .parts import PartCutter
-from .schemas import Compression, Member, Source
+from .crc import combine, split
+from .layout import Begin, Copy, End, Layout, Read, Step, is_in_one_block
+from .parts import Gap, PartCutter
+from .schemas import Compression, Member, Placement, Source
+from .settings import MIN_PART_SIZE
 from .zipformat import DEFLATED, STORED, Entry
 
 _DEFLATE_LEVEL = 6
+_RECORD = Struct("<LQB")
+"""What the central directory needs of a member beside its name: CRC-32, compressed size, method."""
+RECORD_SIZE = _RECORD.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class BlockRequest:
     source: Source
     start: int
     length: int
+    kept: bool = True
+    """Whether more than its checksum is needed."""
 
     @property
     def is_whole(self) -> bool:
@@ -51,12 +58,39 @@ class Block:
     """Of the bytes before compression."""
 
 
-def block_requests(members: Iterable[Member], block_size: int) -> Iterator[BlockRequest]:
-    """Yield what has to be read, in archive order, in blocks of at most ``block_size`` bytes; none if empty."""
-    for member in members:
-        source = member.source
-        for start in range(0, source.size, block_size):
-            yield BlockRequest(source, start, min(block_size, source.size - start))
+@dataclass(frozen=True, slots=True)
+class CopiedRun:
+    """Parts ``first`` to ``last``, which hold the end of one member, copied by S3."""
+
+    first: int
+    last: int
+    length: int
+    """Bytes of all of them."""
+    crc32: int
+    """What their bytes must have, since the whole member and its beginning have theirs."""
+    key: str
+    """Of the source, for messages."""
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where the writer is; what it needs, beside the cutter's buffers, to go on in another process."""
+
+    steps: int = 0
+    """Steps that are done."""
+    offset: int = 0
+    """Of the present member's local header, bytes."""
+    crc32: int = 0
+    """Of the present member, as far as it was read."""
+    method: int = STORED
+    gap: tuple[int, int, int] | None = None
+    """The place that was left open for the present member's header: part, start, length."""
+    lead_crc32: int = 0
+    """Of what was read before the first copied range."""
+    copied: int = 0
+    """Bytes of copied ranges."""
+    first_copy: int = 0
+    last_copy: int = 0
 
 
 def prepare_block(request: BlockRequest, data: bytes, compression: Compression) -> Block:
@@ -68,7 +102,7 @@ def prepare_block(request: BlockRequest, data: bytes, compression: Compression) 
     """
     crc32 = zlib.crc32(data)
     if compression == "stored":
-        return Block(data, STORED, len(data), crc32)
+        return Block(data if request.kept else b"", STORED, len(data), crc32)
     compressor = zlib.compressobj(_DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     deflated = compressor.compress(data) + compressor.flush(zlib.Z_FINISH if request.is_last else zlib.Z_SYNC_FLUSH)
     if request.is_whole and len(deflated) >= len(data):
@@ -76,87 +110,117 @@ def prepare_block(request: BlockRequest, data: bytes, compression: Compression) 
     return Block(deflated, DEFLATED, len(data), crc32)
 
 
-def write_archive(
-    members: Sequence[Member],
-    blocks: Iterator[Block],
-    cutter: PartCutter,
-    *,
-    block_size: int,
-    compression: Compression,
-    after_member: Callable[[Member], None],
-    after_block: Callable[[int], None],
-) -> None:
-    """Write the whole archive into ``cutter``.
+class ArchiveWriter:
+    """Does the steps of a layout, one after another, from any of them on.
 
-    Args:
-        members: what the archive holds, in order.
-        blocks: the blocks of :func:`block_requests` for the same members and ``block_size``, in the same order.
-        cutter: takes the archive's bytes; its last part is the caller's to collect.
-        block_size: bytes.
-        compression: what was asked for, and is done to members of more than one block.
-        after_member: called as each member is complete.
-        after_block: called with the number of source bytes that each block brought.
+    ``copy`` is called with a part's number, its source, and the start and length of the range that the part is.
     """
-    directory = bytearray()
-    for member in members:
-        mine = islice(blocks, -(-member.source.size // block_size))
-        counted = _counted(mine, after_block)
-        if member.source.size <= block_size:
-            entry = _write_small(member, next(counted, None), cutter)
-        else:
-            entry = _write_large(member, counted, cutter, compression)
-        directory += zipformat.central_header(entry)
-        after_member(member)
-    start = cutter.position
-    cutter.write(directory)
-    cutter.write(zipformat.end_records(len(members), len(directory), start))
 
+    def __init__(self, layout: Layout, cutter: PartCutter, copy: Callable[[int, Source, int, int], None]) -> None:
+        self._layout = layout
+        self._cutter = cutter
+        self._copy = copy
+        self.cursor = Cursor()
+        self.records = bytearray()
+        """What the central directory will be made of."""
+        self.runs: list[CopiedRun] = []
 
-def _counted(blocks: Iterable[Block], after_block: Callable[[int], None]) -> Iterator[Block]:
-    for block in blocks:
-        after_block(block.size)
-        yield block
+    def restore(self, cursor: Cursor, records: bytes, runs: Sequence[CopiedRun]) -> None:
+        """Go on where another writer was, of the same layout; the cutter must be where its cutter was."""
+        self.cursor = cursor
+        self.records = bytearray(records)
+        self.runs = list(runs)
 
+    def do(self, step: Step, block: Block | None = None) -> None:
+        """Do the next step; one that reads needs its ``block``."""
+        member = self._layout.members[step.index]
+        match step:
+            case Begin():
+                self._begin(member)
+            case Read():
+                self._write(member, block)
+            case Copy():
+                self._place(member, step)
+            case End():
+                self._end(member)
+        self.cursor.steps += 1
 
-def _write_small(member: Member, block: Block | None, cutter: PartCutter) -> Entry:
-    """Write a member that is one block, or empty: its header is known before its data."""
-    block = block or Block(b"", STORED, 0, 0)
-    entry = Entry(
-        name=member.name.encode(),
-        modified=member.source.modified,
-        method=block.method,
-        crc32=block.crc32,
-        compressed_size=len(block.data),
-        size=block.size,
-        offset=cutter.position,
-        zip64=zipformat.needs_zip64(block.size, block.method),
-    )
-    cutter.write(zipformat.local_header(entry))
-    cutter.write(block.data)
-    return entry
+    def finish(self) -> None:
+        """Write the central directory; the cutter's last part is the caller's to collect."""
+        cutter = self._cutter
+        start, offset = cutter.position, 0
+        for member, record in zip(self._layout.members, _RECORD.iter_unpack(self.records), strict=True):
+            crc32, compressed_size, method = record
+            entry = self._describe(member, method, crc32, compressed_size, offset)
+            cutter.write(zipformat.central_header(entry))
+            offset += self._measure_header(member, method) + compressed_size
+        if offset != start:
+            raise ValueError(f"the members end at {start}, their sizes say at {offset}")
+        count = len(self._layout.members)
+        cutter.write(zipformat.end_records(count, cutter.position - start, start))
 
+    def _begin(self, member: Member) -> None:
+        self.cursor = cursor = Cursor(steps=self.cursor.steps, offset=self._cutter.position)
+        source = member.source
+        if member.placement is Placement.COPY and source.crc32 is not None:
+            self._write_header(member, source.crc32, source.size)
+        elif member.placement is Placement.COPY_AND_READ or not is_in_one_block(source, self._layout.block_size):
+            cursor.method = DEFLATED if self._layout.compression == "deflated" else STORED
+            gap = self._cutter.reserve(self._measure_header(member, cursor.method))
+            cursor.gap = (gap.number, gap.start, gap.length)
+        elif not source.size:
+            self._write_header(member, 0, 0)
 
-def _write_large(member: Member, blocks: Iterable[Block], cutter: PartCutter, compression: Compression) -> Entry:
-    """Write a member of several blocks: its header is filled in when they have passed."""
-    name, modified, size = member.name.encode(), member.source.modified, member.source.size
-    method = DEFLATED if compression == "deflated" else STORED
-    zip64 = zipformat.needs_zip64(size, method)
-    offset = cutter.position
-    gap = cutter.reserve(zipformat.local_header_size(name, zip64=zip64, modified=modified))
-    start = cutter.position
-    crc32 = 0
-    for block in blocks:
-        crc32 = combine(crc32, block.crc32, block.size)
-        cutter.write(block.data)
-    entry = Entry(
-        name=name,
-        modified=modified,
-        method=method,
-        crc32=crc32,
-        compressed_size=cutter.position - start,
-        size=size,
-        offset=offset,
-        zip64=zip64,
-    )
-    cutter.fill(gap, zipformat.local_header(entry))
-    return entry
+    def _write(self, member: Member, block: Block | None) -> None:
+        if block is None:
+            raise ValueError(f"no block for {member.name!r}")
+        cursor = self.cursor
+        if member.placement is Placement.STREAM and cursor.gap is None:
+            cursor.method = block.method
+            self._write_header(member, block.crc32, len(block.data))
+        cursor.crc32 = combine(cursor.crc32, block.crc32, block.size)
+        self._cutter.write(block.data)
+
+    def _place(self, member: Member, step: Copy) -> None:
+        cursor = self.cursor
+        number = self._cutter.skip(step.length, MIN_PART_SIZE)
+        if not cursor.copied:
+            cursor.first_copy, cursor.lead_crc32 = number, cursor.crc32
+        cursor.last_copy = number
+        cursor.copied += step.length
+        self._copy(number, member.source, step.start, step.length)
+
+    def _end(self, member: Member) -> None:
+        cursor = self.cursor
+        crc32 = cursor.crc32
+        if member.placement is Placement.COPY and member.source.crc32 is not None:
+            crc32 = member.source.crc32
+        if cursor.copied:
+            rest = split(crc32, cursor.lead_crc32, cursor.copied)
+            self.runs.append(CopiedRun(cursor.first_copy, cursor.last_copy, cursor.copied, rest, member.source.key))
+        size = self._cutter.position - cursor.offset - self._measure_header(member, cursor.method)
+        if cursor.gap:
+            entry = self._describe(member, cursor.method, crc32, size, cursor.offset)
+            self._cutter.fill(Gap(*cursor.gap), zipformat.local_header(entry))
+        self.records += _RECORD.pack(crc32, size, cursor.method)
+
+    def _write_header(self, member: Member, crc32: int, compressed_size: int) -> None:
+        entry = self._describe(member, self.cursor.method, crc32, compressed_size, self.cursor.offset)
+        self._cutter.write(zipformat.local_header(entry))
+
+    def _describe(self, member: Member, method: int, crc32: int, compressed_size: int, offset: int) -> Entry:
+        size = member.source.size
+        return Entry(
+            name=member.name.encode(),
+            modified=member.source.modified,
+            method=method,
+            crc32=crc32,
+            compressed_size=compressed_size,
+            size=size,
+            offset=offset,
+            zip64=zipformat.needs_zip64(size, method),
+        )
+
+    def _measure_header(self, member: Member, method: int) -> int:
+        zip64 = zipformat.needs_zip64(member.source.size, method)
+        return zipformat.local_header_size(member.name.encode(), zip64=zip64, modified=member.source.modified)

@@ -31,12 +31,16 @@ def s3_client(pool_size: int) -> S3Client:
     read is checked by length and ETag.
     """
     is_emulated = "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_S3" in os.environ
-    config = _config(read_timeout_seconds=30).merge(
+    config = _config(read_timeout_seconds=60).merge(
         Config(
             max_pool_connections=pool_size,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            s3={"addressing_style": "path" if is_emulated else "virtual"},
+            s3={
+                "addressing_style": "path" if is_emulated else "virtual",
+                # TLS and the CRC-32 protect a body already; its SHA-256 would cost more time than all else here.
+                "payload_signing_enabled": False,
+            },
         )
     )
     return _session().client("s3", config=config)

@@ -1,24 +1,21 @@
 """From a job to its archive: what is read, how it is named, and in which order it is written."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Protocol
 
-from .archive import Block, BlockRequest, block_requests, prepare_block, write_archive
+from .archive import ArchiveWriter, Block, BlockRequest, prepare_block
 from .exceptions import KeyListError, LimitExceededError, SourceMissingError
 from .jobs import Progress
+from .layout import End, Layout, Read, choose_layout, plan_steps
 from .names import name_members
-from .parts import PartCutter
 from .readahead import read_ahead
-from .schemas import Archive, Job, Member, Source, StoredObject, Survey
-from .settings import MIB, Settings
+from .schemas import Job, Source, Survey
+from .settings import Settings
+from .state import Plan
 
-_MAX_PARTS = 10_000
-_LARGEST_PART = 24 * MIB
-"""Several parts are in memory at a time; with larger ones they would not fit into 256 MB, bytes."""
 _NAMES_SHOWN = 5
 
 
@@ -31,6 +28,9 @@ class SourceReader(Protocol):
     def list_prefix(self, prefix: str) -> Iterator[Source]:
         """Yield every object under ``prefix``."""
 
+    def inspect(self, sources: Sequence[Source]) -> list[Source]:
+        """Return listed sources with what a listing does not tell."""
+
     def survey(self, keys: Sequence[str]) -> Survey:
         """Find the objects of ``keys``."""
 
@@ -38,33 +38,18 @@ class SourceReader(Protocol):
         """Return the bytes of one block."""
 
 
-class Upload(Protocol):
-    """Where the archive goes."""
-
-    def put(self, number: int, data: bytes) -> None:
-        """Take part ``number``; parts may come out of order."""
-
-    def complete(self, last_number: int, last_data: bytes) -> StoredObject:
-        """Take the last part and make the archive visible."""
-
-
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What will be archived, under which names, in parts of which size."""
+class Reading:
+    """How far and how many reads go ahead of their turn."""
 
-    members: list[Member]
-    missing: list[str]
-    part_size: int
+    reader: SourceReader
+    concurrency: int
+    budget: int
     """Bytes."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of all members."""
-        return sum(member.source.size for member in self.members)
 
 
 def plan_job(job: Job, keys: Sequence[str] | None, reader: SourceReader, settings: Settings) -> Plan:
-    """Survey the job's objects and settle their names.
+    """Survey the job's objects, settle their names and lay out the archive.
 
     Args:
         job: the job.
@@ -83,92 +68,80 @@ def plan_job(job: Job, keys: Sequence[str] | None, reader: SourceReader, setting
     if job.prefix is not None:
         known = set(listed)
         more = (source for source in reader.list_prefix(job.prefix) if source.key not in known)
-        sources = _take(chain(sources, more), settings.max_members)
+        found = _take(more, settings.max_members - len(sources), settings.max_members)
+        sources = [*sources, *reader.inspect(found)]
     members = name_members(sources, job.paths, job.prefix)
     if not members:
         raise KeyListError(_describe_nothing(job, survey.missing))
-    return Plan(members, survey.missing, _choose_part_size(members, settings.part_size))
+    layout = choose_layout(
+        members,
+        job.compression,
+        part_size=settings.part_size,
+        block_size=settings.block_size,
+        copy_threshold=settings.copy_threshold,
+        compute_crc=job.compute_crc,
+    )
+    return Plan(layout, survey.missing)
 
 
-def build_archive(
-    job: Job,
-    plan: Plan,
-    reader: SourceReader,
-    upload: Upload,
-    settings: Settings,
-    progress: Progress,
-    check: Callable[[], None],
-    before_commit: Callable[[], None],
-) -> Archive:
-    """Read every member and write the archive.
+def write_archive(
+    layout: Layout, writer: ArchiveWriter, reading: Reading, progress: Progress, after_step: Callable[[], None]
+) -> None:
+    """Do the layout's steps that the writer has not done yet, and then its central directory.
 
-    ``check`` is called for every block and ends the work by raising; ``before_commit`` right before the archive is
-    made visible.
+    ``after_step`` is called after each step, with which the work can be carried on later, and ends it by raising.
     """
-    progress.files_total, progress.bytes_total = len(plan.members), plan.size
+    blocks = _read_blocks(layout, writer.cursor.steps, reading)
+    with closing(blocks):
+        for step in islice(plan_steps(layout), writer.cursor.steps, None):
+            block = None
+            if isinstance(step, Read):
+                block = next(blocks)
+                if step.kept:
+                    progress.bytes_streamed += step.length
+            writer.do(step, block)
+            del block  # what is waited for next must not keep this one alive
+            if isinstance(step, End):
+                progress.files_done += 1
+            after_step()
+    writer.finish()
+
+
+def _read_blocks(layout: Layout, done: int, reading: Reading) -> Generator[Block]:
+    compression = layout.compression
 
     def read(request: BlockRequest) -> Block:
-        return prepare_block(request, reader.read_block(request), job.compression)
+        return prepare_block(request, reading.reader.read_block(request), compression)
 
-    def after_block(size: int) -> None:
-        progress.bytes_done += size
-        check()
-
-    def after_member(_: Member) -> None:
-        progress.files_done += 1
-
-    cutter = PartCutter(plan.part_size, upload.put)
-    weight = 1 if job.compression == "stored" else 2  # a block is held twice while it is deflated
-    blocks = read_ahead(
-        block_requests(plan.members, settings.block_size),
+    weight = 1 if compression == "stored" else 2  # a block is held twice while it is deflated
+    requests = (
+        BlockRequest(layout.members[step.index].source, step.start, step.length, step.kept)
+        for step in islice(plan_steps(layout), done, None)
+        if isinstance(step, Read)
+    )
+    return read_ahead(
+        requests,
         read,
         lambda request: request.length * weight,
-        concurrency=settings.read_concurrency,
-        budget=settings.read_ahead_bytes,
+        concurrency=reading.concurrency,
+        budget=reading.budget,
     )
-    with closing(blocks):
-        write_archive(
-            plan.members,
-            blocks,
-            cutter,
-            block_size=settings.block_size,
-            compression=job.compression,
-            after_member=after_member,
-            after_block=after_block,
-        )
-    before_commit()
-    stored = upload.complete(*cutter.finish())
-    return Archive(stored, len(plan.members), plan.missing)
 
 
 def _listed_keys(job: Job, keys: Sequence[str] | None, reader: SourceReader, most: int) -> list[str]:
     more = reader.read_manifest(job.manifest_key) if job.manifest_key is not None else iter(())
-    return _take(chain(keys or (), more), most)
+    return _take(chain(keys or (), more), most, most)
 
 
-def _take[Item](items: Iterable[Item], most: int) -> list[Item]:
+def _take[Item](items: Iterable[Item], room: int, most: int) -> list[Item]:
     taken: list[Item] = []
     for item in items:
-        if len(taken) == most:
+        if len(taken) == room:
             raise LimitExceededError(
                 f"the job has more than {most} objects, the limit of this deployment (MAX_MEMBERS)"
             )
         taken.append(item)
     return taken
-
-
-def _choose_part_size(members: Sequence[Member], smallest: int) -> int:
-    """Return a part size, bytes, with which the archive fits into S3's 10,000 parts."""
-    # Headers take at most about 3.3 KB a member: twice a 1,024-byte name that sanitising cannot lengthen, and extras.
-    bound = sum(member.source.size + member.source.size // 1000 + 3400 for member in members)
-    largest = max(smallest, _LARGEST_PART)
-    if bound > largest * _MAX_PARTS:
-        most = largest * _MAX_PARTS
-        raise LimitExceededError(
-            f"the archive would have about {bound} bytes; this worker's limit is {most} (S3_PART_SIZE)"
-        )
-    needed = math.ceil(bound / _MAX_PARTS / MIB) * MIB
-    return max(smallest, needed)
 
 
 def _describe_missing(missing: Sequence[str]) -> str:

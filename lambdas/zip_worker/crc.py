@@ -13,7 +13,13 @@ _ONE = 1 << 31
 
 def combine(first: int, second: int, second_length: int) -> int:
     """Return the CRC-32 of two byte strings one after the other, from their CRCs and the second's length in bytes."""
-    return _multiply(_power_of_x(second_length * 8), first) ^ second
+    # Of nothing, or of bytes that happen to have this CRC: zero times anything is zero.
+    return _multiply(_power_of_x(second_length * 8), first) ^ second if first else second
+
+
+def split(whole: int, first: int, second_length: int) -> int:
+    """Return the CRC-32 of the second of two byte strings, from those of both together and of the first."""
+    return combine(first, whole, second_length)
 
 
 def _multiply(a: int, b: int) -> int:

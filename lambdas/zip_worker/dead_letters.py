@@ -20,7 +20,7 @@ from .env import Environment
 from .exceptions import MessageRejectedError
 from .jobs import Ended, settle_dead
 from .logs import make_logger
-from .target import abort_stale_uploads
+from .uploads import abort_stale_uploads
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -29,6 +29,10 @@ class ShortReadError(ZipJobError):
     """S3 sent fewer bytes than it announced, several times over."""
 
 
+class UploadGoneError(ZipJobError):
+    """S3 has no such upload any more, or not these parts of it."""
+
+
 class JobCancelledError(ZipJobError):
     """The job was cancelled while it was being worked on."""
 
@@ -41,8 +45,12 @@ class MessageRejectedError(ZipJobError):
     """The SQS message names no job; it is left to end in the dead-letter queue."""
 
 
-class OutOfTimeError(PermanentError):
-    """The function's time limit is too near to go on."""
+class OutOfTimeError(ZipJobError):
+    """The function's time limit is too near to go on; the next invocation can."""
+
+
+class EndlessJobError(PermanentError):
+    """Going on in further invocations would lead nowhere."""
 
 
 class TryAgainError(ZipJobError):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -52,6 +53,8 @@ class Ended:
     target_bucket: str
     target_key: str
     key_list_key: str | None = None
+    attempts: int = 0
+    """How often a worker has started on the job."""
     changed: bool = False
     """Whether this very call ended it."""
 
@@ -71,7 +74,21 @@ class Progress:
     files_total: int = 0
     bytes_total: int = 0
     files_done: int = 0
-    bytes_done: int = 0
+    bytes_copied: int = 0
+    """Bytes of members that S3 copied by itself."""
+    bytes_streamed: int = 0
+    """Bytes of members that passed through the worker."""
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def bytes_done(self) -> int:
+        """Bytes of members that are in the archive."""
+        return self.bytes_copied + self.bytes_streamed
+
+    def add_copied(self, length: int) -> None:
+        """Count a copy that has ended, in whichever thread that was."""
+        with self._lock:
+            self.bytes_copied += length
 
 
 class JobTable:
@@ -127,8 +144,14 @@ class JobTable:
             "filesTotal": progress.files_total,
             "bytesDone": progress.bytes_done,
             "bytesTotal": progress.bytes_total,
+            "bytesCopied": progress.bytes_copied,
+            "bytesStreamed": progress.bytes_streamed,
         }
         return self._update_mine(job_id, values)
+
+    def hand_over(self, job_id: str, hops: int) -> bool:
+        """Drop the lease for the next invocation, number ``hops``; false when the job is no longer this worker's."""
+        return self._update_mine(job_id, {"hops": hops}, remove=("leaseOwner", "leaseExpiresAt", "lastError"))
 
     def finish(self, job_id: str, archive: Archive) -> bool:
         """Mark the job READY; false when it is no longer this worker's."""
@@ -138,6 +161,8 @@ class JobTable:
             "crc32": f"{archive.stored.crc32:08x}",
             "etag": archive.stored.etag.strip('"'),
             "files": archive.files,
+            "bytesCopied": archive.bytes_copied,
+            "bytesStreamed": archive.bytes_streamed,
             "skipped": len(archive.missing),
             "skippedKeys": archive.missing[:_SKIPPED_KEYS_KEPT],
             "completedAt": _now(),
@@ -210,7 +235,8 @@ def _refusal(item: Mapping[str, Any] | None, now: float) -> LeaseAnswer:
         return Unknown()
     plain = _plain(item)
     if plain["status"] != "PENDING":
-        return Ended(plain["status"], plain["targetBucket"], plain["targetKey"], plain.get("keyListKey"))
+        attempts = int(plain.get("attempts", 0))
+        return Ended(plain["status"], plain["targetBucket"], plain["targetKey"], plain.get("keyListKey"), attempts)
     return Busy(float(plain["leaseExpiresAt"]) - now, plain.get("leaseMessageId", ""))
 
 
@@ -227,6 +253,8 @@ def _job(item: Mapping[str, Any]) -> Job:
         on_missing=item["onMissing"],
         compression=item["compression"],
         attempts=int(item["attempts"]),
+        hops=int(item.get("hops", 0)),
+        compute_crc=bool(item.get("computeCrc", False)),
     )
 
 

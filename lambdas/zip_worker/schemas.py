@@ -1,6 +1,7 @@
 """The records that pass between the worker's modules."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Literal
 
 PathMode = Literal["basename", "relative", "full"]
@@ -24,6 +25,10 @@ class Job:
     compression: Compression
     attempts: int
     """How often a worker has started on the job, this time included."""
+    hops: int = 0
+    """How often an invocation has handed the job on to the next."""
+    compute_crc: bool = False
+    """Whether large objects whose CRC-32 S3 does not know may be read once for it, and then be copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,19 @@ class Source:
     etag: str
     modified: int
     """Seconds since the epoch, UTC."""
+    crc32: int | None = None
+    """Of the whole object, where S3 knows it and the object is large enough for that to matter."""
+
+
+class Placement(IntEnum):
+    """How a member's bytes get into the archive."""
+
+    STREAM = 0
+    """Through the worker."""
+    COPY = 1
+    """Inside S3; the CRC-32 is known."""
+    COPY_AND_READ = 2
+    """Inside S3; the CRC-32 is computed by reading the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,7 @@ class Member:
 
     name: str
     source: Source
+    placement: Placement = Placement.STREAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +91,9 @@ class Archive:
     stored: StoredObject
     files: int
     missing: list[str]
+    bytes_copied: int = 0
+    """Bytes of members that S3 copied by itself."""
+    bytes_streamed: int = 0
+    """Bytes of members that passed through the worker."""
+    is_saved: bool = False
+    """Whether a plan and a state were kept on the way."""

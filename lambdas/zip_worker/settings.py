@@ -9,6 +9,8 @@ from .env import Environment
 MIB = 1024 * 1024
 MIN_PART_SIZE = 5 * MIB
 """S3's lower limit for every part but the last, bytes."""
+SMALLEST_COPY_MB = 10
+"""Room for two parts of the least size: what has to be read, and what is left to copy, MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,12 @@ class Settings:
     part_size: int
     block_size: int
     max_members: int
+    copy_threshold: int
+    """Members from this size on are copied inside S3 where their CRC-32 is known; 0: none."""
+    copy_concurrency: int
+    checkpoint_seconds: int
+    stop_before_seconds: int
+    max_hops: int
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Self:
@@ -41,6 +49,19 @@ class Settings:
             part_size=env.integer("S3_PART_SIZE", 8 * MIB, MIN_PART_SIZE, 512 * MIB),
             block_size=env.integer("S3_READ_CHUNK", 4 * MIB, 64 * 1024, 64 * MIB),
             max_members=env.integer("MAX_MEMBERS", 100_000, 1, 5_000_000),
+            copy_threshold=_read_copy_threshold(env) * MIB,
+            copy_concurrency=env.integer("COPY_CONCURRENCY", 8, 1, 64),
+            checkpoint_seconds=env.integer("CHECKPOINT_SECONDS", 60, 0, 900),
+            stop_before_seconds=env.integer("STOP_BEFORE_SECONDS", 45, 1, 600),
+            max_hops=env.integer("MAX_HOPS", 50, 0, 10_000),
         )
         env.check()
         return settings
+
+
+def _read_copy_threshold(env: Environment) -> int:
+    """Return ``COPY_THRESHOLD_MB``: below 10 a copied range could be smaller than S3 lets a part be."""
+    megabytes = env.integer("COPY_THRESHOLD_MB", 32, 0, 5 * 1024 * 1024)
+    if 0 < megabytes < SMALLEST_COPY_MB:
+        env.reject("COPY_THRESHOLD_MB", f"is {megabytes}, neither 0 nor at least {SMALLEST_COPY_MB}")
+    return megabytes

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from .archive import BlockRequest
+from .checksums import find_crc32
 from .exceptions import KeyListError, ShortReadError, SourceChangedError
+from .keylists import parse_manifest
 from .schemas import Source, Survey
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ _PAGE = 1000
 """Keys in one answer of ListObjectsV2."""
 _FEW = 12
 """Up to here HeadObject per key costs no more than one ListObjectsV2 (request prices are about 1 : 12)."""
-_MAX_KEY_BYTES = 1024
 _READ_TRIES = 4
 _MANIFEST_CHUNK = 64 * 1024
 
@@ -35,11 +35,13 @@ type QuickGet = Callable[[str, Mapping[str, str]], bytes | None]
 class SourceBucket:
     """The bucket that the objects to archive are in."""
 
-    def __init__(self, s3: S3Client, bucket: str, concurrency: int, get_quickly: QuickGet) -> None:
+    def __init__(self, s3: S3Client, bucket: str, concurrency: int, get_quickly: QuickGet, crc32_from: int = 0) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._concurrency = concurrency
         self._get_quickly = get_quickly
+        self._crc32_from = crc32_from
+        """Of objects from this size on their CRC-32 is asked for; 0: of none."""
 
     def read_manifest(self, key: str) -> Iterator[str]:
         """Yield the keys in a caller's manifest, reading it piece by piece: UTF-8, one a line, blank lines left out.
@@ -54,8 +56,21 @@ class SourceBucket:
         yield from parse_manifest(body.iter_chunks(_MANIFEST_CHUNK), key)
 
     def list_prefix(self, prefix: str) -> Iterator[Source]:
-        """Yield every object under ``prefix``, in key order."""
+        """Yield every object under ``prefix``, in key order, without CRC-32."""
         yield from self._list(Prefix=prefix)
+
+    def inspect(self, sources: Sequence[Source]) -> list[Source]:
+        """Return listed sources, the large ones among them with their CRC-32 where S3 knows it.
+
+        Raises:
+            SourceChangedError: one of them is not there any more.
+        """
+        large = [source.key for source in sources if self._is_large(source)]
+        found = self._head_all(large)
+        gone = [key for key in large if not found[key]]
+        if gone:
+            raise SourceChangedError(f"{gone[0]!r} was deleted after it had been listed")
+        return [found.get(source.key) or source for source in sources]
 
     def survey(self, keys: Sequence[str]) -> Survey:
         """Find out size, ETag and time of every key, in the keys' order, and which of them do not exist.
@@ -67,9 +82,7 @@ class SourceBucket:
         found: dict[str, Source | None] = {}
         if len(wanted) > _FEW:
             found = self._find_by_listing(wanted)
-        rest = [key for key in wanted if key not in found]
-        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="head") as pool:
-            found.update(zip(rest, pool.map(self._head, rest), strict=True))
+        found.update(self._head_all(key for key in wanted if key not in found or self._is_large(found[key])))
         return Survey(
             sources=[source for key in keys if (source := found[key])],
             missing=[key for key in keys if not found[key]],
@@ -149,51 +162,24 @@ class SourceBucket:
                 modified = int(item["LastModified"].timestamp())
                 yield Source(key=item["Key"], size=item["Size"], etag=item["ETag"], modified=modified)
 
+    def _is_large(self, source: Source | None) -> bool:
+        return source is not None and 0 < self._crc32_from <= source.size
+
+    def _head_all(self, keys: Iterable[str]) -> dict[str, Source | None]:
+        wanted = list(keys)
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="head") as pool:
+            return dict(zip(wanted, pool.map(self._head, wanted), strict=True))
+
     def _head(self, key: str) -> Source | None:
+        mode: dict[str, Any] = {"ChecksumMode": "ENABLED"} if self._crc32_from else {}
         try:
-            head = self._s3.head_object(Bucket=self._bucket, Key=key)
+            head = self._s3.head_object(Bucket=self._bucket, Key=key, **mode)
         except ClientError as error:
             if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
                 return None
             raise
         modified = int(head["LastModified"].timestamp())
-        return Source(key=key, size=head["ContentLength"], etag=head["ETag"], modified=modified)
-
-
-def parse_manifest(chunks: Iterable[bytes], name: str) -> Iterator[str]:
-    """Yield a manifest's keys; ``name`` is for the error messages.
-
-    Raises:
-        KeyListError: not UTF-8, or a line is longer than a key can be.
-    """
-    for number, line in enumerate(_split_lines(chunks), 1):
-        raw = line.removesuffix(b"\r")
-        if number == 1:
-            raw = raw.removeprefix(codecs.BOM_UTF8)
-        if len(raw) > _MAX_KEY_BYTES:
-            raise KeyListError(f"manifest {name!r}, line {number}: longer than {_MAX_KEY_BYTES} bytes, so not a key")
-        try:
-            key = raw.decode()
-        except UnicodeDecodeError:
-            raise KeyListError(f"manifest {name!r}, line {number}: not UTF-8") from None
-        if key.strip():
-            yield key
-
-
-def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines without their line feeds; one that is far too long is yielded in part, for the caller to refuse."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-        if len(rest) > 2 * _MAX_KEY_BYTES:
-            yield rest
-            rest = b""
-    if rest:
-        yield rest
-
-
-def parse_key_list(raw: bytes) -> list[str]:
-    """Return the keys that the API stored for a job: a JSON array of strings."""
-    keys: list[str] = json.loads(raw)
-    return keys
+        source = Source(key=key, size=head["ContentLength"], etag=head["ETag"], modified=modified)
+        if self._is_large(source):
+            return replace(source, crc32=find_crc32(self._s3, self._bucket, key, head))
+        return source

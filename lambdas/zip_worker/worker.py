@@ -11,28 +11,28 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .core import build_archive, plan_job
+from .attempt import Attempt
+from .core import Reading, plan_job
 from .exceptions import (
     JobCancelledError,
     LeaseLostError,
     MessageRejectedError,
-    OutOfTimeError,
     PermanentError,
     TryAgainError,
     ZipJobError,
 )
 from .heartbeat import Heartbeat
 from .jobs import Busy, Ended, JobTable, Unknown
+from .keylists import parse_key_list
 from .schemas import Archive, Job
 from .settings import Settings
-from .source import QuickGet, SourceBucket, parse_key_list
-from .target import ArchiveUpload, abort_stale_uploads
+from .source import QuickGet, SourceBucket
+from .store import StateStore
+from .uploads import abort_stale_uploads
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_STOP_BEFORE_DEADLINE_MS = 20_000
-"""Enough to abort an upload and write the job's end."""
 _FIRST_RETRY_SECONDS = 5
 _PERMANENT_CODES = {
     "AccessDenied": "access was denied",
@@ -63,6 +63,7 @@ class Worker:
         settings: Settings,
         s3: S3Client,
         quick_get: Callable[[str], QuickGet],
+        send: Callable[[str], None],
         jobs: JobTable,
         logger: Logger,
         remaining_ms: Callable[[], int],
@@ -70,6 +71,7 @@ class Worker:
         self._settings = settings
         self._s3 = s3
         self._quick_get = quick_get
+        self._send = send
         self._jobs = jobs
         self._logger = logger
         self._remaining_ms = remaining_ms
@@ -84,11 +86,11 @@ class Worker:
         match self._jobs.lease(message.job_id, message.message_id, message.receives):
             case Unknown():
                 raise MessageRejectedError(f"there is no job {message.job_id}")
-            case Ended(status, bucket, key, key_list_key):
-                if message.receives > 1:
+            case Ended(status, bucket, key, key_list_key, attempts):
+                if attempts or message.receives > 1:
                     abort_stale_uploads(self._s3, bucket, key)
-                if status == "CANCELLED":
-                    self._drop_key_list(bucket, key_list_key)
+                if attempts or status == "CANCELLED":
+                    self._drop_objects(message.job_id, bucket, key_list_key if status == "CANCELLED" else None)
                 self._logger.info("job_skipped", extra={"status": status})
             case Busy(_, holder) if holder != message.message_id:
                 # A second message for the job. The first one stays in the queue until the job has ended.
@@ -101,12 +103,13 @@ class Worker:
 
     def _work(self, job: Job, message: Message) -> None:
         started = time.monotonic()
-        self._logger.info("job_started", extra={"receives": message.receives, "attempts": job.attempts})
+        begun = {"receives": message.receives, "attempts": job.attempts, "hops": job.hops}
+        self._logger.info("job_started", extra=begun)
         try:
             archive = self._archive(job, message)
         except JobCancelledError:
             self._logger.info("job_cancelled")
-            self._drop_key_list(job.target_bucket, job.key_list_key)
+            self._clean_up(job)
         except LeaseLostError as error:
             self._logger.warning("lease_lost", extra={"error": str(error)})
             raise TryAgainError(str(error)) from error
@@ -115,52 +118,43 @@ class Worker:
         except Exception as error:  # noqa: BLE001  # whatever it is, the job must learn of it
             self._retry_or_fail(job, message, error)
         else:
-            self._finish(job, archive, time.monotonic() - started)
+            if archive is None:
+                self._hand_over(job)
+            else:
+                self._finish(job, archive, time.monotonic() - started)
 
-    def _archive(self, job: Job, message: Message) -> Archive:
+    def _archive(self, job: Job, message: Message) -> Archive | None:
         settings = self._settings
-        if job.attempts > 1:
-            abort_stale_uploads(self._s3, job.target_bucket, job.target_key)
-        quick_get = self._quick_get(job.source_bucket)
-        reader = SourceBucket(self._s3, job.source_bucket, settings.read_concurrency, quick_get)
+        crc32_from = settings.copy_threshold if job.compression == "stored" else 0
+        reader = SourceBucket(
+            self._s3, job.source_bucket, settings.read_concurrency, self._quick_get(job.source_bucket), crc32_from
+        )
         with Heartbeat(self._jobs, job.job_id, message.hide, settings.lease_seconds) as heartbeat:
-
-            def check() -> None:
-                heartbeat.check()
-                self._check_time(heartbeat)
-
-            plan = plan_job(job, self._read_key_list(job), reader, settings)
-            upload = ArchiveUpload(
-                self._s3,
-                job.target_bucket,
-                job.target_key,
-                concurrency=settings.upload_concurrency,
-                part_size=plan.part_size,
+            attempt = Attempt(job, settings, self._s3, heartbeat, self._remaining_ms)
+            return attempt.run(
+                Reading(reader, settings.read_concurrency, settings.read_ahead_bytes),
+                lambda: plan_job(job, self._read_key_list(job), reader, settings),
             )
-            with upload:
-                return build_archive(
-                    job,
-                    plan,
-                    reader,
-                    upload,
-                    settings,
-                    progress=heartbeat.progress,
-                    check=check,
-                    before_commit=heartbeat.renew,
-                )
 
     def _read_key_list(self, job: Job) -> list[str] | None:
         if job.key_list_key is None:
             return None
         return parse_key_list(self._s3.get_object(Bucket=job.target_bucket, Key=job.key_list_key)["Body"].read())
 
-    def _check_time(self, heartbeat: Heartbeat) -> None:
-        if self._remaining_ms() < _STOP_BEFORE_DEADLINE_MS:
-            done = heartbeat.progress
-            raise OutOfTimeError(
-                f"the function's time limit came too near: {done.files_done} of {done.files_total} files, "
-                f"{done.bytes_done} of {done.bytes_total} bytes were done; ask for fewer at once"
-            )
+    def _hand_over(self, job: Job) -> None:
+        """Let the next invocation carry on.
+
+        The lease goes first, so that whoever gets the new message finds the job free. Killed in between, this
+        worker's own message comes back; killed after that, it comes back to a job that the other one has.
+        """
+        hops = job.hops + 1
+        if hops > self._settings.max_hops:
+            self._fail(job, f"the job was not done after {hops} invocations, the limit of this deployment (MAX_HOPS)")
+            return
+        if not self._jobs.hand_over(job.job_id, hops):
+            raise TryAgainError("the job was cancelled, or the lease lost, as it was handed over")
+        self._send(job.job_id)
+        self._logger.info("job_continued", extra={"hops": hops})
 
     def _finish(self, job: Job, archive: Archive, seconds: float) -> None:
         if not self._jobs.finish(job.job_id, archive):
@@ -172,11 +166,14 @@ class Worker:
                 "files": archive.files,
                 "skipped": len(archive.missing),
                 "bytes": archive.stored.size,
+                "bytes_copied": archive.bytes_copied,
+                "bytes_streamed": archive.bytes_streamed,
+                "hops": job.hops,
                 "duration_ms": round(seconds * 1000),
                 "target_key": job.target_key,
             },
         )
-        self._drop_key_list(job.target_bucket, job.key_list_key)
+        self._drop_objects(job.job_id, job.target_bucket, job.key_list_key, is_saved=archive.is_saved)
 
     def _take_back(self, job: Job, archive: Archive) -> None:
         """Deal with an archive that is complete when its job is no longer ours."""
@@ -184,7 +181,7 @@ class Worker:
         if status in {"CANCELLED", "FAILED"}:
             version: dict[str, Any] = {"VersionId": archive.stored.version_id} if archive.stored.version_id else {}
             self._s3.delete_object(Bucket=job.target_bucket, Key=job.target_key, **version)
-            self._drop_key_list(job.target_bucket, job.key_list_key)
+            self._clean_up(job)
             self._logger.info("job_cancelled" if status == "CANCELLED" else "job_skipped", extra={"status": status})
         elif status == "READY":  # by our own write, whose answer was lost, or by another worker
             self._logger.info("job_skipped", extra={"status": status})
@@ -194,7 +191,7 @@ class Worker:
     def _fail(self, job: Job, reason: str, cause: Exception | None = None) -> None:
         if self._jobs.fail(job.job_id, reason):
             self._logger.error("job_failed", exc_info=cause, extra={"error": reason})
-            self._drop_key_list(job.target_bucket, job.key_list_key)
+            self._clean_up(job)
         elif self._jobs.status(job.job_id) == "PENDING":
             raise TryAgainError("the lease was lost as the job failed")
 
@@ -210,10 +207,18 @@ class Worker:
         message.hide(delay)
         raise TryAgainError(reason) from error
 
-    def _drop_key_list(self, bucket: str, key_list_key: str | None) -> None:
-        """Remove the request's key list; the bucket's lifecycle rule is there for what this misses."""
-        if key_list_key:
-            with suppress(ClientError, BotoCoreError):
+    def _clean_up(self, job: Job) -> None:
+        """Remove what a job without an archive leaves; what this misses, the bucket's lifecycle rules remove."""
+        with suppress(ClientError, BotoCoreError):
+            abort_stale_uploads(self._s3, job.target_bucket, job.target_key)
+        self._drop_objects(job.job_id, job.target_bucket, job.key_list_key)
+
+    def _drop_objects(self, job_id: str, bucket: str, key_list_key: str | None, *, is_saved: bool = True) -> None:
+        """Remove the request's key list and, if they may be there, plan and state."""
+        with suppress(ClientError, BotoCoreError):
+            if is_saved:
+                StateStore(self._s3, bucket, job_id).drop()
+            if key_list_key:
                 self._s3.delete_object(Bucket=bucket, Key=key_list_key)
 
 

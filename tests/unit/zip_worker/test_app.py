@@ -62,7 +62,7 @@ def record_hiding(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def fail_reads(monkeypatch: pytest.MonkeyPatch, code: str, on: str = "docs/b.txt") -> None:
-    client = clients.s3_client(22)
+    client = clients.s3_client(30)
     real = client.get_object
 
     def get_object(**options: Any) -> Any:
@@ -331,7 +331,7 @@ def test_malformed_message_does_not_harm_its_neighbour(aws: Aws) -> None:
 
 def while_reading(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> None:
     """Call ``do`` once, when the first source object is read."""
-    client = clients.s3_client(22)
+    client = clients.s3_client(30)
     real, once = client.get_object, threading.Event()
 
     def get_object(**options: Any) -> Any:

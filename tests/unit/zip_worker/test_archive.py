@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from zip_worker.archive import block_requests, prepare_block, write_archive
+from zip_worker.archive import ArchiveWriter, BlockRequest, prepare_block
+from zip_worker.layout import Layout, Read, plan_steps
 from zip_worker.parts import PartCutter
 from zip_worker.schemas import Compression, Member, Source
 from zip_worker.zipformat import (
@@ -38,23 +39,16 @@ def build(
     by_key = {f"key/{name}": data for name, data in contents.items()}
     parts: dict[int, bytes] = {}
     cutter = PartCutter(part_size, lambda number, data: parts.update({number: bytes(data)}))
-    blocks = (
-        prepare_block(request, by_key[request.source.key][request.start : request.start + request.length], compression)
-        for request in block_requests(members, block_size)
-    )
-    counted: list[int] = []
-    finished: list[str] = []
-    write_archive(
-        members,
-        blocks,
-        cutter,
-        block_size=block_size,
-        compression=compression,
-        after_member=lambda member: finished.append(member.name),
-        after_block=counted.append,
-    )
-    assert sum(counted) == sum(map(len, contents.values()))
-    assert finished == list(contents)
+    layout = Layout(members, part_size, 10**9, block_size, compression)
+    writer = ArchiveWriter(layout, cutter, copy=lambda *_: pytest.fail("nothing here is to be copied"))
+    for step in plan_steps(layout):
+        block = None
+        if isinstance(step, Read):
+            request = BlockRequest(members[step.index].source, step.start, step.length)
+            data = by_key[request.source.key][step.start : step.start + step.length]
+            block = prepare_block(request, data, compression)
+        writer.do(step, block)
+    writer.finish()
     number, last = cutter.finish()
     return b"".join(parts[index] for index in range(1, number)) + last
 

@@ -9,7 +9,8 @@ from botocore.response import StreamingBody
 from tests.unit.zip_worker.conftest import Aws
 from zip_worker.archive import BlockRequest
 from zip_worker.exceptions import KeyListError, ShortReadError, SourceChangedError
-from zip_worker.source import SourceBucket, parse_manifest
+from zip_worker.keylists import parse_manifest
+from zip_worker.source import SourceBucket
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.unit.zip_worker.conftest import Aws
-from zip_worker.target import ArchiveUpload, abort_stale_uploads
+from zip_worker.target import ArchiveUpload
+from zip_worker.uploads import abort_stale_uploads
 
 MIB = 2**20
 PART = 5 * MIB
