@@ -268,6 +268,11 @@ variable "zip_jobs" {
       part_size_bytes      = optional(number)
       read_chunk_bytes     = optional(number)
       max_members          = optional(number)
+      copy_threshold_mb    = optional(number)
+      copy_concurrency     = optional(number)
+      checkpoint_seconds   = optional(number)
+      stop_before_seconds  = optional(number)
+      max_hops             = optional(number)
     }), {})
   })
   default  = {}

@@ -129,8 +129,8 @@ run "every_role_may_do_its_work_and_nothing_else" {
   assert {
     condition = toset(flatten(data.aws_iam_policy_document.worker.statement[*].actions)) == toset([
       "dynamodb:GetItem", "dynamodb:UpdateItem",
-      "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility",
-      "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket",
+      "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility", "sqs:SendMessage",
+      "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:ListBucket",
       "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:DeleteObject", "s3:DeleteObjectVersion",
     ])
     error_message = "zip-worker's actions changed."
@@ -263,6 +263,50 @@ run "refuses_what_aws_would_refuse_of_a_worker" {
 
   variables {
     worker = { maximum_concurrency = 1 }
+  }
+
+  expect_failures = [var.worker]
+}
+
+run "a_job_may_queue_its_own_continuation" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.worker.statement : statement.resources if statement.sid == "ContinueJobs"] == [toset([module.queue.arn])]
+    error_message = "The worker cannot queue its job again, or may write to other queues."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.worker.statement : one(statement.condition).values if statement.sid == "FindStates"] == [tolist([".zip-jobs/*"])]
+    error_message = "The worker may list more of the target bucket than its own states."
+  }
+}
+
+run "refuses_copies_that_s3_would_refuse" {
+  command = plan
+
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    worker = { copy_threshold_mb = 5 }
+  }
+
+  expect_failures = [var.worker]
+}
+
+run "refuses_to_stop_before_it_begins" {
+  command = plan
+
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    worker = { timeout_seconds = 60, stop_before_seconds = 45 }
   }
 
   expect_failures = [var.worker]

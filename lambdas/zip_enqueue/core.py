@@ -131,6 +131,7 @@ def build_job(request: ZipJobRequest, settings: Settings, job_id: str, now: date
         "paths": request.paths,
         "onMissing": request.on_missing,
         "compression": request.compression,
+        "computeCrc": request.compute_crc,
         "presignTtlSeconds": request.presign_ttl_seconds or settings.presign_ttl_seconds,
         "requestHash": hash_request(request),
         "idempotent": idempotent,

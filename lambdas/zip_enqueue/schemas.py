@@ -66,6 +66,7 @@ class ZipJobRequest(BaseModel):
     paths: Literal["basename", "relative", "full"] = "basename"
     on_missing: Literal["fail", "skip"] = "fail"
     compression: Literal["stored", "deflated"] = "stored"
+    compute_crc: bool = False
     presign_ttl_seconds: Annotated[
         int, Field(ge=MIN_PRESIGN_TTL_SECONDS, le=MAX_PRESIGN_TTL_SECONDS), BeforeValidator(_accept_whole_float)
     ] = 0

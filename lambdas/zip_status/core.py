@@ -117,6 +117,8 @@ def _describe_progress(item: Item) -> Answer:
         "filesTotal": item.get("filesTotal"),
         "bytesDone": item.get("bytesDone", 0),
         "bytesTotal": item.get("bytesTotal"),
+        "bytesCopied": item.get("bytesCopied", 0),
+        "bytesStreamed": item.get("bytesStreamed", 0),
         "percent": _compute_percent(item),
         **_pick(item, "lastError"),
     }
@@ -135,6 +137,7 @@ def _describe_archive(item: Item, signature: Signature) -> Answer:
         "downloadUrl": signature.url,
         "expiresAt": signature.expires_at,
         **_pick(item, "targetBucket", "targetKey", "sizeBytes", "crc32", "etag", "files"),
+        **_pick(item, "bytesCopied", "bytesStreamed"),
         "skipped": item.get("skipped", 0),
         "skippedKeys": item.get("skippedKeys", []),
         **_pick(item, "completedAt"),

@@ -22,6 +22,8 @@ from .uploads import CopyRange, Parts, abort_stale_uploads, find_parts
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_MOST_BARREN = 3
+"""Invocations without time for anything after which a job is given up."""
 _KEEP_MS = 10_000
 """What is left of the time before the limit for handing the job over, once no copy is waited for any more."""
 
@@ -121,10 +123,13 @@ class Attempt:
         try:
             write_archive(plan.layout, writer, reading, self._heartbeat.progress, after_step)
         except OutOfTimeError:
-            if writer.cursor.steps == begun + 1:
+            barren = 0
+            if writer.cursor.steps <= begun + 1:
+                barren = state.barren + 1 if state else 1
+            if barren >= _MOST_BARREN:
                 raise EndlessJobError(self._describe_standstill()) from None
             upload.settle_copies((self._remaining_ms() - _KEEP_MS) / 1000)
-            self._save(plan, writer, cutter, upload)
+            self._save(plan, writer, cutter, upload, barren=barren)
             return None
         return self._describe(plan, self._complete(plan, writer, cutter, upload))
 
@@ -140,7 +145,14 @@ class Attempt:
         return upload.finish(writer.runs)
 
     def _save(
-        self, plan: Plan, writer: ArchiveWriter, cutter: PartCutter, upload: ArchiveUpload, *, is_whole: bool = False
+        self,
+        plan: Plan,
+        writer: ArchiveWriter,
+        cutter: PartCutter,
+        upload: ArchiveUpload,
+        *,
+        is_whole: bool = False,
+        barren: int = 0,
     ) -> None:
         """Keep how far the archive is; all bytes before the cutter's buffers are with S3 then."""
         upload.drain()
@@ -157,6 +169,7 @@ class Attempt:
             parts=upload.parts,
             bytes_streamed=self._heartbeat.progress.bytes_streamed,
             is_whole=is_whole,
+            barren=barren,
         )
         self._store.save(state)
         upload.keep = True
@@ -178,7 +191,7 @@ class Attempt:
             list(plan.missing),
             progress.bytes_copied,
             progress.bytes_streamed,
-            is_saved=self._plan_etag is not None,
+            is_saved=self._store.is_used,
         )
 
     def _describe_standstill(self) -> str:

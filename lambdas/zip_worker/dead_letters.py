@@ -85,7 +85,7 @@ def _settle(table_name: str, message: MessageTypeDef) -> bool:
     """Settle one message's job; false if the message has to stay."""
     try:
         job_id = parse_job_id(message["Body"])
-        answer = settle_dead(dynamodb_client(), table_name, job_id)
+        answer = settle_dead(dynamodb_client(), table_name, job_id, message["MessageId"])
     except MessageRejectedError:
         return False
     except (ClientError, BotoCoreError):

@@ -149,9 +149,10 @@ class JobTable:
         }
         return self._update_mine(job_id, values)
 
-    def hand_over(self, job_id: str, hops: int) -> bool:
+    def hand_over(self, job_id: str, hops: int, message_id: str) -> bool:
         """Drop the lease for the next invocation, number ``hops``; false when the job is no longer this worker's."""
-        return self._update_mine(job_id, {"hops": hops}, remove=("leaseOwner", "leaseExpiresAt", "lastError"))
+        values = {"hops": hops, "handedOverBy": message_id}
+        return self._update_mine(job_id, values, remove=("leaseOwner", "leaseExpiresAt", "lastError"))
 
     def finish(self, job_id: str, archive: Archive) -> bool:
         """Mark the job READY; false when it is no longer this worker's."""
@@ -206,8 +207,11 @@ class JobTable:
         return True
 
 
-def settle_dead(dynamodb: DynamoDBClient, table_name: str, job_id: str) -> LeaseAnswer:
-    """Mark a job FAILED whose message will not come again, unless a worker still holds it."""
+def settle_dead(dynamodb: DynamoDBClient, table_name: str, job_id: str, message_id: str) -> LeaseAnswer:
+    """Mark a job FAILED whose message will not come again, unless a worker holds it or another message stands for it.
+
+    The latter is so where the worker of this message handed the job over, and died before it could say so.
+    """
     now = time.time()
     try:
         answer = dynamodb.update_item(
@@ -216,10 +220,20 @@ def settle_dead(dynamodb: DynamoDBClient, table_name: str, job_id: str) -> Lease
             UpdateExpression=(
                 "SET #status = :failed, #error = :error, completedAt = :at REMOVE leaseOwner, leaseExpiresAt"
             ),
-            ConditionExpression="#status = :pending AND (attribute_not_exists(leaseOwner) OR leaseExpiresAt < :now)",
+            ConditionExpression=(
+                "#status = :pending AND (attribute_not_exists(leaseOwner) OR leaseExpiresAt < :now) "
+                "AND (attribute_not_exists(handedOverBy) OR handedOverBy <> :message)"
+            ),
             ExpressionAttributeNames={"#status": "status", "#error": "error"},
             ExpressionAttributeValues=_typed(
-                {"failed": "FAILED", "error": _DEAD, "at": _now(), "pending": "PENDING", "now": _seconds(now)}
+                {
+                    "failed": "FAILED",
+                    "error": _DEAD,
+                    "at": _now(),
+                    "pending": "PENDING",
+                    "now": _seconds(now),
+                    "message": message_id,
+                }
             ),
             ReturnValues="ALL_NEW",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -237,7 +251,7 @@ def _refusal(item: Mapping[str, Any] | None, now: float) -> LeaseAnswer:
     if plain["status"] != "PENDING":
         attempts = int(plain.get("attempts", 0))
         return Ended(plain["status"], plain["targetBucket"], plain["targetKey"], plain.get("keyListKey"), attempts)
-    return Busy(float(plain["leaseExpiresAt"]) - now, plain.get("leaseMessageId", ""))
+    return Busy(float(plain.get("leaseExpiresAt", now)) - now, plain.get("leaseMessageId", ""))
 
 
 def _job(item: Mapping[str, Any]) -> Job:

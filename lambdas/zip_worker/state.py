@@ -45,6 +45,8 @@ class State:
     bytes_streamed: int
     is_whole: bool = False
     """Whether all parts are given, so that only the completion is left."""
+    barren: int = 0
+    """How many invocations, one after another, had no time for anything."""
 
     @property
     def files_done(self) -> int:
@@ -117,6 +119,7 @@ def dump_state(state: State) -> bytes:
         "copies": [row for row in copies if row[0] not in ended],
         "bytes_streamed": state.bytes_streamed,
         "is_whole": state.is_whole,
+        "barren": state.barren,
     }
     pieces: list[bytes | bytearray] = [json.dumps(head).encode(), b"\n", state.records]
     return b"".join([*pieces, *(part.data for part in state.buffers)])
@@ -146,6 +149,7 @@ def load_state(raw: bytes) -> State | None:
         parts=_load_parts(head),
         bytes_streamed=head["bytes_streamed"],
         is_whole=head["is_whole"],
+        barren=head["barren"],
     )
 
 

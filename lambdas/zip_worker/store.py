@@ -27,6 +27,11 @@ class StateStore:
         self._state_key = f"{_PREFIX}{job_id}.state"
         self._etag: str | None = None
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a state was found or saved."""
+        return self._etag is not None
+
     def load(self) -> tuple[Plan, State] | None:
         """Return what was saved last, or ``None`` if that is nothing, or nothing that this version can go on with."""
         found = self._read(self._state_key)

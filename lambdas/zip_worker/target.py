@@ -75,7 +75,9 @@ class ArchiveUpload:
             self._submit_copy(number, copy)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
         # A copy that nobody waits for does no harm to an upload that goes on, and would outlive one that is aborted.
         self._copy_pool.shutdown(wait=not self.keep, cancel_futures=True)

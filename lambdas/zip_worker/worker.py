@@ -119,7 +119,7 @@ class Worker:
             self._retry_or_fail(job, message, error)
         else:
             if archive is None:
-                self._hand_over(job)
+                self._hand_over(job, message)
             else:
                 self._finish(job, archive, time.monotonic() - started)
 
@@ -141,7 +141,7 @@ class Worker:
             return None
         return parse_key_list(self._s3.get_object(Bucket=job.target_bucket, Key=job.key_list_key)["Body"].read())
 
-    def _hand_over(self, job: Job) -> None:
+    def _hand_over(self, job: Job, message: Message) -> None:
         """Let the next invocation carry on.
 
         The lease goes first, so that whoever gets the new message finds the job free. Killed in between, this
@@ -151,7 +151,7 @@ class Worker:
         if hops > self._settings.max_hops:
             self._fail(job, f"the job was not done after {hops} invocations, the limit of this deployment (MAX_HOPS)")
             return
-        if not self._jobs.hand_over(job.job_id, hops):
+        if not self._jobs.hand_over(job.job_id, hops, message.message_id):
             raise TryAgainError("the job was cancelled, or the lease lost, as it was handed over")
         self._send(job.job_id)
         self._logger.info("job_continued", extra={"hops": hops})

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import boto3
 import pytest
@@ -23,7 +24,7 @@ from mypy_boto3_sqs import SQSClient
 from tests.emulator import CREDENTIALS, ROOT, run_emulator
 
 KILLS = int(os.environ.get("KILLS", "20"))
-JOBS = int(os.environ.get("KILL_JOBS", "1"))
+KILLS_PER_JOB = 12
 SEED = int(os.environ.get("KILL_SEED", "20261121"))
 MIB = 2**20
 
@@ -64,6 +65,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             "MAX_RECEIVES": "1000",
             "S3_PART_SIZE": str(5 * MIB),
             "S3_READ_CHUNK": str(MIB),
+            "COPY_THRESHOLD_MB": "10",
         }
         yield Deployment(s3, dynamodb, queue_url, environment)
 
@@ -89,16 +91,17 @@ def make_sqs(deployment: Deployment) -> SQSClient:
 
 
 def put_sources(deployment: Deployment, dice: random.Random) -> dict[str, bytes]:
-    """Many small objects and a few of several parts: about 50 MiB."""
-    sizes = [0, 1, 30 * MIB, 12 * MIB + 1] + [dice.randrange(100_000) for _ in range(150)]
+    """Many small objects and a few of several parts: about 70 MiB; of one of these S3 does not know the CRC-32."""
+    sizes = [0, 1, 30 * MIB, 12 * MIB + 1, 22 * MIB] + [dice.randrange(100_000) for _ in range(150)]
     contents = {f"sources/{number:03d}.bin": dice.randbytes(size) for number, size in enumerate(sizes)}
     for key, body in contents.items():
-        deployment.s3.put_object(Bucket="source", Key=key, Body=body)
+        algorithm: Literal["SHA256", "CRC32"] = "SHA256" if key == "sources/004.bin" else "CRC32"
+        deployment.s3.put_object(Bucket="source", Key=key, Body=body, ChecksumAlgorithm=algorithm)
     return contents
 
 
-def queue_job(deployment: Deployment, job_id: str) -> None:
-    item = {
+def queue_job(deployment: Deployment, job_id: str, *, compression: str = "stored", compute_crc: bool = False) -> None:
+    item: dict[str, Any] = {
         "jobId": job_id,
         "status": "PENDING",
         "phase": "queued",
@@ -108,9 +111,10 @@ def queue_job(deployment: Deployment, job_id: str) -> None:
         "prefix": "sources/",
         "paths": "basename",
         "onMissing": "fail",
-        "compression": "stored",
+        "compression": compression,
     }
-    deployment.dynamodb.put_item(TableName="jobs", Item={name: {"S": value} for name, value in item.items()})
+    typed = {name: {"S": value} for name, value in item.items()} | {"computeCrc": {"BOOL": compute_crc}}
+    deployment.dynamodb.put_item(TableName="jobs", Item=typed)
     make_sqs(deployment).send_message(QueueUrl=deployment.queue_url, MessageBody=json.dumps({"jobId": job_id}))
 
 
@@ -140,34 +144,59 @@ def kill(worker: subprocess.Popen[str]) -> None:
     worker.stdout.close()
 
 
-@pytest.mark.parametrize("number", range(JOBS))
-def test_job_killed_at_random_moments_ends_ready_and_correct(
-    deployment: Deployment, number: int, tmp_path: Path
-) -> None:
-    print(f"seed {SEED + number}, {KILLS} kills")
-    dice = random.Random(SEED + number)
-    contents = put_sources(deployment, dice)
-    job_id = f"job-{number}"
-    queue_job(deployment, job_id)
-    kills_at_work = 0
-    for attempt in range(1, KILLS + 1):
-        worker = start_worker(deployment, tmp_path / "worker.log")
-        wait_for_attempt(deployment, job_id, attempt)
-        time.sleep(dice.uniform(0, 0.8))
+def kill_again_and_again(deployment: Deployment, job_id: str, dice: random.Random, log: Path) -> int:
+    """Kill workers at their work on a job until it ends, or there were enough; return how many kills hit the work."""
+    hits = 0
+    for _ in range(KILLS_PER_JOB):
+        attempts = int(read_job(deployment, job_id).get("attempts", 0))
+        worker = start_worker(deployment, log)
+        wait_for_attempt(deployment, job_id, attempts + 1)
+        time.sleep(dice.uniform(0, 1.5))
         kill(worker)
-        kills_at_work += read_job(deployment, job_id)["status"] == "PENDING"
-    worker = start_worker(deployment, tmp_path / "worker.log")
-    job = wait_until_ended(deployment, job_id)
-    kill(worker)
+        if read_job(deployment, job_id)["status"] != "PENDING":
+            break
+        hits += 1
+    return hits
 
-    print(f"{kills_at_work} of {KILLS} kills came before the end; the job took {job['attempts']} attempts")
-    assert kills_at_work > KILLS / 4, "too few kills hit the work for this test to mean anything"
-    assert job["status"] == "READY"
+
+def check_archive(deployment: Deployment, job: dict[str, str], contents: dict[str, bytes]) -> None:
+    assert job["status"] == "READY", job
     raw = deployment.s3.get_object(Bucket="target", Key=job["targetKey"])["Body"].read()
     assert (job["crc32"], job["sizeBytes"]) == (f"{zlib.crc32(raw):08x}", str(len(raw)))
+    assert int(job["bytesCopied"]) + int(job["bytesStreamed"]) == sum(map(len, contents.values()))
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         assert {f"sources/{name}": archive.read(name) for name in archive.namelist()} == contents
-    assert "Uploads" not in deployment.s3.list_multipart_uploads(Bucket="target")
+
+
+@pytest.mark.parametrize(
+    ("compression", "compute_crc"), [("stored", False), ("stored", True), ("deflated", False)], ids=str
+)
+def test_jobs_killed_at_random_moments_end_ready_and_correct(
+    deployment: Deployment, compression: str, compute_crc: bool, tmp_path: Path
+) -> None:
+    """Workers that save their state whenever they can, and hand over after a second, if they live so long."""
+    seed = f"{SEED}-{compression}-{compute_crc}"
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    contents = put_sources(deployment, dice)
+    settings = {"CHECKPOINT_SECONDS": "0", "INVOCATION_SECONDS": "2", "STOP_BEFORE_SECONDS": "1"}
+    hasty = replace(deployment, environment=deployment.environment | settings | {"MAX_HOPS": "10000"})
+    hits = hops = jobs = 0
+    while hits < KILLS / 3:
+        jobs += 1
+        job_id = f"{compression}-{compute_crc}-{jobs}"
+        queue_job(hasty, job_id, compression=compression, compute_crc=compute_crc)
+        hits += kill_again_and_again(hasty, job_id, dice, tmp_path / "worker.log")
+        worker = start_worker(hasty, tmp_path / "worker.log")
+        job = wait_until_ended(deployment, job_id)
+        time.sleep(0.5)  # for what the worker removes after the job's end
+        kill(worker)
+        check_archive(deployment, job, contents)
+        assert "Uploads" not in deployment.s3.list_multipart_uploads(Bucket="target")
+        hops += int(job.get("hops", 0))
+        deployment.s3.delete_object(Bucket="target", Key=job["targetKey"])
+    print(f"{hits} kills, {hops} handovers, {jobs} jobs")
+    assert hops, "no worker lived to hand its job over"
 
 
 def test_each_kill_costs_one_receive_only(strict_deployment: Deployment, tmp_path: Path) -> None:

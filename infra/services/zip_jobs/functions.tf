@@ -80,6 +80,10 @@ module "worker" {
   reserved_concurrency = var.worker.reserved_concurrency
   policy_documents     = [data.aws_iam_policy_document.worker.json]
 
+  # Lambda ends a function's calls of itself, through its queue too, after about 16; the worker has a limit of its
+  # own, max_hops.
+  recursive_loop = var.worker.max_hops > 0 ? "Allow" : null
+
   environment_variables = {
     TABLE_NAME           = module.table.name
     QUEUE_URL            = module.queue.url
@@ -91,6 +95,11 @@ module "worker" {
     S3_PART_SIZE         = var.worker.part_size_bytes
     S3_READ_CHUNK        = var.worker.read_chunk_bytes
     MAX_MEMBERS          = var.worker.max_members
+    COPY_THRESHOLD_MB    = var.worker.copy_threshold_mb
+    COPY_CONCURRENCY     = var.worker.copy_concurrency
+    CHECKPOINT_SECONDS   = var.worker.checkpoint_seconds
+    STOP_BEFORE_SECONDS  = var.worker.stop_before_seconds
+    MAX_HOPS             = var.worker.max_hops
     POWERTOOLS_LOG_LEVEL = var.log_level
   }
 

@@ -54,7 +54,7 @@ module "dst_bucket" {
   require_tls             = var.require_tls
   tags                    = var.tags
 
-  # The worker deletes a job's key list at its end; this is for the lists of jobs that never got there.
+  # The worker deletes a job's key list, plan and state at its end; this is for jobs that never got there.
   expirations = {
     key-lists = { prefix = ".zip-jobs/", days = 7 }
   }

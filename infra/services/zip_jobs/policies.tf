@@ -1,5 +1,5 @@
-# What each function may do, and nothing beside. The key lists of jobs live under .zip-jobs/ in the target
-# buckets.
+# What each function may do, and nothing beside. The key lists, plans and states of jobs live under .zip-jobs/ in
+# the target buckets.
 
 locals {
   bucket_arn_prefix  = "arn:${data.aws_partition.current.partition}:s3:::"
@@ -82,10 +82,18 @@ data "aws_iam_policy_document" "worker" {
     resources = [module.queue.arn]
   }
 
-  # Reading a version is an action of its own.
+  # A job that takes longer than an invocation queues its own continuation.
+  statement {
+    sid       = "ContinueJobs"
+    actions   = ["sqs:SendMessage"]
+    resources = [module.queue.arn]
+  }
+
+  # Reading a version is an action of its own; so is asking for the checksums of an object's parts. S3 copies
+  # what the function could read.
   statement {
     sid       = "ReadMembers"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes"]
     resources = local.source_object_arns
   }
 
@@ -116,9 +124,23 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
-    sid       = "ReadKeyLists"
+    sid       = "ReadKeyListsAndStates"
     actions   = ["s3:GetObject", "s3:DeleteObject"]
     resources = local.key_list_arns
+  }
+
+  # Without it S3 answers 403 where a state is missing, not 404. IfExists, since the prefix is not there to compare
+  # when S3 chooses between the two.
+  statement {
+    sid       = "FindStates"
+    actions   = ["s3:ListBucket"]
+    resources = local.target_bucket_arns
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "s3:prefix"
+      values   = [".zip-jobs/*"]
+    }
   }
 }
 

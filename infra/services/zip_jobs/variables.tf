@@ -154,6 +154,11 @@ variable "worker" {
     part_size_bytes      = optional(number, 8388608)
     read_chunk_bytes     = optional(number, 4194304)
     max_members          = optional(number, 100000)
+    copy_threshold_mb    = optional(number, 32)
+    copy_concurrency     = optional(number, 8)
+    checkpoint_seconds   = optional(number, 60)
+    stop_before_seconds  = optional(number, 45)
+    max_hops             = optional(number, 50)
   })
   default  = {}
   nullable = false
@@ -181,6 +186,16 @@ variable "worker" {
   validation {
     condition     = var.worker.lease_seconds >= 5 && var.worker.lease_seconds < var.worker.timeout_seconds
     error_message = "worker.lease_seconds is at least 5 and below worker.timeout_seconds."
+  }
+
+  validation {
+    condition     = var.worker.copy_threshold_mb == 0 || var.worker.copy_threshold_mb >= 10
+    error_message = "worker.copy_threshold_mb is 0 (copy nothing inside S3) or at least 10, so that no copied part is too small for S3."
+  }
+
+  validation {
+    condition     = var.worker.stop_before_seconds >= 1 && var.worker.stop_before_seconds <= var.worker.timeout_seconds / 2
+    error_message = "worker.stop_before_seconds is at least 1 and leaves at least half of worker.timeout_seconds for the work."
   }
 }
 

@@ -37,6 +37,7 @@ def test_a_job_is_recorded_listed_and_queued(service: Service) -> None:
         "paths": "basename",
         "onMissing": "fail",
         "compression": "stored",
+        "computeCrc": False,
         "presignTtlSeconds": 86_400,
         "idempotent": False,
     }
@@ -54,6 +55,7 @@ def test_every_option_reaches_the_job(service: Service) -> None:
         "paths": "relative",
         "onMissing": "skip",
         "compression": "deflated",
+        "computeCrc": True,
         "presignTtlSeconds": 60,
     }
     job_id = service.post(options).body["jobId"]

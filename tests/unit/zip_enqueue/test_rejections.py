@@ -94,6 +94,7 @@ def test_an_encoded_body_that_is_no_utf8_is_refused(service: Service, body: str)
         ({"onMissing": "ignore"}, "onMissing"),
         ({"compression": "zstd"}, "compression"),
         ({"compression": None}, "compression"),
+        ({"computeCrc": "true"}, "computeCrc"),
         ({"presignTtlSeconds": 59}, "presignTtlSeconds"),
         ({"presignTtlSeconds": 604_801}, "presignTtlSeconds"),
         ({"presignTtlSeconds": 60.5}, "presignTtlSeconds"),

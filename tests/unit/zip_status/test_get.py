@@ -20,6 +20,8 @@ def test_a_queued_job_is_pending_at_nought(service: Service) -> None:
         "filesTotal": 3,
         "bytesDone": 0,
         "bytesTotal": None,
+        "bytesCopied": 0,
+        "bytesStreamed": 0,
         "percent": 0.0,
     }
 
@@ -28,6 +30,12 @@ def test_a_job_of_unknown_size_has_no_percentage(service: Service) -> None:
     service.put_job(prefix="a/")
     body = service.get().body
     assert (body["filesTotal"], body["bytesTotal"], body["percent"]) == (None, None, None)
+
+
+def test_copied_and_streamed_bytes_are_told_apart(service: Service) -> None:
+    service.put_job(phase="processing", bytesDone=30, bytesTotal=40, bytesCopied=20, bytesStreamed=10)
+    body = service.get().body
+    assert (body["bytesDone"], body["bytesCopied"], body["bytesStreamed"]) == (30, 20, 10)
 
 
 def test_progress_is_told_in_whole_numbers(service: Service) -> None:

@@ -436,13 +436,6 @@ def test_heartbeat_keeps_the_lease_and_publishes_progress(aws: Aws, monkeypatch:
     assert aws.job()["status"] == "READY"
 
 
-def test_job_that_cannot_finish_in_time_says_how_far_it_came(aws: Aws) -> None:
-    aws.put(DOCS)
-    aws.put_job(keys=list(DOCS))
-    assert deliver(aws, context=Context(remaining_ms=10_000)) == []
-    assert "0 of 3 files" in aws.job()["error"]
-
-
 def test_wrong_settings_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TABLE_NAME")
     monkeypatch.setenv("S3_PART_SIZE", "1000")
