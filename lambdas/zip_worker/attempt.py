@@ -22,7 +22,7 @@ from .uploads import CopyRange, Parts, abort_stale_uploads, find_parts
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_MOST_BARREN = 3
+_MOST_BARREN = 10
 """Invocations without time for anything after which a job is given up."""
 _KEEP_MS = 10_000
 """What is left of the time before the limit for handing the job over, once no copy is waited for any more."""

@@ -37,7 +37,7 @@ class Measured:
 @contextmanager
 def run_server(*arguments: str) -> Iterator[int]:
     """Run a Python module that prints the port it listens on, while the block lasts; gives the port."""
-    paths = os.pathsep.join([str(ROOT), str(SCRIPTS)])
+    paths = os.pathsep.join(map(str, [ROOT, SCRIPTS, ROOT / "lambdas"]))
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments],
         stdout=subprocess.PIPE,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import quote
 from xml.sax.saxutils import escape
+
+from tests.bench.patterns import Slice
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
@@ -35,6 +38,8 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    delay_seconds: float = 0.0
+    """How long S3 would work on it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Piece:
     size: int
     crc32: int
     body: bytes | None
+    pattern: Slice | None = None
+    """Where the bytes come from that are not kept."""
 
     @property
     def etag(self) -> str:
@@ -54,6 +61,25 @@ class Piece:
     def checksum(self) -> str:
         """Return the CRC-32 as S3 writes it."""
         return base64.b64encode(self.crc32.to_bytes(4)).decode()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the bytes can be read back."""
+        return self.body is not None or self.pattern is not None
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Return a range of bytes that are kept."""
+        if self.pattern:
+            return self.pattern.read(start, stop)
+        return (self.body or b"")[start:stop]
+
+    def cut(self, start: int, stop: int) -> Piece:
+        """Return a range of bytes that are kept as a piece of its own."""
+        if self.pattern:
+            pattern = self.pattern.cut(start, stop)
+            return Piece(pattern.size, pattern.crc32, None, pattern)
+        body = self.read(start, stop)
+        return Piece(len(body), zlib.crc32(body), body)
 
 
 @dataclass(frozen=True)
@@ -72,6 +98,17 @@ class Stored:
     def etag(self) -> str:
         """Return the ETag."""
         return self.pieces[0].etag if len(self.pieces) == 1 else f'"{self.size:x}-{len(self.pieces)}"'
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Return a range of the bytes; raises StoreError if they are not kept."""
+        found, position = [], 0
+        for piece in self.pieces:
+            if position < stop and start < position + piece.size:
+                if not piece.is_kept:
+                    raise StoreError(HTTPStatus.NOT_IMPLEMENTED, "NotKept")
+                found.append(piece.read(max(start - position, 0), min(stop - position, piece.size)))
+            position += piece.size
+        return b"".join(found)
 
 
 class StoreError(Exception):
@@ -97,18 +134,19 @@ def keep_headers(request: Request) -> dict[str, str]:
     return {name: value for name, value in request.headers.items() if name in kept or name.startswith("x-amz-meta-")}
 
 
-def cut_range(content: bytes, asked: str, headers: dict[str, str]) -> Reply:
+def cut_range(stored: Stored, asked: str, headers: dict[str, str]) -> Reply:
     """Answer a read, or a range of it; raises StoreError for one that is not there."""
+    size = stored.size
     match = _RANGE.fullmatch(asked)
     if match is None or not any(match.groups()):
-        return Reply(HTTPStatus.OK, headers, content)
+        return Reply(HTTPStatus.OK, headers, stored.read(0, size))
     first, last = match.groups()
-    start = int(first) if first else max(len(content) - int(last), 0)
-    stop = min(int(last) + 1, len(content)) if first and last else len(content)
+    start = int(first) if first else max(size - int(last), 0)
+    stop = min(int(last) + 1, size) if first and last else size
     if start >= stop:
         raise StoreError(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "InvalidRange")
-    headers |= {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}
-    return Reply(HTTPStatus.PARTIAL_CONTENT, headers, content[start:stop])
+    headers |= {"Content-Range": f"bytes {start}-{stop - 1}/{size}"}
+    return Reply(HTTPStatus.PARTIAL_CONTENT, headers, stored.read(start, stop))
 
 
 def write_listing(request: Request, found: Mapping[str, Stored | None], *, more: bool) -> str:

@@ -2,7 +2,8 @@
 
 The emulator needs 2 ms and a whole core for a request and would be what is measured. This one speaks just enough
 HTTP/1.1. Beside S3 it answers `GET /_bench/stats` (requests by operation, bytes), `GET /_bench/objects` (sizes and
-CRC-32s by part) and `POST /_bench/reset` (forgets counts and uploads, and objects unless `?keep`).
+CRC-32s by part), `POST /_bench/reset` (forgets counts and uploads, and objects unless `?keep`) and
+`POST /_bench/make?place=bucket/key&size=N&seed=S` (an object of noise that takes no memory).
 """
 
 from __future__ import annotations
@@ -99,7 +100,11 @@ class Connection(asyncio.BufferedProtocol):
             reply = self._table.handle(target, body or b"")
         else:
             reply = self._store.handle(request)
-        self._send(reply, is_head=request.method == "HEAD")
+        if reply.delay_seconds:
+            loop = asyncio.get_running_loop()
+            loop.call_later(reply.delay_seconds, lambda: self._send(reply, is_head=False))
+        else:
+            self._send(reply, is_head=request.method == "HEAD")
 
     def _send(self, reply: Reply, *, is_head: bool) -> None:
         headers = {"Content-Length": str(len(reply.body)), "Server": "stand-in"} | dict(reply.headers)
@@ -133,8 +138,17 @@ def administer(store: Store, request: Request) -> Reply:
         store.objects = {place: stored for place, stored in store.objects.items() if "keep" in request.query}
         store.uploads.clear()
         return Reply(HTTPStatus.NO_CONTENT)
+    if request.key == "make":
+        bucket, _, key = request.query["place"].partition("/")
+        store.make(bucket, key, int(request.query["size"]), request.query["seed"])
+        return Reply(HTTPStatus.NO_CONTENT)
     if request.key == "stats":
-        found: object = {"requests": store.counts, "received": store.received, "uploads": len(store.uploads)}
+        found: object = {
+            "requests": store.counts,
+            "received": store.received,
+            "sent": store.sent,
+            "uploads": len(store.uploads),
+        }
     else:
         found = {
             f"{bucket}/{key}": [[piece.size, piece.crc32] for piece in stored.pieces]

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlencode
 
 _SUCCESS = range(200, 300)
 
@@ -17,6 +18,15 @@ class StandinClient:
     def put(self, key: str, content: bytes) -> None:
         """Store an object under `bucket/key`."""
         self._ask("PUT", f"/{key}", content)
+
+    def make(self, key: str, size: int, seed: str) -> None:
+        """Put noise of any size under `bucket/key`; it takes no memory."""
+        self._ask("POST", f"/_bench/make?{urlencode({'place': key, 'size': size, 'seed': seed})}")
+
+    def count_bytes(self) -> int:
+        """Return the bytes of objects that were received or sent since the last reset."""
+        stats = json.loads(self._ask("GET", "/_bench/stats"))
+        return int(stats["received"]) + int(stats["sent"])
 
     def reset(self, *, keep: bool = False) -> None:
         """Forget counts and uploads, and objects unless they are to be kept."""

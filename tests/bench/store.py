@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http import HTTPStatus
 from itertools import count
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
+from tests.bench.patterns import Pattern, Slice
 from tests.bench.s3_messages import (
     Piece,
     Reply,
@@ -32,6 +34,9 @@ _NOW = 1_760_000_000
 _PART_NUMBER = re.compile(r"<PartNumber>\s*(\d+)\s*</PartNumber>")
 _DELETED_KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 _PAGE = 1_000
+_COPY_RANGE = re.compile(r"bytes=(\d+)-(\d+)", re.ASCII)
+COPIED_BYTES_PER_SECOND = 200_000_000
+"""How fast one copy inside S3 is taken to be."""
 
 
 @dataclass
@@ -55,12 +60,14 @@ class Store:
         self.counts: Counter[str] = Counter()
         self.received = 0
         """Bytes of bodies."""
+        self.sent = 0
+        """Bytes of objects that were read."""
         self._ids = count(1)
 
     def reset(self) -> None:
         """Forget the counts; objects stay."""
         self.counts.clear()
-        self.received = 0
+        self.received = self.sent = 0
 
     def handle(self, request: Request) -> Reply:
         """Do what a request asks for."""
@@ -68,10 +75,12 @@ class Store:
         self.counts[name] += 1
         self.received += request.size
         try:
-            return operate(request)
+            reply = operate(request)
         except StoreError as error:
             text = f"<Error><Code>{error.code}</Code><Message>{error.code}</Message></Error>"
             return answer_xml(text, error.status)
+        self.sent += len(reply.body) if name == "GetObject" else 0
+        return reply
 
     def _find_operation(self, request: Request) -> tuple[str, Callable[[Request], Reply]]:
         query = request.query
@@ -90,7 +99,9 @@ class Store:
                 "POST": ("CompleteMultipartUpload", self._complete)
                 if "uploadId" in query
                 else ("CreateMultipartUpload", self._create),
-                "PUT": ("UploadPart", self._put_part),
+                "PUT": ("UploadPartCopy", self._copy_part)
+                if "x-amz-copy-source" in request.headers
+                else ("UploadPart", self._put_part),
                 "DELETE": ("AbortMultipartUpload", self._abort),
                 "GET": ("ListParts", self._list_parts),
             }
@@ -132,6 +143,30 @@ class Store:
         self._find_upload(request).parts[int(request.query["partNumber"])] = piece
         return Reply(HTTPStatus.OK, {"ETag": piece.etag, "x-amz-checksum-crc32": piece.checksum})
 
+    def _copy_part(self, request: Request) -> Reply:
+        bucket, _, key = unquote(request.headers["x-amz-copy-source"].lstrip("/")).partition("/")
+        source = self.objects.get((bucket, key))
+        if source is None:
+            raise StoreError(HTTPStatus.NOT_FOUND, "NoSuchKey")
+        if request.headers.get("x-amz-copy-source-if-match", source.etag) != source.etag:
+            raise StoreError(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
+        match = _COPY_RANGE.fullmatch(request.headers.get("x-amz-copy-source-range", f"bytes=0-{source.size - 1}"))
+        # Of objects in one piece: nothing here is copied that was itself put together.
+        if match is None or int(match[2]) >= source.size or len(source.pieces) != 1 or not source.pieces[0].is_kept:
+            raise StoreError(HTTPStatus.BAD_REQUEST, "InvalidArgument")
+        piece = source.pieces[0].cut(int(match[1]), int(match[2]) + 1)
+        self._find_upload(request).parts[int(request.query["partNumber"])] = piece
+        reply = answer_xml(
+            f"<CopyPartResult><ETag>{escape(piece.etag)}</ETag><LastModified>2025-10-09T08:53:20.000Z</LastModified>"
+            f"<ChecksumCRC32>{piece.checksum}</ChecksumCRC32></CopyPartResult>"
+        )
+        return replace(reply, delay_seconds=piece.size / COPIED_BYTES_PER_SECOND)
+
+    def make(self, bucket: str, key: str, size: int, seed: str) -> None:
+        """Put an object of noise there that takes no memory."""
+        pattern = Slice(Pattern(seed), 0, size)
+        self.objects[bucket, key] = Stored((Piece(size, pattern.crc32, None, pattern),), {})
+
     def _complete(self, request: Request) -> Reply:
         upload = self._find_upload(request)
         numbers = [int(number) for number in _PART_NUMBER.findall((request.body or b"").decode())]
@@ -158,7 +193,8 @@ class Store:
 
     def _list_parts(self, request: Request) -> Reply:
         parts = "".join(
-            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(piece.etag)}</ETag><Size>{piece.size}</Size></Part>"
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(piece.etag)}</ETag><Size>{piece.size}</Size>"
+            f"<ChecksumCRC32>{piece.checksum}</ChecksumCRC32></Part>"
             for number, piece in sorted(self._find_upload(request).parts.items())
         )
         return answer_xml(f"<ListPartsResult>{parts}<IsTruncated>false</IsTruncated></ListPartsResult>")
@@ -171,13 +207,12 @@ class Store:
             raise StoreError(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
         headers = {**stored.headers, "ETag": stored.etag, "Last-Modified": formatdate(_NOW, usegmt=True)}
         headers |= {"Accept-Ranges": "bytes"}
+        asks = request.headers.get("x-amz-checksum-mode") == "ENABLED" and "range" not in request.headers
+        if asks and len(stored.pieces) == 1:
+            headers |= {"x-amz-checksum-crc32": stored.pieces[0].checksum, "x-amz-checksum-type": "FULL_OBJECT"}
         if request.method == "HEAD":
             return Reply(HTTPStatus.OK, headers | {"Content-Length": str(stored.size)})
-        if any(piece.body is None for piece in stored.pieces):
-            raise StoreError(HTTPStatus.NOT_IMPLEMENTED, "NotKept")
-        return cut_range(
-            b"".join(piece.body or b"" for piece in stored.pieces), request.headers.get("range", ""), headers
-        )
+        return cut_range(stored, request.headers.get("range", ""), headers)
 
     def _delete(self, request: Request) -> Reply:
         self.objects.pop((request.bucket, request.key), None)
