@@ -155,7 +155,7 @@ def test_invocations_too_short_for_anything_do_not_go_on_for_ever(aws: Aws) -> N
     queue(aws)
     for _ in range(10):
         assert deliver(aws, ShortContext(0)) == []
-    assert "too near for anything to be done: 0 of 6 files" in aws.job()["error"]
+    assert "too near for anything to be done" in aws.job()["error"]
     assert (aws.target_keys(), count_messages(aws)) == ([], 0)
 
 
