@@ -41,6 +41,7 @@ def _small_sizes(aws: Aws, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
     monkeypatch.setenv("COPY_THRESHOLD_MB", "10")
     monkeypatch.setenv("S3_PART_SIZE", str(5 * MIB))
     monkeypatch.setenv("S3_READ_CHUNK", str(2 * MIB))
+    monkeypatch.setenv("LEASE_SECONDS", "60")
     app._settings.cache_clear()
 
 
@@ -98,9 +99,7 @@ def whole(aws: Aws) -> bytes:
     return aws.archive("whole")
 
 
-@pytest.mark.parametrize(
-    ("steps", "compression"), [(1, "stored"), (3, "stored"), (7, "stored"), (2, "deflated"), (5, "deflated")]
-)
+@pytest.mark.parametrize(("steps", "compression"), [(1, "stored"), (5, "stored"), (5, "deflated")])
 def test_job_of_many_invocations_makes_the_archive_of_one(
     aws: Aws, steps: int, compression: str, caplog: pytest.LogCaptureFixture
 ) -> None:
