@@ -144,7 +144,10 @@ class Loader:
 
     def _gather(self, name: ObjectName, piece: Piece) -> None:
         rows, size = len(piece.table), piece.table.nbytes
-        if self._gathered_rows + rows > self.settings.max_rows or self._gathered_bytes + size > _GATHERED_BYTES:
+        # Enough for an INSERT of its own has a token of its own, too, whatever comes with it next time.
+        is_enough = rows >= self.settings.target_rows
+        is_full = self._gathered_rows + rows > self.settings.max_rows or self._gathered_bytes + size > _GATHERED_BYTES
+        if is_enough or is_full:
             self._insert_gathered()
         self._gathered.append((name, piece))
         self._gathered_rows += rows

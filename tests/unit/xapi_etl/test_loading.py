@@ -61,6 +61,17 @@ def test_large_object_goes_in_by_pieces(etl: Etl, environ: Environ, caplog: pyte
     assert inserted == [20, 20, 10] * 2
 
 
+def test_object_that_is_enough_for_an_insert_has_its_own(
+    etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
+) -> None:
+    environ(TARGET_ROWS_PER_INSERT="10", MAX_ROWS_PER_INSERT="30")
+    sizes = [4, 5, 10, 3, 6, 8]
+    bodies = [etl.put(f"statements/{n}.jsonl", write_lines(make_statements(rows, n))) for n, rows in enumerate(sizes)]
+    assert etl.deliver(*bodies) == []
+    assert [record.rows for record in find_events(caplog, "insert_complete")] == [9, 10, 17]
+    assert etl.count() == sum(sizes)
+
+
 def test_insert_is_cut_at_its_limit_of_bytes(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
     environ(MAX_PARQUET_BYTES_PER_INSERT="20000")
     assert etl.deliver(etl.put("statements/a.jsonl", write_lines(make_statements(100)))) == []
