@@ -1,4 +1,4 @@
-"""Print the curl configuration that signs requests as the caller's AWS identity.
+"""Print the curl configuration that signs requests as the caller's AWS identity: ``[SERVICE]``, by default execute-api.
 
 It goes from here to ``curl --config -`` through a pipe, so that no credential is ever an argument, which any user of
 the machine could see.
@@ -17,7 +17,8 @@ def main() -> int:
         print("no AWS credentials: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID", file=sys.stderr)
         return 1
     frozen = credentials.get_frozen_credentials()
-    print(f'aws-sigv4 = "aws:amz:{os.environ["AWS_REGION"]}:execute-api"')
+    service = sys.argv[1] if len(sys.argv) > 1 else "execute-api"
+    print(f'aws-sigv4 = "aws:amz:{os.environ["AWS_REGION"]}:{service}"')
     print(f'user = "{frozen.access_key}:{frozen.secret_key}"')
     if frozen.token:
         print(f'header = "x-amz-security-token: {frozen.token}"')
