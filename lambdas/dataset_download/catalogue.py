@@ -31,7 +31,7 @@ class Entry:
 
     def as_dict(self, base_url: str) -> dict[str, Any]:
         """Return the entry of ``/datasets.json``; addresses are relative where the service's own is not known."""
-        name = self.summary.name
+        name, base_url = self.summary.name, base_url or "."
         entry: dict[str, Any] = {
             "name": name,
             "title": self.title,

@@ -15,17 +15,18 @@ RETRY = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
 _STATUSES = frozenset(status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
 
 
-def answer_running(status: ExportStatus) -> Response:
-    """Return the 202 of an export that somebody works on."""
+def answer_running(status: ExportStatus, folder: str = "./exports/") -> Response:
+    """Return the 202 of an export that somebody works on; ``folder`` is where exports are, as seen from the request."""
+    location = f"{folder}{status.export}"
     body = {
         "export": status.export,
         "state": status.state,
         "dataset": status.dataset,
         "format": status.format.value,
         "started": status.started.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "statusUrl": f"/exports/{status.export}",
+        "statusUrl": location,
     }
-    headers = {"Location": f"/exports/{status.export}", "Cache-Control": "no-store", **RETRY}
+    headers = {"Location": location, "Cache-Control": "no-store", **RETRY}
     return JSONResponse(body, HTTPStatus.ACCEPTED, headers)
 
 
@@ -56,7 +57,7 @@ def answer_export(service: Service, export: str, *, head: bool) -> Response:
         raise make_failure(status)
     if status.state == "running":
         if found.is_alive(datetime.now(UTC)):
-            return answer_running(status)
+            return answer_running(status, "./")
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has died; please ask for the download again.")
     if not service.exports.holds(status):
         raise Problem(HTTPStatus.NOT_FOUND, "The export is not kept any more; please ask for the download again.")

@@ -46,7 +46,7 @@ def serve_catalogue_data(service: Service, request: Request) -> Response:
     base_url = Caller.from_request(request, service.settings).base_url
     document: dict[str, Any] = {"datasets": [entry.as_dict(base_url) for entry in page.entries]}
     if page.following:
-        document["next"] = f"{base_url}/datasets.json?{urlencode({'after': page.following})}"
+        document["next"] = f"{base_url or '.'}/datasets.json?{urlencode({'after': page.following})}"
     body = json.dumps(document, ensure_ascii=False).encode(errors="replace")
     headers = {"Cache-Control": f"public, max-age={service.settings.page_cache_seconds}"}
     return answer_tagged(request, body, "application/json", headers)
@@ -85,7 +85,7 @@ def _serve_page(service: Service, request: Request, name: str, pairs: list[Pair]
     query, plan, fault = _try_query(service, dataset, pairs)
     if is_form and not fault:
         extension = f".{choose_format(button)}" if button else ""
-        return RedirectResponse(f"/{name}{extension}{write_query(pairs)}", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(f"./{name}{extension}{write_query(pairs)}", HTTPStatus.SEE_OTHER)
     view = View(
         dataset=dataset,
         columns=describe_columns(dataset),

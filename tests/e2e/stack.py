@@ -55,9 +55,15 @@ NAMES = (
     "clickhouse_url",
     "clickhouse_database",
     "clickhouse_table",
+    "dataset_bucket",
+    "dataset_prefix",
+    "dataset_url",
+    "dataset_stream_url",
+    "dataset_export_bucket",
+    "dataset_export_function",
 )
-OPTIONAL = {"aws_endpoint_url", *(name for name in NAMES if name.startswith(("xapi_", "clickhouse_")))}
-"""Empty in AWS, or where a deployment knows no ClickHouse."""
+OPTIONAL = {"aws_endpoint_url", *(name for name in NAMES if name.startswith(("xapi_", "clickhouse_", "dataset_")))}
+"""Empty in AWS, or where a deployment knows no ClickHouse or no datasets."""
 JOB_SECONDS = 180
 """More than any job here needs, a lease that has to run out first included."""
 _CONNECTIONS = 20

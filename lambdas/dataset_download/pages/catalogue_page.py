@@ -22,7 +22,7 @@ def answer_catalogue(request: Request, page: Page, seconds: int) -> Response:
     else:
         children.append(tag("p", "There are no datasets here."))
     if page.following:
-        children.append(tag("p", tag("a", "More datasets", href=f"/?{urlencode({'after': page.following})}")))
+        children.append(tag("p", tag("a", "More datasets", href=f"./?{urlencode({'after': page.following})}")))
     return answer_page(request, "Datasets", children, seconds)
 
 
@@ -35,7 +35,7 @@ def _show(entry: Entry) -> list[Markup]:
         return [heading, tag("td"), tag("td"), size, updated, tag("td", f"Not readable: {entry.error}", class_="text")]
     links = [_link(name, entry.title, format_) for format_ in Format]
     return [
-        tag("th", tag("a", entry.title, href=f"/{name}"), scope="row"),
+        tag("th", tag("a", entry.title, href=f"./{name}"), scope="row"),
         tag("td", show_number(dataset.row_count), class_="number"),
         tag("td", show_number(len(dataset.schema)), class_="number"),
         size,
@@ -46,4 +46,4 @@ def _show(entry: Entry) -> list[Markup]:
 
 def _link(name: str, title: str, format_: Format) -> Markup:
     label = LABELS[format_]
-    return tag("a", label, href=f"/{name}.{format_}", aria_label=f"{title} as {label}")
+    return tag("a", label, href=f"./{name}.{format_}", aria_label=f"{title} as {label}")

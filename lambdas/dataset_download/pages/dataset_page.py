@@ -77,7 +77,7 @@ def _show_downloads(view: View) -> Markup:
     name, query = view.dataset.name, write_query(view.pairs)
     what = "The rows that the filter finds" if view.pairs else "All rows"
     links = [
-        tag("li", tag("a", _describe(view, format_), href=f"/{name}.{format_}{query}", class_="button"))
+        tag("li", tag("a", _describe(view, format_), href=f"./{name}.{format_}{query}", class_="button"))
         for format_ in Format
     ]
     # Percent-encoding leaves nothing in a query string that ends a shell's single quotes.

@@ -18,7 +18,7 @@ def answer_docs(request: Request, document: Json, seconds: int) -> Response:
     children = [
         tag("h1", title),
         _show_text(document["info"].get("description", "")),
-        tag("p", "The same for programs: ", tag("a", "openapi.json", href="/openapi.json"), "."),
+        tag("p", "The same for programs: ", tag("a", "openapi.json", href="./openapi.json"), "."),
         *_show_operations(document),
     ]
     return answer_page(request, title, children, seconds)

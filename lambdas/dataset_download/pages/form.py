@@ -31,7 +31,7 @@ def show_form(dataset: Dataset, columns: Sequence[ColumnStatistics], query: Quer
         _show_columns(columns, query),
         tag("div", buttons, class_="links"),
         method="get",
-        action=f"/{dataset.name}",
+        action=f"./{dataset.name}",
         id="filter",
     )
 

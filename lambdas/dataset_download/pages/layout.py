@@ -1,4 +1,7 @@
-"""What all pages share: frame, style, and the policy that lets nothing else in."""
+"""What all pages share: frame, style, and the policy that lets nothing else in.
+
+Links are relative to the page, for where the service lies below a path of somebody else's.
+"""
 
 import hashlib
 from base64 import b64encode
@@ -69,7 +72,7 @@ def make_page(title: str, children: Iterable[Child]) -> str:
         tag("title", title),
         raw_style(load_style()),
     )
-    places = (("/", "All datasets"), ("/docs", "API"), ("/datasets.json", "As data"))
+    places = (("./", "All datasets"), ("./docs", "API"), ("./datasets.json", "As data"))
     links = tag("ul", [tag("li", tag("a", text, href=href)) for href, text in places], class_="links")
     body = tag(
         "body",
@@ -84,7 +87,7 @@ def make_page(title: str, children: Iterable[Child]) -> str:
 def answer_problem_page(request: Request, problem: Problem) -> Response:
     """Return a problem as a page, for who asked with a browser."""
     title = f"{problem.status.value} {problem.status.phrase}"
-    children = [tag("h1", title), tag("p", problem.detail, class_="bad"), tag("p", tag("a", "All datasets", href="/"))]
+    children = [tag("h1", title), tag("p", problem.detail, class_="bad"), tag("p", tag("a", "All datasets", href="./"))]
     response = answer_page(request, title, children, status=problem.status)
     response.headers.update(problem.headers)
     return response

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from inputs import find_layers, find_packages, read_layers_of
 from wheels import find_docker_problem
 
 ROOT = Path(__file__).parents[3]
-# zip-settler lives in the worker's zip.
-HANDLERS = {"zip_worker": ["zip_worker.app", "zip_worker.dead_letters"]}
+# zip-settler lives in the worker's zip, dataset-export in the download's.
+HANDLERS = {
+    "dataset_download": ["dataset_download.app", "dataset_download.exporter"],
+    "zip_worker": ["zip_worker.app", "zip_worker.dead_letters"],
+}
 # Run with nothing but boto3 besides the zips, and nothing of a function's settings in the environment.
 IMPORT_HANDLER = """
 import importlib, sys
@@ -92,6 +96,31 @@ def test_handler_imports_from_zip_and_layers_alone(
     command = [str(bare_python), "-W", "error::ImportWarning", "-c", IMPORT_HANDLER, module, *roots]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_start_script_serves_from_zip_and_layers_alone(native_zips: Path, bare_python: Path, tmp_path: Path) -> None:
+    # Unpacked by unzip, which keeps modes as Lambda does: the script has to be executable.
+    for name in (
+        "lambdas/dataset_download",
+        *(f"layers/{layer}" for layer in read_layers_of(ROOT, "dataset_download")),
+    ):
+        subprocess.run(["unzip", "-q", "-o", native_zips / f"{name}.zip", "-d", tmp_path], check=True)
+    environment = {
+        "PATH": f"{bare_python.parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": f"{tmp_path}/python",
+        "LAMBDA_TASK_ROOT": str(tmp_path),
+        "AWS_LWA_PORT": "0",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "DATASET_BUCKET": "data",
+        "EXPORT_BUCKET": "exports",
+    }
+    script = tmp_path / "dataset_download/run.sh"
+    with subprocess.Popen([script], env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        address = server.stdout.readline().split()[-1]
+        with urllib.request.urlopen(f"{address}/healthz", timeout=60) as answer:
+            assert answer.read() == b'{"status":"ok"}'
+        server.terminate()
 
 
 def test_stripped_layer_still_converts_statements(native_zips: Path, bare_python: Path, tmp_path: Path) -> None:

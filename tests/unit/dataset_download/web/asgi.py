@@ -46,7 +46,7 @@ def call(
     scope: Mapping[str, Any] | None = None,
 ) -> Answer:
     """Return the answer to a request; the client goes away after so many chunks, if it does."""
-    path, _, query = target.partition("?")
+    path, _, query = target.removeprefix(".").partition("?")
     full_scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

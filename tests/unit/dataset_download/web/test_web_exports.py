@@ -142,7 +142,9 @@ def test_a_long_export_is_left_to_the_function(
     assert int(first.headers["retry-after"]) > 0
     status_url = first.headers["location"]
     assert call(app, "/customers.csv?id__gte=10").headers["location"] == status_url
-    assert call(app, status_url).status == 202
+    running = call(app, status_url)
+    assert running.status == 202
+    assert running.headers["location"] == running.json["statusUrl"] == status_url.replace("exports/", "")
     assert len(invoked) == 1
     assert run_exporter(invoked[0])["state"] == "ready"
     expected = call(create_app(make()), "/customers.csv?id__gte=10").body

@@ -61,8 +61,8 @@ def test_pages_are_html_without_scripts_or_foreign_parts(app: ASGIApp, target: s
     for name, attributes in page.elements:
         assert not any(attribute.startswith("on") or attribute == "style" for attribute in attributes), name
         for attribute in ("href", "src", "action"):
-            value = attributes.get(attribute) or "/"
-            assert re.match(r"/(?!/)|#|data:,", value), value
+            value = attributes.get(attribute) or "./"
+            assert re.match(r"\./|#|data:,", value), value
 
 
 @pytest.mark.parametrize("target", ["/", "/customers", "/docs"])
@@ -127,7 +127,7 @@ def test_a_long_catalogue_has_pages(app: ASGIApp, aws: Aws) -> None:
     second = call(app, target).json
     assert [entry["name"] for entry in second["datasets"]] == ["set-099", "set-100"]
     assert "next" not in second
-    assert "/?after=set-098" in call(app, "/").text
+    assert "./?after=set-098" in call(app, "/").text
     assert call(app, "/?after=set-098").status == 200
 
 
@@ -146,7 +146,7 @@ def test_a_dataset_page_has_schema_statistics_and_rows(app: ASGIApp) -> None:
 def test_the_page_gives_the_download_and_the_same_curl(app: ASGIApp) -> None:
     page = Outline(call(app, "/customers?organisation-entity=a%27b%26c&limit=5").text)
     query = "organisation-entity=a%27b%26c&limit=5"
-    assert f"/customers.csv?{query}" in [link.get("href") for link in page.find("a")]
+    assert f"./customers.csv?{query}" in [link.get("href") for link in page.find("a")]
     assert f"curl -fLOJ --compressed 'https://data.example.org/customers.csv?{query}'" in page.texts
 
 
@@ -154,13 +154,15 @@ def test_where_no_address_is_known_none_is_invented(make: MakeService) -> None:
     app = create_app(make(public_base_url=""))
     text = call(app, "/customers", {"Host": "evil.example"}).text
     assert "$BASE_URL/customers.csv" in text
-    assert call(app, "/datasets.json", {"Host": "evil.example"}).json["datasets"][0]["page"] == "/customers"
+    assert call(app, "/datasets.json", {"Host": "evil.example"}).json["datasets"][0]["page"] == "./customers"
 
 
 def submit(app: ASGIApp, button: str, **fields: str | list[str]) -> str:
     answer = call(app, f"/customers?{urlencode({MARKER: button, **fields}, doseq=True)}")
     assert answer.status == 303
-    return answer.headers["location"]
+    location = answer.headers["location"]
+    assert location.startswith("./")
+    return location.removeprefix(".")
 
 
 def test_the_form_leads_to_a_query(app: ASGIApp) -> None:
