@@ -1,17 +1,14 @@
 """The rows that a plan asks for, batch by batch: read ahead, decoded, filtered, cut to offset and limit."""
 
-import io
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from contextlib import closing
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from .columns import locate_leaves
 from .conditions import make_mask
-from .exceptions import CorruptDatasetError
-from .objects import DataFile, RangeReader
+from .decoding import Follower, decode
+from .objects import RangeReader
 from .plan import Group, Plan
 from .readahead import ReadAhead, Segment
 from .segments import cut_row_group
@@ -19,55 +16,17 @@ from .segments import cut_row_group
 BATCH_BYTES = 8 * 1024 * 1024
 """Of a batch as Parquet stores it uncompressed: rows may be large, so a number of rows is no bound."""
 LEAST_AHEAD_BYTES = 1024 * 1024
-STREAM_BYTES = 256 * 1024
-"""How much of a column Arrow asks for at a time."""
 
 
-class RemoteFile(io.RawIOBase):
-    """A Parquet file as Arrow reads it, served from the read-ahead."""
-
-    def __init__(self, ahead: ReadAhead, file: DataFile) -> None:
-        super().__init__()
-        self._ahead = ahead
-        self._file = file
-        self._position = 0
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move, and return the new position."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}[whence]
-        self._position = start + offset
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Return the next bytes, fewer only at the end."""
-        end = self._file.size if size is None or size < 0 else min(self._file.size, self._position + size)
-        if end <= self._position:
-            return b""
-        data = self._ahead.read(self._file, self._position, end)
-        self._position = end
-        return data
-
-
-@dataclass(frozen=True)
 class Rows:
-    """Reads a plan's rows."""
+    """Reads a plan's rows, in some of its columns."""
 
-    plan: Plan
-    reader: RangeReader
-    columns: tuple[str, ...]
-    """Wanted of each row, in this order."""
+    def __init__(self, plan: Plan, reader: RangeReader, columns: Sequence[str]) -> None:
+        self.plan = plan
+        self.reader = reader
+        self.columns = tuple(columns)
+        self.schema = pa.schema([plan.dataset.schema.field(name) for name in columns])
+        self._known_leaves: dict[tuple[str, ...], list[int]] = {}
 
     def iterate(self) -> Generator[pa.RecordBatch]:
         """Yield batches, none of them empty; closing the generator ends all reading.
@@ -78,13 +37,10 @@ class Rows:
         if not self.plan.groups:
             return
         budget = self._choose_budget()
-        ahead = ReadAhead(self.reader, self._cut_segments(budget), budget)
-        try:
+        with closing(ReadAhead(self.reader, self._cut_segments(budget), budget)) as ahead:
             for order, group in enumerate(self.plan.groups):
-                yield from self._read_group(group, ahead)
+                yield from self._read_filtered(group, ahead) if group.filters else self._read_all(group, ahead)
                 ahead.finish(order)
-        finally:
-            ahead.close()
 
     def _choose_budget(self) -> int:
         """Return how many bytes to read ahead: less where a limit ends the reading early."""
@@ -109,82 +65,70 @@ class Rows:
         segments: list[Segment] = []
         for order, group in enumerate(self.plan.groups):
             file, footer = dataset.files[group.file], dataset.footers[group.file]
-            segments += cut_row_group(file, footer, group.number, self._leaves(group), group=order, budget=budget)
+            leaves = self._find_leaves((*_list_tested(group), *self.columns))
+            segments += cut_row_group(file, footer, group.number, leaves, group=order, budget=budget)
         return segments
 
-    def _stored_columns(self, group: Group) -> list[int]:
-        """Return the columns to decode, by their place in the file."""
-        wanted = {*self.columns, *(filter_.column for filter_ in group.filters)}
-        stored = [name for name in self._file_columns if name in wanted]
-        return [self.plan.dataset.schema.names.index(name) for name in stored]
+    def _find_leaves(self, names: tuple[str, ...]) -> list[int]:
+        """Return the Parquet columns of those that are in the files, by their place in these."""
+        if names not in self._known_leaves:
+            schema, partitions = self.plan.dataset.schema, self.plan.dataset.partition_columns
+            stored = sorted({schema.names.index(name) for name in names if name not in partitions})
+            self._known_leaves[names] = locate_leaves(schema, stored)
+        return self._known_leaves[names]
 
-    def _leaves(self, group: Group) -> list[int]:
-        return locate_leaves(self.plan.dataset.schema, self._stored_columns(group))
+    def _read_all(self, group: Group, ahead: ReadAhead) -> Iterator[pa.RecordBatch]:
+        for batch in self._decode(group, self.columns, ahead):
+            columns = [self._find_column(batch, name, group) for name in self.columns]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
-    @cached_property
-    def _file_columns(self) -> list[str]:
-        partitions = self.plan.dataset.partition_columns
-        return [name for name in self.plan.dataset.schema.names if name not in partitions]
-
-    def _read_group(self, group: Group, ahead: ReadAhead) -> Iterator[pa.RecordBatch]:
-        for batch in self._decode(group, ahead):
-            columns = {name: self._find_column(batch, name, group) for name in self._names(group)}
-            if group.filters:
+    def _read_filtered(self, group: Group, ahead: ReadAhead) -> Iterator[pa.RecordBatch]:
+        """Decode the filters' columns, and the others only where something passes."""
+        tested = _list_tested(group)
+        others = tuple(name for name in self.columns if name not in tested)
+        with closing(Follower(self._decode(group, others, ahead))) as follower:
+            for batch in self._decode(group, tested, ahead):
+                columns = {name: self._find_column(batch, name, group) for name in tested}
                 mask = make_mask([columns[each.column] for each in group.filters], group.filters)
-                kept = mask.true_count
-                if not kept:
+                if not mask.true_count:
+                    follower.skip(batch.num_rows)
                     continue
-                if kept < len(mask):
-                    columns = {name: columns[name].filter(mask) for name in self.columns}
-            schema = pa.schema([self.plan.dataset.schema.field(name) for name in self.columns])
-            yield pa.RecordBatch.from_arrays([columns[name] for name in self.columns], schema=schema)
+                if others:
+                    beside = follower.take(batch.num_rows)
+                    columns |= {name: self._find_column(beside, name, group) for name in others}
+                kept = [columns[name] for name in self.columns]
+                if mask.false_count:
+                    kept = [column.filter(mask) for column in kept]
+                yield pa.RecordBatch.from_arrays(kept, schema=self.schema)
 
-    def _names(self, group: Group) -> list[str]:
-        return list(dict.fromkeys([*self.columns, *(filter_.column for filter_ in group.filters)]))
-
-    def _find_column(self, batch: pa.RecordBatch | int, name: str, group: Group) -> pa.Array:
+    def _find_column(self, batch: pa.RecordBatch, name: str, group: Group) -> pa.Array:
         dataset = self.plan.dataset
-        if name not in dataset.partition_columns and isinstance(batch, pa.RecordBatch):
+        if name not in dataset.partition_columns:
             return batch.column(batch.schema.get_field_index(name))
         value = dataset.partition_values[group.file][dataset.partition_columns.index(name)]
-        rows = batch if isinstance(batch, int) else batch.num_rows
-        return pa.repeat(pa.scalar(value, dataset.schema.field(name).type), rows)
+        return pa.repeat(pa.scalar(value, dataset.schema.field(name).type), batch.num_rows)
 
-    def _decode(self, group: Group, ahead: ReadAhead) -> Iterator[pa.RecordBatch | int]:
-        """Yield batches; mere numbers of rows where no stored column is wanted."""
-        dataset = self.plan.dataset
-        leaves = self._leaves(group)
-        size = self._choose_batch_rows(group, leaves)
-        if not leaves:
-            yield from (min(size, group.rows - start) for start in range(0, group.rows, size))
+    def _decode(self, group: Group, names: tuple[str, ...], ahead: ReadAhead) -> Generator[pa.RecordBatch]:
+        """Yield batches of columns; where none of them is in the file, of nothing but their length."""
+        size = self._choose_batch_rows(group)
+        leaves = self._find_leaves(names)
+        if leaves:
+            yield from decode(self.plan.dataset, group, leaves, size, ahead)
             return
-        file = dataset.files[group.file]
-        rows = 0
-        try:
-            # A pre-buffered read would hold whole row groups; this one asks for pages as it goes.
-            opened = pq.ParquetFile(
-                RemoteFile(ahead, file),
-                metadata=dataset.footers[group.file],
-                buffer_size=STREAM_BYTES,
-                pre_buffer=False,
-            )
-            for batch in opened.reader.iter_batches(
-                size, row_groups=[group.number], column_indices=leaves, use_threads=False
-            ):
-                rows += batch.num_rows
-                if batch.num_rows:
-                    yield batch
-        except (pa.ArrowException, OSError) as error:
-            raise CorruptDatasetError(f"{file.key} cannot be decoded (row group {group.number}): {error}") from error
-        if rows != group.rows:
-            raise CorruptDatasetError(f"{file.key}: row group {group.number} has {rows} rows instead of {group.rows}")
+        for start in range(0, group.rows, size):
+            yield pa.RecordBatch.from_arrays([pa.nulls(min(size, group.rows - start))], [""])
 
-    def _choose_batch_rows(self, group: Group, leaves: Sequence[int]) -> int:
+    def _choose_batch_rows(self, group: Group) -> int:
         metadata = self.plan.dataset.footers[group.file].row_group(group.number)
+        leaves = self._find_leaves((*_list_tested(group), *self.columns))
         stored: int = sum(metadata.column(leaf).total_uncompressed_size for leaf in leaves)
         row_bytes = stored // max(1, group.rows) + 1
         first = self._count_first_rows() or self.plan.reading.batch_rows
         return max(1, min(self.plan.reading.batch_rows, BATCH_BYTES // row_bytes, first))
+
+
+def _list_tested(group: Group) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter_.column for filter_ in group.filters))
 
 
 def cut_rows(batches: Iterator[pa.RecordBatch], offset: int, limit: int | None) -> Iterator[pa.RecordBatch]:

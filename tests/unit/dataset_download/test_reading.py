@@ -3,12 +3,14 @@
 import io
 import threading
 import time
+from collections.abc import Generator
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from dataset_download import objects
+from dataset_download.decoding import Follower
 from dataset_download.exceptions import CorruptDatasetError, ObjectChangedError, SourceError, SourceUnreadableError
 from dataset_download.formats import Format, parquet_file
 from dataset_download.objects import DataFile, RangeReader
@@ -324,3 +326,31 @@ def test_a_large_footer_is_read_whole() -> None:
     store = put(table)
     assert len(store.open().schema) == 2_000
     assert len(store.requests) == 2
+
+
+def test_columns_beside_a_filter_are_decoded_only_where_something_passes() -> None:
+    store = make_sorted()
+    data = bytearray(store.objects["data.parquet"])
+    noise = store.open().footers[0].row_group(0).column(2)
+    assert noise.path_in_schema == "noise"
+    start = noise.data_page_offset
+    data[start : start + noise.total_compressed_size] = bytes(noise.total_compressed_size)
+    store.objects["data.parquet"] = bytes(data)
+    found = store.download("csv", [("organisation-entity__contains", "39"), ("select", "noise,entity")])
+    assert len(found.splitlines()) == 1 + ROWS // 40
+    with pytest.raises(CorruptDatasetError):
+        store.download("csv", [("organisation-entity__contains", "00"), ("select", "noise,entity")])
+
+
+def test_followers_find_their_rows_across_batches_of_other_sizes() -> None:
+    def decode() -> Generator[pa.RecordBatch]:
+        for start, end in ((0, 3), (3, 4), (4, 9), (9, 20)):
+            yield pa.record_batch({"n": list(range(start, end))})
+
+    follower = Follower(decode())
+    taken = []
+    for skipped, rows in ((0, 2), (1, 3), (4, 1), (0, 5), (2, 2)):
+        follower.skip(skipped)
+        taken.append(follower.take(rows).column(0).to_pylist())
+    assert taken == [[0, 1], [3, 4, 5], [10], [11, 12, 13, 14, 15], [18, 19]]
+    follower.close()
