@@ -1,7 +1,8 @@
 """Writes zips whose bytes depend on nothing but the names and contents of the files in them.
 
-Entries are sorted and carry one fixed time and modes that their names decide, so that a rebuild from the same input gives the same
-bytes and Terraform plans no change. (Deflate itself is zlib's: two zlib builds may differ, one never does.)
+Entries are sorted and carry one fixed time and modes that their names decide, so that a rebuild from the same input
+gives the same bytes and Terraform plans no change. (Deflate itself is zlib's: two zlib builds may differ, one never
+does.)
 """
 
 import hashlib
