@@ -60,6 +60,7 @@ NAMES = (
     "dataset_url",
     "dataset_stream_url",
     "dataset_export_bucket",
+    "dataset_download_function",
     "dataset_export_function",
 )
 OPTIONAL = {"aws_endpoint_url", *(name for name in NAMES if name.startswith(("xapi_", "clickhouse_", "dataset_")))}
@@ -278,16 +279,17 @@ class Stack:
 
 
 class SignedByCaller(requests.auth.AuthBase):
-    """Signs requests to an API with ``api_auth = AWS_IAM`` as the caller's AWS identity."""
+    """Signs requests to an API or a Function URL that wants it as the caller's AWS identity."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, service: str = "execute-api") -> None:
         self._credentials = boto3.Session().get_credentials()
         self._region = region
+        self._service = service
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         assert self._credentials, "no AWS credentials to sign requests with"
         signed = AWSRequest(method=request.method, url=request.url, data=request.body)
-        SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(signed)
+        SigV4Auth(self._credentials.get_frozen_credentials(), self._service, self._region).add_auth(signed)
         request.headers.update(dict(signed.headers))
         return request
 

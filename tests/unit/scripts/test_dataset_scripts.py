@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
 from lib.count_rows import count_rows
