@@ -13,7 +13,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import boto3
 import duckdb
@@ -242,15 +242,15 @@ def test_largest_answers_are_left_to_the_export_function(by_url: Download) -> No
     with by_url.stack.changed_environment(function, EXPORT_INLINE_MB="0", STREAM_LIMIT_MB="1"):
         answer = by_url.get(f"/{by_url.name}.csv", allow_redirects=False)
         assert answer.status_code == 202, answer.text
-        status = answer.json()["statusUrl"]
+        status = urljoin(answer.url, answer.headers["Location"])
 
-        def look() -> requests.Response | None:
-            answer = by_url.get(status, allow_redirects=False)
-            return None if answer.status_code == 202 else answer
+        def look() -> str | None:
+            found = by_url.session.get(status, timeout=60, allow_redirects=False)
+            assert found.status_code in {202, 303}, found.text
+            return found.headers["Location"] if found.status_code == 303 else None
 
         ready = wait_until(look, "the export", SECONDS)
-    assert ready.status_code == 303, ready.text
-    body = requests.get(ready.headers["Location"], timeout=60).content
+    body = requests.get(ready, timeout=60).content
     rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
     assert [int(row["entity"]) for row in rows] == by_url.table["entity"].to_pylist()
 
