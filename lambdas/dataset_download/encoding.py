@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pyarrow as pa  # type: ignore[import-untyped]
 
 THREADS = min(4, os.cpu_count() or 1)
+WAITING = 2 * THREADS
+"""Batches that are being encoded or done: enough for decoding not to wait on each."""
 LARGEST_BATCH_BYTES = 128 * 1024 * 1024
 """A text column of a batch ends at 2 GB; larger batches are halved first."""
 
@@ -24,7 +26,7 @@ def encode_batches(batches: Iterator[pa.RecordBatch], encode: Encode) -> Generat
     try:
         for batch in split_large(batches):
             waiting.append((threads.submit(encode, batch), batch.num_rows))
-            if len(waiting) > THREADS:
+            if len(waiting) > WAITING:
                 future, rows = waiting.popleft()
                 yield future.result(), rows
         while waiting:
