@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import csv_streamer, data_aggregator, dataset_download, xapi_etl
+from tests.bench import csv_streamer, data_aggregator, dataset_download, xapi_etl, zip_jobs
 from tests.bench.cases import Outcome, Row
 from tests.bench.processes import ROOT
 
@@ -37,6 +37,7 @@ BENCHES: dict[str, Sequence[Bench]] = {
     "data-aggregator": (data_aggregator.run_compression, data_aggregator.run_small_objects),
     "dataset-download": tuple(map(dataset_download.make_bench, ("csv", "json", "slice", "parquet"))),
     "xapi-etl": (xapi_etl.run_all_cores, xapi_etl.run_one_core),
+    "zip-jobs": (zip_jobs.run_packing, zip_jobs.run_small, zip_jobs.run_mixed, zip_jobs.run_large),
 }
 
 
