@@ -110,6 +110,7 @@ class Attempt:
         if state:
             upload.keep = True
             cutter.restore(state.position, state.buffers)
+            state.buffers.clear()  # they are the cutter's now, and too large to be kept twice
             writer.restore(state.cursor, state.records, state.runs)
         begun = writer.cursor.steps
 

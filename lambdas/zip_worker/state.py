@@ -133,9 +133,9 @@ def load_state(raw: bytes) -> State | None:
         return None
     position = end + 1 + head["records"]
     records = raw[end + 1 : position]
-    buffers = []
+    buffers, view = [], memoryview(raw)
     for number, gaps, length in head["buffers"]:
-        buffers.append(PartBuffer(number, bytearray(raw[position : position + length]), gaps))
+        buffers.append(PartBuffer(number, bytearray(view[position : position + length]), gaps))
         position += length
     if position != len(raw):
         return None
