@@ -90,11 +90,16 @@ data "aws_iam_policy_document" "codedeploy" {
     resources = [module.download.arn, "${module.download.arn}:*"]
   }
 
-  # It has no resource.
+  # All of the account's, since it is a list that is asked for.
   statement {
-    sid       = "LookAtAlarms"
-    actions   = ["cloudwatch:DescribeAlarms"]
-    resources = ["*"]
+    sid     = "LookAtAlarms"
+    actions = ["cloudwatch:DescribeAlarms"]
+    resources = [format(
+      "arn:%s:cloudwatch:%s:%s:alarm:*",
+      data.aws_partition.current.partition,
+      data.aws_region.current.name,
+      data.aws_caller_identity.current.account_id,
+    )]
   }
 }
 
