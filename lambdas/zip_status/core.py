@@ -80,7 +80,8 @@ def explain_death(item: Item, settings: Settings, now: datetime) -> str:
     last = f"; before that: {item['lastError']}" if item.get("lastError") else ""
     if lease_end is not None and item.get("receives", 0) >= settings.max_receives:
         return f"the worker stopped without a word on try {item['receives']}, the last one{last}"
-    age = now - datetime.fromisoformat(item["createdAt"])
+    # Each invocation of a long job queues a message of its own for the next.
+    age = now - datetime.fromisoformat(item.get("handedOverAt") or item["createdAt"])
     if age > timedelta(seconds=settings.queue_retention_seconds):
         return f"the job waited in the queue for longer than messages are kept{last}"
     return ""

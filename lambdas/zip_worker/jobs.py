@@ -151,8 +151,9 @@ class JobTable:
 
     def hand_over(self, job_id: str, hops: int, message_id: str) -> bool:
         """Drop the lease for the next invocation, number ``hops``; false when the job is no longer this worker's."""
-        values = {"hops": hops, "handedOverBy": message_id}
-        return self._update_mine(job_id, values, remove=("leaseOwner", "leaseExpiresAt", "lastError"))
+        values = {"hops": hops, "handedOverAt": _now()}
+        past = {"pastMessages": {message_id}}
+        return self._update_mine(job_id, values, remove=("leaseOwner", "leaseExpiresAt", "lastError"), add=past)
 
     def finish(self, job_id: str, archive: Archive) -> bool:
         """Mark the job READY; false when it is no longer this worker's."""
@@ -188,19 +189,30 @@ class JobTable:
         item = answer.get("Item")
         return item["status"]["S"] if item else None
 
-    def _update_mine(self, job_id: str, values: Mapping[str, object], remove: Sequence[str] = ()) -> bool:
-        """Set and remove attributes on the condition that the job is PENDING and leased to this worker."""
+    def _update_mine(
+        self,
+        job_id: str,
+        values: Mapping[str, object],
+        remove: Sequence[str] = (),
+        add: Mapping[str, set[str]] | None = None,
+    ) -> bool:
+        """Set, remove and add to attributes on the condition that the job is PENDING and leased to this worker."""
+        add = add or {}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
         if remove:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+        if add:
+            expression += " ADD " + ", ".join(f"#{name} :{name}" for name in add)
         try:
             self._dynamodb.update_item(
                 TableName=self._table_name,
                 Key={"jobId": {"S": job_id}},
                 UpdateExpression=expression,
                 ConditionExpression="#status = :mustBe AND #leaseOwner = :me",
-                ExpressionAttributeNames={f"#{name}": name for name in {"status", "leaseOwner", *values, *remove}},
-                ExpressionAttributeValues=_typed({**values, "mustBe": "PENDING", "me": self._owner}),
+                ExpressionAttributeNames={
+                    f"#{name}": name for name in {"status", "leaseOwner", *values, *remove, *add}
+                },
+                ExpressionAttributeValues=_typed({**values, **add, "mustBe": "PENDING", "me": self._owner}),
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             return False
@@ -210,7 +222,8 @@ class JobTable:
 def settle_dead(dynamodb: DynamoDBClient, table_name: str, job_id: str, message_id: str) -> LeaseAnswer:
     """Mark a job FAILED whose message will not come again, unless a worker holds it or another message stands for it.
 
-    The latter is so where the worker of this message handed the job over, and died before it could say so.
+    The latter is so where a worker of this message handed the job over, and died before it could say so; unless the
+    message came again and had the job once more.
     """
     now = time.time()
     try:
@@ -222,7 +235,8 @@ def settle_dead(dynamodb: DynamoDBClient, table_name: str, job_id: str, message_
             ),
             ConditionExpression=(
                 "#status = :pending AND (attribute_not_exists(leaseOwner) OR leaseExpiresAt < :now) "
-                "AND (attribute_not_exists(handedOverBy) OR handedOverBy <> :message)"
+                "AND (attribute_not_exists(pastMessages) OR NOT contains(pastMessages, :message) "
+                "OR (attribute_exists(leaseOwner) AND leaseMessageId = :message))"
             ),
             ExpressionAttributeNames={"#status": "status", "#error": "error"},
             ExpressionAttributeValues=_typed(

@@ -1,11 +1,11 @@
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.unit.zip_status.conftest import READY, Service
+from tests.unit.zip_status.conftest import READY, Service, format_time
 
 OLD = timedelta(days=4, minutes=1)
 
@@ -64,6 +64,14 @@ def test_an_old_job_whose_lease_ran_out_is_a_failure_that_tells_the_last_error(s
 def test_an_old_job_that_a_worker_holds_stays_pending(service: Service) -> None:
     service.put_job(age=OLD, **lease(60, receives=1))
     assert service.get().body["status"] == "PENDING"
+
+
+@pytest.mark.parametrize(("age", "status"), [(timedelta(minutes=1), "PENDING"), (OLD, "FAILED")])
+def test_a_job_between_two_invocations_is_as_old_as_its_last_message(
+    service: Service, age: timedelta, status: str
+) -> None:
+    service.put_job(age=OLD * 2, phase="processing", receives=3, handedOverAt=format_time(datetime.now(UTC) - age))
+    assert service.get().body["status"] == status
 
 
 @pytest.mark.parametrize("status", ["READY", "CANCELLED"])

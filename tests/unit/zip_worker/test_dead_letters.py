@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 from tests.unit.zip_worker.conftest import Aws, Context
 from zip_worker import clients
 from zip_worker.dead_letters import lambda_handler
+from zip_worker.jobs import Busy, Ended, JobTable, Leased, settle_dead
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +89,31 @@ def test_what_names_no_job_stays_visible_for_a_human(aws: Aws) -> None:
         send(aws, body)
     assert lambda_handler({}, Context(remaining_ms=60_000)) == {"settled": 0, "left": 2}
     assert sorted(visible(aws)) == ["poison", '{"jobId": "unknown"}']
+
+
+def hand_on(aws: Aws, message_id: str, hops: int) -> None:
+    """Take the job by one message, and hand it over to the next."""
+    jobs = JobTable(aws.dynamodb, "jobs", f"worker/{message_id}", 60)
+    assert isinstance(jobs.lease("job-1", message_id, 3), Leased)
+    assert jobs.hand_over("job-1", hops, message_id)
+
+
+def test_message_that_handed_its_job_over_long_ago_does_not_end_it(aws: Aws) -> None:
+    """Its worker was killed before it could acknowledge it; by now the job is between two later invocations."""
+    aws.put_job()
+    for hops, message_id in enumerate(("first", "second"), 1):
+        hand_on(aws, message_id, hops)
+    for message_id in ("first", "second"):
+        assert isinstance(settle_dead(aws.dynamodb, "jobs", "job-1", message_id), Busy)
+    assert aws.job()["status"] == "PENDING"
+    assert isinstance(settle_dead(aws.dynamodb, "jobs", "job-1", "third"), Ended), "its workers did not even start"
+
+
+def test_message_that_took_up_what_it_had_handed_over_ends_the_job_by_its_death(aws: Aws) -> None:
+    aws.put_job()
+    hand_on(aws, "first", 1)
+    jobs = JobTable(aws.dynamodb, "jobs", "worker/first", 0.001)
+    assert isinstance(jobs.lease("job-1", "first", 3), Leased)
+    time.sleep(0.01)
+    assert isinstance(settle_dead(aws.dynamodb, "jobs", "job-1", "first"), Ended)
+    assert aws.job()["status"] == "FAILED"
