@@ -69,7 +69,7 @@ class Attempt:
         abort_stale_uploads(self._s3, job.target_bucket, job.target_key, keep=keep)
         if not found or parts is None:
             return None
-        plan, state = found[0], replace(found[1], parts=parts)
+        plan, state = found[0], replace(found[1], parts=parts, attempt=job.attempts)
         self._store.save(state)  # in whose place an earlier worker that is not dead after all can put none
         self._plan_etag = state.plan_etag
         return plan, state
@@ -85,7 +85,8 @@ class Attempt:
             upload.keep = True
             try:
                 return upload.finish(state.runs)
-            except UploadGoneError:
+            except UploadGoneError:  # or some of its parts only
+                abort_stale_uploads(self._s3, self._job.target_bucket, self._job.target_key)
                 return None
 
     def _open_upload(self, plan: Plan, parts: Parts) -> ArchiveUpload:
@@ -171,6 +172,7 @@ class Attempt:
             bytes_streamed=self._heartbeat.progress.bytes_streamed,
             is_whole=is_whole,
             barren=barren,
+            attempt=self._job.attempts,
         )
         self._store.save(state)
         upload.keep = True

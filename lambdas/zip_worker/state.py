@@ -47,6 +47,8 @@ class State:
     """Whether all parts are given, so that only the completion is left."""
     barren: int = 0
     """How many invocations, one after another, had no time for anything."""
+    attempt: int = 0
+    """Which of the job's workers saved this. Without it two of them might save the same bytes, which have one ETag."""
 
     @property
     def files_done(self) -> int:
@@ -120,6 +122,7 @@ def dump_state(state: State) -> bytes:
         "bytes_streamed": state.bytes_streamed,
         "is_whole": state.is_whole,
         "barren": state.barren,
+        "attempt": state.attempt,
     }
     pieces: list[bytes | bytearray] = [json.dumps(head).encode(), b"\n", state.records]
     return b"".join([*pieces, *(part.data for part in state.buffers)])
@@ -150,6 +153,7 @@ def load_state(raw: bytes) -> State | None:
         bytes_streamed=head["bytes_streamed"],
         is_whole=head["is_whole"],
         barren=head["barren"],
+        attempt=head.get("attempt", 0),
     )
 
 

@@ -17,7 +17,9 @@ from tests.unit.zip_worker.test_app import (
 from tests.unit.zip_worker.test_zero_copy import make_bytes, put_known
 from zip_worker import app, clients
 from zip_worker.app import lambda_handler
+from zip_worker.exceptions import LeaseLostError
 from zip_worker.jobs import JobTable
+from zip_worker.store import StateStore
 
 MIB = 2**20
 STATE, PLAN = ".zip-jobs/job-1.state", ".zip-jobs/job-1.plan"
@@ -242,9 +244,10 @@ def test_worker_that_lost_its_lease_leaves_the_upload_to_the_other(
 ) -> None:
     queue(aws)
     deliver(aws, ShortContext(12))
-    before = aws.s3.get_object(Bucket="target", Key=STATE)["ETag"]
+    before: list[str] = []
 
     def lose(**_: Any) -> Any:
+        before.append(aws.s3.get_object(Bucket="target", Key=STATE)["ETag"])
         lease_elsewhere(aws, "m", 60)
         raise ClientError({"Error": {"Code": "SlowDown", "Message": "no"}}, "GetObject")
 
@@ -256,7 +259,50 @@ def test_worker_that_lost_its_lease_leaves_the_upload_to_the_other(
     assert len(deliver(aws)) == 1
     assert aws.job()["leaseOwner"] == "another"
     assert aws.uploads_in_progress() == 1
-    assert aws.s3.get_object(Bucket="target", Key=STATE)["ETag"] == before
+    assert aws.s3.get_object(Bucket="target", Key=STATE)["ETag"] == before[-1]
+
+
+def test_worker_that_only_seemed_dead_can_save_nothing_once_another_goes_on(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ETags are of the bytes: the state that the new worker puts in the old one's place must not be the same."""
+    queue(aws)
+    deliver(aws, ShortContext(12))
+    seemingly_dead = StateStore(aws.s3, "target", "job-1")
+    found = seemingly_dead.load()
+    assert found
+    before = aws.s3.get_object(Bucket="target", Key=STATE)["ETag"]
+    fail_reads_of(monkeypatch, "e.bin", "SlowDown")
+    assert len(deliver(aws)) == 1
+    assert aws.s3.get_object(Bucket="target", Key=STATE)["ETag"] != before
+    with pytest.raises(LeaseLostError):
+        seemingly_dead.save(found[1])
+
+
+def test_upload_that_cannot_be_completed_any_more_is_not_left_behind(
+    aws: Aws, whole: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part that was sent once more, by a worker that seemed dead, may have another ETag by now."""
+    queue(aws)
+    deliver(aws, ShortContext(12))
+
+    def refuse(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "InvalidPart", "Message": "no"}}, "CompleteMultipartUpload")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clients.s3_client(30), "complete_multipart_upload", refuse)
+        assert len(deliver(aws)) == 1
+    real, calls = clients.s3_client(30).complete_multipart_upload, []
+
+    def refuse_once(**options: Any) -> Any:
+        calls.append(options["UploadId"])
+        return refuse() if len(calls) == 1 else real(**options)
+
+    monkeypatch.setattr(clients.s3_client(30), "complete_multipart_upload", refuse_once)
+    assert deliver(aws) == []
+    assert len(set(calls)) == 2
+    assert aws.archive() == whole
+    assert (aws.uploads_in_progress(), aws.target_keys()) == (0, ["zips/job-1.zip", "zips/whole.zip"])
 
 
 def test_job_whose_source_changes_between_invocations_fails_and_leaves_nothing(aws: Aws) -> None:
