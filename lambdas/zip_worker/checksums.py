@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from .crc import combine
 from .uploads import read_checksum
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+_NOT_TOLD = {"AccessDenied", "NotImplemented", "MethodNotAllowed"}
+"""A bucket policy may allow reading an object and not its attributes, and not every store has them."""
 
 
 def find_crc32(s3: S3Client, bucket: str, key: str, head: HeadObjectOutputTypeDef) -> int | None:
@@ -29,7 +34,12 @@ def find_crc32(s3: S3Client, bucket: str, key: str, head: HeadObjectOutputTypeDe
     # Of an object that was uploaded in parts it may be the checksum of the parts' checksums.
     if "-" not in checksum and (kind == "FULL_OBJECT" or (not kind and "-" not in head["ETag"])):
         return read_checksum(checksum)
-    return _join_parts(s3, bucket, key, head)
+    try:
+        return _join_parts(s3, bucket, key, head)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _NOT_TOLD:
+            return None
+        raise
 
 
 def _join_parts(s3: S3Client, bucket: str, key: str, head: HeadObjectOutputTypeDef) -> int | None:

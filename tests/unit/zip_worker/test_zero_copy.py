@@ -4,6 +4,7 @@ import zlib
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.unit.zip_worker.conftest import Aws
 from tests.unit.zip_worker.test_app import deliver, environment  # noqa: F401  # a fixture
@@ -132,6 +133,22 @@ def test_checksums_of_an_objects_parts_count_if_they_are_all_there(
     assert calls.count("UploadPartCopy") == (1 if case == "whole" else 0)
     assert b"".join(parts) in archive
     assert f"{zlib.crc32(archive):08x}" == aws.job()["crc32"]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "NotImplemented"])
+def test_object_whose_parts_checksums_are_not_told_is_streamed(
+    aws: Aws, calls: list[str], monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """A bucket policy may allow reading an object and not its attributes."""
+
+    def refuse(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetObjectAttributes")
+
+    parts = [make_bytes(1, 5 * MIB), make_bytes(2, 6 * MIB)]
+    put_in_parts(aws, "a.bin", parts)
+    monkeypatch.setattr(clients.s3_client(30), "get_object_attributes", refuse)
+    assert b"".join(parts) in run(aws, ["a.bin"])
+    assert "UploadPartCopy" not in calls
 
 
 def test_copied_bytes_of_another_checksum_fail_the_job(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
