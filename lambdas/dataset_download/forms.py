@@ -1,5 +1,7 @@
 """The filter form of a dataset's page: from its fields to a query string, and back."""
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -42,12 +44,21 @@ def read_form(pairs: Pairs) -> tuple[str, list[tuple[str, str]]]:
     rows = zip(fields.get("column", []), fields.get("operator", []), fields.get("value", []), strict=False)
     query = [pair for column, operator, value in rows if column for pair in [_make_pair(column, operator, value)]]
     if chosen := fields.get("show", []):
-        query.append(("select", ",".join(chosen)))
+        query.append(("select", _write_list(chosen)))
     if sort := fields.get("sort", [""])[0]:
         query.append(("sort", f"-{sort}" if "descending" in fields else sort))
     if limit := fields.get("limit", [""])[0].strip():
         query.append(("limit", limit))
     return fields[MARKER][0], query
+
+
+def _write_list(names: Sequence[str]) -> str:
+    """Return names with commas between them; those that have a comma themselves are quoted as in CSV."""
+    if len(names) == 1:
+        return names[0]
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return line.getvalue()
 
 
 def _group(pairs: Pairs) -> dict[str, list[str]]:

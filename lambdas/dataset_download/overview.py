@@ -1,8 +1,6 @@
 """What a page shows of a dataset: columns with statistics, and the first rows."""
 
-import io
 from collections.abc import Callable
-from csv import reader
 from dataclasses import dataclass, replace
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -152,4 +150,5 @@ def _show(column: pa.Array) -> list[str | None]:
 
 
 def _unquote(text: str) -> str:
-    return next(reader(io.StringIO(text, newline="")))[0] if text.startswith('"') else text
+    # Not by the csv module: its fields end at 128 KiB.
+    return text[1:-1].replace('""', '"') if text.startswith('"') else text

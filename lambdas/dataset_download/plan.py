@@ -7,7 +7,7 @@ from functools import cached_property
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from .bounds import Bounds, Verdict, judge, make_comparable, read_bounds
-from .columns import locate_leaves
+from .columns import locate_leaves, unwrap
 from .datasets import Dataset
 from .estimate import estimate_row_bytes, estimate_share
 from .exceptions import SortTooLargeError
@@ -120,8 +120,8 @@ def _find_leaf(dataset: Dataset, name: str) -> int | None:
     if name in dataset.partition_columns:
         return None
     leaves = locate_leaves(dataset.schema, [dataset.schema.names.index(name)])
-    field_type = dataset.schema.field(name).type
-    return leaves[0] if len(leaves) == 1 and not pa.types.is_nested(field_type) else None
+    is_nested = pa.types.is_nested(unwrap(dataset.schema.field(name).type))
+    return leaves[0] if len(leaves) == 1 and not is_nested else None
 
 
 def _find_bounds(dataset: Dataset, file: int, row_group: int, filter_: Filter, leaf: int | None) -> Bounds:

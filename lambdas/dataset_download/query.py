@@ -183,19 +183,22 @@ class _Parser:
         """Return the names in a list; those with a comma are quoted as in CSV, or stand alone."""
         if is_whole(value):
             return [value]
-        if not value:
-            raise QueryError("select and sort name at least one column.")
         try:
             (names,) = csv.reader([value], strict=True)
         except (csv.Error, ValueError) as error:
             raise QueryError(f"{_shorten(value)} is not a list of columns.") from error
+        if not names:  # Of an empty text, or a line break.
+            raise QueryError("select and sort name at least one column.")
         return names
 
 
 def _show_value(value: pa.Scalar) -> str:
-    # Not by way of Python's values: those of nanoseconds would need pandas.
-    known = value if pa.types.is_fixed_size_binary(value.type) else value.cast(pa.string())
-    return str(known.as_py())
+    if pa.types.is_fixed_size_binary(value.type):
+        return str(value.as_py())
+    # Not by way of Python's values: those of nanoseconds would need pandas. Nor of local times: their text needs the
+    # system's time zone database, which Lambda does not promise.
+    known = value.cast(pa.int64()) if pa.types.is_timestamp(value.type) else value
+    return str(known.cast(pa.string()).as_py())
 
 
 def _check_operator(operator: str, type_: pa.DataType) -> None:

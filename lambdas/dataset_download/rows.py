@@ -15,6 +15,9 @@ from .segments import cut_row_group
 
 BATCH_BYTES = 8 * 1024 * 1024
 """Of a batch as Parquet stores it uncompressed: rows may be large, so a number of rows is no bound."""
+TEXT_BYTES = 16 * 1024 * 1024
+LEAST_VALUE_BYTES = 8
+"""Nulls and what repeats take next to nothing in Parquet, but as text, in JSON with names, they do: of many columns."""
 LEAST_AHEAD_BYTES = 1024 * 1024
 
 
@@ -123,8 +126,10 @@ class Rows:
         leaves = self._find_leaves((*_list_tested(group), *self.columns))
         stored: int = sum(metadata.column(leaf).total_uncompressed_size for leaf in leaves)
         row_bytes = stored // max(1, group.rows) + 1
+        text_bytes = LEAST_VALUE_BYTES * len(leaves) + sum(map(len, self.columns)) + 1
         first = self._count_first_rows() or self.plan.reading.batch_rows
-        return max(1, min(self.plan.reading.batch_rows, BATCH_BYTES // row_bytes, first))
+        fitting = min(BATCH_BYTES // row_bytes, TEXT_BYTES // text_bytes)
+        return max(1, min(self.plan.reading.batch_rows, fitting, first))
 
 
 def _list_tested(group: Group) -> tuple[str, ...]:

@@ -31,12 +31,12 @@ def take_sample(settings: Settings, dataset: Dataset, query: Query) -> Preview |
     limit = ROWS if query.limit is None else min(query.limit, ROWS)
     plan = make_plan(dataset, replace(query, limit=limit), make_reading(settings))
     with start_download(plan, Format.JSONL) as download:
-        lines = b"".join(download).decode().splitlines()
+        lines = b"".join(download).splitlines()  # as bytes: a text may hold U+2028 and what else ends lines of text
     columns = query.select or tuple(dataset.schema.names)
     return Preview(tuple(columns), tuple(_show_row(line, columns) for line in lines))
 
 
-def _show_row(line: str, columns: Sequence[str]) -> tuple[str | None, ...]:
+def _show_row(line: bytes, columns: Sequence[str]) -> tuple[str | None, ...]:
     exact = json.loads(line, parse_float=str, parse_int=str)  # 7.30 is not 7.3 to who wrote it
     loose = json.loads(line)
     return tuple(

@@ -98,9 +98,9 @@ def _write_map(column: pa.MapArray) -> pa.StringArray:
     keys, items = entries.flatten().flatten()
     if find_kind(keys.type) is Kind.NESTED:
         return _join(entries, to_json(entries.flatten()), "[", "]")
-    return _join(
-        entries, pc.binary_join_element_wise('"', to_bare(keys), '":', pc.fill_null(to_json(items), NULL), ""), "{", "}"
-    )
+    # No key is null, but one that is NaN has no text.
+    names, texts = (pc.fill_null(column, NULL) for column in (to_bare(keys), to_json(items)))
+    return _join(entries, pc.binary_join_element_wise('"', names, '":', texts, ""), "{", "}")
 
 
 def _join(column: pa.Array, texts: pa.StringArray, start: str, end: str) -> pa.StringArray:

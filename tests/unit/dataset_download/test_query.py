@@ -201,3 +201,19 @@ def test_values_of_different_columns_are_not_confused() -> None:
 def test_long_queries_are_read() -> None:
     query = parse(*[("count", str(number)) for number in range(2_000)])
     assert len(query.filters[0].values) == 2_000
+
+
+@pytest.mark.parametrize("name", ["select", "sort"])
+@pytest.mark.parametrize("text", ["", "\n", "\r"])
+def test_a_list_of_nothing_is_refused(name: str, text: str) -> None:
+    with pytest.raises(QueryError, match="at least one column"):
+        parse((name, text))
+
+
+def test_times_need_no_time_zone_database() -> None:
+    schema = pa.schema([("at", pa.timestamp("us", "Nowhere/Known"))])
+    first, same, other = (
+        parse_query([("at", text)], schema, organisation_column="at").canonical
+        for text in ("2024-05-31T09:30:00Z", "2024-05-31T10:30:00+01:00", "2024-05-31T10:30:00Z")
+    )
+    assert first == same != other

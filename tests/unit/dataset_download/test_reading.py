@@ -16,6 +16,7 @@ from dataset_download.formats import Format, parquet_file
 from dataset_download.objects import DataFile, RangeReader
 from dataset_download.plan import Reading
 from dataset_download.readahead import ReadAhead, Segment
+from dataset_download.rows import TEXT_BYTES
 from tests.unit.dataset_download.memory_s3 import WRITTEN, MemoryS3, make_error, put, read_back
 
 ROWS = 40_000
@@ -354,3 +355,12 @@ def test_followers_find_their_rows_across_batches_of_other_sizes() -> None:
         taken.append(follower.take(rows).column(0).to_pylist())
     assert taken == [[0, 1], [3, 4, 5], [10], [11, 12, 13, 14, 15], [18, 19]]
     follower.close()
+
+
+def test_many_empty_columns_come_in_small_batches() -> None:
+    columns = 500
+    table = pa.table({f"a_column_whose_name_is_rather_long_{number}": pa.nulls(20_000) for number in range(columns)})
+    store = put(table.cast(pa.schema([(name, pa.int64()) for name in table.column_names])))
+    text = store.download("jsonl")
+    assert text.count(b"\n") == table.num_rows
+    assert max(map(len, store.start("jsonl"))) < 2 * TEXT_BYTES

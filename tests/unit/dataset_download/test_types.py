@@ -292,3 +292,18 @@ def test_text_that_is_not_utf_8_is_refused() -> None:
 def test_a_fixed_offset_is_the_zone_s() -> None:
     rows = read_csv(put(make_table("timestamp_fixed")).download("csv"))
     assert datetime.fromisoformat(rows[1][1]).tzinfo == timezone(-timedelta(hours=3, minutes=30))
+
+
+def test_a_map_key_that_is_not_a_number_is_json_all_the_same() -> None:
+    entries = [[(1.5, "a"), (float("nan"), "b")]]
+    store = put(pa.table({"m": pa.array(entries, pa.map_(pa.float64(), pa.string()))}))
+    assert json.loads(store.download("json")) == [{"m": {"1.5": "a", "null": "b"}}]
+
+
+@pytest.mark.parametrize(("missing", "expected"), [("true", [2]), ("false", [1, 3])])
+def test_nulls_within_tensors_are_not_nulls(missing: str, expected: list[int]) -> None:
+    storage = pa.array([[1, None], None, [None, 4]], pa.list_(pa.int32(), 2))
+    tensors = pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.int32(), [2]), storage)
+    store = put(pa.table({"tensor": tensors, "id": [1, 2, 3]}))
+    rows = json.loads(store.download("json", [("tensor__isnull", missing), ("select", "id")]))
+    assert [row["id"] for row in rows] == expected

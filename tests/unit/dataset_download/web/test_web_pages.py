@@ -3,7 +3,7 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from html.parser import HTMLParser
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
@@ -271,3 +271,20 @@ def test_any_form_is_read(pairs: list[tuple[str, str]]) -> None:
 )
 def test_sizes_are_readable(size: float, expected: str) -> None:
     assert show_size(size) == expected
+
+
+def test_long_texts_and_unusual_line_ends_are_shown(app: ASGIApp, aws: Aws) -> None:
+    texts = ['x,"' * 100_000, "one\u2028two\u0085three"]
+    aws.put("texts.parquet", pa.table({"id": [1, 2], "text": texts}))
+    for target in ("/texts", "/texts?id__gte=1"):
+        page = call(app, target)
+        assert page.status == 200
+        assert "one\u2028two\u0085three" in page.text
+        assert "x,&quot;x,&quot;" in page.text
+
+
+def test_columns_with_commas_can_be_ticked(app: ASGIApp, aws: Aws) -> None:
+    aws.put("commas.parquet", pa.table({"a,b": [1], "c": [2], 'd"': [3], "e": [4]}))
+    chosen = "".join(f"&show={quote(name)}" for name in ("a,b", "c", 'd"'))
+    location = call(app, f"/commas?_form=json{chosen}").headers["location"]
+    assert call(app, location).json == [{"a,b": 1, "c": 2, 'd"': 3}]
