@@ -88,9 +88,10 @@ def _hide(queue_url: str, receipt_handle: str, seconds: int) -> None:
     sqs_client().change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds)
 
 
-def _send(queue_url: str, job_id: str) -> None:
+def _send(queue_url: str, job_id: str, delay_seconds: int) -> None:
     """Queue a job that goes on: a new message, with receives of its own."""
-    sqs_client().send_message(QueueUrl=queue_url, MessageBody=json.dumps({"jobId": job_id}))
+    body = json.dumps({"jobId": job_id})
+    sqs_client().send_message(QueueUrl=queue_url, MessageBody=body, DelaySeconds=delay_seconds)
 
 
 @cache

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _FIRST_RETRY_SECONDS = 5
+_LATE_SECONDS = 30
+"""More than it takes to drop a lease: a message that came before would find the job taken, and be dropped."""
 _PERMANENT_CODES = {
     "AccessDenied": "access was denied",
     "403": "access was denied",  # HeadObject has no body to say it in
@@ -63,7 +65,7 @@ class Worker:
         settings: Settings,
         s3: S3Client,
         quick_get: Callable[[str], QuickGet],
-        send: Callable[[str], None],
+        send: Callable[[str, int], None],
         jobs: JobTable,
         logger: Logger,
         remaining_ms: Callable[[], int],
@@ -145,15 +147,21 @@ class Worker:
         """Let the next invocation carry on.
 
         The lease goes first, so that whoever gets the new message finds the job free. Killed in between, this
-        worker's own message comes back; killed after that, it comes back to a job that the other one has.
+        worker's own message comes back; killed after that, it comes back to a job that the other one has. On its last
+        receive it does not come back: then the new message goes first, delayed, and a worker that is killed in between
+        leaves a lease that has run out, by which the job is known to be dead.
         """
         hops = job.hops + 1
         if hops > self._settings.max_hops:
             self._fail(job, f"the job was not done after {hops} invocations, the limit of this deployment (MAX_HOPS)")
             return
+        is_last = message.receives >= self._settings.max_receives
+        if is_last:
+            self._send(job.job_id, _LATE_SECONDS)
         if not self._jobs.hand_over(job.job_id, hops, message.message_id):
             raise TryAgainError("the job was cancelled, or the lease lost, as it was handed over")
-        self._send(job.job_id)
+        if not is_last:
+            self._send(job.job_id, 0)
         self._logger.info("job_continued", extra={"hops": hops})
 
     def _finish(self, job: Job, archive: Archive, seconds: float) -> None:

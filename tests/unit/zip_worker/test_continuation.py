@@ -1,6 +1,7 @@
 """Jobs that take more than one invocation, against moto."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.unit.zip_worker.test_zero_copy import make_bytes, put_known
 from zip_worker import app, clients
 from zip_worker.app import lambda_handler
 from zip_worker.exceptions import LeaseLostError
-from zip_worker.jobs import JobTable
+from zip_worker.jobs import Ended, JobTable, settle_dead
 from zip_worker.store import StateStore
 
 MIB = 2**20
@@ -131,6 +132,42 @@ def test_progress_of_a_job_between_invocations_stays(aws: Aws) -> None:
     assert (job["status"], job["phase"], job["hops"]) == ("PENDING", "processing", "1")
     assert "leaseOwner" not in job
     assert set(aws.target_keys()) == {STATE, PLAN, ".zip-jobs/job-1.json"}
+
+
+def refuse_to_send(**_: Any) -> Any:
+    raise ClientError({"Error": {"Code": "ServiceUnavailable", "Message": "no"}}, "SendMessage")
+
+
+def test_job_that_cannot_be_queued_on_its_last_receive_belongs_to_the_dead_letter(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody will get this message again: were the job handed over before the next one is sent, it would be lost."""
+    monkeypatch.setenv("MAX_RECEIVES", "1")
+    monkeypatch.setenv("LEASE_SECONDS", "1")
+    app._settings.cache_clear()
+    queue(aws)
+    monkeypatch.setattr(clients.sqs_client(), "send_message", refuse_to_send)
+    (message_id,) = deliver(aws, ShortContext(12))
+    time.sleep(1.1)  # the lease runs out
+    assert isinstance(settle_dead(aws.dynamodb, "jobs", "job-1", message_id), Ended)
+    assert aws.job()["status"] == "FAILED"
+
+
+def test_next_message_of_a_last_receive_is_sent_first_and_comes_after_the_lease_has_gone(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_RECEIVES", "1")
+    app._settings.cache_clear()
+    queue(aws)
+    sent: list[tuple[int, bool]] = []
+    monkeypatch.setattr(
+        clients.sqs_client(),
+        "send_message",
+        lambda **options: sent.append((options["DelaySeconds"], "leaseOwner" in aws.job())),
+    )
+    assert deliver(aws, ShortContext(12)) == []
+    assert sent == [(30, True)]
+    assert "leaseOwner" not in aws.job()
 
 
 def test_job_cancelled_between_invocations_leaves_nothing(aws: Aws) -> None:
