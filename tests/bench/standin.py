@@ -166,8 +166,8 @@ async def start(store: Store, port: int = 0) -> tuple[asyncio.Server, int]:
     return server, int(server.sockets[0].getsockname()[1])
 
 
-async def _serve(port: int, kept_bytes: int) -> None:
-    _, listening = await start(Store(kept_bytes), port)
+async def _serve(port: int, store: Store) -> None:
+    _, listening = await start(store, port)
     print(listening, flush=True)
     await asyncio.Event().wait()
 
@@ -177,8 +177,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Stand in for S3.")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (a free one)")
     parser.add_argument("--keep-mib", type=int, default=2, help="MiB: bodies up to this size can be read back")
+    parser.add_argument("--keep-parts-mib", type=int, help="MiB: the same of parts of uploads, if less")
     chosen = parser.parse_args()
-    asyncio.run(_serve(chosen.port, chosen.keep_mib * MIB))
+    parts = chosen.keep_mib if chosen.keep_parts_mib is None else chosen.keep_parts_mib
+    asyncio.run(_serve(chosen.port, Store(chosen.keep_mib * MIB, parts * MIB)))
     return 0
 
 

@@ -52,9 +52,11 @@ class Upload:
 class Store:
     """All buckets (any name is one) and the counts of requests by operation."""
 
-    def __init__(self, kept_bytes: int = 2 * MIB) -> None:
+    def __init__(self, kept_bytes: int = 2 * MIB, kept_part_bytes: int | None = None) -> None:
         self.kept_bytes = kept_bytes
         """Bodies up to this size are kept."""
+        self.kept_part_bytes = kept_bytes if kept_part_bytes is None else kept_part_bytes
+        """The same of parts."""
         self.objects: dict[tuple[str, str], Stored] = {}
         self.uploads: dict[str, Upload] = {}
         self.counts: Counter[str] = Counter()
@@ -140,6 +142,8 @@ class Store:
 
     def _put_part(self, request: Request) -> Reply:
         piece = take_body(request)
+        if piece.size > self.kept_part_bytes:
+            piece = replace(piece, body=None)
         self._find_upload(request).parts[int(request.query["partNumber"])] = piece
         return Reply(HTTPStatus.OK, {"ETag": piece.etag, "x-amz-checksum-crc32": piece.checksum})
 
