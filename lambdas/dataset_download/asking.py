@@ -82,11 +82,16 @@ def choose_format(extension: str) -> Format:
 def read_pairs(query_string: str) -> list[tuple[str, str]]:
     """Return a query string's parameters, decoded; one without a value has the empty one.
 
+    Args:
+        query_string: as it came, one character for each byte.
+
     Raises:
         Problem: 400 if they are not UTF-8, or more than a question can have.
     """
     try:
-        return parse_qsl(query_string, keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
+        # Some clients send UTF-8 unescaped: as bytes it means the same as escaped.
+        pairs = parse_qsl(query_string.encode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+        return [(name.decode(), value.decode()) for name, value in pairs]
     except UnicodeDecodeError:
         raise Problem(HTTPStatus.BAD_REQUEST, "The query string is not percent-encoded UTF-8.") from None
     except ValueError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .datasets import Dataset, Store, Summary, list_datasets, open_dataset
-from .exceptions import CorruptDatasetError, DatasetNotFoundError
+from .exceptions import DatasetNotFoundError, SourceError
 from .formats import Format
 from .headers import format_iso
 from .schemas import NAME_PATTERN
@@ -83,7 +83,7 @@ def _open(store: Store, summary: Summary) -> Entry | None:
         return Entry(summary, open_dataset(store, summary.name))
     except DatasetNotFoundError:  # deleted since it was listed
         return None
-    except CorruptDatasetError as error:
+    except SourceError as error:  # this one; where S3 fails altogether there is no listing either
         return Entry(summary, None, str(error))
 
 

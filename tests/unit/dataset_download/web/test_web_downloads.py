@@ -262,3 +262,12 @@ def test_one_event_and_one_set_of_metrics_for_each_download(app: ASGIApp, printe
 def test_columns_of_odd_names_can_be_filtered(app: ASGIApp, aws: Aws, column: str) -> None:
     aws.put("odd.parquet", make_customers(5).select(["id"]).rename_columns([column]))
     assert call(app, f"/odd.json?{quote(column)}__eq=3").json == [{column: 3}]
+
+
+def test_text_that_is_not_escaped_means_the_same_as_escaped(app: ASGIApp) -> None:
+    escaped = call(app, "/customers.csv?name__contains=%C3%A9&limit=2")
+    plain = call(app, "/customers.csv?name__contains=é&limit=2")
+    assert escaped.body.count(b"\n") >= 3
+    assert plain.body == escaped.body
+    assert plain.headers["etag"] == escaped.headers["etag"]
+    assert call(app, "/customers.csv", scope={"query_string": b"name=\xe9"}).status == 400

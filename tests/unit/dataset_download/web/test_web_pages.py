@@ -288,3 +288,12 @@ def test_columns_with_commas_can_be_ticked(app: ASGIApp, aws: Aws) -> None:
     chosen = "".join(f"&show={quote(name)}" for name in ("a,b", "c", 'd"'))
     location = call(app, f"/commas?_form=json{chosen}").headers["location"]
     assert call(app, location).json == [{"a,b": 1, "c": 2, 'd"': 3}]
+
+
+def test_one_unreadable_object_does_not_hide_the_others(app: ASGIApp, aws: Aws) -> None:
+    aws.s3.put_object(Bucket="data", Key="archived.parquet", Body=b"PAR1", StorageClass="GLACIER")
+    for target in ("/", "/datasets.json"):
+        answer = call(app, target)
+        assert answer.status == 200
+        assert "archived" in answer.text
+        assert "customers" in answer.text
