@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 STREAM_BYTES = 256 * 1024
 """How much of a column Arrow asks for at a time."""
+FIRST_ROWS = 1_000
+DECODED_BYTES = 16 * 1024 * 1024
+"""Of a batch in memory. What Parquet stores says little about it: a long text that repeats is stored once."""
 
 
 class RemoteFile(io.RawIOBase):
@@ -72,15 +75,22 @@ def decode(
             RemoteFile(ahead, file), metadata=dataset.footers[group.file], buffer_size=STREAM_BYTES, pre_buffer=False
         )
         for batch in opened.reader.iter_batches(
-            batch_rows, row_groups=[group.number], column_indices=leaves, use_threads=False
+            min(batch_rows, FIRST_ROWS), row_groups=[group.number], column_indices=leaves, use_threads=False
         ):
             rows += batch.num_rows
             if batch.num_rows:
+                opened.reader.set_batch_size(_choose_rows(batch, batch_rows))
                 yield batch
     except (pa.ArrowException, OSError) as error:
         raise CorruptDatasetError(f"{file.key} cannot be decoded (row group {group.number}): {error}") from error
     if rows != group.rows:
         raise CorruptDatasetError(f"{file.key}: row group {group.number} has {rows} rows instead of {group.rows}")
+
+
+def _choose_rows(batch: pa.RecordBatch, most: int) -> int:
+    """Return how many rows the next batch may have, if they are like those of this one."""
+    size: int = batch.nbytes
+    return max(1, min(most, DECODED_BYTES * batch.num_rows // max(1, size)))
 
 
 class Follower:
@@ -96,15 +106,10 @@ class Follower:
         self._behind += rows
 
     def take(self, rows: int) -> pa.RecordBatch:
-        """Return the next rows, decoding (and forgetting) what was skipped before them."""
+        """Return the next rows, at most so many, decoding (and forgetting) what was skipped before them."""
         while self._behind:
             self._behind -= self._pop(self._behind).num_rows
-        # Arrow may cut the batches of other columns at other places.
-        parts: list[pa.RecordBatch] = []
-        while rows:
-            parts.append(self._pop(rows))
-            rows -= parts[-1].num_rows
-        return parts[0] if len(parts) == 1 else pa.concat_batches(parts)
+        return self._pop(rows)
 
     def close(self) -> None:
         """Decode no more."""

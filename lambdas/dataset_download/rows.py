@@ -91,18 +91,29 @@ class Rows:
         others = tuple(name for name in self.columns if name not in tested)
         with closing(Follower(self._decode(group, others, ahead))) as follower:
             for batch in self._decode(group, tested, ahead):
-                columns = {name: self._find_column(batch, name, group) for name in tested}
-                mask = make_mask([columns[each.column] for each in group.filters], group.filters)
+                mask = make_mask(
+                    [self._find_column(batch, each.column, group) for each in group.filters], group.filters
+                )
                 if not mask.true_count:
                     follower.skip(batch.num_rows)
                     continue
-                if others:
-                    beside = follower.take(batch.num_rows)
-                    columns |= {name: self._find_column(beside, name, group) for name in others}
-                kept = [columns[name] for name in self.columns]
-                if mask.false_count:
-                    kept = [column.filter(mask) for column in kept]
-                yield pa.RecordBatch.from_arrays(kept, schema=self.schema)
+                start = 0
+                while start < batch.num_rows:
+                    # Fewer rows where those of the other columns are larger.
+                    beside = follower.take(batch.num_rows - start) if others else batch
+                    kept = mask.slice(start, beside.num_rows)
+                    if kept.true_count:
+                        yield self._join(batch.slice(start, beside.num_rows), beside, kept, group, tested)
+                    start += beside.num_rows
+
+    def _join(
+        self, batch: pa.RecordBatch, beside: pa.RecordBatch, mask: pa.BooleanArray, group: Group, tested: Sequence[str]
+    ) -> pa.RecordBatch:
+        """Return the rows that passed, of the filters' columns and those beside them."""
+        columns = [self._find_column(batch if name in tested else beside, name, group) for name in self.columns]
+        if mask.false_count:
+            columns = [column.filter(mask) for column in columns]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _find_column(self, batch: pa.RecordBatch, name: str, group: Group) -> pa.Array:
         dataset = self.plan.dataset

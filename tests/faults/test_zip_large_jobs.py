@@ -139,9 +139,9 @@ def test_large_job_over_several_invocations_stays_small_in_memory(place: Place, 
     make_sources(place, sizes)
     job_id = f"large-{threshold}"
     place.queue_job(job_id)
-    # Less than a worker needs for a third of it: hundreds of megabytes a second, some gigabytes where S3 copies.
-    seconds = LARGE_JOB_BYTES / (4e8 if threshold == "0" else 4e9)
-    settings = {"INVOCATION_SECONDS": str(1 + seconds), "STOP_BEFORE_SECONDS": "1", "COPY_THRESHOLD_MB": threshold}
+    # A quarter of the reads of 4 MiB, or of the copies of 256 MiB.
+    steps = max(25, LARGE_JOB_BYTES // 2**24) if threshold == "0" else max(10, LARGE_JOB_BYTES // 2**30)
+    settings = {"INVOCATION_STEPS": str(steps), "STOP_BEFORE_SECONDS": "10", "COPY_THRESHOLD_MB": threshold}
     job, peak = work(place, job_id, settings)
 
     assert job["status"] == "READY", job.get("error")

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from dataset_download import objects
-from dataset_download.decoding import Follower
+from dataset_download.decoding import DECODED_BYTES, Follower
 from dataset_download.exceptions import CorruptDatasetError, ObjectChangedError, SourceError, SourceUnreadableError
 from dataset_download.formats import Format, parquet_file
 from dataset_download.objects import DataFile, RangeReader
@@ -353,8 +353,21 @@ def test_followers_find_their_rows_across_batches_of_other_sizes() -> None:
     for skipped, rows in ((0, 2), (1, 3), (4, 1), (0, 5), (2, 2)):
         follower.skip(skipped)
         taken.append(follower.take(rows).column(0).to_pylist())
-    assert taken == [[0, 1], [3, 4, 5], [10], [11, 12, 13, 14, 15], [18, 19]]
+    # At most so many: a batch that ends is not joined with the next, which may be large.
+    assert taken == [[0, 1], [3], [8], [9, 10, 11, 12, 13], [16, 17]]
     follower.close()
+
+
+@pytest.mark.parametrize(("pairs", "expected"), [([], 9_000), ([("n__gte", "10")], 8_990)])
+def test_long_texts_that_repeat_come_in_small_batches(pairs: list[tuple[str, str]], expected: int) -> None:
+    # Stored once in Parquet's dictionary: a hundred times what the file has.
+    texts = pa.array(["a" * 20_000, "b" * 20_000, "c"]).take(pa.array([number % 3 for number in range(9_000)]))
+    store = put(pa.table({"n": list(range(9_000)), "text": texts}))
+    pieces = list(store.start("csv", pairs))
+    assert sum(map(len, pieces)) > 100 * 1024 * 1024
+    assert max(map(len, pieces)) < 2 * DECODED_BYTES
+    assert sum(piece.count(b"\n") for piece in pieces) == 1 + expected
+    assert pieces[-1].endswith(b"8999,c\n")
 
 
 def test_many_empty_columns_come_in_small_batches() -> None:
