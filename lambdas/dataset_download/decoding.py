@@ -89,8 +89,8 @@ def decode(
 
 def _choose_rows(batch: pa.RecordBatch, most: int) -> int:
     """Return how many rows the next batch may have, if they are like those of this one."""
-    size: int = batch.nbytes
-    return max(1, min(most, DECODED_BYTES * batch.num_rows // max(1, size)))
+    fitting: int = DECODED_BYTES * batch.num_rows // max(1, batch.nbytes)
+    return max(1, min(most, fitting))
 
 
 class Follower:
