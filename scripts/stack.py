@@ -13,11 +13,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, SchemaError, apply_schema
-from offline import clickhouse_front, dataset_server, ministack, samples
+from offline import clickhouse_front, dataset_server, ministack, records, samples
 from offline.places import Places, StackError, read_places
 from offline.virtualenv import ensure_venv
 
-type _Running = ministack.Running | samples.Running | clickhouse_front.Running | dataset_server.Running
+type _Running = ministack.Running | records.Running
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -1,13 +1,11 @@
 """Starting, finding and stopping ClickHouse: chDB behind ClickHouse's HTTP interface."""
 
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from offline.places import Places, StackError
-from offline.processes import identify, stop_group
+from offline.records import Running, find_recorded, record, stop_recorded
 from offline.servers import answers, check_port_free, launch
 from offline.virtualenv import ensure_clickhouse_venv
 
@@ -17,15 +15,6 @@ STOP_SECONDS = 20.0
 SCRIPTS = Path(__file__).resolve().parents[1]
 # It needs nothing of the user's environment; PYTHONPATH above all must not lead it elsewhere.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL")
-
-
-@dataclass(frozen=True)
-class Running:
-    """A ClickHouse of this checkout that runs."""
-
-    pid: int
-    identity: str
-    port: int
 
 
 def find_python(places: Places) -> Path | None:
@@ -44,11 +33,7 @@ def is_installed(places: Places) -> bool:
 
 def find_running(places: Places) -> Running | None:
     """Return the server that this checkout started, if it still runs."""
-    try:
-        running = Running(**json.loads(places.clickhouse_run_file.read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
-    return running if identify(running.pid) == running.identity else None
+    return find_recorded(places.clickhouse_run_file)
 
 
 def is_healthy(places: Places) -> bool:
@@ -73,16 +58,10 @@ def ensure_running(places: Places, python: Path, environment: Mapping[str, str] 
         folder=SCRIPTS,
         log=places.clickhouse_log,
     )
-    # Only now: an interpreter may replace itself while it starts (macOS's does) and change its command.
-    started = Running(pid, identify(pid) or "", places.clickhouse_port)
-    places.clickhouse_run_file.parent.mkdir(parents=True, exist_ok=True)
-    places.clickhouse_run_file.write_text(json.dumps(asdict(started)))
+    record(places.clickhouse_run_file, pid, places.clickhouse_port)
     return True
 
 
 def stop(places: Places) -> bool:
     """Stop the server; tell whether it ran."""
-    running = find_running(places)
-    stopped = running is not None and stop_group(running.pid, running.identity, grace_seconds=STOP_SECONDS)
-    places.clickhouse_run_file.unlink(missing_ok=True)
-    return stopped
+    return stop_recorded(places.clickhouse_run_file, STOP_SECONDS)

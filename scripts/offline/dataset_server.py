@@ -5,10 +5,9 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 
 from offline.places import Places
-from offline.processes import identify, stop_group
+from offline.records import Running, find_recorded, record, stop_recorded
 from offline.servers import answers, check_port_free, launch
 
 HEALTH_PATH = "/healthz"
@@ -17,25 +16,9 @@ STOP_SECONDS = 10.0
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LOG_LEVEL")
 
 
-@dataclass(frozen=True)
-class Running:
-    """A dataset server of this checkout that runs, and what it was told."""
-
-    pid: int
-    identity: str
-    port: int
-    settings: dict[str, str]
-    code: str
-    """SHA-256 of the package that is deployed."""
-
-
 def find_running(places: Places) -> Running | None:
     """Return the server that this checkout started, if it still runs."""
-    try:
-        running = Running(**json.loads(places.datasets_run_file.read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
-    return running if identify(running.pid) == running.identity else None
+    return find_recorded(places.datasets_run_file)
 
 
 def is_healthy(places: Places) -> bool:
@@ -72,7 +55,7 @@ def ensure_running(places: Places, environment: Mapping[str, str] = os.environ) 
     """
     settings, code = read_settings(places), _fingerprint(places)
     running = find_running(places)
-    if settings and running and (running.settings, running.code) == (settings, code) and is_healthy(places):
+    if settings and running and running.told == {**settings, "code": code} and is_healthy(places):
         return True
     stop(places)
     if not settings:
@@ -88,10 +71,7 @@ def ensure_running(places: Places, environment: Mapping[str, str] = os.environ) 
         folder=places.lambdas,
         log=places.datasets_log,
     )
-    # Only now: an interpreter may replace itself while it starts (macOS's does) and change its command.
-    started = Running(pid, identify(pid) or "", places.datasets_port, settings, code)
-    places.datasets_run_file.parent.mkdir(parents=True, exist_ok=True)
-    places.datasets_run_file.write_text(json.dumps(asdict(started)))
+    record(places.datasets_run_file, pid, places.datasets_port, {**settings, "code": code})
     return True
 
 
@@ -104,7 +84,4 @@ def _fingerprint(places: Places) -> str:
 
 def stop(places: Places) -> bool:
     """Stop the server; tell whether it ran."""
-    running = find_running(places)
-    stopped = running is not None and stop_group(running.pid, running.identity, grace_seconds=STOP_SECONDS)
-    places.datasets_run_file.unlink(missing_ok=True)
-    return stopped
+    return stop_recorded(places.datasets_run_file, STOP_SECONDS)

@@ -1,13 +1,11 @@
 """Starting, finding and stopping the sample file server."""
 
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from offline.places import Places
-from offline.processes import identify, stop_group
+from offline.records import Running, find_recorded, record, stop_recorded
 from offline.servers import answers, check_port_free, launch
 
 HEALTH_PATH = "/health"
@@ -17,22 +15,9 @@ SCRIPTS = Path(__file__).resolve().parents[1]
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
 
-@dataclass(frozen=True)
-class Running:
-    """A sample file server of this checkout that runs."""
-
-    pid: int
-    identity: str
-    port: int
-
-
 def find_running(places: Places) -> Running | None:
     """Return the server that this checkout started, if it still runs."""
-    try:
-        running = Running(**json.loads(places.samples_run_file.read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
-    return running if identify(running.pid) == running.identity else None
+    return find_recorded(places.samples_run_file)
 
 
 def is_healthy(places: Places) -> bool:
@@ -56,16 +41,10 @@ def ensure_running(places: Places, python: Path, environment: Mapping[str, str] 
         folder=SCRIPTS,
         log=places.samples_log,
     )
-    # Only now: an interpreter may replace itself while it starts (macOS's does) and change its command.
-    started = Running(pid, identify(pid) or "", places.samples_port)
-    places.samples_run_file.parent.mkdir(parents=True, exist_ok=True)
-    places.samples_run_file.write_text(json.dumps(asdict(started)))
+    record(places.samples_run_file, pid, places.samples_port)
     return True
 
 
 def stop(places: Places) -> bool:
     """Stop the server; tell whether it ran."""
-    running = find_running(places)
-    stopped = running is not None and stop_group(running.pid, running.identity, grace_seconds=STOP_SECONDS)
-    places.samples_run_file.unlink(missing_ok=True)
-    return stopped
+    return stop_recorded(places.samples_run_file, STOP_SECONDS)
