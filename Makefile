@@ -87,7 +87,7 @@ setup: $(INSTALLED) ## Install the development tools and the emulator into the c
 
 .PHONY: check-tools
 check-tools: ## Check that Python, Terraform and the rest are there, and say how to get them
-	@TF="$(TF)" PYTHON="$(PYTHON)" sh scripts/check_tools.sh python terraform curl unzip
+	@TF="$(TF)" PYTHON="$(PYTHON)" sh scripts/check_tools.sh python terraform curl unzip space
 
 .PHONY: check-python
 check-python:

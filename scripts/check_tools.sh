@@ -1,12 +1,13 @@
 #!/bin/sh
 # Checks what cannot be installed into the checkout, and says of each missing thing how to get it.
-#   TF=terraform PYTHON=python3.13 scripts/check_tools.sh python terraform curl unzip
+#   TF=terraform PYTHON=python3.13 scripts/check_tools.sh python terraform curl unzip space
 set -u
 case ${1:-} in
   -h | --help)
     printf '%s\n' "usage: scripts/check_tools.sh TOOL..." "" \
       "Says of each missing TOOL how to get it; the exit status is 1 if any is missing." "" \
-      "  TOOL         python (3.12 or newer, PYTHON), terraform (1.7 or newer, TF), or a command's name" \
+      "  TOOL         python (3.12 or newer, PYTHON), terraform (1.7 or newer, TF), space (on the disk, until all" \
+      "               is installed; SPACE_MB), or a command's name" \
       "  -h, --help   this text"
     exit 0
     ;;
@@ -46,8 +47,17 @@ check_terraform() {
   fi
 }
 
+# What `make demo` installs, builds and keeps; a pip that runs out of space says so only at the end of many lines.
+check_space() {
+  needed=${SPACE_MB:-2000}
+  [ -d .local/clickhouse-venv ] && [ -d .local/ministack-venv ] && return
+  free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
+  [ "${free:-$needed}" -ge "$needed" ] || say_missing "$needed MB of free disk space in $PWD: there are $free MB"
+}
+
 for tool in "$@"; do
   case $tool in
+    space) check_space ;;
     python) check_python ;;
     terraform) check_terraform ;;
     *) command -v "$tool" >/dev/null 2>&1 || say_missing "$tool: apt-get install $tool, or brew install $tool" ;;

@@ -15,6 +15,7 @@ from pathlib import Path
 from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, SchemaError, apply_schema
 from offline import clickhouse_front, dataset_server, ministack, records, samples
 from offline.places import Places, StackError, read_places
+from offline.servers import check_port_free
 from offline.virtualenv import ensure_venv
 
 type _Running = ministack.Running | records.Running
@@ -32,6 +33,8 @@ def start(places: Places) -> None:
     running = ministack.find_running(places)
     if running:
         ministack.check_same(running, places, os.environ)
+    else:
+        check_port_free(places.port)  # before minutes go into installing it
     python = ensure_venv(places)
     clickhouse_python = clickhouse_front.find_python(places)
     with ExitStack() as started:

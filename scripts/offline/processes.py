@@ -11,6 +11,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 LISTENING = "0A"
+KILLED_SECONDS = 10.0
 START_TIME_FIELD = 19  # of /proc/<pid>/stat, counted after the command's closing parenthesis
 
 
@@ -47,15 +48,21 @@ def stop_group(pid: int, identity: str, *, grace_seconds: float) -> bool:
     if identify(pid) != identity:
         return False
     os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + grace_seconds
+    _wait_for_end(pid, identity, grace_seconds)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    # What is killed holds its ports for a moment longer.
+    _wait_for_end(pid, identity, KILLED_SECONDS)
+    return True
+
+
+def _wait_for_end(pid: int, identity: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while identify(pid) == identity and time.monotonic() < deadline:
         # Ours to reap if this very process started it; a zombie would stay for ever.
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
         time.sleep(0.05)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-    return True
 
 
 def find_listener(port: int) -> str | None:

@@ -126,6 +126,14 @@ def test_each_missing_tool_is_named() -> None:
     assert "no-such-tool: apt-get install no-such-tool" in checked.stderr
 
 
+@pytest.mark.parametrize(("wanted", "fine"), [("1", True), ("999999999", False)])
+def test_too_little_disk_space_is_said_before_anything_is_installed(tmp_path: Path, wanted: str, fine: bool) -> None:
+    script = ROOT / "scripts/check_tools.sh"
+    checked = run("sh", "-c", f'cd "{tmp_path}" && sh "{script}" space', SPACE_MB=wanted)
+    assert (checked.returncode == 0) is fine
+    assert ("999999999 MB of free disk space" in checked.stderr) is not fine
+
+
 def test_help_is_the_default_and_lists_every_target_of_the_platform() -> None:
     shown = run("make", "--no-print-directory").stdout
     targets = (

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -169,7 +168,7 @@ def test_process_that_ignores_the_request_is_killed() -> None:
         assert process.stdout
         process.stdout.readline()
         assert stop_group(process.pid, identify(process.pid) or "", grace_seconds=0.2)
-        assert process.wait(timeout=10) == -signal.SIGKILL
+        assert identify(process.pid) is None, "its port may still be taken"
 
 
 def test_process_of_somebody_else_with_our_pid_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
