@@ -53,7 +53,8 @@ class Settings:
             copy_concurrency=env.integer("COPY_CONCURRENCY", 8, 1, 64),
             checkpoint_seconds=env.integer("CHECKPOINT_SECONDS", 60, 0, 900),
             stop_before_seconds=env.integer("STOP_BEFORE_SECONDS", 45, 1, 600),
-            max_hops=env.integer("MAX_HOPS", 50, 0, 10_000),
+            # The job's item remembers each handover's message, and DynamoDB takes items of 400 KB.
+            max_hops=env.integer("MAX_HOPS", 50, 0, 1_000),
         )
         env.check()
         return settings

@@ -169,6 +169,11 @@ variable "worker" {
   }
 
   validation {
+    condition     = var.worker.max_hops >= 0 && var.worker.max_hops <= 1000
+    error_message = "worker.max_hops is between 0 and 1000."
+  }
+
+  validation {
     condition     = var.worker.part_size_bytes >= 5242880 && var.worker.part_size_bytes <= 536870912
     error_message = "worker.part_size_bytes is between 5 MiB, as S3 demands of a part, and 512 MiB, as memory does."
   }
@@ -311,6 +316,12 @@ variable "alarm_topic_arns" {
   description = "SNS topics told when an alarm fires and when it ends."
   type        = list(string)
   default     = []
+}
+
+variable "queries_enabled" {
+  description = "Save the Logs Insights queries. False for an emulator that cannot."
+  type        = bool
+  default     = true
 }
 
 variable "oldest_message_alarm_seconds" {

@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 
 from data_aggregator import app
 from data_aggregator.env import SettingsError
@@ -49,6 +50,18 @@ def test_sources_lie_in_the_bundle_in_the_order_of_their_messages(aws: Aws, capl
         "bundle_written",
         "batch_complete",
     ]
+
+
+def test_parts_carry_their_crc_and_are_not_read_a_second_time_to_be_signed(aws: Aws, hook: Register) -> None:
+    sent: list[AWSPreparedRequest] = []
+
+    def note(request: AWSPreparedRequest, **_: object) -> None:
+        sent.append(request)
+
+    hook("before-send.s3.UploadPart", note)
+    assert aws.deliver(aws.put("a")) == []
+    assert [request.headers["x-amz-content-sha256"] for request in sent] == [b"UNSIGNED-PAYLOAD"]
+    assert sent[0].headers["x-amz-checksum-crc32"]
 
 
 def test_bundle_is_named_by_hour_and_request(aws: Aws) -> None:
