@@ -71,6 +71,7 @@ module "zip_jobs" {
   log_retention_days           = var.log_retention_days
   alarms_enabled               = var.alarms_enabled
   alarm_topic_arns             = local.alarm_topic_arns
+  queries_enabled              = var.queries_enabled
   oldest_message_alarm_seconds = var.zip_jobs.oldest_message_alarm_seconds
 }
 

@@ -342,3 +342,14 @@ run "refuses_out_of_range_values" {
 
   expect_failures = [var.presign_ttl_seconds, var.dst_prefix, var.log_level, var.settle_schedule]
 }
+
+run "queries_read_all_functions_and_the_api" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  assert {
+    condition     = contains(module.queries.names, "acme-test/zip-jobs/failed-jobs") && length(module.queries.names) == length(fileset("./queries/zip_jobs", "*.query"))
+    error_message = "The saved queries are not those of queries/zip_jobs."
+  }
+}

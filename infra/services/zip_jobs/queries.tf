@@ -1,0 +1,17 @@
+# Saved Logs Insights queries over the logs of all four functions and of the API.
+
+module "queries" {
+  source = "../../modules/query_definitions"
+
+  name_prefix     = "${var.name_prefix}/zip-jobs"
+  folder          = "${path.module}/../../queries/zip_jobs"
+  queries_enabled = var.queries_enabled
+
+  log_group_names = [
+    module.enqueue.log_group_name,
+    module.status.log_group_name,
+    module.worker.log_group_name,
+    module.settler.log_group_name,
+    module.api.access_log_group_name,
+  ]
+}
