@@ -5,11 +5,13 @@ Reads layers/<layer>/requirements.txt (and leave_out.txt) and lambdas/<package>/
 """
 
 import argparse
+import json
 import os
 import sys
 import tempfile
 from pathlib import Path
 
+from compiled import compile_files, is_for_lambda
 from inputs import Build, find_layers, find_packages, is_fresh, read_layers_of, remember
 from pack import collect_function, collect_layer, measure_unzipped, write_zip
 from slim import cut_symbols, leave_out, read_patterns
@@ -26,6 +28,7 @@ from wheels import (
 MEGABYTE = 1024 * 1024
 # AWS Lambda quota "deployment package (unzipped), including layers".
 UNZIPPED_LIMIT = 250 * MEGABYTE
+CODE = ".code"
 
 
 def build_layers(build: Build, way: str) -> dict[str, str]:
@@ -50,7 +53,8 @@ def build_layers(build: Build, way: str) -> dict[str, str]:
             check_pins(trees / layer, requirements)
             leave_out(trees / layer, read_patterns(build.layer_leave_out(layer)))
             cut_symbols(trees / layer)
-            changed = write_zip(build.layer_zip(layer), collect_layer(trees / layer))
+            files = collect_layer(trees / layer)
+            changed = write_zip(build.layer_zip(layer), compile_files(files, trees / layer / CODE))
             outcome[layer] = "built" if changed else "rebuilt, same bytes"
             remember(build, layer, way)
     return outcome
@@ -59,9 +63,12 @@ def build_layers(build: Build, way: str) -> dict[str, str]:
 def build_functions(build: Build) -> dict[str, str]:
     """Zip every Lambda's package; returns what was done to each."""
     outcome = {}
-    for package in find_packages(build.root):
-        changed = write_zip(build.function_zip(package), collect_function(build.root / "lambdas" / package))
-        outcome[package] = "built" if changed else "unchanged"
+    build.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build.output, prefix=".code-") as folder:
+        for package in find_packages(build.root):
+            files = collect_function(build.root / "lambdas" / package)
+            changed = write_zip(build.function_zip(package), compile_files(files, Path(folder)))
+            outcome[package] = "built" if changed else "unchanged"
     return outcome
 
 
@@ -134,7 +141,21 @@ def make_functions(build: Build) -> None:
         zips = [build.function_zip(package), *(build.layer_zip(layer) for layer in needed)]
         sizes[package] = sum(measure_unzipped(path) for path in zips)
         print(f"  {package:<22} {sizes[package] / MEGABYTE:8.2f} MB  with {', '.join(needed) or 'no layer'}")
+    write_sizes(build, layers, sizes)
     check_sizes(sizes)
+
+
+def write_sizes(build: Build, layers: dict[str, list[str]], sums: dict[str, int]) -> None:
+    """Write what was printed as sizes.json, in bytes, for the bench."""
+    zips = {layer: build.layer_zip(layer) for layer in find_layers(build.root)}
+    zips |= {package: build.function_zip(package) for package in layers}
+    found = {
+        "zips": {
+            name: {"packed": path.stat().st_size, "unpacked": measure_unzipped(path)} for name, path in zips.items()
+        },
+        "functions": {package: {"layers": layers[package], "unpacked": size} for package, size in sums.items()},
+    }
+    (build.output / "sizes.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def read_arguments(arguments: list[str] | None = None) -> tuple[Build, bool]:
@@ -166,6 +187,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Build; returns the exit status."""
     build, layers_only = read_arguments(arguments)
     try:
+        if not is_for_lambda() and not build.native:
+            print("not built by Python 3.13: Lambda will compile at each cold start", file=sys.stderr)
         make_layers(build)
         if not layers_only:
             make_functions(build)
