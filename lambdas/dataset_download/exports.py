@@ -93,9 +93,14 @@ class Exports:
             )
         except ClientError as error:
             if error.response["Error"].get("Code") in _LOST_RACE | _ABSENT:
-                return None
+                return self._find_own(status)
             raise
         return Found(status, answer["ETag"])
+
+    def _find_own(self, status: ExportStatus) -> Found | None:
+        """Return the status if it is there: the answer to its writing was lost, and the client wrote it again."""
+        found = self.find(status.export)
+        return found if found and found.status == status else None
 
     def holds(self, status: ExportStatus) -> bool:
         """Tell whether the finished object is still there; the bucket's lifecycle rule removes it some day."""

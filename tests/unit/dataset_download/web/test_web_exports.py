@@ -111,6 +111,30 @@ def invoked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 SLOW: dict[str, Any] = {**LOW, "export_function": "exporter", "export_inline": 0}
 
 
+class AnswersLost:
+    """An S3 client that gets no answer to what it puts, and puts it again, as botocore does."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def put_object(self, **options: Any) -> Any:
+        self._client.put_object(**options)
+        return self._client.put_object(**options)
+
+
+def test_a_claim_whose_answer_was_lost_is_still_this_requests(make: MakeService, invoked: list[dict[str, Any]]) -> None:
+    # Else the caller would be told for 16 minutes that somebody works on it.
+    service = make(**SLOW)
+    assert service.exports
+    exports = dataclasses.replace(service.exports, client=AnswersLost(service.exports.client))
+    answer = call(create_app(dataclasses.replace(service, exports=exports)), "/customers.csv")
+    assert answer.status == 202
+    assert [event["export"] for event in invoked] == [answer.json["export"]]
+
+
 class Context(LambdaContext):
     """A Lambda context with so many seconds left."""
 
