@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError, ResponseStreamingError
 
 from .clients import S3, lambda_client, secrets_client
 from .continuation import Hop, State, StateStore
@@ -23,6 +24,9 @@ from .secret_headers import SecretHeaders
 from .settings import Settings
 from .source import open_session
 from .target import Destination, Upload
+
+_READS = 3
+"""How often the parameters are asked for if the answer ends early."""
 
 
 class Invocation:
@@ -118,16 +122,23 @@ class Invocation:
         return task.entry.prefix or self._settings.path_prefix
 
     async def _read_parameters(self) -> bytes:
-        def read() -> bytes:
-            return self._s3.client.get_object(Bucket=self._settings.bucket, Key=PARAMETERS_KEY)["Body"].read()
-
         try:
-            return await self._s3.run(read)
+            return await self._s3.run(self._fetch_parameters)
         except ClientError as error:
             code = error.response["Error"].get("Code", "unknown")
             raise ParametersError(f"s3://{self._settings.bucket}/{PARAMETERS_KEY} cannot be read: {code}") from error
         except BotoCoreError as error:
             raise ParametersError(f"{PARAMETERS_KEY} cannot be read: {type(error).__name__}") from error
+
+    def _fetch_parameters(self) -> bytes:
+        """Return the object; a body that ends early is asked for again, which botocore does not do."""
+        for _ in range(_READS - 1):
+            with suppress(IncompleteReadError, ResponseStreamingError):
+                return self._read_object()
+        return self._read_object()
+
+    def _read_object(self) -> bytes:
+        return self._s3.client.get_object(Bucket=self._settings.bucket, Key=PARAMETERS_KEY)["Body"].read()
 
     async def _stream(self, state: State, clock: Clock) -> list[Outcome]:
         """Stream all files, at most ``CONCURRENCY`` at once, begun in their order."""

@@ -231,6 +231,13 @@ def test_unreadable_parameters_are_500(streamer: Streamer, parameters: bytes | N
     assert streamer.metrics["RunsFailed"] == 1
 
 
+@pytest.mark.parametrize(("times", "status"), [(2, 200), (3, 500)])
+def test_parameters_that_end_early_are_read_again(streamer: Streamer, times: int, status: int) -> None:
+    streamer.put_parameters("/files/units.csv?bytes=100")
+    streamer.shorten("GetObject", times)
+    assert streamer.invoke()[0] == status
+
+
 def test_wrong_settings_are_500_and_all_are_named(streamer: Streamer) -> None:
     streamer.set("BUCKET_NAME", "")
     streamer.set("S3_PART_MB", "4")
