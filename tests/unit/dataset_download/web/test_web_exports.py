@@ -270,8 +270,9 @@ def test_a_race_that_is_lost_is_202(make: MakeService, aws: Aws, invoked: list[d
     found = exports.find(invoked[0]["export"])
     assert found
     stale = dataclasses.replace(found, version='"0"')
-    assert exports.replace(found.status, None) is None
-    assert exports.replace(found.status, stale) is None
+    other = found.status.model_copy(update={"owner": "somebody else"})
+    assert exports.replace(other, None) is None
+    assert exports.replace(other, stale) is None
     assert exports.replace(found.status, found) is not None
 
 
