@@ -152,6 +152,12 @@ variable "alarms_enabled" {
   default     = true
 }
 
+variable "dashboard_enabled" {
+  description = "Make the dashboard, which is called <project>-<environment>."
+  type        = bool
+  default     = true
+}
+
 variable "alarm_email" {
   description = "Address that alarms are mailed to, through a topic made here; null for no such topic. The first mail asks for confirmation."
   type        = string

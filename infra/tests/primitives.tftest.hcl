@@ -139,7 +139,8 @@ run "alarm_looks_at_its_metric_and_tells" {
     alarm_topic_arns = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
     alarms = {
       files-failed = {
-        description = "A file failed"
+        description = "A file failed."
+        runbook     = "files-failed"
         namespace   = "Acme"
         metric_name = "FilesFailed"
         dimensions  = { service = "worker" }
@@ -173,7 +174,7 @@ run "alarms_can_be_off" {
   variables {
     name_prefix    = "acme-worker"
     alarms_enabled = false
-    alarms         = { any = { description = "", namespace = "Acme", metric_name = "Any", dimensions = {}, statistic = "Sum", threshold = 0 } }
+    alarms         = { any = { description = "", runbook = "", namespace = "Acme", metric_name = "Any", dimensions = {}, statistic = "Sum", threshold = 0 } }
   }
 
   assert {
@@ -192,7 +193,7 @@ run "refuses_alarms_that_cloudwatch_would_refuse" {
   variables {
     name_prefix = "acme-worker"
     alarms = {
-      any = { description = "", namespace = "Acme", metric_name = "Any", dimensions = {}, statistic = "Median", threshold = 0, period_seconds = 90 }
+      any = { description = "", runbook = "", namespace = "Acme", metric_name = "Any", dimensions = {}, statistic = "Median", threshold = 0, period_seconds = 90 }
     }
   }
 

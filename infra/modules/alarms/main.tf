@@ -1,21 +1,53 @@
 # Alarms on metrics that no other module knows of: those that the functions write themselves, and those of
 # what stands around them.
 
+locals {
+  # Of several metrics, whose expression says what is compared.
+  computed = { for name, alarm in var.alarms : name => alarm if alarm.expression != null }
+}
+
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = var.alarms_enabled ? var.alarms : {}
 
   alarm_name          = "${var.name_prefix}-${each.key}"
-  alarm_description   = each.value.description
-  namespace           = each.value.namespace
+  alarm_description   = "${each.value.description} Runbook: ${each.value.runbook}"
+  namespace           = each.value.expression == null ? each.value.namespace : null
   metric_name         = each.value.metric_name
-  dimensions          = each.value.dimensions
-  statistic           = each.value.statistic
+  dimensions          = each.value.expression == null ? each.value.dimensions : null
+  statistic           = each.value.expression == null ? each.value.statistic : null
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.threshold
-  period              = each.value.period_seconds
-  evaluation_periods  = 1
+  period              = each.value.expression == null ? each.value.period_seconds : null
+  evaluation_periods  = each.value.periods
   treat_missing_data  = "notBreaching"
   alarm_actions       = var.alarm_topic_arns
   ok_actions          = var.alarm_topic_arns
   tags                = var.tags
+
+  dynamic "metric_query" {
+    for_each = contains(keys(local.computed), each.key) ? [each.value.expression] : []
+
+    content {
+      id          = "result"
+      label       = each.key
+      expression  = metric_query.value
+      return_data = true
+    }
+  }
+
+  dynamic "metric_query" {
+    for_each = contains(keys(local.computed), each.key) ? each.value.metrics : {}
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = each.value.namespace
+        metric_name = metric_query.value
+        dimensions  = each.value.dimensions
+        stat        = each.value.statistic
+        period      = each.value.period_seconds
+      }
+    }
+  }
 }

@@ -4,15 +4,19 @@ variable "name_prefix" {
 }
 
 variable "alarms" {
-  description = "Alarms by the end of their name; each fires above its threshold."
+  description = "Alarms by the end of their name; each fires above its threshold. Either of metric_name, or of an expression over metrics (id to name) of the same namespace and dimensions. runbook is the section of docs/runbook.md."
   type = map(object({
     description    = string
+    runbook        = string
     namespace      = string
-    metric_name    = string
+    metric_name    = optional(string)
+    expression     = optional(string)
+    metrics        = optional(map(string), {})
     dimensions     = map(string)
     statistic      = string
     threshold      = number
     period_seconds = optional(number, 300)
+    periods        = optional(number, 1)
   }))
 
   validation {
@@ -23,6 +27,11 @@ variable "alarms" {
   validation {
     condition     = alltrue([for alarm in values(var.alarms) : alarm.period_seconds % 60 == 0 && alarm.period_seconds >= 60 && alarm.period_seconds <= 86400])
     error_message = "An alarm's period_seconds is a multiple of 60, at most 86400 (a day)."
+  }
+
+  validation {
+    condition     = alltrue([for alarm in values(var.alarms) : (alarm.metric_name == null) != (alarm.expression == null) && (alarm.expression == null) == (length(alarm.metrics) == 0)])
+    error_message = "An alarm has a metric_name, or an expression and its metrics."
   }
 }
 

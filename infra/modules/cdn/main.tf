@@ -147,7 +147,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   count    = var.alarms_enabled ? 1 : 0
 
   alarm_name          = "${var.name}-cdn-5xx"
-  alarm_description   = "Over ${var.error_alarm_percent} % of the requests to ${aws_cloudfront_distribution.this.domain_name} were answered with a 5xx."
+  alarm_description   = "Over ${var.error_alarm_percent} % of the requests to ${aws_cloudfront_distribution.this.domain_name} were answered with a 5xx. Runbook: cdn-5xx"
   namespace           = "AWS/CloudFront"
   metric_name         = "5xxErrorRate"
   statistic           = "Average"

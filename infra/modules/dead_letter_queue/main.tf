@@ -61,7 +61,7 @@ resource "aws_cloudwatch_metric_alarm" "messages" {
   count = var.alarms_enabled ? 1 : 0
 
   alarm_name          = "${var.name}-messages"
-  alarm_description   = coalesce(var.alarm_description, "${var.name} holds messages that no consumer could handle.")
+  alarm_description   = coalesce(var.alarm_description, "${var.name} holds messages that no consumer could handle. Runbook: dead-letters")
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   statistic           = "Maximum"

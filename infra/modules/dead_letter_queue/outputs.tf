@@ -12,3 +12,8 @@ output "arn" {
   description = "ARN of the queue."
   value       = aws_sqs_queue.this.arn
 }
+
+output "alarm_arns" {
+  description = "ARN of the alarm, if it is made."
+  value       = aws_cloudwatch_metric_alarm.messages[*].arn
+}

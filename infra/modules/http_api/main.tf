@@ -122,3 +122,39 @@ resource "aws_lambda_permission" "this" {
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/*"
 }
+
+# Functions answer their failures and do not raise them: Lambda's own metrics stay silent.
+module "alarms" {
+  source = "../alarms"
+
+  name_prefix      = var.name
+  alarms_enabled   = var.alarms_enabled
+  alarm_topic_arns = var.alarm_topic_arns
+  tags             = var.tags
+
+  alarms = {
+    api-5xx = {
+      description = "Over ${var.error_alarm_percent} % of the requests to the API ${var.name} were answered with a 5xx."
+      runbook     = "api-5xx"
+      namespace   = "AWS/ApiGateway"
+      metric_name = "5xx"
+      dimensions  = { ApiId = aws_apigatewayv2_api.this.id }
+      statistic   = "Average"
+      threshold   = var.error_alarm_percent / 100
+    }
+
+    # A mistake now and then is the callers' own. Most of many requests, for a quarter of an hour, is a credential that
+    # has ended, a client that cannot stop, or throttling.
+    api-4xx = {
+      description = "For 15 minutes over half of at least 100 requests in 5 minutes to the API ${var.name} were refused."
+      runbook     = "api-4xx"
+      namespace   = "AWS/ApiGateway"
+      expression  = "IF(requests >= 100, 100 * refused / requests, 0)"
+      metrics     = { refused = "4xx", requests = "Count" }
+      dimensions  = { ApiId = aws_apigatewayv2_api.this.id }
+      statistic   = "Sum"
+      threshold   = 50
+      periods     = 3
+    }
+  }
+}

@@ -20,3 +20,8 @@ output "access_log_group_name" {
   description = "Log group of the access log."
   value       = aws_cloudwatch_log_group.access.name
 }
+
+output "alarm_arns" {
+  description = "ARNs of the alarms on the API."
+  value       = values(module.alarms.arns)
+}

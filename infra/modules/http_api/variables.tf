@@ -92,6 +92,29 @@ variable "kms_key_arn" {
   default     = null
 }
 
+variable "error_alarm_percent" {
+  description = "Percentage of requests answered with a 5xx above which the alarm fires."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.error_alarm_percent > 0 && var.error_alarm_percent < 100
+    error_message = "error_alarm_percent is between 0 and 100."
+  }
+}
+
+variable "alarms_enabled" {
+  description = "Make the alarms."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics told when an alarm fires and when it ends."
+  type        = list(string)
+  default     = []
+}
+
 variable "tags" {
   description = "Tags beside the provider's default_tags."
   type        = map(string)

@@ -195,24 +195,26 @@ resource "aws_lambda_function_recursion_config" "this" {
 }
 
 locals {
+  duration_alarm_seconds = coalesce(var.duration_alarm_seconds, 0.9 * var.timeout_seconds)
+
   alarms = {
     errors = {
       metric_name = "Errors"
       statistic   = "Sum"
       threshold   = 0
-      description = "${var.name} failed: look in ${local.log_group_name}."
+      description = "${var.name} raised an error, ran out of memory or was cut off at its timeout. Runbook: function-errors"
     }
     throttles = {
       metric_name = "Throttles"
       statistic   = "Sum"
       threshold   = 0
-      description = "${var.name} was throttled: its own or the account's concurrency is used up."
+      description = "${var.name} was throttled: its own or the account's concurrency is used up. Runbook: function-throttles"
     }
     duration = {
       metric_name = "Duration"
       statistic   = "Maximum"
-      threshold   = var.timeout_seconds * 1000 * var.duration_alarm_percent / 100
-      description = "${var.name} ran for over ${var.duration_alarm_percent} % of its ${var.timeout_seconds} s."
+      threshold   = 1000 * local.duration_alarm_seconds
+      description = "${var.name} ran for over ${local.duration_alarm_seconds} of its ${var.timeout_seconds} s: soon it is cut off. Runbook: function-duration"
     }
   }
 }

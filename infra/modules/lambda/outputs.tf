@@ -32,3 +32,8 @@ output "log_group_name" {
   description = "Log group of the function."
   value       = aws_cloudwatch_log_group.this.name
 }
+
+output "alarm_arns" {
+  description = "ARNs of the alarms."
+  value       = values(aws_cloudwatch_metric_alarm.this)[*].arn
+}

@@ -196,14 +196,14 @@ variable "alarm_topic_arns" {
   default     = []
 }
 
-variable "duration_alarm_percent" {
-  description = "Percentage of timeout_seconds above which an invocation's duration raises the alarm."
+variable "duration_alarm_seconds" {
+  description = "Duration of an invocation, in seconds, above which the alarm fires; null for 90 % of timeout_seconds. Later for a function that stops by itself before its timeout."
   type        = number
-  default     = 90
+  default     = null
 
   validation {
-    condition     = var.duration_alarm_percent > 0 && var.duration_alarm_percent < 100
-    error_message = "duration_alarm_percent is between 0 and 100."
+    condition     = var.duration_alarm_seconds == null || try(var.duration_alarm_seconds > 0 && var.duration_alarm_seconds < var.timeout_seconds, false)
+    error_message = "duration_alarm_seconds is between 0 and timeout_seconds."
   }
 }
 

@@ -88,7 +88,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   count = var.alarms_enabled ? 1 : 0
 
   alarm_name          = "${var.name}-oldest-message"
-  alarm_description   = "A message has waited in ${aws_sqs_queue.this.name} for over ${var.oldest_message_alarm_seconds} s: consumers do not keep up, or fail."
+  alarm_description   = "A message has waited in ${aws_sqs_queue.this.name} for over ${var.oldest_message_alarm_seconds} s: consumers do not keep up, or fail. Runbook: oldest-message"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   statistic           = "Maximum"

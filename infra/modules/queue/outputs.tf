@@ -27,3 +27,8 @@ output "dlq_arn" {
   description = "ARN of the dead-letter queue."
   value       = module.dead_letters.arn
 }
+
+output "alarm_arns" {
+  description = "ARNs of the alarms on the queue and its dead-letter queue."
+  value       = concat(aws_cloudwatch_metric_alarm.oldest_message[*].arn, module.dead_letters.alarm_arns)
+}

@@ -182,6 +182,7 @@ module "alarms" {
   alarms = {
     latency = {
       description = "Copies of ${var.source_bucket_name} reach ${var.destination_bucket_name} over ${var.latency_alarm_seconds} s late."
+      runbook     = "replication-latency"
       namespace   = "AWS/S3"
       metric_name = "ReplicationLatency"
       statistic   = "Maximum"
@@ -190,7 +191,8 @@ module "alarms" {
     }
 
     failures = {
-      description = "S3 could not copy an object of ${var.source_bucket_name} to ${var.destination_bucket_name}: look for objects whose replication status is FAILED."
+      description = "S3 could not copy an object of ${var.source_bucket_name} to ${var.destination_bucket_name}."
+      runbook     = "replication-failures"
       namespace   = "AWS/S3"
       metric_name = "OperationsFailedReplication"
       statistic   = "Sum"

@@ -52,3 +52,28 @@ resource "aws_dynamodb_table" "this" {
 
   tags = var.tags
 }
+
+# On demand means that DynamoDB follows the load, in steps: short throttling is repeated by whoever asks. Lasting
+# throttling is a table at its quota, or a key that everybody writes to.
+module "alarms" {
+  source = "../alarms"
+
+  name_prefix      = var.name
+  alarms_enabled   = var.alarms_enabled
+  alarm_topic_arns = var.alarm_topic_arns
+  tags             = var.tags
+
+  alarms = {
+    throttles = {
+      description = "DynamoDB has throttled requests to the table ${var.name} for 15 minutes."
+      runbook     = "table-throttles"
+      namespace   = "AWS/DynamoDB"
+      expression  = "FILL(reads, 0) + FILL(writes, 0)"
+      metrics     = { reads = "ReadThrottleEvents", writes = "WriteThrottleEvents" }
+      dimensions  = { TableName = aws_dynamodb_table.this.name }
+      statistic   = "Sum"
+      threshold   = 0
+      periods     = 3
+    }
+  }
+}

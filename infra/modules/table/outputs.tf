@@ -7,3 +7,8 @@ output "arn" {
   description = "ARN of the table. An index's is this one with /index/<name> behind it."
   value       = aws_dynamodb_table.this.arn
 }
+
+output "alarm_arns" {
+  description = "ARNs of the alarms on the table."
+  value       = values(module.alarms.arns)
+}

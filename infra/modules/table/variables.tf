@@ -52,6 +52,18 @@ variable "deletion_protection" {
   default     = false
 }
 
+variable "alarms_enabled" {
+  description = "Make the alarm on throttling."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics told when the alarm fires and when it ends."
+  type        = list(string)
+  default     = []
+}
+
 variable "tags" {
   description = "Tags beside the provider's default_tags."
   type        = map(string)

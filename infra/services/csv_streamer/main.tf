@@ -48,7 +48,7 @@ module "failures" {
   require_tls       = var.require_tls
   alarms_enabled    = var.alarms_enabled
   alarm_topic_arns  = var.alarm_topic_arns
-  alarm_description = "${local.function_name} failed in all its tries: ${var.name_prefix}-csv-failures holds the events."
+  alarm_description = "${local.function_name} failed in all its tries: ${var.name_prefix}-csv-failures holds the events. Runbook: failed-invocations"
   tags              = var.tags
 }
 
@@ -75,7 +75,11 @@ module "function" {
   ephemeral_storage_mb = 512
   timeout_seconds      = var.streamer.timeout_seconds
   reserved_concurrency = var.streamer.reserved_concurrency
-  policy_documents     = [data.aws_iam_policy_document.streamer.json]
+
+  # It works until stop_before_seconds and hands over: what runs on into the last third of these does not stop.
+  duration_alarm_seconds = var.streamer.timeout_seconds - var.streamer.stop_before_seconds / 3
+
+  policy_documents = [data.aws_iam_policy_document.streamer.json]
 
   # Lambda ends a function's calls of itself after about 16; the function has a limit of its own, max_hops.
   recursive_loop = var.streamer.continue_async ? "Allow" : null
@@ -157,7 +161,8 @@ module "alarms" {
 
   alarms = {
     files-failed = {
-      description = "${local.function_name} could not stream a file: the query failures-by-url says which and why."
+      description = "${local.function_name} could not stream a file."
+      runbook     = "files-failed"
       namespace   = "Sluice"
       metric_name = "FilesFailed"
       dimensions  = { service = "csv_streamer", function_name = local.function_name }
@@ -166,7 +171,8 @@ module "alarms" {
     }
 
     runs-failed = {
-      description = "${local.function_name} could not begin: the query failed-runs says why."
+      description = "${local.function_name} could not do a run: parameters, settings, or something unforeseen."
+      runbook     = "runs-failed"
       namespace   = "Sluice"
       metric_name = "RunsFailed"
       dimensions  = { service = "csv_streamer", function_name = local.function_name }

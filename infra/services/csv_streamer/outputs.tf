@@ -17,3 +17,8 @@ output "failures_queue_url" {
   description = "URL of the queue that asynchronous invocations which failed for good are reported to."
   value       = module.failures.url
 }
+
+output "dashboard" {
+  description = "What the deployment's dashboard shows of this service: see modules/observability."
+  value       = local.dashboard
+}

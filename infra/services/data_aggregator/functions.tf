@@ -23,7 +23,11 @@ module "function" {
   ephemeral_storage_mb = var.aggregator.ephemeral_storage_mb
   timeout_seconds      = var.aggregator.timeout_seconds
   reserved_concurrency = var.aggregator.reserved_concurrency
-  policy_documents     = [data.aws_iam_policy_document.aggregator.json]
+
+  # It takes sources until stop_before_seconds and then finishes its bundle.
+  duration_alarm_seconds = var.aggregator.timeout_seconds - var.aggregator.stop_before_seconds / 3
+
+  policy_documents = [data.aws_iam_policy_document.aggregator.json]
 
   environment_variables = {
     DISTRIBUTION_BUCKET_NAME = var.create_distribution_bucket ? module.distribution_bucket[0].name : local.distribution_bucket_name

@@ -98,6 +98,8 @@ module "table" {
   ttl_attribute       = "expiration"
   kms_key_arn         = var.kms_key_arn
   deletion_protection = var.deletion_protection
+  alarms_enabled      = var.alarms_enabled
+  alarm_topic_arns    = var.alarm_topic_arns
   tags                = var.tags
 }
 
@@ -147,6 +149,7 @@ module "alarms" {
   alarms = {
     distribution-objects = {
       description    = "${local.distribution_bucket_name} holds over ${var.distribution_objects_alarm} objects: whoever takes the bundles does not clear them."
+      runbook        = "distribution-objects"
       namespace      = "AWS/S3"
       metric_name    = "NumberOfObjects"
       dimensions     = { BucketName = local.distribution_bucket_name, StorageType = "AllStorageTypes" }

@@ -48,3 +48,8 @@ output "glue_table" {
   description = "Database and table for Athena, as database.table; empty without one."
   value       = var.create_glue_table ? "${aws_glue_catalog_database.this[0].name}.${aws_glue_catalog_table.bundles[0].name}" : ""
 }
+
+output "dashboard" {
+  description = "What the deployment's dashboard shows of this service: see modules/observability."
+  value       = local.dashboard
+}

@@ -4,7 +4,7 @@ resource "aws_cloudwatch_metric_alarm" "error_rate" {
   count = var.alarms_enabled ? 1 : 0
 
   alarm_name          = "${local.function_name}-error-rate"
-  alarm_description   = "Over ${var.error_rate_alarm_percent} % of the requests to ${local.function_name} were answered with a 5xx."
+  alarm_description   = "Over ${var.error_rate_alarm_percent} % of the requests to ${local.function_name} were answered with a 5xx. Runbook: url-5xx"
   comparison_operator = "GreaterThanThreshold"
   threshold           = var.error_rate_alarm_percent
   evaluation_periods  = 1
@@ -31,10 +31,7 @@ resource "aws_cloudwatch_metric_alarm" "error_rate" {
         metric_name = metric_query.value
         stat        = "Sum"
         period      = 300
-        dimensions = merge(
-          { FunctionName = module.download.name },
-          var.canary ? { Resource = "${module.download.name}:live" } : {},
-        )
+        dimensions  = local.url_dimensions
       }
     }
   }
@@ -50,7 +47,8 @@ module "alarms" {
 
   alarms = {
     downloads-failed = {
-      description = "A download of ${local.function_name} broke: the query failed-downloads says which and why."
+      description = "A download of ${local.function_name} broke off after it had begun."
+      runbook     = "downloads-failed"
       namespace   = "Sluice"
       metric_name = "DownloadsFailed"
       dimensions  = { service = "dataset_download", function_name = local.function_name }
@@ -59,7 +57,8 @@ module "alarms" {
     }
 
     exports-failed = {
-      description = "${local.export_function_name} could not write an export: the query failed-exports says which and why."
+      description = "${local.export_function_name} could not write an export."
+      runbook     = "exports-failed"
       namespace   = "Sluice"
       metric_name = "ExportsFailed"
       dimensions  = { service = "dataset_download", function_name = local.export_function_name }

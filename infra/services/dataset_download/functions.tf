@@ -75,7 +75,7 @@ module "download" {
   reserved_concurrency   = var.download.reserved_concurrency
   publish_versions       = var.canary
   policy_documents       = concat([data.aws_iam_policy_document.read.json], data.aws_iam_policy_document.export[*].json, data.aws_iam_policy_document.leave[*].json)
-  duration_alarm_percent = 100 * 50 / 60
+  duration_alarm_seconds = var.download.timeout_seconds * 50 / 60
 
   environment_variables = merge(
     local.environment,

@@ -76,7 +76,7 @@ module "failures" {
   require_tls       = var.require_tls
   alarms_enabled    = var.alarms_enabled
   alarm_topic_arns  = var.alarm_topic_arns
-  alarm_description = "${local.export_function_name} failed in all its tries: ${var.name_prefix}-export-failures holds the events."
+  alarm_description = "${local.export_function_name} failed in all its tries: ${var.name_prefix}-export-failures holds the events. Runbook: failed-invocations"
   tags              = var.tags
 }
 

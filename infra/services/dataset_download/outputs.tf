@@ -74,3 +74,8 @@ output "deployment" {
     }
   } : null
 }
+
+output "dashboard" {
+  description = "What the deployment's dashboard shows of this service: see modules/observability."
+  value       = local.dashboard
+}

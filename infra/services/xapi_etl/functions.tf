@@ -26,7 +26,11 @@ module "function" {
   ephemeral_storage_mb = var.etl.ephemeral_storage_mb
   timeout_seconds      = var.etl.timeout_seconds
   reserved_concurrency = var.etl.reserved_concurrency
-  policy_documents     = [data.aws_iam_policy_document.etl[each.key].json]
+
+  # It is busy until its safety margin, in which it only answers.
+  duration_alarm_seconds = var.etl.timeout_seconds - var.etl.lambda_timeout_safety_margin_ms / 2000
+
+  policy_documents = [data.aws_iam_policy_document.etl[each.key].json]
 
   environment_variables = merge(
     local.environment,

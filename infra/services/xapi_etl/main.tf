@@ -113,15 +113,33 @@ module "alarms" {
   tags             = var.tags
 
   alarms = {
-    for metric, alarm in {
-      BadLines      = { name = "bad-lines", description = "met lines that are no statements: the queries bad-lines and failed-objects say which." }
-      ObjectsFailed = { name = "objects-failed", description = "could not load an object: the query failed-objects says why." }
-      InsertsFailed = { name = "inserts-failed", description = "could not insert: the query failed-inserts has ClickHouse's words." }
-    } :
-    alarm.name => {
-      description = "${local.names[each.key]} ${alarm.description}"
+    bad-lines = {
+      description = "${local.names[each.key]} met lines that are no statements."
+      runbook     = "bad-lines"
       namespace   = "Sluice"
-      metric_name = metric
+      metric_name = "BadLines"
+      dimensions  = { service = "xapi_etl", function_name = local.names[each.key] }
+      statistic   = "Sum"
+      threshold   = 0
+    }
+
+    inserts-failed = {
+      description = "${local.names[each.key]} could not insert: ClickHouse refuses, or does not answer."
+      runbook     = "inserts-failed"
+      namespace   = "Sluice"
+      metric_name = "InsertsFailed"
+      dimensions  = { service = "xapi_etl", function_name = local.names[each.key] }
+      statistic   = "Sum"
+      threshold   = 0
+    }
+
+    # Failed inserts and bad lines make their objects fail, too, and have alarms of their own.
+    objects-failed = {
+      description = "${local.names[each.key]} could not load objects, for neither their lines nor ClickHouse."
+      runbook     = "objects-failed"
+      namespace   = "Sluice"
+      expression  = "IF(bad + inserts > 0, 0, objects)"
+      metrics     = { objects = "ObjectsFailed", bad = "BadLines", inserts = "InsertsFailed" }
       dimensions  = { service = "xapi_etl", function_name = local.names[each.key] }
       statistic   = "Sum"
       threshold   = 0

@@ -57,3 +57,8 @@ locals {
   from_host      = var.clickhouse.host == null ? "" : "${local.scheme}://${var.clickhouse.host}:${local.port}"
   clickhouse_url = join("/", compact([trimsuffix(coalesce(var.clickhouse.url, local.from_host, " "), "/"), trim(coalesce(var.clickhouse.path, " "), "/ ")]))
 }
+
+output "dashboard" {
+  description = "What the deployment's dashboard shows of this service: see modules/observability."
+  value       = local.dashboard
+}

@@ -78,7 +78,11 @@ module "worker" {
   memory_mb            = var.worker.memory_mb
   timeout_seconds      = var.worker.timeout_seconds
   reserved_concurrency = var.worker.reserved_concurrency
-  policy_documents     = [data.aws_iam_policy_document.worker.json]
+
+  # It works until stop_before_seconds and hands the job over.
+  duration_alarm_seconds = var.worker.timeout_seconds - var.worker.stop_before_seconds / 3
+
+  policy_documents = [data.aws_iam_policy_document.worker.json]
 
   # Lambda ends a function's calls of itself, through its queue too, after about 16; the worker has a limit of its
   # own, max_hops.

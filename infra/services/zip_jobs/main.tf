@@ -69,6 +69,8 @@ module "table" {
   ttl_attribute       = "ttl"
   kms_key_arn         = var.kms_key_arn
   deletion_protection = var.deletion_protection
+  alarms_enabled      = var.alarms_enabled
+  alarm_topic_arns    = var.alarm_topic_arns
   tags                = var.tags
 
   # The newest jobs first: a day's jobs by the time they were made.
@@ -136,6 +138,62 @@ module "api" {
   throttling_rate_limit  = var.throttling_rate_limit
   throttling_burst_limit = var.throttling_burst_limit
   log_retention_days     = var.log_retention_days
+  alarms_enabled         = var.alarms_enabled
+  alarm_topic_arns       = var.alarm_topic_arns
   kms_key_arn            = var.kms_key_arn
   tags                   = var.tags
+}
+
+# The worker answers no failure to Lambda either: a job that fails is a job that ends. Its log lines are counted, in a
+# namespace that tells deployments apart, since metrics with a default have no dimensions.
+locals {
+  metrics_namespace = "Sluice/${var.name_prefix}"
+
+  # Metric to the event that it counts, and to the field that it adds up instead of ones.
+  counted = {
+    JobsReady     = { event = "job_ready", value = "1" }
+    JobsFailed    = { event = "job_failed", value = "1" }
+    JobsRetried   = { event = "job_retry", value = "1" }
+    BytesArchived = { event = "job_ready", value = "$.bytes" }
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "worker" {
+  for_each = local.counted
+
+  name           = each.key
+  log_group_name = module.worker.log_group_name
+  pattern        = "{ $.event = \"${each.value.event}\" }"
+
+  metric_transformation {
+    name          = each.key
+    namespace     = local.metrics_namespace
+    value         = each.value.value
+    default_value = "0"
+  }
+}
+
+module "alarms" {
+  source = "../../modules/alarms"
+
+  name_prefix      = "${var.name_prefix}-zip-worker"
+  alarms_enabled   = var.alarms_enabled
+  alarm_topic_arns = var.alarm_topic_arns
+  tags             = var.tags
+
+  # A job that names what is not there is its caller's mistake. Most jobs failing is ours.
+  alarms = {
+    jobs-failed = {
+      description = "At least 3 ZIP jobs failed within 15 minutes, and more than were made."
+      runbook     = "jobs-failed"
+      namespace   = local.metrics_namespace
+      expression  = "IF(failed >= 3, 100 * failed / (failed + ready), 0)"
+      metrics     = { failed = "JobsFailed", ready = "JobsReady" }
+      dimensions  = {}
+      statistic   = "Sum"
+      threshold   = 50
+
+      period_seconds = 900
+    }
+  }
 }

@@ -47,3 +47,8 @@ output "function_names" {
     settler = module.settler.name
   }
 }
+
+output "dashboard" {
+  description = "What the deployment's dashboard shows of this service: see modules/observability."
+  value       = local.dashboard
+}

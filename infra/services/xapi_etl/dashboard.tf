@@ -1,0 +1,32 @@
+# What an operator looks at. Each partition has metrics of its own.
+
+locals {
+  dashboard = {
+    title              = "xAPI ETL"
+    functions          = values(module.function)[*].name
+    queues             = values(module.queue)[*].name
+    dead_letter_queues = values(module.queue)[*].dlq_name
+
+    alarm_arns = flatten([
+      values(module.function)[*].alarm_arns,
+      values(module.queue)[*].alarm_arns,
+      [for alarms in values(module.alarms) : values(alarms.arns)],
+    ])
+
+    widgets = [
+      for title, names in {
+        "Objects"                 = ["ObjectsLoaded", "ObjectsDuplicate", "ObjectsEmpty", "ObjectsFailed", "ObjectsNotStarted"]
+        "Rows and lines"          = ["RowsInserted", "RowsAlreadyPresent", "LinesRead", "BadLines"]
+        "Inserts"                 = ["Inserts", "InsertsFailed", "MessagesFailed"]
+        "Bytes in and as Parquet" = ["InputBytes", "ParquetBytes"]
+      } :
+      {
+        title = title
+        metrics = [
+          for pair in setproduct(names, values(module.function)[*].name) :
+          { namespace = "Sluice", name = pair[0], dimensions = { service = "xapi_etl", function_name = pair[1] } }
+        ]
+      }
+    ]
+  }
+}
