@@ -33,14 +33,24 @@ QUIETLY = $(VENV_PYTHON) scripts/run_quietly.py $(LOG)
 # Python compiles what it imports; compiling all that is installed takes as long as installing it.
 PIP_INSTALL = $(VENV_PYTHON) -m pip install --disable-pip-version-check --no-input --no-compile
 COMPOSE = env SAMPLE_FILES_PORT=$$(($(SLUICE_PORT_BASE) + 1)) CLICKHOUSE_PORT=$$(($(SLUICE_PORT_BASE) + 2)) docker compose --project-name sluice-$(SLUICE_PORT_BASE) --file docker-compose.localstack.yml
+# Holds the port of this checkout's containers, while there are any or data of theirs.
+CONTAINERS := $(LOCAL)/run/containers
 
-# The offline stack has a copy of infra/ and a state of its own: a backend that is switched on in
+# Set when the containers are LocalStack's. It runs functions in containers of their own, for which 127.0.0.1 is
+# themselves; this name leads to LocalStack's from there, and to 127.0.0.1 from here.
+LOCALSTACK := $(if $(filter compose,$(STACK)),$(LOCALSTACK_IMAGE)$(LOCALSTACK_AUTH_TOKEN))
+LOCAL_HOST := $(if $(LOCALSTACK),localhost.localstack.cloud,127.0.0.1)
+ifneq ($(LOCALSTACK),)
+export SAMPLE_FILES_URL ?= http://$(LOCAL_HOST):$(shell echo $$(($(SLUICE_PORT_BASE) + 1)))
+endif
+
+# The offline stack has a copy of infra/ and a state of its own, as containers have: a backend that is switched on in
 # infra/backend.tf is for AWS.
-LOCAL_ENV ?= local
+LOCAL_ENV ?= $(if $(LOCALSTACK),localstack,local)
 LOCAL_INFRA := $(LOCAL)/terraform/infra
-LOCAL_STATE := $(LOCAL)/terraform/local.tfstate
+LOCAL_STATE := $(LOCAL)/terraform/local$(if $(filter compose,$(STACK)),-compose).tfstate
 LOCAL_ZIPS := $(LOCAL)/build
-LOCAL_CLICKHOUSE = http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 2))
+LOCAL_CLICKHOUSE = http://$(LOCAL_HOST):$$(($(SLUICE_PORT_BASE) + 2))
 LOCAL_DATASETS = http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 3))
 LOCAL_TF = TF_DATA_DIR=$(LOCAL)/terraform/data $(TF) -chdir=$(LOCAL_INFRA)
 LOCAL_VARS = -var-file=envs/$(LOCAL_ENV).tfvars -var=aws_endpoint_url=http://127.0.0.1:$(SLUICE_PORT_BASE) \
@@ -104,6 +114,7 @@ $(INSTALLED): requirements-dev.txt | $(SCRIPT_TOOLS)
 
 .PHONY: clean
 clean: ## Stop the offline stack and delete all that make made (the state of AWS deployments stays)
+	@if test -f $(CONTAINERS); then $(MAKE) --no-print-directory down STACK=compose KEEP=0 SLUICE_PORT_BASE=$$(cat $(CONTAINERS)); fi
 	@if test -d .local/run; then \
 		if test -x $(VENV_PYTHON); then $(VENV_PYTHON) scripts/stack.py down; else "$(PYTHON)" scripts/stack.py down; fi; \
 	fi
@@ -126,8 +137,10 @@ layers: $(SCRIPT_TOOLS) ## Build the zips of the layers only
 .PHONY: up
 up: $(SCRIPT_TOOLS) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
 ifeq ($(STACK),compose)
+	@mkdir -p $(LOCAL)/run && echo $(SLUICE_PORT_BASE) >$(CONTAINERS)
 	@$(QUIETLY) "starting the containers" $(COMPOSE) up --detach --build --wait
-	@cd scripts && env CLICKHOUSE_URL=$(LOCAL_CLICKHOUSE) $(VENV_PYTHON) -m clickhouse.apply
+	@cd scripts && env CLICKHOUSE_URL=http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 2)) $(VENV_PYTHON) -m clickhouse.apply
+	@$(VENV_PYTHON) scripts/stack.py datasets
 else
 	@$(VENV_PYTHON) scripts/stack.py up
 endif
@@ -135,9 +148,9 @@ endif
 .PHONY: down
 down: ## Stop the offline stack (KEEP=0 also deletes its data)
 ifeq ($(STACK),compose)
-	@$(VENV_PYTHON) scripts/stack.py down
-	@$(COMPOSE) down $(if $(filter 0,$(KEEP)),--volumes)
-	@$(if $(filter 0,$(KEEP)),rm -f $(LOCAL_STATE) $(LOCAL)/outputs.json $(LOCAL)/outputs.env)
+	@"$(if $(wildcard $(VENV_PYTHON)),$(VENV_PYTHON),$(PYTHON))" scripts/stack.py down >/dev/null
+	@$(COMPOSE) down $(if $(filter 0,$(KEEP)),--volumes --rmi local)
+	@$(if $(filter 0,$(KEEP)),rm -f $(CONTAINERS) $(LOCAL_STATE)* $(LOCAL)/outputs.json $(LOCAL)/outputs.env)
 else
 	@"$(if $(wildcard $(VENV_PYTHON)),$(VENV_PYTHON),$(PYTHON))" scripts/stack.py down $(if $(filter 0,$(KEEP)),--forget)
 endif

@@ -103,13 +103,13 @@ def install_by_pip(requirements: Path, tree: Path, *, architecture: str, native:
     run(command, f"pip could not install {requirements}")
 
 
-def find_docker_problem() -> str | None:
-    """Say why Docker cannot build here, or return None when an engine with BuildKit answers."""
+def find_docker_problem(plugin: str = "buildx") -> str | None:
+    """Say why Docker cannot build here, or return None when an engine answers and the client has the plugin."""
     if shutil.which("docker") is None:
         return "there is no docker command"
     for command, problem in (
         (["docker", "info"], "no Docker engine answers"),
-        (["docker", "buildx", "version"], "Docker has no buildx plugin"),
+        (["docker", plugin, "version"], f"Docker has no {plugin} plugin"),
     ):
         try:
             done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=20, check=False)

@@ -1,4 +1,4 @@
-"""The zips as they are built from the checkout: complete, reproducible, the same by Docker and by pip."""
+"""The zips as pip builds them from the checkout: complete and reproducible."""
 
 import io
 import os
@@ -11,25 +11,7 @@ from pathlib import Path
 import pytest
 
 from inputs import find_layers, find_packages, read_layers_of
-from wheels import find_docker_problem
-
-ROOT = Path(__file__).parents[3]
-# zip-settler lives in the worker's zip, dataset-export in the download's.
-HANDLERS = {
-    "dataset_download": ["dataset_download.app", "dataset_download.exporter"],
-    "zip_worker": ["zip_worker.app", "zip_worker.dead_letters"],
-}
-# Run with nothing but boto3 besides the zips, and nothing of a function's settings in the environment.
-IMPORT_HANDLER = """
-import importlib, sys
-import boto3
-found = importlib.import_module(sys.argv[1])
-assert callable(found.lambda_handler)
-roots = tuple(sys.argv[2:])
-for name in ("aiohttp", "aws_lambda_powertools", "aws_xray_sdk", "isal", "pydantic", "wrapt"):
-    module = sys.modules.get(name)
-    assert module is None or module.__file__.startswith(roots), (name, module.__file__)
-"""
+from tests.integration.tooling.zips import IMPORT_HANDLER, ROOT, build, list_handlers
 
 CONVERT_STATEMENT = """
 import xapi_etl.batch, requests, zstandard
@@ -45,14 +27,6 @@ table = Converter(load_mapping(SHIPPED.read_bytes())).convert(lines, source).tab
 assert len(part.keep(lines.starts > 0, "snappy")) == 99
 """
 XAPI_LAYER_LIMIT = 130_000_000
-
-
-def build(output: Path, *options: str) -> dict[str, bytes]:
-    """Build into a folder; gives each zip's bytes by its path there."""
-    command = [sys.executable, str(ROOT / "layers/build.py"), "--output", str(output), *options]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {path.relative_to(output).as_posix(): path.read_bytes() for path in sorted(output.glob("l*/*.zip"))}
 
 
 @pytest.fixture(scope="session")
@@ -80,10 +54,7 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-@pytest.mark.parametrize(
-    ("package", "module"),
-    [(package, module) for package in find_packages(ROOT) for module in HANDLERS.get(package, [f"{package}.app"])],
-)
+@pytest.mark.parametrize(("package", "module"), list_handlers())
 def test_handler_imports_from_zip_and_layers_alone(
     package: str, module: str, native_zips: Path, bare_python: Path, tmp_path: Path
 ) -> None:
@@ -169,12 +140,3 @@ def test_arm_layers_hold_arm_libraries(tmp_path: Path) -> None:
         libraries = [name for name in archive.namelist() if name.endswith(".so")]
     assert libraries
     assert [name for name in libraries if "cpython-313-aarch64-linux-gnu" not in name] == []
-
-
-@pytest.mark.docker
-@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
-def test_docker_and_pip_give_the_same_bytes(architecture: str, tmp_path: Path) -> None:
-    if find_docker_problem():
-        pytest.skip("skipped: no Docker")
-    by_docker = build(tmp_path / "docker", "--docker", "--architecture", architecture)
-    assert by_docker == build(tmp_path / "pip", "--pip", "--architecture", architecture)
