@@ -138,13 +138,13 @@ def test_what_is_stored_already_is_not_fetched_again(streamer: Streamer, prefix:
 
 
 def test_a_file_that_takes_several_invocations_is_whole(streamer: Streamer, prefix: str) -> None:
-    """At 3 MB/s a connection and about three seconds an invocation, 100 MB take three of them and more."""
-    path = "/files/transactions.csv?mb=100&kbps=3000"
+    """At 2 MB/s for each of four connections and six seconds an invocation, 110 MB take three of them and more."""
+    path = "/files/transactions.csv?mb=110&kbps=2000"
     timeout = streamer.stack.functions.get_function_configuration(FunctionName=streamer.function)["Timeout"]
     started = time.time() - 1
     streamer.put_parameters(prefix, path)
     with streamer.stack.changed_environment(
-        streamer.function, STOP_BEFORE_SECONDS=str(timeout - 3), S3_PART_MB="5", CONTINUE_ASYNC="true"
+        streamer.function, STOP_BEFORE_SECONDS=str(timeout - 6), S3_PART_MB="5", CONTINUE_ASYNC="true"
     ):
         _, body = streamer.invoke()
         (result,) = body["results"]
