@@ -1,7 +1,7 @@
 """Prints a function's log lines from CloudWatch Logs, of AWS or of the offline stack.
 
-`show_logs.py zip-worker [--since 10m] [--follow]`: the function's name or the end of it. Which stack that is comes
-from the environment, .env and .local/outputs.env, as for every script.
+`show_logs.py zip-worker [--since 10m] [--follow]`: a function's name, the end of it, or a service like `zip-jobs` for
+all of its functions. Which stack that is comes from the environment, .env and .local/outputs.env, as for every script.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lib.log_groups import FUNCTION_GROUPS, SERVICES, LogLine, choose_function, list_groups, read_events
 from lib.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUP_PREFIX = "/aws/lambda/"
 POLL_SECONDS = 2.0
+CLOCK_SKEW_MS = 60_000
 # Lambda's own lines around an invocation; what is not ours and not these (a traceback) is worth seeing.
 PLATFORM_LINE = re.compile(r"(INIT_START|START|END|REPORT) ")
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -39,37 +40,21 @@ def parse_age(text: str) -> int:
     return int(match[1]) * UNIT_SECONDS[match[2]]
 
 
-def find_groups(logs: CloudWatchLogsClient) -> list[str]:
-    """Return the log groups of all functions."""
-    pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=GROUP_PREFIX)
-    return sorted(group["logGroupName"] for page in pages for group in page["logGroups"])
-
-
-def choose_groups(groups: list[str], service: str) -> list[str]:
-    """Return the groups of the functions called `service`, or whose name ends with it after a hyphen."""
-    names = (f"{GROUP_PREFIX}{service}", f"-{service}")
-    return [group for group in groups if group == names[0] or group.endswith(names[1])]
-
-
-def read_lines(logs: CloudWatchLogsClient, group: str, since_ms: int, seen: set[str]) -> Iterator[tuple[int, str]]:
-    """Yield (epoch milliseconds, line) of a group's events not in `seen`, which it adds to."""
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since_ms)
-    for page in pages:
-        for event in page["events"]:
-            # The emulator gives its events no id.
-            identity = event.get("eventId") or f"{event['logStreamName']} {event['timestamp']} {event['message']}"
-            if identity not in seen and not PLATFORM_LINE.match(event["message"]):
-                seen.add(identity)
-                yield event["timestamp"], event["message"].rstrip()
+def read_new(logs: CloudWatchLogsClient, group: str, since_ms: int, seen: set[LogLine]) -> Iterator[LogLine]:
+    """Yield a group's lines not in `seen`, which it adds to."""
+    for line in read_events(logs, group, since_ms, int(time.time() * 1000) + CLOCK_SKEW_MS):
+        if line not in seen and not PLATFORM_LINE.match(line.text):
+            seen.add(line)
+            yield line
 
 
 def show(logs: CloudWatchLogsClient, groups: list[str], since_ms: int, *, follow: bool) -> None:
     """Print the groups' lines in the order of their times; with `follow`, go on until interrupted."""
-    seen: set[str] = set()
+    seen: set[LogLine] = set()
     while True:
-        lines = [line for group in groups for line in read_lines(logs, group, since_ms, seen)]
-        for _, text in sorted(lines, key=lambda line: line[0]):
-            print(text, flush=True)
+        lines = [line for group in groups for line in read_new(logs, group, since_ms, seen)]
+        for line in sorted(lines, key=lambda line: line.time_ms):
+            print(line.text, flush=True)
         if not follow:
             return
         time.sleep(POLL_SECONDS)
@@ -80,11 +65,12 @@ def run(service: str, since_seconds: int, *, follow: bool) -> int:
     settings = read_settings(ROOT, os.environ)
     os.environ.update({name: value for name, value in settings.items() if name.startswith("AWS_")})
     logs = boto3.client("logs", endpoint_url=settings.get("AWS_ENDPOINT_URL") or None)
-    groups = find_groups(logs)
-    chosen = choose_groups(groups, service)
+    groups = list_groups(logs)
+    chosen = choose_function(groups, service)
     if not chosen:
-        known = ", ".join(group.removeprefix(GROUP_PREFIX) for group in groups) or "none at all"
-        print(f"no function is called '{service}'; there are: {known}", file=sys.stderr)
+        known = ", ".join(name for names in SERVICES.values() for name in names)
+        there = ", ".join(group.removeprefix(FUNCTION_GROUPS) for group in groups) or "none: make up deploy-local"
+        print(f"no function is called '{service}'; names: {known}; deployed: {there}", file=sys.stderr)
         return 1
     show(logs, chosen, int((time.time() - since_seconds) * 1000), follow=follow)
     return 0

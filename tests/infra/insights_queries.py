@@ -1,6 +1,7 @@
 """The saved queries, and what the services' READMEs say that is logged."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 from tests.emulator import ROOT
@@ -31,17 +32,18 @@ _KEYWORDS |= {"parse", "stats"}
 
 def read_events(readme: Path, *levels: str) -> dict[str, set[str]]:
     """Fields by event, from the README's table with the columns event, level and fields; of these levels, if any."""
-    rows = re.findall(r"^\| (`\w+`.*?) \| ([A-Z]+)\b[^|]*\|(.*)\|$", readme.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (`[a-z]\w+`.*?) \| ([A-Z]+)\b[^|]*\|(.*)\|$", readme.read_text(), re.MULTILINE)
     events: dict[str, set[str]] = {}
     above: set[str] = set()
     for names, level, text in rows:
-        fields = set(re.findall(r"`(\w+)`", text)) | (above if "the same" in text else set())
+        fields = set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", text))) | (above if "the same" in text else set())
         above = fields
         if not levels or level in levels:
             events |= dict.fromkeys(re.findall(r"`(\w+)`", names), fields)
     return events
 
 
+@cache
 def read_service(service: str, *levels: str) -> dict[str, set[str]]:
     """The same for all packages of a service."""
     events: dict[str, set[str]] = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from show_logs import choose_groups, parse_age
+from show_logs import parse_age
 from write_outputs import format_variables, main, read_values
 
 ROOT = Path(__file__).parents[3]
@@ -62,14 +62,6 @@ def test_what_is_no_output_of_terraform_is_refused(text: str) -> None:
 
 def test_variables_are_upper_case() -> None:
     assert format_variables({"zip_queue_url": "http://127.0.0.1:4566/q"}) == "ZIP_QUEUE_URL=http://127.0.0.1:4566/q\n"
-
-
-def test_log_groups_are_found_by_the_end_of_the_name() -> None:
-    groups = ["/aws/lambda/sluice-local-zip-worker", "/aws/lambda/sluice-local-other-worker", "/aws/lambda/worker"]
-    assert choose_groups(groups, "zip-worker") == groups[:1]
-    assert choose_groups(groups, "sluice-local-zip-worker") == groups[:1]
-    assert choose_groups(groups, "worker") == groups
-    assert choose_groups(groups, "orker") == []
 
 
 def test_ages_have_a_unit() -> None:

@@ -1,0 +1,104 @@
+"""Which log groups belong to which service, and the lines in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_logs.type_defs import FilteredLogEventTypeDef
+
+FUNCTION_GROUPS = "/aws/lambda/"
+API_GROUPS = "/aws/vendedlogs/apigateway/"
+SERVICES = {
+    "csv-streamer": ["csv-streamer"],
+    "data-aggregator": ["data-aggregator"],
+    "dataset-download": ["dataset-download", "dataset-export"],
+    "xapi-etl": ["xapi-etl"],
+    "zip-jobs": ["zip-enqueue", "zip-status", "zip-worker", "zip-settler"],
+}
+"""What a service's functions are called after the deployment's prefix; partitions of the xAPI ETL add their names."""
+_NAMED_BY_OUTPUTS = {
+    "ZIP_JOBS_TABLE": "-zip-jobs",
+    "CSV_STREAMER_FUNCTION": "-csv-streamer",
+    "DATA_AGGREGATOR_FUNCTION": "-data-aggregator",
+    "DATASET_DOWNLOAD_FUNCTION": "-dataset-download",
+}
+_PAGE = 10_000
+"""Most events in an answer of filter_log_events."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One log event."""
+
+    time_ms: int
+    group: str
+    stream: str
+    text: str
+
+
+def find_prefix(settings: Mapping[str, str]) -> str | None:
+    """Return ``<project>-<environment>`` of the deployment that the outputs describe; None if there are none."""
+    for output, suffix in _NAMED_BY_OUTPUTS.items():
+        name = settings.get(output, "")
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    return None
+
+
+def list_groups(logs: CloudWatchLogsClient, start: str = FUNCTION_GROUPS) -> list[str]:
+    """Return the names of all log groups that begin so."""
+    pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=start)
+    return sorted(group["logGroupName"] for page in pages for group in page["logGroups"])
+
+
+def choose_function(groups: list[str], name: str) -> list[str]:
+    """Return the groups of the functions called ``name``, whole or from a hyphen on; of a service, those of all."""
+    wanted = name.replace("_", "-")
+    exact = [group for group in groups if group == f"{FUNCTION_GROUPS}{name}" or group.endswith(f"-{wanted}")]
+    return exact or (choose_service(groups, wanted) if wanted in SERVICES else [])
+
+
+def choose_service(groups: list[str], service: str, prefix: str | None = None) -> list[str]:
+    """Return the groups of a service's functions: of the deployment with this prefix, or of all."""
+    start = f"{FUNCTION_GROUPS}{prefix}-" if prefix else FUNCTION_GROUPS
+    found = [group for group in groups if group.startswith(start)]
+    ends = tuple(f"-{name}" for name in SERVICES[service])
+    return [group for group in found if group.endswith(ends) or (service == "xapi-etl" and "-xapi-etl-" in group)]
+
+
+def find_service_groups(logs: CloudWatchLogsClient, service: str, prefix: str | None) -> list[str]:
+    """Return all log groups of a service that there are, the HTTP API's of the ZIP jobs included."""
+    chosen = choose_service(list_groups(logs), service, prefix)
+    if service != "zip-jobs":
+        return chosen
+    start = f"{API_GROUPS}{prefix}-zip-jobs" if prefix else API_GROUPS
+    return chosen + [group for group in list_groups(logs, start) if group.endswith("-zip-jobs")]
+
+
+def read_events(logs: CloudWatchLogsClient, group: str, since_ms: int, until_ms: int) -> Iterator[LogLine]:
+    """Yield a group's lines of a span of epoch milliseconds, in the order of their times.
+
+    MiniStack ends after 10,000 without a token to go on with, so what follows is asked for by time.
+    """
+    start, known = since_ms, 0
+    while True:
+        events = list(_read_pages(logs, group, start, until_ms))
+        for event in events[known:]:
+            yield LogLine(event["timestamp"], group, event.get("logStreamName", ""), event["message"].rstrip())
+        if len(events) != _PAGE:
+            return
+        last = events[-1]["timestamp"]
+        known = sum(event["timestamp"] == last for event in events)
+        start, known = (last, known) if known < _PAGE else (last + 1, 0)
+
+
+def _read_pages(
+    logs: CloudWatchLogsClient, group: str, since_ms: int, until_ms: int
+) -> Iterator[FilteredLogEventTypeDef]:
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since_ms, endTime=until_ms)
+    for page in pages:
+        yield from page["events"]
