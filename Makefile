@@ -190,6 +190,10 @@ bulk-upload: ## Upload many files to the source bucket (ARGS="--generate 500"; A
 logs: guard-SERVICE $(SCRIPT_TOOLS) ## Print a function's log lines (SERVICE=zip-worker, SINCE=1h, FOLLOW=1)
 	@$(VENV_PYTHON) scripts/show_logs.py "$(SERVICE)" $(if $(SINCE),--since $(SINCE)) $(if $(filter 1,$(FOLLOW)),--follow)
 
+.PHONY: insights
+insights: $(SCRIPT_TOOLS) ## Ask the logs a saved query (QUERY=zip_jobs/failed-jobs, SINCE=3h; without QUERY: list them)
+	@$(VENV_PYTHON) scripts/insights.py $(if $(QUERY),"$(QUERY)") $(if $(SINCE),--since $(SINCE)) $(ARGS)
+
 ##@ AWS (ENV=dev: infra/envs/dev.tfvars)
 
 .PHONY: tf-init
