@@ -76,12 +76,17 @@ test: check-tools setup lint typecheck unit tf-checks ## Run all checks and test
 	@$(MAKE) --no-print-directory build BUILD=pip
 	@$(MAKE) --no-print-directory integration
 	@if $(VENV_PYTHON) scripts/stack.py status >/dev/null 2>&1; then \
-		$(MAKE) --no-print-directory e2e; \
+		$(MAKE) --no-print-directory e2e-and-docker; \
 	else \
 		trap '$(MAKE) --no-print-directory down' EXIT; \
-		$(MAKE) --no-print-directory e2e; \
+		$(MAKE) --no-print-directory e2e-and-docker; \
 	fi
-	@$(MAKE) --no-print-directory docker-checks
+
+# Side by side, since both wait more than they work; each has servers, ports and data of its own.
+.PHONY: e2e-and-docker
+e2e-and-docker:
+	@$(VENV_PYTHON) scripts/run_beside.py $(LOCAL)/logs/docker-checks.log \
+		$(MAKE) --no-print-directory e2e -- $(MAKE) --no-print-directory docker-checks
 
 ##@ Setting up
 
@@ -277,7 +282,7 @@ $(BENCH)/installed: requirements-bench.txt | check-python
 .PHONY: docker-checks
 docker-checks: check-tools setup ## Run the tests that need a Docker engine; skipped where none answers
 	@echo "Docker checks"
-	@$(PYTEST) -q -m docker tests $(PYTEST_ARGS)
+	@$(PYTEST) -q -n 2 --dist loadfile -m docker tests/integration/tooling $(PYTEST_ARGS)
 
 guard-%:
 	@test -n "$($*)" || { echo "$* is needed: make ... $*=..." >&2; exit 1; }

@@ -127,7 +127,8 @@ def copy(tmp_path: Path) -> Path:
     shutil.copytree(ROOT, folder, ignore=strangers, symlinks=True)
     (folder / ".venv").symlink_to(ROOT / ".venv")
     if (ROOT / "build").is_dir():
-        shutil.copytree(ROOT / "build", folder / ".local" / "build")
+        unfinished = shutil.ignore_patterns("*.part", ".code-*", ".trees-*")
+        shutil.copytree(ROOT / "build", folder / ".local" / "build", ignore=unfinished)
     return folder
 
 
