@@ -7,34 +7,17 @@ such as ``after-call.s3.UploadPart 2``, has the process kill itself at the n-th 
 import itertools
 import os
 import signal
-import time
 from contextlib import suppress
 from typing import Any
 
 import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from data_aggregator import clients
 from data_aggregator.app import lambda_handler
+from tests.faults.context import Context
 
 RECEIVES = 2
 INVOCATION_SECONDS = float(os.environ["INVOCATION_SECONDS"])
-
-
-class Context(LambdaContext):
-    """An invocation whose time runs."""
-
-    _function_name = "data-aggregator"
-    _memory_limit_in_mb = 1024
-    _invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:data-aggregator"
-
-    def __init__(self, number: int) -> None:
-        self._aws_request_id = f"process-{os.getpid()}-{number}"
-        self._deadline = time.monotonic() + INVOCATION_SECONDS
-
-    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # a static method there
-        """Return what is left."""
-        return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
 def arm(kill_at: str) -> None:
@@ -60,7 +43,8 @@ def main() -> None:
         records = receive(sqs, queue_url)
         if not records:
             continue
-        answer = lambda_handler({"Records": records}, Context(number))
+        context = Context("data-aggregator", INVOCATION_SECONDS, f"process-{os.getpid()}-{number}")
+        answer = lambda_handler({"Records": records}, context)
         returned = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         for record in records:
             if record["messageId"] not in returned:

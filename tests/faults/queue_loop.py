@@ -4,36 +4,13 @@ Receives messages one at a time, hands them to the handler, and deletes those th
 """
 
 import os
-import time
 
 import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tests.faults.context import Context
 from zip_worker.app import lambda_handler
 
 SECONDS = float(os.environ.get("INVOCATION_SECONDS", "900"))
-STEPS = int(os.environ.get("INVOCATION_STEPS", "1000000000"))
-"""After so many steps, each of which asks for the time, the limit is near: on any machine at the same place."""
-NEAR_MS = 5000
-
-
-class Context(LambdaContext):
-    """An invocation that may take ``SECONDS``."""
-
-    _function_name = "zip-worker"
-    _memory_limit_in_mb = 1024
-    _invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:zip-worker"
-    _aws_request_id = f"process-{os.getpid()}"
-
-    def __init__(self) -> None:
-        self._ends = time.monotonic() + SECONDS
-        self._steps = 0
-
-    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # a static method there
-        """Return what is left of the invocation's time."""
-        self._steps += 1
-        left = max(0, int((self._ends - time.monotonic()) * 1000))
-        return left if self._steps <= STEPS else min(left, NEAR_MS)
 
 
 def main() -> None:
@@ -50,7 +27,8 @@ def main() -> None:
                 "body": message["Body"],
                 "attributes": message["Attributes"],
             }
-            if not lambda_handler({"Records": [record]}, Context())["batchItemFailures"]:
+            context = Context("zip-worker", SECONDS, f"process-{os.getpid()}")
+            if not lambda_handler({"Records": [record]}, context)["batchItemFailures"]:
                 sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
 
 

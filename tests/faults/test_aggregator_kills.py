@@ -28,11 +28,10 @@ from mypy_boto3_sqs import SQSClient
 from data_aggregator.manifest import name_manifest
 from data_aggregator.verification import find_uncopied, verify_bucket
 from tests.emulator import CREDENTIALS, ROOT, run_emulator
+from tests.faults.figures import ROUNDS, SEED, Figures, record
 
-KILLS = int(os.environ.get("AGGREGATOR_KILLS", "24"))
-TRIALS = int(os.environ.get("AGGREGATOR_TRIALS", "1"))
-SEED = int(os.environ.get("AGGREGATOR_SEED", "20261121"))
-SOURCES = int(os.environ.get("AGGREGATOR_SOURCES", "900"))
+KILLS = int(os.environ.get("KILLS", "24"))
+SOURCES = int(os.environ.get("SOURCES", "900"))
 WORKERS = 3
 STEP_SHARE = 0.75
 """So many of the kills are at a chosen step, the others at any moment."""
@@ -74,35 +73,40 @@ class Deployment:
 @pytest.fixture
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     with run_emulator(tmp_path_factory.mktemp("ministack")) as address:
-        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
-        config = Config(max_pool_connections=20, s3={"addressing_style": "path"})
-        s3 = session.client("s3", endpoint_url=address, config=config)
-        sqs = session.client("sqs", endpoint_url=address, config=config)
-        dynamodb = session.client("dynamodb", endpoint_url=address, config=config)
-        make_buckets(s3)
-        queue_url, dlq_url = make_queues(sqs)
-        dynamodb.create_table(
-            TableName="idempotency",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        environment = CREDENTIALS | {
-            "AWS_ENDPOINT_URL": address,
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "lambdas"),
-            "DISTRIBUTION_BUCKET_NAME": "distribution",
-            "SERVICE_NAME": "data-aggregator",
-            "IDEMPOTENCY_TABLE_NAME": "idempotency",
-            "IDEMPOTENCY_TTL_DAYS": "21",
-            "LOG_LEVEL": "DEBUG",
-            "MAX_BUNDLE_INPUT_MB": "1",
-            "QUEUE_URL": queue_url,
-            "INVOCATION_SECONDS": "3",
-            "STOP_BEFORE_SECONDS": "1",
-            "CLAIM_GRACE_SECONDS": "1",
-        }
-        yield Deployment(s3, sqs, dynamodb, queue_url, dlq_url, environment)
+        yield deploy(address)
+
+
+def deploy(address: str) -> Deployment:
+    """Make the function's surroundings in an emulator."""
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    config = Config(max_pool_connections=20, s3={"addressing_style": "path"})
+    s3 = session.client("s3", endpoint_url=address, config=config)
+    sqs = session.client("sqs", endpoint_url=address, config=config)
+    dynamodb = session.client("dynamodb", endpoint_url=address, config=config)
+    make_buckets(s3)
+    queue_url, dlq_url = make_queues(sqs)
+    dynamodb.create_table(
+        TableName="idempotency",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    environment = CREDENTIALS | {
+        "AWS_ENDPOINT_URL": address,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT / "lambdas"),
+        "DISTRIBUTION_BUCKET_NAME": "distribution",
+        "SERVICE_NAME": "data-aggregator",
+        "IDEMPOTENCY_TABLE_NAME": "idempotency",
+        "IDEMPOTENCY_TTL_DAYS": "21",
+        "LOG_LEVEL": "DEBUG",
+        "MAX_BUNDLE_INPUT_MB": "1",
+        "QUEUE_URL": queue_url,
+        "INVOCATION_SECONDS": "3",
+        "STOP_BEFORE_SECONDS": "1",
+        "CLAIM_GRACE_SECONDS": "1",
+    }
+    return Deployment(s3, sqs, dynamodb, queue_url, dlq_url, environment)
 
 
 def make_buckets(s3: S3Client) -> None:
@@ -134,11 +138,13 @@ def make_queues(sqs: SQSClient) -> tuple[str, str]:
     return sqs.create_queue(QueueName="aggregator", Attributes=attributes)["QueueUrl"], dlq_url
 
 
-def put_sources(deployment: Deployment, dice: random.Random) -> tuple[dict[Version, bytes], list[dict[str, Any]]]:
+def put_sources(
+    deployment: Deployment, dice: random.Random, count: int = SOURCES
+) -> tuple[dict[Version, bytes], list[dict[str, Any]]]:
     """Put objects, a tenth of them twice, some compressed, some empty; return their contents and event records."""
     contents: dict[Version, bytes] = {}
     records = []
-    for number in range(SOURCES):
+    for number in range(count):
         key = f"in/{number:05d} +ü.{dice.choice(['log', 'log', 'log.gz'])}"
         for _ in range(1 + (dice.random() < 0.1)):
             content = b"".join(b"%x line\n" % dice.getrandbits(64) for _ in range(dice.choice([0, 1, 50, 2000])))
@@ -184,7 +190,8 @@ class Workers:
         kill_at = f"{self._dice.choice(STEPS)} {self._dice.choice([1, 1, 1, 2])}" if mortal else ""
         with (self._folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, Path(__file__).with_name("aggregator_loop.py")],
+                [sys.executable, "-m", "tests.faults.aggregator_loop"],
+                cwd=ROOT,
                 env=self._deployment.environment | {"KILL_AT": kill_at},
                 stdout=log,
                 stderr=log,
@@ -250,7 +257,7 @@ def read_bundled(deployment: Deployment) -> dict[Version, list[bytes]]:
     return found
 
 
-@pytest.mark.parametrize("trial", range(TRIALS))
+@pytest.mark.parametrize("trial", range(ROUNDS))
 def test_killed_workers_leave_each_source_in_exactly_one_bundle(
     deployment: Deployment, tmp_path: Path, trial: int
 ) -> None:
@@ -285,6 +292,9 @@ def test_killed_workers_leave_each_source_in_exactly_one_bundle(
     assert dead.count("poison") == 1
     assert find_uncopied(deployment.s3, "distribution", "archive", "") == []
     assert "claims_lost" not in log
+    command = f"KILLS={KILLS} SEED={SEED + trial} pytest tests/faults/test_aggregator_kills.py"
+    kills = workers.killed_at.total()
+    record(Figures("data-aggregator", "kills", SEED + trial, kills, len(contents), len(lost), 0, 0, command))
 
 
 def is_named(version: Version, bodies: list[str]) -> bool:

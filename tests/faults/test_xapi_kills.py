@@ -1,7 +1,7 @@
 """SIGKILL while objects are read, looked for, inserted and acknowledged: each statement lands once.
 
 ``count()`` without FINAL is exact after kills of workers and of ClickHouse, duplicated and regrouped messages, and
-answers that are lost. XAPI_KILLS, XAPI_TRIALS and XAPI_SEED vary it.
+answers that are lost. KILLS, ROUNDS and SEED vary it.
 """
 
 import json
@@ -28,11 +28,10 @@ from mypy_boto3_sqs import SQSClient
 from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, apply_schema
 from tests.clickhouse_server import ClickHouse, count_faults, order_fault, query, start_clickhouse
 from tests.emulator import CREDENTIALS, ROOT, run_emulator
+from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 
-KILLS = int(os.environ.get("XAPI_KILLS", "10"))
-TRIALS = int(os.environ.get("XAPI_TRIALS", "1"))
-SEED = int(os.environ.get("XAPI_SEED", "20261121"))
+KILLS = int(os.environ.get("KILLS", "10"))
 STEPS = ["object-read", "looked", "insert-sent", "insert-sent", "inserted", ""]
 PATIENCE_SECONDS = 6.0
 """How long a worker may take to get to its step before it is killed at whatever it does."""
@@ -93,26 +92,31 @@ class Deployment:
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folders = tmp_path_factory.mktemp("ministack"), tmp_path_factory.mktemp("clickhouse")
     with run_emulator(folders[0]) as address, run_database(folders[1]) as database:
-        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
-        s3 = session.client("s3", endpoint_url=address, config=Config(s3={"addressing_style": "path"}))
-        sqs = session.client("sqs", endpoint_url=address)
-        s3.create_bucket(Bucket="statements")
-        attributes: dict[Any, str] = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
-        queue_url = sqs.create_queue(QueueName="xapi", Attributes=attributes)["QueueUrl"]
-        environment = CREDENTIALS | {
-            "AWS_ENDPOINT_URL": address,
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "lambdas"),
-            "QUEUE_URL": queue_url,
-            "BATCH": "7",
-            "CLICKHOUSE_URL": database.url,
-            "CLICKHOUSE_DATABASE": "xapi",
-            "CLICKHOUSE_TABLE": "statements",
-            "TARGET_ROWS_PER_INSERT": "150",
-            "MAX_ROWS_PER_INSERT": "300",
-            "BAD_LINES": "quarantine",
-        }
-        yield Deployment(s3, sqs, queue_url, database, environment)
+        yield deploy(address, database)
+
+
+def deploy(address: str, database: Database) -> Deployment:
+    """Make the function's surroundings in an emulator."""
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    s3 = session.client("s3", endpoint_url=address, config=Config(s3={"addressing_style": "path"}))
+    sqs = session.client("sqs", endpoint_url=address)
+    s3.create_bucket(Bucket="statements")
+    attributes: dict[Any, str] = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+    queue_url = sqs.create_queue(QueueName="xapi", Attributes=attributes)["QueueUrl"]
+    environment = CREDENTIALS | {
+        "AWS_ENDPOINT_URL": address,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT / "lambdas"),
+        "QUEUE_URL": queue_url,
+        "BATCH": "7",
+        "CLICKHOUSE_URL": database.url,
+        "CLICKHOUSE_DATABASE": "xapi",
+        "CLICKHOUSE_TABLE": "statements",
+        "TARGET_ROWS_PER_INSERT": "150",
+        "MAX_ROWS_PER_INSERT": "300",
+        "BAD_LINES": "quarantine",
+    }
+    return Deployment(s3, sqs, queue_url, database, environment)
 
 
 @dataclass
@@ -123,7 +127,7 @@ class Load:
     bodies: list[str]
 
 
-def put_objects(deployment: Deployment, dice: random.Random, count: int) -> Load:
+def put_objects(deployment: Deployment, dice: random.Random, count: int, folder: str = "") -> Load:
     """Put objects, some of them larger than an INSERT, some empty, some with a bad line."""
     ids: set[str] = set()
     bodies = []
@@ -132,7 +136,7 @@ def put_objects(deployment: Deployment, dice: random.Random, count: int) -> Load
         statements = make_statements(rows, seed=dice.getrandbits(30), months=dice.choice([1, 30]))
         ids |= {one["id"] for one in statements}
         contents = write_lines(statements) + dice.choice([b"", b"", b"no JSON\n"])
-        key = f"statements/{number:04d} ü.jsonl"
+        key = f"statements/{folder}{number:04d} ü.jsonl"
         deployment.s3.put_object(Bucket="statements", Key=key, Body=contents)
         bodies.append(json.dumps({"bucket": "statements", "key": key}))
     return Load(ids, bodies)
@@ -225,7 +229,7 @@ def check_rows(deployment: Deployment, ids: set[str]) -> None:
     assert set(found) == ids
 
 
-@pytest.mark.parametrize("trial", range(TRIALS))
+@pytest.mark.parametrize("trial", range(ROUNDS))
 @pytest.mark.parametrize(("workers", "copies"), [(1, 2), (3, 1)], ids=["duplicated messages", "several workers"])
 def test_killed_workers_leave_each_statement_once(
     deployment: Deployment, tmp_path: Path, workers: int, copies: int, trial: int
@@ -257,3 +261,7 @@ def test_killed_workers_leave_each_statement_once(
     deployment.database.note_faults()
     print(f"faults: {dict(deployment.database.faults)}; {crew.log.read_text().count('clickhouse_retry')} retries")
     check_rows(deployment, load.ids)
+    command = f"KILLS={KILLS} SEED={seed} pytest tests/faults/test_xapi_kills.py"
+    record(Figures("xapi-etl", "kills", seed, crew.killed_at.total(), len(load.ids), 0, 0, 0, command))
+    injected = deployment.database.faults.total()
+    record(Figures("xapi-etl", "clickhouse killed", seed, injected, len(load.ids), 0, 0, 0, command))

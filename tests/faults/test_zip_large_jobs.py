@@ -104,7 +104,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def work(place: Place, job_id: str, settings: dict[str, str]) -> tuple[dict[str, str], float]:
     """Let a worker take the job to its end; return the job and the worker's peak memory in MB."""
     worker = subprocess.Popen(
-        [sys.executable, ROOT / "tests" / "faults" / "queue_loop.py"],
+        [sys.executable, "-m", "tests.faults.queue_loop"],
+        cwd=ROOT,
         env=place.environment | settings,
         stdout=subprocess.DEVNULL,
     )

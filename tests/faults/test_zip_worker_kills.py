@@ -23,10 +23,10 @@ from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
 from tests.emulator import CREDENTIALS, ROOT, run_emulator
+from tests.faults.figures import SEED, Figures, record
 
 KILLS = int(os.environ.get("KILLS", "20"))
 KILLS_PER_JOB = 12
-SEED = int(os.environ.get("KILL_SEED", "20261121"))
 MIB = 2**20
 
 
@@ -43,32 +43,37 @@ class Deployment:
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     with run_emulator(tmp_path_factory.mktemp("ministack")) as address:
-        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
-        s3 = session.client("s3", endpoint_url=address)
-        sqs = session.client("sqs", endpoint_url=address)
-        dynamodb = session.client("dynamodb", endpoint_url=address)
-        s3.create_bucket(Bucket="source")
-        s3.create_bucket(Bucket="target")
-        queue_url = sqs.create_queue(QueueName="jobs", Attributes={"VisibilityTimeout": "5"})["QueueUrl"]
-        dynamodb.create_table(
-            TableName="jobs",
-            KeySchema=[{"AttributeName": "jobId", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "jobId", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        environment = CREDENTIALS | {
-            "AWS_ENDPOINT_URL": address,
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "lambdas"),
-            "TABLE_NAME": "jobs",
-            "QUEUE_URL": queue_url,
-            "LEASE_SECONDS": "1",
-            "MAX_RECEIVES": "1000",
-            "S3_PART_SIZE": str(5 * MIB),
-            "S3_READ_CHUNK": str(MIB),
-            "COPY_THRESHOLD_MB": "10",
-        }
-        yield Deployment(s3, dynamodb, queue_url, environment)
+        yield deploy(address)
+
+
+def deploy(address: str) -> Deployment:
+    """Make the worker's surroundings in an emulator."""
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    s3 = session.client("s3", endpoint_url=address)
+    sqs = session.client("sqs", endpoint_url=address)
+    dynamodb = session.client("dynamodb", endpoint_url=address)
+    s3.create_bucket(Bucket="source")
+    s3.create_bucket(Bucket="target")
+    queue_url = sqs.create_queue(QueueName="jobs", Attributes={"VisibilityTimeout": "5"})["QueueUrl"]
+    dynamodb.create_table(
+        TableName="jobs",
+        KeySchema=[{"AttributeName": "jobId", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "jobId", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    environment = CREDENTIALS | {
+        "AWS_ENDPOINT_URL": address,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT / "lambdas"),
+        "TABLE_NAME": "jobs",
+        "QUEUE_URL": queue_url,
+        "LEASE_SECONDS": "1",
+        "MAX_RECEIVES": "1000",
+        "S3_PART_SIZE": str(5 * MIB),
+        "S3_READ_CHUNK": str(MIB),
+        "COPY_THRESHOLD_MB": "10",
+    }
+    return Deployment(s3, dynamodb, queue_url, environment)
 
 
 @pytest.fixture
@@ -122,7 +127,8 @@ def queue_job(deployment: Deployment, job_id: str, *, compression: str = "stored
 def start_worker(deployment: Deployment, log: Path) -> subprocess.Popen[str]:
     with log.open("a") as errors:
         worker = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("queue_loop.py")],
+            [sys.executable, "-m", "tests.faults.queue_loop"],
+            cwd=ROOT,
             env=deployment.environment,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -182,7 +188,7 @@ def test_jobs_killed_at_random_moments_end_ready_and_correct(
     contents = put_sources(deployment, dice)
     settings = {"CHECKPOINT_SECONDS": "0", "INVOCATION_SECONDS": "2.5", "STOP_BEFORE_SECONDS": "1"}
     hasty = replace(deployment, environment=deployment.environment | settings | {"MAX_HOPS": "10000"})
-    hits = hops = jobs = 0
+    hits = hops = jobs = left = 0
     wanted = math.ceil(KILLS / 3)
     while hits < wanted:
         jobs += 1
@@ -195,10 +201,14 @@ def test_jobs_killed_at_random_moments_end_ready_and_correct(
         kill(worker)
         check_archive(deployment, job, contents)
         assert "Uploads" not in deployment.s3.list_multipart_uploads(Bucket="target")
+        left += len(deployment.s3.list_objects_v2(Bucket="target", Prefix="zips/")["Contents"]) - 1
         hops += int(job.get("hops", 0))
         deployment.s3.delete_object(Bucket="target", Key=job["targetKey"])
     print(f"{hits} kills, {hops} handovers, {jobs} jobs")
     assert hops, "no worker lived to hand its job over"
+    command = f"KILLS={KILLS} SEED={SEED} pytest tests/faults/test_zip_worker_kills.py"
+    record(Figures("zip-jobs", "kills", SEED, hits, jobs, 0, left, 0, command))
+    record(Figures("zip-jobs", "deadline", SEED, hops, jobs, 0, left, 0, command))
 
 
 def test_each_kill_costs_one_receive_only(strict_deployment: Deployment, tmp_path: Path) -> None:

@@ -10,38 +10,21 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tests.faults.context import Context
 from xapi_etl import clients
 from xapi_etl.app import lambda_handler
 from xapi_etl.clickhouse import ClickHouse
 
-INVOCATION_SECONDS = 30
+INVOCATION_SECONDS = 30.0
 BATCH = int(os.environ["BATCH"])
 RETURN_SECONDS = 1
-
-
-class Context(LambdaContext):
-    """An invocation whose time runs."""
-
-    _function_name = "xapi-etl"
-    _memory_limit_in_mb = 1024
-    _invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:xapi-etl"
-
-    def __init__(self, number: int) -> None:
-        self._aws_request_id = f"process-{os.getpid()}-{number}"
-        self._deadline = time.monotonic() + INVOCATION_SECONDS
-
-    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # a static method there
-        """Return what is left."""
-        return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
 def die(*_: object, **__: object) -> None:
@@ -98,7 +81,8 @@ def main() -> None:
         if not records:
             continue
         held.write_text(json.dumps([record["receiptHandle"] for record in records]))
-        answer = lambda_handler({"Records": records}, Context(number))
+        context = Context("xapi-etl", INVOCATION_SECONDS, f"process-{os.getpid()}-{number}")
+        answer = lambda_handler({"Records": records}, context)
         returned = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         for record in records:
             handle = record["receiptHandle"]
