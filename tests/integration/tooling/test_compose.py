@@ -22,6 +22,8 @@ CHOICES = (
     *("SLUICE_PORT_BASE", "SAMPLE_FILES_PORT", "CLICKHOUSE_PORT", "AUTH", "DOCKER_SOCK"),
 )
 """Variables of the compose file that a test sets itself."""
+STRANGERS = ("PYTEST_", "COMPOSE_", "MAKE", "MFLAGS")
+"""How variables begin that are the outer test run's own."""
 pytestmark = pytest.mark.docker
 
 
@@ -32,13 +34,9 @@ def engine() -> None:
 
 
 def clear(environment: dict[str, str], **variables: str) -> dict[str, str]:
-    """Return an environment without the compose file's variables and pytest's, and with these."""
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if name not in CHOICES and not name.startswith(("PYTEST_", "COMPOSE_"))
-    }
-    return kept | variables
+    """Return an environment without the compose file's variables and the outer run's, and with these."""
+    strangers = {name for name in environment if name in CHOICES or name.startswith(STRANGERS)}
+    return {name: value for name, value in environment.items() if name not in strangers} | variables
 
 
 def read_services(**variables: str) -> dict[str, Any]:
