@@ -142,6 +142,7 @@ layers: $(SCRIPT_TOOLS) ## Build the zips of the layers only
 .PHONY: up
 up: $(SCRIPT_TOOLS) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
 ifeq ($(STACK),compose)
+	@sh scripts/check_tools.sh docker
 	@mkdir -p $(LOCAL)/run && echo $(SLUICE_PORT_BASE) >$(CONTAINERS)
 	@$(QUIETLY) "starting the containers" $(COMPOSE) up --detach --build --wait
 	@cd scripts && env CLICKHOUSE_URL=http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 2)) $(VENV_PYTHON) -m clickhouse.apply

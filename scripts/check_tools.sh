@@ -7,7 +7,7 @@ case ${1:-} in
     printf '%s\n' "usage: scripts/check_tools.sh TOOL..." "" \
       "Says of each missing TOOL how to get it; the exit status is 1 if any is missing." "" \
       "  TOOL         python (3.12 or newer, PYTHON), terraform (1.7 or newer, TF), space (on the disk, until all" \
-      "               is installed; SPACE_MB), or a command's name" \
+      "               is installed; SPACE_MB), docker (with compose), or a command's name" \
       "  -h, --help   this text"
     exit 0
     ;;
@@ -55,11 +55,16 @@ check_space() {
   [ "${free:-$needed}" -ge "$needed" ] || say_missing "$needed MB of free disk space in $PWD: there are $free MB"
 }
 
+check_docker() {
+  docker compose version >/dev/null 2>&1 || say_missing "docker with its compose plugin: https://docs.docker.com/get-docker/"
+}
+
 for tool in "$@"; do
   case $tool in
     space) check_space ;;
     python) check_python ;;
     terraform) check_terraform ;;
+    docker) check_docker ;;
     *) command -v "$tool" >/dev/null 2>&1 || say_missing "$tool: apt-get install $tool, or brew install $tool" ;;
   esac
 done
