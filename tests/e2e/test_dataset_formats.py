@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import boto3
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -278,24 +277,3 @@ def test_script_says_what_came(download: Download, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "100 rows" in done.stdout
     assert run("none-such.csv").returncode == 1
-
-
-def test_function_without_its_permission_fails(by_url: Download) -> None:
-    """Else that the other tests pass would say nothing about the policies."""
-    if os.environ.get("AUTH") != "true":
-        pytest.skip("nothing enforces policies; AUTH=true does")
-    outputs, name = by_url.stack.outputs, by_url.stack.outputs["dataset_download_function"]
-    credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    place = {"endpoint_url": outputs["aws_endpoint_url"], "region_name": outputs["aws_region"]}
-    iam = boto3.client("iam", **place, **credentials)  # type: ignore[call-overload]
-    role = by_url.stack.functions.get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
-    before = iam.get_role_policy(RoleName=role, PolicyName="function")["PolicyDocument"]
-    kept = [one for one in before["Statement"] if one["Sid"] != "ReadDatasets"]
-    path = f"/{by_url.name}.csv?limit=1"
-    assert by_url.get(path).status_code == 200
-    try:
-        document = json.dumps({**before, "Statement": kept})
-        iam.put_role_policy(RoleName=role, PolicyName="function", PolicyDocument=document)
-        assert by_url.get(f"{path}&offset=1").status_code >= 400
-    finally:
-        iam.put_role_policy(RoleName=role, PolicyName="function", PolicyDocument=json.dumps(before))

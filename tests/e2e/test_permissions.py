@@ -103,7 +103,7 @@ CASES = [
     Case("zip-enqueue", "QueueJobs", "sqs:SendMessage", create_job),
     Case("zip-status", "ReadAndCancelJobs", "dynamodb:GetItem", read_a_job),
     Case("zip-worker", "WriteArchives", "s3:PutObject", make_an_archive),
-    Case("zip-dead-letters", "TakeDeadLetters", "sqs:ReceiveMessage", settle),
+    Case("zip-settler", "TakeDeadLetters", "sqs:ReceiveMessage", settle),
     Case("csv-streamer", "ReadParameters", "s3:GetObject", stream),
     Case("data-aggregator", "ClaimSources", "dynamodb:PutItem", aggregate),
     Case("xapi-etl", "ReadStatements", "s3:GetObject", load),
