@@ -23,7 +23,7 @@ from rich.console import Console
 
 from lib.answer_table import Answer, print_answer, print_list
 from lib.insights_runs import InsightsError, ask_insights
-from lib.log_groups import find_prefix, find_service_groups, read_events
+from lib.log_groups import LogLine, find_prefix, find_service_groups, read_events, read_server_log
 from lib.log_sql import answer_twin, list_columns
 from lib.saved_queries import QueryNameError, SavedQuery, list_names, read_question, read_saved_query
 from lib.settings import SettingsError, is_loopback, read_settings
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 QUERIES = ROOT / "infra" / "queries"
+DATASET_SERVER_LOG = ROOT / ".local" / "logs" / "dataset-server.log"
+"""Of the server that answers for the Function URL in the offline stack."""
 DEPLOY = "make up deploy-local starts and fills the offline stack, make tf-apply deploys to AWS"
 
 
@@ -64,23 +66,26 @@ def ask(query: SavedQuery, settings: Mapping[str, str], since_seconds: int, *, l
     if not (is_emulator or locally):
         columns = list_columns(query.sql, query.fields)
         return ask_insights(logs, groups, query.insights, columns, int(now) - since_seconds, int(now) + 1)
+    since_ms, until_ms = int((now - since_seconds) * 1000), int(now * 1000) + 1000
+    lines: list[LogLine] = []
     if is_emulator:
         print("MiniStack cannot run Logs Insights: its log lines answer by the query's twin in SQL", file=sys.stderr)
-    return _ask_locally(logs, groups, query, int((now - since_seconds) * 1000), int(now * 1000) + 1000)
+        if query.service == "dataset-download":
+            lines += read_server_log(DATASET_SERVER_LOG, "dataset-server", since_ms, until_ms)
+    _read_lines(logs, groups, since_ms, until_ms, lines)
+    columns, rows = answer_twin(query.sql, query.fields, lines)
+    return Answer(columns, rows, len(lines))
 
 
-def _ask_locally(
-    logs: CloudWatchLogsClient, groups: list[str], query: SavedQuery, since_ms: int, until_ms: int
-) -> Answer:
-    lines = []
+def _read_lines(
+    logs: CloudWatchLogsClient, groups: list[str], since_ms: int, until_ms: int, lines: list[LogLine]
+) -> None:
     with Console(stderr=True).status("reading log lines") as shown:
         for group in groups:
             for line in read_events(logs, group, since_ms, until_ms):
                 lines.append(line)
                 if len(lines) % 1000 == 0:
                     shown.update(f"reading log lines: {len(lines):,}")
-    columns, rows = answer_twin(query.sql, query.fields, lines)
-    return Answer(columns, rows, len(lines))
 
 
 def run(name: str, since: str, *, locally: bool, as_json: bool) -> int:
@@ -89,10 +94,11 @@ def run(name: str, since: str, *, locally: bool, as_json: bool) -> int:
         print_list({known: read_question((QUERIES / f"{known}.query").read_text()) for known in list_names(QUERIES)})
         return 0
     query = read_saved_query(QUERIES, name)
+    since_seconds = parse_age(since)
     settings = read_settings(ROOT, os.environ)
     os.environ.update({name: value for name, value in settings.items() if name.startswith("AWS_")})
     print(f"{query.name}: {query.question} (last {since})", file=sys.stderr)
-    answer = ask(query, settings, parse_age(since), locally=locally)
+    answer = ask(query, settings, since_seconds, locally=locally)
     print_answer(answer, as_json=as_json)
     if not answer.rows and not answer.lines:
         raise NothingToAskError(f"{query.service} has logged nothing in the last {since}: SINCE=1d looks further back")

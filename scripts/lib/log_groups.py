@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ _NAMED_BY_OUTPUTS = {
     "DATA_AGGREGATOR_FUNCTION": "-data-aggregator",
     "DATASET_DOWNLOAD_FUNCTION": "-dataset-download",
 }
+_STAMP = re.compile(r'^\{.*?"ts":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^"]*)"')
 _PAGE = 10_000
 """Most events in an answer of filter_log_events."""
 
@@ -94,6 +98,17 @@ def read_events(logs: CloudWatchLogsClient, group: str, since_ms: int, until_ms:
         last = events[-1]["timestamp"]
         known = sum(event["timestamp"] == last for event in events)
         start, known = (last, known) if known < _PAGE else (last + 1, 0)
+
+
+def read_server_log(file: Path, group: str, since_ms: int, until_ms: int) -> Iterator[LogLine]:
+    """Yield a span's JSON lines of a log file that a server of the offline stack writes; none if there is no file."""
+    if not file.is_file():
+        return
+    for text in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        found = _STAMP.search(text)
+        time_ms = int(datetime.fromisoformat(found[1]).timestamp() * 1000) if found else 0
+        if since_ms <= time_ms <= until_ms:
+            yield LogLine(time_ms, group, file.name, text)
 
 
 def _read_pages(

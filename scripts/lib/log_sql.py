@@ -22,7 +22,8 @@ _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _VIEW = """
 CREATE VIEW logs AS
 SELECT
-  make_timestamp(time_ms * 1000) AS "@timestamp",
+  -- The emulator gives all lines of an invocation the time of its end.
+  coalesce(try_cast(line.ts AS TIMESTAMP), make_timestamp(time_ms * 1000)) AS "@timestamp",
   message AS "@message",
   log AS "@log",
   stream AS "@logStream",

@@ -1,13 +1,22 @@
 """Finding a service's log groups, and reading all of their lines."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 
-from lib.log_groups import LogLine, choose_function, choose_service, find_prefix, find_service_groups, read_events
+from lib.log_groups import (
+    LogLine,
+    choose_function,
+    choose_service,
+    find_prefix,
+    find_service_groups,
+    read_events,
+    read_server_log,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -90,3 +99,13 @@ def test_reading_ends_where_all_lines_have_one_time(logs: "CloudWatchLogsClient"
         span = {"logGroupName": WORKER, "startTime": 6, "endTime": 9}
         stub.add_response("filter_log_events", {"events": []}, span)
         assert len(list(read_events(logs, WORKER, 0, 9))) == 10_000
+
+
+def test_server_log_is_read_by_the_lines_own_times(tmp_path: Path) -> None:
+    file = tmp_path / "server.log"
+    early, late = (f'{{"level":"INFO","ts":"2026-11-21T12:00:0{second}.500+00:00"}}' for second in (1, 2))
+    file.write_text(f"Traceback\n{early}\n{late}\n{{broken\n")
+    noon_ms = 1_795_262_400_000
+    found = [LogLine(noon_ms + 2500, "server", "server.log", late)]
+    assert list(read_server_log(file, "server", noon_ms + 2000, noon_ms + 9000)) == found
+    assert list(read_server_log(tmp_path / "none.log", "server", 0, noon_ms)) == []
