@@ -200,6 +200,10 @@ logs: guard-SERVICE $(SCRIPT_TOOLS) ## Print a function's log lines (SERVICE=zip
 insights: $(SCRIPT_TOOLS) ## Ask the logs a saved query (QUERY=zip_jobs/failed-jobs, SINCE=3h; without QUERY: list them)
 	@$(VENV_PYTHON) scripts/insights.py $(if $(QUERY),"$(QUERY)") $(if $(SINCE),--since $(SINCE)) $(ARGS)
 
+.PHONY: redrive
+redrive: guard-QUEUE $(SCRIPT_TOOLS) ## List a queue's dead letters (QUEUE=name or URL, MATCH=text); DRY_RUN=0 sends them back
+	@bash scripts/redrive.sh $(if $(filter 0,$(DRY_RUN)),--send) $(if $(MATCH),--match "$(MATCH)") "$(QUEUE)"
+
 ##@ AWS (ENV=dev: infra/envs/dev.tfvars)
 
 .PHONY: tf-init

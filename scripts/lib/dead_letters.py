@@ -1,0 +1,158 @@
+"""What lies in a dead-letter queue: messages with their copies, and records of failed invocations."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+HIDDEN_SECONDS = 900
+"""For how long a message that was looked at stays hidden if nobody gives it back."""
+_ORIGINAL, _REASON = "OriginalMessageId", "FailureReason"
+_LONGEST = 90
+# One may come from servers that have none of the messages.
+_EMPTY_ANSWERS = 2
+
+
+@dataclass
+class Letter:
+    """A dead letter: the message to send back, and all messages in the queue that stand for it."""
+
+    message: MessageTypeDef
+    copies: list[MessageTypeDef] = field(default_factory=list)
+
+    @property
+    def reason(self) -> str:
+        """Why it is here, as far as somebody wrote it down; empty if nobody did."""
+        for message in (*self.copies, self.message):
+            if text := read_attribute(message, _REASON):
+                return text
+        if record := self.invocation:
+            answer = record.get("responsePayload") or {}
+            condition = record.get("requestContext", {}).get("condition", "")
+            said = answer.get("errorMessage") if isinstance(answer, dict) else None
+            return f"{condition}: {said}" if said else str(condition)
+        return ""
+
+    @property
+    def invocation(self) -> dict[str, Any] | None:
+        """The record of a failed asynchronous invocation, if it is one."""
+        body = _read_json(self.message["Body"])
+        if not isinstance(body, dict) or "requestPayload" not in body:
+            return None
+        context = body.get("requestContext")
+        return body if isinstance(context, dict) and "functionArn" in context else None
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in a few words."""
+        body = self.invocation["requestPayload"] if self.invocation else _read_json(self.message["Body"])
+        if isinstance(body, dict):
+            if objects := _list_objects(body):
+                more = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
+                return objects[0] + more
+            if "jobId" in body:
+                return f"job {body['jobId']}"
+        text = " ".join((json.dumps(body) if self.invocation else self.message["Body"]).split())
+        return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+    def has(self, text: str) -> bool:
+        """Whether the text is in its body or its reason."""
+        return text in self.message["Body"] or text in self.reason
+
+
+def take_messages(sqs: SQSClient, queue_url: str, limit: int) -> list[MessageTypeDef]:
+    """Receive up to ``limit`` messages; they stay in the queue, hidden, until they are given back."""
+    taken: dict[str, MessageTypeDef] = {}
+    empty = 0
+    while len(taken) < limit and empty < _EMPTY_ANSWERS:
+        answer = sqs.receive_message(
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=min(10, limit - len(taken)),
+            VisibilityTimeout=HIDDEN_SECONDS,
+            WaitTimeSeconds=1,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        messages = answer.get("Messages", [])
+        empty = 0 if messages else empty + 1
+        taken |= {message["MessageId"]: message for message in messages}
+    return list(taken.values())
+
+
+def give_back(sqs: SQSClient, queue_url: str, messages: list[MessageTypeDef]) -> None:
+    """Let others see the messages again, at once."""
+    for start in range(0, len(messages), 10):
+        entries = [
+            {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+            for index, message in enumerate(messages[start : start + 10])
+        ]
+        sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
+
+
+def pair_copies(messages: list[MessageTypeDef]) -> list[Letter]:
+    """Put copies that say why to the messages that they are of; one whose message is gone stands for it."""
+    letters: dict[str, Letter] = {}
+    copies = []
+    for message in messages:
+        if is_copy(message):
+            copies.append(message)
+        else:
+            letters[message["MessageId"]] = Letter(message)
+    for copy in copies:
+        original = read_attribute(copy, _ORIGINAL)
+        if original in letters:
+            letters[original].copies.append(copy)
+        else:
+            letters[original] = Letter(copy)
+    return list(letters.values())
+
+
+def is_copy(message: MessageTypeDef) -> bool:
+    """Whether a function sent it, to say why another message failed."""
+    return bool(read_attribute(message, _ORIGINAL))
+
+
+def read_attribute(message: MessageTypeDef, name: str) -> str:
+    """Return the text of a message's attribute; empty if it has none of the name."""
+    attribute = message.get("MessageAttributes", {}).get(name)
+    return attribute.get("StringValue", "") if attribute else ""
+
+
+def carry_attributes(message: MessageTypeDef) -> dict[str, Any]:
+    """Return the attributes that a message is sent again with."""
+    return {
+        name: {kind: value for kind, value in attribute.items() if kind in {"DataType", "StringValue", "BinaryValue"}}
+        for name, attribute in message.get("MessageAttributes", {}).items()
+        if name not in {_ORIGINAL, _REASON}
+    }
+
+
+def count_reasons(letters: list[Letter]) -> list[tuple[str, int]]:
+    """Count the letters by their reason, the most frequent first."""
+    return Counter(letter.reason or "reason not known" for letter in letters).most_common()
+
+
+def _read_json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _list_objects(body: dict[str, Any]) -> list[str]:
+    if {"bucket", "key"} <= body.keys():
+        return [f"s3://{body['bucket']}/{body['key']}"]
+    records = body.get("Records")
+    found = [record.get("s3") for record in (records if isinstance(records, list) else []) if isinstance(record, dict)]
+    return [
+        f"s3://{s3['bucket']['name']}/{unquote_plus(s3['object']['key'])}"
+        for s3 in found
+        if isinstance(s3, dict) and {"bucket", "object"} <= s3.keys()
+    ]
