@@ -130,7 +130,7 @@ def test_help_is_the_default_and_lists_every_target_of_the_platform() -> None:
     shown = run("make", "--no-print-directory").stdout
     targets = (
         "help setup demo test build layers up down deploy-local tf-init tf-plan tf-apply tf-destroy test-flow "
-        "generate-pdfs bulk-upload lint typecheck unit integration e2e logs clean"
+        "generate-pdfs bulk-upload lint typecheck unit integration e2e logs insights clean"
     )
     assert [name for name in targets.split() if not re.search(rf"^  {name} ", shown, re.MULTILINE)] == []
 
