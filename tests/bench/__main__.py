@@ -1,6 +1,6 @@
 """`make bench`: runs the cases, prints the table, writes results/latest.json and its picture.
 
-`python -m tests.bench [SERVICE] [--rounds N] [--long]`
+`python -m tests.bench [SERVICE] [--rounds N] [--long]`; `python -m tests.bench report` writes the tables anew.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import csv_streamer, data_aggregator, dataset_download, xapi_etl, zip_jobs
+from tests.bench import cold_starts, csv_streamer, data_aggregator, dataset_download, xapi_etl, zip_jobs, zips
 from tests.bench.cases import Outcome, Row
 from tests.bench.processes import ROOT
+from tests.bench.report import RESULTS, is_met, read_rows, write_report
 
-RESULTS = Path(__file__).with_name("results") / "latest.json"
 PLOT = RESULTS.with_suffix(".svg")
 DETAILS = ROOT / ".local" / "bench" / "runs.json"
 PLOTTER = ROOT / ".local" / "bench-venv" / "bin" / "python"
@@ -38,41 +40,89 @@ BENCHES: dict[str, Sequence[Bench]] = {
     "dataset-download": tuple(map(dataset_download.make_bench, ("csv", "json", "slice", "parquet"))),
     "xapi-etl": (xapi_etl.run_all_cores, xapi_etl.run_one_core),
     "zip-jobs": (zip_jobs.run_packing, zip_jobs.run_small, zip_jobs.run_mixed, zip_jobs.run_large),
+    "cold-starts": (),
 }
+MINUTES = {
+    "csv-streamer": 4.0,
+    "data-aggregator": 4.0,
+    "dataset-download": 4.0,
+    "xapi-etl": 4.0,
+    "zip-jobs": 6.0,
+    "cold-starts": 1.0,
+}
+"""About how long five rounds take on two quiet processors."""
 
 
 def main() -> int:
     """Run; returns the exit status. A target that is missed is shown, not an error: no machine is a reference."""
     parser = argparse.ArgumentParser(prog="make bench", description="Compare the services with others.")
-    parser.add_argument("service", nargs="?", default="all", choices=["all", *BENCHES], help="whose cases to run")
+    parser.add_argument(
+        "service", nargs="?", default="all", choices=["all", "report", *BENCHES], help="whose cases to run"
+    )
     parser.add_argument(
         "--rounds", type=int, default=_FEWEST_ROUNDS, help="runs of each contender, at least 5 to count"
     )
     parser.add_argument("--long", action="store_true", help="also the cases of minutes: memory of a 2 GB stream")
     chosen = parser.parse_args()
+    if chosen.service == "report":
+        finish(read_rows())
+        return 0
     services = list(BENCHES) if chosen.service == "all" else [chosen.service]
-    console = Console(stderr=True, highlight=False)
-    warn_if_busy(console.print)
+    say = Console(stderr=True, highlight=False).print
+    warn_if_busy(say)
+    announce(services, chosen.rounds, say)
     outcomes: list[Outcome] = []
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         for service in services:
-            for bench in BENCHES[service]:
-                outcome, further = bench(Path(folder), chosen.rounds, console.print)
-                outcomes.append(outcome)
-                rows += [*outcome.make_rows(), *further]
-            if chosen.long and service == "csv-streamer":
-                rows += csv_streamer.run_memory(Path(folder), _MEMORY_ROUNDS, console.print)
-            if chosen.long and service == "dataset-download":
-                rows += dataset_download.run_long(Path(folder), _MEMORY_ROUNDS, console.print)
+            started = time.monotonic()
+            rows += stamp(run_service(service, Path(folder), chosen, outcomes, say))
+            say(f"{service}: done in {(time.monotonic() - started) / 60:.1f} minutes")
     write_details(outcomes)
     show_runs(outcomes)
     show(rows)
     if chosen.rounds < _FEWEST_ROUNDS:
         print(f"fewer than {_FEWEST_ROUNDS} rounds: {RESULTS.name} is left as it is")
     else:
-        write(merge(read_rows(), rows, long=chosen.long))
+        merged = merge(read_rows(), rows, long=chosen.long)
+        write(merged)
+        finish(merged)
     return 0
+
+
+def run_service(
+    service: str, folder: Path, chosen: argparse.Namespace, outcomes: list[Outcome], say: Callable[[str], None]
+) -> list[Row]:
+    """Run a service's cases; returns the rows, and adds to the outcomes."""
+    rows: list[Row] = []
+    for bench in BENCHES[service]:
+        outcome, further = bench(folder, chosen.rounds, say)
+        outcomes.append(outcome)
+        rows += [*outcome.make_rows(), *further]
+    if service == "cold-starts":
+        sizes = zips.build(say)
+        rows += cold_starts.run_cold_starts(zips.unpack(sizes, folder), folder, chosen.rounds, say)
+        rows += zips.make_size_rows(sizes)
+    if chosen.long and service == "csv-streamer":
+        rows += csv_streamer.run_memory(folder, _MEMORY_ROUNDS, say)
+    if chosen.long and service == "dataset-download":
+        rows += dataset_download.run_long(folder, _MEMORY_ROUNDS, say)
+    return rows
+
+
+def announce(services: Sequence[str], rounds: int, say: Callable[[str], None]) -> None:
+    """Say how long it will take, about."""
+    minutes = {service: MINUTES[service] * rounds / _FEWEST_ROUNDS for service in services}
+    shares = ", ".join(f"{service} {each:.1f}" for service, each in minutes.items())
+    say(f"about {sum(minutes.values()):.0f} minutes on two quiet processors ({shares})")
+
+
+def stamp(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with the day and the commit of this run: a later run of one service leaves the others'."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    run = {"date": datetime.now(UTC).date().isoformat(), "commit": done.stdout.strip() or None}
+    return [row | run for row in rows]
 
 
 def warn_if_busy(say: Callable[[str], None]) -> None:
@@ -80,16 +130,6 @@ def warn_if_busy(say: Callable[[str], None]) -> None:
     load = os.getloadavg()[0]
     if load > _QUIET_LOAD * (os.cpu_count() or 1):
         say(f"this machine is busy (load {load:.1f}): ratios will be lower and spread wider than they need be")
-
-
-def is_met(row: Row) -> bool:
-    """Tell whether a row's ratio reaches its target."""
-    return float(row["ratio"] or 0) >= float(row["target"] or 0)
-
-
-def read_rows() -> list[Row]:
-    """Return the rows of the last run."""
-    return list(json.loads(RESULTS.read_text())) if RESULTS.is_file() else []
 
 
 def merge(old: Sequence[Row], new: Sequence[Row], *, long: bool) -> list[Row]:
@@ -104,10 +144,16 @@ def merge(old: Sequence[Row], new: Sequence[Row], *, long: bool) -> list[Row]:
 
 
 def write(rows: Sequence[Row]) -> None:
-    """Write the results and their picture."""
+    """Write the results."""
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("[\n" + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n]\n")
     print(f"written: {RESULTS.relative_to(ROOT)}")
+
+
+def finish(rows: Sequence[Row]) -> None:
+    """Write the tables and the picture of results."""
+    for path in write_report(rows):
+        print(f"written: {path.relative_to(ROOT)}")
     if PLOTTER.exists():
         subprocess.run([PLOTTER, "-m", "tests.bench.plot", str(RESULTS), str(PLOT)], cwd=ROOT, check=True)
         print(f"written: {PLOT.relative_to(ROOT)}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from tests.bench.processes import Measured, measure
 from tests.bench.ratios import Ratio, compare
@@ -14,7 +15,10 @@ from tests.bench.ratios import Ratio, compare
 REFERENCE = "reference algorithm"
 OURS = "ours"
 
-type Row = dict[str, str | float | int | None]
+type Row = dict[str, Any]
+"""The keys that the results have to have, and more: see make_row."""
+type Counts = Mapping[str, int]
+"""Requests by operation."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,20 @@ class Contender:
 
 
 @dataclass(frozen=True)
+class Bill:
+    """What the cost of a case is worked out from, beside what is measured."""
+
+    objects: int
+    """Objects (files, rows are none) that one run brings in or hands out."""
+    size: int
+    """Their bytes."""
+    memory_mb: int
+    """The function's, as Terraform sets it."""
+    around: Counts = field(default_factory=dict)
+    """Requests that belong to the job, but are not part of the bench: what starts the function."""
+
+
+@dataclass(frozen=True)
 class Case:
     """Contenders at the same work, ours first."""
 
@@ -41,8 +59,9 @@ class Case:
     contenders: Sequence[Contender]
     prepare: Callable[[], None]
     """Called before each run."""
-    finish: Callable[[], int]
+    finish: Callable[[], Counts]
     """Called after each run: checks the result, returns the S3 requests it took."""
+    bill: Bill | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +72,8 @@ class Run:
     cpu_seconds: float
     rss_mb: float
     s3_requests: int
+    requests: Counts = field(default_factory=dict)
+    """By operation: those to S3, and those to other services that the command itself counted."""
 
 
 @dataclass
@@ -72,18 +93,32 @@ class Outcome:
             theirs = self.runs[contender.name]
             ratio = compare([run.seconds for run in ours], [run.seconds for run in theirs])
             requests = round(median(run.s3_requests for run in ours)) or None
-            rows.append(
-                make_row(
-                    self.case.service,
-                    self.case.name,
-                    contender.name,
-                    contender.target,
-                    ratio,
-                    rss_mb=max(run.rss_mb for run in ours),
-                    s3_requests=requests,
-                )
+            row = make_row(
+                self.case.service,
+                self.case.name,
+                contender.name,
+                contender.target,
+                ratio,
+                rss_mb=max(run.rss_mb for run in ours),
+                s3_requests=requests,
             )
+            rows.append(row | self._describe_usage(ours, theirs))
         return rows
+
+    def _describe_usage(self, ours: Sequence[Run], theirs: Sequence[Run]) -> Row:
+        """Return what the cost is worked out from."""
+        found: Row = {"ours": find_usage(ours), "theirs": find_usage(theirs)}
+        return found if self.case.bill is None else found | {"bill": asdict(self.case.bill)}
+
+
+def find_usage(runs: Sequence[Run]) -> Row:
+    """Return the median time of runs, in seconds, and the requests of the one that took it."""
+    middle = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+    return {
+        "seconds": round(median(run.seconds for run in runs), 3),
+        "cpu_seconds": round(median(run.cpu_seconds for run in runs), 3),
+        "requests": dict(middle.requests),
+    }
 
 
 def make_row(
@@ -113,17 +148,21 @@ def run_case(case: Case, rounds: int, folder: Path, say: Callable[[str], None]) 
             case.prepare()
             measured = measure(contender.command, contender.environment, folder)
             requests = case.finish()
-            seconds = _find_seconds(contender, measured) - startup[contender.name]
-            outcome.runs[contender.name].append(Run(seconds, measured.cpu_seconds, measured.rss_mb, requests))
+            seconds, calls = _read_own(contender, measured)
+            seconds -= startup[contender.name]
+            taken = Run(seconds, measured.cpu_seconds, measured.rss_mb, sum(requests.values()), {**requests, **calls})
+            outcome.runs[contender.name].append(taken)
         latest = "  ".join(f"{name} {runs[-1].seconds:.2f} s" for name, runs in outcome.runs.items())
         say(f"{case.service}, {case.name}: round {number + 1} of {rounds}: {latest}")
     return outcome
 
 
-def _find_seconds(contender: Contender, measured: Measured) -> float:
+def _read_own(contender: Contender, measured: Measured) -> tuple[float, Counts]:
+    """Return the seconds that count, and the requests that the command counted itself."""
     if contender.own_time is None:
-        return measured.seconds
-    return float(json.loads(contender.own_time.read_text())["seconds"])
+        return measured.seconds, {}
+    own = json.loads(contender.own_time.read_text())
+    return float(own["seconds"]), own.get("calls", {})
 
 
 def _measure_startup(contender: Contender, folder: Path) -> float:

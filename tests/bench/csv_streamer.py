@@ -16,7 +16,7 @@ from urllib.parse import quote
 from sample_files.bodies import Body
 from sample_files.catalogue import find_resource
 from sample_files.target import parse_target
-from tests.bench.cases import OURS, REFERENCE, Case, Contender, Outcome, Row, make_row, run_case
+from tests.bench.cases import OURS, REFERENCE, Bill, Case, Contender, Counts, Outcome, Row, make_row, run_case
 from tests.bench.processes import ROOT, RunError, measure, run_server
 from tests.bench.ratios import compare
 from tests.bench.standin_client import StandinClient
@@ -29,6 +29,7 @@ MB_PER_SECOND = 25
 """Cap of each connection, each way."""
 AWS = ROOT / ".local" / "bench-venv" / "bin" / "aws"
 _LARGE_MB = 200
+_MEMORY_MB = 1024
 _SMALL_FILES = 60
 _SMALL_BYTES = 100_000
 _LONG_MB = 2_000
@@ -140,13 +141,14 @@ def _make_case(stage: Stage, name: str, urls: list[str], contenders: list[Conten
         stage.standin.put(f"{BUCKET}/config/parameters.json", config)
         stage.standin.reset(keep=True)
 
-    def finish() -> int:
+    def finish() -> Counts:
         counts = stage.standin.count_requests()
         objects = [parts for key, parts in stage.standin.list_objects().items() if "/raw/" in key]
         check_objects(bodies, objects)
-        return sum(counts.values())
+        return counts
 
-    return Case(SERVICE, name, contenders, prepare, finish)
+    bill = Bill(len(bodies), sum(body.size for body in bodies), _MEMORY_MB)
+    return Case(SERVICE, name, contenders, prepare, finish, bill)
 
 
 def _find_body(url: str) -> Body:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.cases import OURS, REFERENCE, Case, Contender, Outcome, Row, make_row, run_case
+from tests.bench.cases import OURS, REFERENCE, Bill, Case, Contender, Counts, Outcome, Row, make_row, run_case
 from tests.bench.csv_streamer import LATENCY_MS, MB_PER_SECOND
 from tests.bench.documents import make_object
 from tests.bench.processes import ROOT, RunError, run_server
@@ -26,6 +26,9 @@ SOURCE_BUCKET, BUNDLE_BUCKET, TABLE = "bench-sources", "bench-bundles", "bench-c
 _STDLIB = "stdlib gzip 6"
 _OBJECTS = 1_000
 _OBJECT_BYTES = 10_000
+_MEMORY_MB = 1024
+_AROUND = {"SQS": _OBJECTS + 2 * _OBJECTS // 10}
+"""S3 sends a message for each object; Lambda receives and deletes them ten at a time."""
 _DATA_BYTES = 100_000_000
 _SEEDS = 64
 _SPEED_TARGET, _SIZE_TARGET, _READ_TARGET = 4.0, 0.85, 10.0
@@ -53,7 +56,7 @@ def run_compression(folder: Path, rounds: int, say: Callable[[str], None]) -> tu
     else:
         say("skipped, not installed: pigz")
     name = f"compression of {_DATA_BYTES // 1_000_000} MB of JSON lines"
-    outcome = run_case(Case(SERVICE, name, contenders, lambda: None, lambda: 0), rounds, folder, say)
+    outcome = run_case(Case(SERVICE, name, contenders, lambda: None, dict), rounds, folder, say)
     sizes = {how: (folder / f"{how}.gz").stat().st_size for how in ("bundle", "stdlib")}
     _check_bundle(folder / "bundle.gz", source.read_bytes())
     say(
@@ -126,13 +129,14 @@ def run_small_objects(folder: Path, rounds: int, say: Callable[[str], None]) -> 
             etags = {key: _etag(*found[f"{SOURCE_BUCKET}/{key}"][0]) for key in contents}
             stage.event.write_text(json.dumps(make_event(contents, etags)))
 
-        def finish() -> int:
-            requests = sum(stage.standin.count_requests().values())
+        def finish() -> Counts:
+            requests = stage.standin.count_requests()
             _check_stored(stage.standin, list(contents.values()))
             return requests
 
         name = f"{_OBJECTS:,} objects of {_OBJECT_BYTES // 1000} KB"
-        return run_case(Case(SERVICE, name, [ours, theirs], prepare, finish), rounds, folder, say), []
+        bill = Bill(_OBJECTS, sum(map(len, contents.values())), _MEMORY_MB, _AROUND)
+        return run_case(Case(SERVICE, name, [ours, theirs], prepare, finish, bill), rounds, folder, say), []
 
 
 def _make_handler(stage: Stage, name: str, module: str, target: float = 1.0) -> Contender:

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from tests.bench.cases import OURS, REFERENCE, Case, Contender, Outcome, Row, make_row, run_case
+from tests.bench.cases import OURS, REFERENCE, Bill, Case, Contender, Counts, Outcome, Row, make_row, run_case
 from tests.bench.csv_streamer import LATENCY_MS, MB_PER_SECOND
 from tests.bench.dataset_job import KEY, ORGANISATIONS
 from tests.bench.processes import ROOT, RunError, measure, run_server
@@ -28,6 +28,7 @@ BENCH_PYTHON = ROOT / ".local" / "bench-venv" / "bin" / "python"
 LONG_CASE = "peak memory"
 _ROWS, _GROUP_ROWS = 1_000_000, 122_880
 _DIFFERENT_GROUPS = 9
+_MEMORY_MB = 512
 _MILLION_BYTES = 37.5e6
 """What a million of these rows take in Parquet."""
 _SPEED_TARGET, _SLICE_TARGET, _MEMORY_TARGET, _FIRST_BYTE_TARGET = 12.0, 20.0, 0.8, 20.0
@@ -157,8 +158,8 @@ def _make_case(case: str, stage: Stage, say: Callable[[str], None]) -> Case:
         say("skipped, not installed: pandas, DuckDB, Polars")
     expected: set[str] = set()
 
-    def finish() -> int:
-        requests = stage.count_requests()
+    def finish() -> Counts:
+        requests = {"GetObject": stage.count_requests()}
         expected.add(describe(stage.folder / "answer", case))
         if len(expected) > 1:
             raise RunError(f"contenders differ: {', '.join(sorted(expected))}")
@@ -168,7 +169,8 @@ def _make_case(case: str, stage: Stage, say: Callable[[str], None]) -> Case:
         (stage.folder / "answer").unlink(missing_ok=True)
         stage.reset()
 
-    return Case(SERVICE, name, contenders, prepare, finish)
+    bill = Bill(1, (stage.folder / KEY).stat().st_size, _MEMORY_MB)
+    return Case(SERVICE, name, contenders, prepare, finish, bill)
 
 
 def _make_contender(name: str, how: str, case: str, stage: Stage, target: float = 1.0) -> Contender:

@@ -14,7 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from tests.bench.cases import OURS, REFERENCE, Case, Contender, Outcome, Row, make_row, run_case
+from tests.bench.cases import OURS, REFERENCE, Bill, Case, Contender, Counts, Outcome, Row, make_row, run_case
 from tests.bench.processes import ROOT, RunError
 from tests.bench.ratios import compare
 from tests.unit.xapi_etl.statements import make_statements, write_lines
@@ -24,6 +24,7 @@ BENCH_PYTHON = ROOT / ".local" / "bench-venv" / "bin" / "python"
 _DUCKDB, _POLARS = "DuckDB", "Polars, no SHA-256"
 _STATEMENTS, _FEWER = 200_000, 50_000
 _AT_ONCE = 10_000
+_MEMORY_MB = 1024
 _SPEED_TARGET, _MEMORY_TARGET = 12.0, 2.0
 _NOT_ALL = {"event_hash", "source_line"}
 _DIGITS, _WEIGHTS = 6, 1_000
@@ -70,15 +71,16 @@ def _run(folder: Path, rounds: int, say: Callable[[str], None], name: str, state
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
 
-    def finish() -> int:
+    def finish() -> Counts:
         found = describe(target)
         expected.update({name: value for name, value in found.items() if name not in expected})
         wrong = sorted(name for name, value in found.items() if expected[name] != value)
         if wrong or expected.keys() - found.keys() - _NOT_ALL:
             raise RunError(f"contenders differ in {', '.join(wrong) or 'their columns'}")
-        return 0
+        return {}
 
-    return run_case(Case(SERVICE, name, contenders, prepare, finish), rounds, folder, say)
+    bill = Bill(1, source.stat().st_size, _MEMORY_MB)
+    return run_case(Case(SERVICE, name, contenders, prepare, finish, bill), rounds, folder, say)
 
 
 def _make_contender(name: str, how: str, python: str, folder: Path, *options: str, target: float = 1.0) -> Contender:

@@ -16,7 +16,7 @@ from typing import Any
 
 import boto3
 
-from tests.bench.cases import OURS, REFERENCE, Case, Contender, Outcome, Row, make_row, run_case
+from tests.bench.cases import OURS, REFERENCE, Bill, Case, Contender, Counts, Outcome, Row, make_row, run_case
 from tests.bench.csv_streamer import LATENCY_MS, MB_PER_SECOND
 from tests.bench.processes import ROOT, RunError, run_server
 from tests.bench.ratios import compare
@@ -28,6 +28,9 @@ SERVICE = "zip_jobs"
 STREAMED = "ours, all bytes streamed"
 SOURCE, TARGET, TABLE = "bench-sources", "bench-archives", "jobs"
 _MB = 1_000_000
+_MEMORY_MB = 1024
+_AROUND = {"HTTPAPI": 2, "Lambda": 3, "SQS": 3, "DynamoDBWrite": 2, "DynamoDBRead": 1, "PutObject": 1}
+"""A request for the job and one for its state, each with a function's run; its record, message and list of keys."""
 _BENCH_PYTHON = ROOT / ".local" / "bench-venv" / "bin" / "python"
 _REFERENCE_TARGET, _COPY_TARGET, _MIXED_TARGET, _BYTES_TARGET = 10.0, 5.0, 2.0, 40.0
 
@@ -130,7 +133,7 @@ class Work:
         record = {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
         return {"Records": [{**record, "attributes": {"ApproximateReceiveCount": "1"}}]}
 
-    def finish(self) -> int:
+    def finish(self) -> Counts:
         """Check the archive; return the requests that it took."""
         standin = self.stage.standin
         counts, passed = standin.count_requests(), standin.count_bytes()
@@ -140,7 +143,7 @@ class Work:
             raise RunError(f"the archive has {size} bytes, its members {self.size}")
         requests = sum(counts.values())
         if not counts.get("HeadObject") and not counts.get("ListObjectsV2"):
-            return requests  # the reference algorithm, whose archive has other headers
+            return counts  # the reference algorithm, whose archive has other headers
         self.taken["UploadPartCopy" in counts].append((requests, passed))
         crc32 = 0
         for length, part in parts:
@@ -148,7 +151,12 @@ class Work:
         self.archives.add((size, crc32))
         if len(self.archives) > 1:
             raise RunError("two runs made two different archives")
-        return requests
+        return counts
+
+    @property
+    def bill(self) -> Bill:
+        """Return what the cost is worked out from."""
+        return Bill(len(self.keys), self.size, _MEMORY_MB, _AROUND)
 
     def contenders(self, *, streamed: float | None, reference: float | None) -> list[Contender]:
         """Return ours, and those that it is compared with; the numbers are what we want to reach against them."""
@@ -186,7 +194,7 @@ def run_small(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Ou
         noise = random.Random(1)
         work = Work(stage, {}, {f"docs/{number:04}.pdf": noise.randbytes(100_000) for number in range(1000)})
         contenders = work.contenders(streamed=None, reference=_REFERENCE_TARGET)
-        case = Case(SERVICE, "1,000 objects of 100 KB", contenders, work.prepare, work.finish)
+        case = Case(SERVICE, "1,000 objects of 100 KB", contenders, work.prepare, work.finish, work.bill)
         return run_case(case, rounds, folder, say), []
 
 
@@ -197,7 +205,7 @@ def run_mixed(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Ou
         large = {f"large/{number}.bin": 64 * _MB for number in range(6)}
         work = Work(stage, large, {f"docs/{number:03}.pdf": noise.randbytes(100_000) for number in range(200)})
         contenders = work.contenders(streamed=_MIXED_TARGET, reference=_REFERENCE_TARGET)
-        case = Case(SERVICE, "6 objects of 64 MB, 200 of 100 KB", contenders, work.prepare, work.finish)
+        case = Case(SERVICE, "6 objects of 64 MB, 200 of 100 KB", contenders, work.prepare, work.finish, work.bill)
         return run_case(case, rounds, folder, say), []
 
 
@@ -206,7 +214,8 @@ def run_large(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Ou
     with set_stage(folder) as stage:
         work = Work(stage, {f"large/{number:02}.bin": 256 * _MB for number in range(20)}, {})
         name = "20 objects of 256 MB"
-        case = Case(SERVICE, name, work.contenders(streamed=_COPY_TARGET, reference=None), work.prepare, work.finish)
+        contenders = work.contenders(streamed=_COPY_TARGET, reference=None)
+        case = Case(SERVICE, name, contenders, work.prepare, work.finish, work.bill)
         outcome = run_case(case, rounds, folder, say)
         return outcome, work.count_rows(name)
 
@@ -228,7 +237,7 @@ def run_packing(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[
         contenders = [*contenders, make("stream-zip", "stream-zip", _BENCH_PYTHON)]
     else:
         say("skipped, not installed: stream-zip")
-    case = Case(SERVICE, f"the archive alone, {files:,} files of 100 KB", contenders, lambda: None, lambda: 0)
+    case = Case(SERVICE, f"the archive alone, {files:,} files of 100 KB", contenders, lambda: None, dict)
     return run_case(case, rounds, folder, say), []
 
 

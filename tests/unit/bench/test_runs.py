@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sample_files.bodies import CsvBody, read_all
-from tests.bench.cases import OURS, Case, Contender, run_case
+from tests.bench.cases import OURS, Case, Contender, Counts, run_case
 from tests.bench.csv_streamer import check_objects
 from tests.bench.processes import RunError, measure
 
@@ -62,13 +62,13 @@ def test_contenders_take_turns_and_every_run_is_prepared_and_checked(tmp_path: P
         with log.open("a") as file:
             file.write(word + " ")
 
-    def finish() -> int:
+    def finish() -> Counts:
         note("check")
-        return 4
+        return {"GetObject": 3, "PutObject": 1}
 
     def make(name: str) -> Contender:
         own = tmp_path / f"{name}.json"
-        own.write_text(json.dumps({"seconds": len(name)}))
+        own.write_text(json.dumps({"seconds": len(name), "calls": {"SQS": 2}}))
         command = [sys.executable, "-c", f"open({str(log)!r}, 'a').write('{name} ')"]
         return Contender(name, command, os.environ, own_time=own)
 
@@ -80,3 +80,4 @@ def test_contenders_take_turns_and_every_run_is_prepared_and_checked(tmp_path: P
     assert turns[2::3] == ["check"] * 4
     assert [run.seconds for run in outcome.runs["theirs"]] == [6.0, 6.0]
     assert outcome.runs[OURS][0].s3_requests == 4
+    assert outcome.runs[OURS][0].requests == {"GetObject": 3, "PutObject": 1, "SQS": 2}
