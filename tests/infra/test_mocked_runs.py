@@ -11,6 +11,7 @@ from tests.infra.run_terraform import Terraform
 ELSEWHERE = {"observability.tftest.hcl"}
 FILES = sorted(path for path in (ROOT / "infra/tests").glob("*.tftest.hcl") if path.name not in ELSEWHERE)
 
+
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
 def test_mocked_runs_pass(terraform: Terraform, file: Path) -> None:
     tested = terraform("test", "-no-color", f"-filter=tests/{file.name}")
