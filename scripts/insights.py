@@ -102,7 +102,8 @@ def run(name: str, since: str, *, locally: bool, as_json: bool) -> int:
     print_answer(answer, as_json=as_json)
     if not answer.rows and not answer.lines:
         raise NothingToAskError(f"{query.service} has logged nothing in the last {since}: SINCE=1d looks further back")
-    print(f"{len(answer.rows):,} rows out of {answer.lines:,} log lines", file=sys.stderr)
+    count = len(answer.rows)
+    print(f"{count:,} row{'' if count == 1 else 's'} out of {answer.lines:,} log lines", file=sys.stderr)
     return 0
 
 

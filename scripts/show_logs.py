@@ -56,6 +56,8 @@ def show(logs: CloudWatchLogsClient, groups: list[str], since_ms: int, *, follow
         for line in sorted(lines, key=lambda line: line.time_ms):
             print(line.text, flush=True)
         if not follow:
+            if not lines:
+                print("nothing is logged there since then: SINCE=1d looks further back", file=sys.stderr)
             return
         time.sleep(POLL_SECONDS)
 

@@ -34,6 +34,13 @@ def test_query_begins_with_its_question(query: Path) -> None:
     assert re.match(r"# \S.*[?.)]\n[^#]", query.read_text())
 
 
+@pytest.mark.parametrize("query", QUERIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_query_displays_plain_fields(query: Path) -> None:
+    # Logs Insights reckons in `fields`, `filter` and the arguments of functions, not in `display`.
+    for shown in re.findall(r"^\| display (.*)$", query.read_text(), re.MULTILINE):
+        assert re.fullmatch(r"@?\w+(, @?\w+)*", shown)
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_way_to_fail_has_a_query(service: str) -> None:
     failures = read_service(service, "WARNING", "ERROR")
