@@ -13,17 +13,15 @@ from tests.integration.tooling.zips import IMPORT_HANDLER, ROOT, build, list_han
 from wheels import RUNTIME_PACKAGES, find_docker_problem
 
 IMAGE = "python:3.13-slim"
-# Runs in a container that has the zips and what Lambda's runtime has; unpacks for each handler what it gets in Lambda.
+# Runs in a container that has the zips and what Lambda's runtime has; each handler sees what it gets in Lambda.
 IMPORT_ALL = """
-import json, os, subprocess, sys, zipfile
+import json, os, pathlib, subprocess, sys, zipfile
 code, handlers = json.loads(sys.argv[1])
+for archive in pathlib.Path("/zips").glob("l*/*.zip"):
+    zipfile.ZipFile(archive).extractall(f"/tmp/{archive.parent.name}/{archive.stem}")
 failed = []
 for package, module, layers in handlers:
-    function, layer = f"/tmp/{module}/task", f"/tmp/{module}/opt"
-    zipfile.ZipFile(f"/zips/lambdas/{package}.zip").extractall(function)
-    for name in layers:
-        zipfile.ZipFile(f"/zips/layers/{name}.zip").extractall(layer)
-    roots = [function, f"{layer}/python"]
+    roots = [f"/tmp/lambdas/{package}", *(f"/tmp/layers/{layer}/python" for layer in layers)]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join([*roots, "/runtime"]),
                    "AWS_DEFAULT_REGION": "us-east-1"}
     command = [sys.executable, "-W", "error::ImportWarning", "-c", code, module, *roots]
@@ -73,7 +71,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pins = [line for line in lines if line.partition("==")[0] in RUNTIME_PACKAGES]
     assert len(pins) == len(RUNTIME_PACKAGES)
     pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", "--no-deps"]
-    subprocess.run([*pip, "--no-compile", "--target", str(folder), *pins], check=True, capture_output=True)
+    subprocess.run([*pip, "--target", str(folder), *pins], check=True, capture_output=True)
     return folder
 
 
