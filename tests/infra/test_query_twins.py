@@ -44,6 +44,17 @@ def read_columns(query: str) -> list[str]:
     return [*filter(None, split_list(groups)), *named]
 
 
+def translate_filter(text: str) -> str:
+    """Return a filter of Logs Insights as SQL, without the quotes of names."""
+    text = re.sub(r" in \[([^\]]*)\]", r" IN (\1)", text)
+    text = re.sub(r" like /\^(\w+)\$/", r" = '\1'", text)
+    text = re.sub(r"(@\w+) like /(.*)/", r"regexp_matches(\1, '\2')", text)
+    text = re.sub(r"ispresent\((\w+)\)", r"\1 IS NOT NULL", text)
+    # The ZIP jobs' status is a number in some lines and a word in others.
+    text = text.replace("status >=", "try_cast(status AS INT) >=")
+    return text.replace('"', "'").replace(" and ", " AND ")
+
+
 def find_match(row: dict[str, str], wanted: list[dict[str, str]]) -> int:
     """Return the place of the first wanted row that this one is, or one behind all."""
     return next((place for place, want in enumerate(wanted) if want.items() <= row.items()), len(wanted))
@@ -57,6 +68,19 @@ def test_twin_asks_the_same(query: Path) -> None:
     logged = read_service(query.parent.name).keys()
     assert set(re.findall(r"'(\w+)'", saved.sql)) & logged == read_query(saved.insights)[0]
     assert re.findall(r"limit (\d+)", saved.insights) == re.findall(r"LIMIT (\d+)", saved.sql)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_twin_filters_groups_and_sorts_alike(query: Path) -> None:
+    asked = query.read_text()
+    sql = " ".join(re.sub(r'"(@?\w+)"', r"\1", query.with_suffix(".sql").read_text()).split())
+    (clauses,) = re.findall(r"WHERE (.*?)(?: GROUP BY (.*))? ORDER BY (.*) LIMIT", sql)
+    groups = re.findall(r"^\| stats .* by (.*)$", asked, re.MULTILINE)
+    # Groups of time come newest first where nothing else is said: as a table that is what Logs Insights shows.
+    sorts = re.findall(r"^\| sort (.*)$", asked, re.MULTILINE) or [f"{group} desc" for group in groups]
+    assert clauses[0] == translate_filter(*re.findall(r"^filter (.*)$", asked, re.MULTILINE))
+    assert clauses[1].replace('"', "") == "".join(groups)
+    assert clauses[2].replace('"', "") == sorts[0].replace(" desc", " DESC").replace(" asc", "")
 
 
 @pytest.mark.parametrize("service", SERVICES)
