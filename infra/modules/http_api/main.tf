@@ -137,10 +137,11 @@ module "alarms" {
       description = "Over ${var.error_alarm_percent} % of the requests to the API ${var.name} were answered with a 5xx."
       runbook     = "api-5xx"
       namespace   = "AWS/ApiGateway"
-      metric_name = "5xx"
+      expression  = "100 * errors / requests"
+      metrics     = { errors = "5xx", requests = "Count" }
       dimensions  = { ApiId = aws_apigatewayv2_api.this.id }
-      statistic   = "Average"
-      threshold   = var.error_alarm_percent / 100
+      statistic   = "Sum"
+      threshold   = var.error_alarm_percent
     }
 
     # A mistake now and then is the callers' own. Most of many requests, for a quarter of an hour, is a credential that
