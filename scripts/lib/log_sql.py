@@ -47,11 +47,22 @@ def answer_twin(sql: str, fields: Mapping[str, str], lines: Sequence[LogLine]) -
     Raises:
         duckdb.Error: the statement is wrong, or names what is no field.
     """
-    with duckdb.connect() as connection:
-        connection.register("lines", _make_table(lines))
-        connection.execute(_write_view(fields))
-        answer = connection.execute(sql)
-        return [column[0] for column in answer.description or []], answer.fetchall()
+    with open_view(fields, lines) as connection:
+        return ask_view(connection, sql)
+
+
+def open_view(fields: Mapping[str, str], lines: Sequence[LogLine]) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB of its own that has the view of these lines."""
+    connection = duckdb.connect()
+    connection.register("lines", _make_table(lines))
+    connection.execute(_write_view(fields))
+    return connection
+
+
+def ask_view(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[Row]]:
+    """Return the columns and rows of a statement's answer."""
+    answer = connection.execute(sql)
+    return [column[0] for column in answer.description or []], answer.fetchall()
 
 
 def list_columns(sql: str, fields: Mapping[str, str]) -> list[str]:

@@ -74,4 +74,5 @@ def read_query(text: str) -> tuple[set[str], set[str]]:
     bare = re.sub(r"""'[^'\n]*'|/[^/\n]*/|@\w+( = "[^"]*")?""", " ", body)
     events = set(re.findall(r'"(\w+)"', re.sub(r"\w+\([^)]*\)", " ", bare)))
     named = set(re.findall(r"\b[a-z_]\w*\b(?! *\()", re.sub(r'"[^"]*"', " ", bare), re.IGNORECASE))
-    return events, parsed | named - _KEYWORDS - set(re.findall(r"\bas (\w+)", bare))
+    made = set(re.findall(r"\bas (\w+)", bare)) | set(re.findall(r"\?<(\w+)>", body))
+    return events, parsed | named - _KEYWORDS - made
