@@ -64,8 +64,8 @@ class Converter:
         for column in self.mapping.columns:
             if not column.places:
                 continue
-            found = [extracted.values.column(number_of[leaf]).combine_chunks() for leaf in column.leaves]
-            values, mask = _transform(column, pc.coalesce(*found) if found[1:] else found[0])
+            found = [_unite_chunks(extracted.values.column(number_of[leaf])) for leaf in column.leaves]
+            values, mask = _transform(column, _take_first(found))
             columns[column.name] = values
             if mask is not None:
                 what = "duration" if column.transform == "duration" else column.type
@@ -105,6 +105,19 @@ def _build_lineage(column: Column, texts: Sequence[memoryview], numbers: np.ndar
             return pa.repeat(source.file, len(texts))
         case _:
             return pa.repeat(source.etag, len(texts))
+
+
+def _unite_chunks(column: pa.ChunkedArray) -> pa.Array:
+    # Of a single chunk, too, combine_chunks makes a copy.
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _take_first(found: Sequence[pa.Array]) -> pa.Array:
+    """Return the first value of each row that is not null."""
+    if not found[0].null_count:
+        return found[0]
+    some = [column for column in found if column.null_count < len(column)]
+    return pc.coalesce(*some) if some[1:] else next(iter(some), found[0])
 
 
 def _transform(column: Column, values: pa.Array) -> Checked:

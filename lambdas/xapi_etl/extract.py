@@ -8,6 +8,7 @@ line: that way decides what a line means and what is wrong with it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -105,13 +106,14 @@ class Extractor:
             # Each line begins and ends with a brace, so none continues a document: one of them holds two.
             return None
         picked = self._pick(table)
-        return picked if all(_is_finite(column) for column in picked.columns) else None
+        return picked if all(map(_is_finite, picked.columns)) else None
 
     def _pick(self, table: pa.Table) -> pa.Table:
-        columns = []
-        for leaf in self.mapping.leaves:
-            column = table.column(leaf.place[0])
-            columns.append(pc.struct_field(column, list(leaf.place[1:])) if leaf.place[1:] else column)
+        (batch,) = table.combine_chunks().to_batches() if table.column(0).num_chunks > 1 else table.to_batches()
+        # The parser leaves the children of a null null, so that they need not be joined with it.
+        columns = [
+            reduce(pa.StructArray.field, leaf.place[1:], batch.column(leaf.place[0])) for leaf in self.mapping.leaves
+        ]
         return pa.table(columns, names=[str(number) for number in range(len(columns))])
 
     def _read_slowly(self, lines: Lines, texts: Sequence[memoryview], places: np.ndarray) -> Extracted:
@@ -131,7 +133,7 @@ class Extractor:
 
 def _is_finite(column: pa.ChunkedArray) -> bool:
     """Tell whether no number was too large for a double, which the fast parser makes infinite."""
-    return not pa.types.is_floating(column.type) or bool(pc.all(pc.is_finite(column), min_count=0).as_py())
+    return not pa.types.is_floating(column.type) or math.isfinite(pc.sum(column, min_count=0).as_py())
 
 
 def _find_odd(lines: Lines, texts: Sequence[memoryview]) -> np.ndarray:

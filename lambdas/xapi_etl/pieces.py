@@ -19,6 +19,9 @@ from .schemas import BadLine, Converted, Piece, Source
 _PIECE_BYTES = 64 * 1024 * 1024
 """Of lines: a piece with as many is complete, however few rows it has."""
 
+_AHEAD = 3
+"""Blocks beyond those at work: as much as a thread converts while rows are written as Parquet."""
+
 type TakeBad = Callable[[list[BadLine]], None]
 
 
@@ -62,19 +65,22 @@ def convert_object(
 def _convert_blocks(
     contents: Iterable[bytes], source: Source, converter: LineConverter
 ) -> Iterator[tuple[Lines, Converted]]:
-    """Convert blocks in as many threads as there are processors: most of the work is Arrow's."""
+    """Convert blocks in as many threads as there are processors: most of the work is Arrow's.
+
+    They stay ahead of who takes the rows, who is busy for a while with writing them as Parquet.
+    """
     at_once = os.process_cpu_count() or 1
     blocks = _index_blocks(contents)
     first = list(islice(blocks, 2))
-    if len(first) < 2:  # noqa: PLR2004  # a thread is worth it from the second block on
-        for lines in first:
+    if len(first) < 2 or at_once == 1:  # noqa: PLR2004  # a thread is worth it from the second block on
+        for lines in chain(first, blocks):
             yield lines, converter.convert(lines, source)
         return
     with ThreadPoolExecutor(at_once, thread_name_prefix="convert") as pool:
         ahead: deque[tuple[Lines, Future[Converted]]] = deque()
         for lines in chain(first, blocks):
             ahead.append((lines, pool.submit(converter.convert, lines, source)))
-            if len(ahead) > at_once:
+            if len(ahead) > at_once + _AHEAD:
                 done, future = ahead.popleft()
                 yield done, future.result()
         for done, future in ahead:

@@ -41,9 +41,12 @@ def parse_times(texts: pa.Array) -> Checked:
     numbers = _cast_times(texts)
     if numbers is None:
         numbers = pa.array([None if text is None else _parse_time(text) for text in texts.to_pylist()], pa.int64())
-    wrong = pc.fill_null(pc.or_(pc.less(numbers, _FIRST_MS), pc.greater(numbers, _LAST_MS)), False)  # noqa: FBT003
-    mask = wrong.to_numpy(zero_copy_only=False)
-    return numbers.cast(MILLISECONDS), mask if mask.any() else None
+    times = numbers.cast(MILLISECONDS)
+    first, last = pc.min_max(numbers).as_py().values()
+    if first is None or (first >= _FIRST_MS and last <= _LAST_MS):
+        return times, None
+    wrong = pc.or_(pc.less(numbers, _FIRST_MS), pc.greater(numbers, _LAST_MS))
+    return times, np.asarray(pc.fill_null(wrong, False))  # noqa: FBT003
 
 
 def parse_durations(texts: pa.Array) -> Checked:

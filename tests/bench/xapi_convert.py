@@ -26,6 +26,7 @@ def prepare_ours(source: Path, folder: Path, _threads: int | None) -> Work:
     from xapi_etl.convert import Converter  # noqa: PLC0415  # each contender pays for its own imports
     from xapi_etl.decompress import decompress  # noqa: PLC0415
     from xapi_etl.mapping import SHIPPED, load_mapping  # noqa: PLC0415
+    from xapi_etl.memory import keep_freed_memory  # noqa: PLC0415
     from xapi_etl.parts import make_parts  # noqa: PLC0415
     from xapi_etl.pieces import convert_object  # noqa: PLC0415
     from xapi_etl.schemas import BadLine, Source  # noqa: PLC0415
@@ -37,6 +38,8 @@ def prepare_ours(source: Path, folder: Path, _threads: int | None) -> Work:
 
     def refuse(bad: list[BadLine]) -> None:
         raise ValueError(f"line {bad[0].number}: {bad[0].reason}")
+
+    keep_freed_memory()  # as the handler does
 
     def work() -> None:
         converter = Converter(load_mapping(SHIPPED.read_bytes()))
@@ -52,10 +55,17 @@ def prepare_ours(source: Path, folder: Path, _threads: int | None) -> Work:
 
 
 def prepare_reference(source: Path, folder: Path, _threads: int | None) -> Work:
-    """Return the reference algorithm."""
+    """Return the reference algorithm, with the columns that all have."""
     from tests.bench.baselines.xapi_etl import convert  # noqa: PLC0415
 
     return lambda: convert(source, folder / "all.parquet", NAMES)
+
+
+def prepare_whole(source: Path, folder: Path, _threads: int | None) -> Work:
+    """Return the reference algorithm without a mapping."""
+    from tests.bench.baselines.xapi_etl import convert_whole  # noqa: PLC0415
+
+    return lambda: convert_whole(source, folder / "all.parquet")
 
 
 def prepare_duckdb(source: Path, folder: Path, threads: int | None) -> Work:
@@ -79,6 +89,7 @@ def prepare_polars(source: Path, folder: Path, threads: int | None) -> Work:
 CONTENDERS: dict[str, Callable[[Path, Path, int | None], Work]] = {
     "ours": prepare_ours,
     "reference": prepare_reference,
+    "whole": prepare_whole,
     "duckdb": prepare_duckdb,
     "polars": prepare_polars,
 }

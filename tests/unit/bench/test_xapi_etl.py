@@ -29,6 +29,7 @@ def test_reference_algorithm_and_duckdb_give_the_same_rows(source: Path) -> None
     ours = describe(convert("ours", source))
     assert len(ours) == 32
     assert describe(convert("reference", source)) == ours
+    assert describe(convert("whole", source)) == {"statement_id": ours["statement_id"]}
     del ours["source_line"]
     assert describe(convert("duckdb", source)) == ours
 
