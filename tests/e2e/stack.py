@@ -65,7 +65,7 @@ NAMES = (
 )
 OPTIONAL = {"aws_endpoint_url", *(name for name in NAMES if name.startswith(("xapi_", "clickhouse_", "dataset_")))}
 """Empty in AWS, or where a deployment knows no ClickHouse or no datasets."""
-JOB_SECONDS = 180
+JOB_SECONDS = 400
 """More than any job here needs, a lease that has to run out first included."""
 _CONNECTIONS = 20
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.archives import READERS, Contents, hash_bytes
-from tests.e2e.stack import Stack, wait_until
+from tests.e2e.stack import JOB_SECONDS, Stack, wait_until
 
 MIB = 1024 * 1024
 _TIMEOUT = 20
@@ -91,7 +91,7 @@ def test_job_goes_on_in_further_invocations(stack: Stack, prefix: str, tmp_path:
         seen.append(job.get("bytesDone", 0))
         return job if job["status"] != "PENDING" else None
 
-    job = wait_until(look, "the job's end", 170)
+    job = wait_until(look, "the job's end", JOB_SECONDS)
 
     assert job["status"] == "READY", job
     item = stack.read_item(job_id)

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from tests.e2e.stack import Job, Stack, wait_until
+from tests.e2e.stack import JOB_SECONDS, Job, Stack, wait_until
 
 _MEMBERS = 30
 
@@ -36,7 +36,7 @@ def test_progress_is_seen_while_pending(stack: Stack, slow_keys: list[str]) -> N
         seen.append(job)
         return job if job["status"] != "PENDING" else None
 
-    end = wait_until(look, "the job's end", 180)
+    end = wait_until(look, "the job's end", JOB_SECONDS)
 
     assert end["status"] == "READY", end
     pending = seen[:-1]
