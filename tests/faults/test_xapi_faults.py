@@ -121,7 +121,7 @@ def test_statements_land_once_when_time_runs_short(etl: Etl, crew: Workers, seed
     crew.stop()
     dice = random.Random(f"{seed} time")
     load = put_objects(etl.deployment, dice, OBJECTS, f"time-{seed}/")
-    near = etl.deployment.environment | {"INVOCATION_STEPS": "4", "INVOCATION_NEAR_MS": "9000"}
+    near = etl.deployment.environment | {"INVOCATION_STEPS": "8", "INVOCATION_NEAR_MS": "9000"}
     hurried = Workers(replace(etl.deployment, environment=near), tmp_path, dice)
     hurried.start(mortal=False)
     try:
