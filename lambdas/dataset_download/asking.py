@@ -11,10 +11,10 @@ from urllib.parse import parse_qsl
 from .datasets import Dataset, Store, open_dataset
 from .formats import Format
 from .headers import name_file
+from .patterns import NAME_PATTERN
 from .plan import Plan, Reading, make_plan
 from .problem import Problem
 from .query import parse_query
-from .schemas import NAME_PATTERN
 from .settings import Settings
 
 type Pairs = Sequence[tuple[str, str]]

@@ -9,7 +9,7 @@ from .datasets import Dataset, Store, Summary, list_datasets, open_dataset
 from .exceptions import DatasetNotFoundError, SourceError
 from .formats import Format
 from .headers import format_iso
-from .schemas import NAME_PATTERN
+from .patterns import NAME_PATTERN
 
 PAGE_ENTRIES = 100
 """Datasets of one page: each may cost a footer's reading."""

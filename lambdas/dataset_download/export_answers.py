@@ -1,14 +1,19 @@
 """What is said of exports that exist."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
 from .presigning import presign_export, redirect
 from .problem import Problem
-from .schemas import ExportStatus
 from .service import Service
+
+if TYPE_CHECKING:
+    from .schemas import ExportStatus
 
 _RETRY_AFTER_SECONDS = 3
 RETRY = {"Retry-After": str(_RETRY_AFTER_SECONDS)}

@@ -1,8 +1,11 @@
 """Making one export: in the request, or by the export function."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
 
@@ -11,8 +14,10 @@ from .download import Download, start_download
 from .exports import Exports, ExportTooLongError, Found
 from .observation import emit_metrics
 from .problem import explain
-from .schemas import ExportStatus
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .schemas import ExportStatus
 
 
 def make_export(

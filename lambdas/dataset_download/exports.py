@@ -1,5 +1,7 @@
 """Exports: answers written to a bucket, once for all who ask the same."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -8,14 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import ValidationError
 
 from .asking import Asked
 from .headers import attach
-from .schemas import ExportStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from .schemas import ExportStatus
 
 _PART = 16 * 1024 * 1024
 _PARTS_OF_A_SIZE = 1000
@@ -47,7 +49,7 @@ class Found:
 class Exports:
     """The export bucket: a status object for each export, and the finished ones."""
 
-    client: "S3Client"
+    client: S3Client
     bucket: str
     prefix: str
 
@@ -60,6 +62,10 @@ class Exports:
                 return None
             raise
         body = answer["Body"].read()
+        from pydantic import ValidationError  # noqa: PLC0415
+
+        from .schemas import ExportStatus  # noqa: PLC0415  # pydantic takes a fifth of a cold start, and few need it
+
         try:
             return Found(ExportStatus.model_validate_json(body), answer["ETag"])
         except ValidationError:
@@ -67,6 +73,8 @@ class Exports:
 
     def claim(self, asked: Asked, owner: str, seconds: float, replaced: Found | None) -> Found | None:
         """Begin an export on the condition that nobody has since ``replaced`` was found; None: somebody has."""
+        from .schemas import ExportStatus  # noqa: PLC0415
+
         now = datetime.now(UTC)
         status = ExportStatus(
             export=asked.tag,
@@ -173,6 +181,8 @@ def cut_parts(pieces: Iterable[bytes], part: int = _PART) -> Iterable[bytes]:
 
 
 def _make_unreadable(export: str) -> ExportStatus:
+    from .schemas import ExportStatus  # noqa: PLC0415
+
     past = datetime.fromtimestamp(0, UTC)
     return ExportStatus(
         export=export,

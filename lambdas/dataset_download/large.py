@@ -1,11 +1,14 @@
 """Answers that are too large to be streamed: exported to a bucket, or refused."""
 
+from __future__ import annotations
+
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.responses import Response
@@ -18,9 +21,11 @@ from .exports import Exports, ExportTooLongError, Found
 from .observation import Record
 from .presigning import presign_export, redirect
 from .problem import Problem
-from .schemas import ExportEvent, ExportStatus
 from .service import Service
 from .settings import MIB
+
+if TYPE_CHECKING:
+    from .schemas import ExportStatus
 
 _FUNCTION_SECONDS = 960
 """After so long an export that was left to the function (15 minutes) is taken for dead."""
@@ -121,6 +126,8 @@ def _take_longer(
 
 
 def _leave_to_function(service: Service, exports: Exports, large: LargeAnswer, claim: Found) -> Response:
+    from .schemas import ExportEvent  # noqa: PLC0415  # see exports.py
+
     asked = large.asked
     event = ExportEvent(
         export=asked.tag, dataset=asked.dataset.name, format=asked.format, query=large.query, owner=claim.status.owner

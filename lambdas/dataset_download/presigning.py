@@ -1,5 +1,7 @@
 """Redirects to objects: addresses that are signed for a while."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -8,11 +10,12 @@ from starlette.responses import Response
 
 from .asking import Asked
 from .headers import attach
-from .schemas import ExportStatus
 from .service import Service
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from .schemas import ExportStatus
 
 
 def presign_dataset(service: Service, asked: Asked, *, head: bool) -> str:
@@ -31,7 +34,7 @@ def presign_export(service: Service, bucket: str, status: ExportStatus, *, head:
     return _presign(service.store.client, place, service.settings.presign_ttl_seconds, head=head)
 
 
-def _presign(client: "S3Client", parameters: Mapping[str, Any], seconds: int, *, head: bool) -> str:
+def _presign(client: S3Client, parameters: Mapping[str, Any], seconds: int, *, head: bool) -> str:
     # A signature holds for one method: who asked with HEAD will follow with HEAD.
     return client.generate_presigned_url(
         "head_object" if head else "get_object", Params=dict(parameters), ExpiresIn=seconds

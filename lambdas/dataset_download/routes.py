@@ -24,11 +24,11 @@ from .pages.catalogue_page import answer_catalogue
 from .pages.dataset_page import View, answer_dataset
 from .pages.docs_page import answer_docs
 from .pages.layout import answer_tagged
+from .patterns import ID_PATTERN
 from .plan import Plan, make_plan
 from .problem import Problem
 from .query import Query, parse_query
 from .samples import take_sample
-from .schemas import ID_PATTERN
 from .service import Service
 
 type Pair = tuple[str, str]

@@ -1,4 +1,4 @@
-"""What comes in and what is kept, as checked models."""
+"""What comes in and what is kept, as checked models. Imported only where there are exports."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -6,9 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .formats import Format
-
-NAME_PATTERN = r"^[A-Za-z0-9_-]{1,100}$"
-ID_PATTERN = r"^[0-9a-f]{32}$"
+from .patterns import ID_PATTERN, NAME_PATTERN
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 ExportId = Annotated[str, Field(pattern=ID_PATTERN)]
