@@ -1,6 +1,7 @@
 """The zips that Docker builds: the same bytes as pip's, and whole in Lambda's Python with nothing else around."""
 
 import json
+import platform
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +14,8 @@ from tests.integration.tooling.zips import IMPORT_HANDLER, ROOT, build, list_han
 from wheels import RUNTIME_PACKAGES, find_docker_problem
 
 IMAGE = "python:3.13-slim"
+# What this machine runs without emulating another.
+ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 # Runs in a container that has the zips and what Lambda's runtime has; each handler sees what it gets in Lambda.
 IMPORT_ALL = """
 import json, os, pathlib, subprocess, sys, zipfile
@@ -78,8 +81,8 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.usefixtures("zips")
 def test_every_handler_imports_in_a_container_from_zip_and_layers_alone(outputs: Path, runtime: Path) -> None:
     handlers = [(package, module, read_layers_of(ROOT, package)) for package, module in list_handlers()]
-    mounts = [f"--volume={outputs / 'docker x86_64'}:/zips:ro", f"--volume={runtime}:/runtime:ro"]
-    command = ["docker", "run", "--rm", "--network=none", "--platform=linux/amd64", *mounts, IMAGE]
+    mounts = [f"--volume={outputs / f'docker {ARCHITECTURE}'}:/zips:ro", f"--volume={runtime}:/runtime:ro"]
+    command = ["docker", "run", "--rm", "--network=none", *mounts, IMAGE]
     done = subprocess.run(
         [*command, "python3", "-c", IMPORT_ALL, json.dumps([IMPORT_HANDLER, handlers])],
         capture_output=True,
