@@ -44,11 +44,11 @@ BENCHES: dict[str, Sequence[Bench]] = {
 }
 MINUTES = {
     "csv-streamer": 4.0,
-    "data-aggregator": 4.0,
-    "dataset-download": 4.0,
+    "data-aggregator": 3.5,
+    "dataset-download": 6.0,
     "xapi-etl": 4.0,
-    "zip-jobs": 6.0,
-    "cold-starts": 1.0,
+    "zip-jobs": 11.0,
+    "cold-starts": 2.0,
 }
 """About how long five rounds take on two quiet processors."""
 

@@ -29,7 +29,7 @@ STREAMED = "ours, all bytes streamed"
 SOURCE, TARGET, TABLE = "bench-sources", "bench-archives", "jobs"
 _MB = 1_000_000
 _MEMORY_MB = 1024
-_AROUND = {"HTTPAPI": 2, "Lambda": 3, "SQS": 3, "DynamoDBWrite": 2, "DynamoDBRead": 1, "PutObject": 1}
+_AROUND = {"HTTPAPI": 2, "Lambda": 2, "SQS": 3, "DynamoDBWrite": 2, "DynamoDBRead": 1, "PutObject": 1}
 """A request for the job and one for its state, each with a function's run; its record, message and list of keys."""
 _BENCH_PYTHON = ROOT / ".local" / "bench-venv" / "bin" / "python"
 _REFERENCE_TARGET, _COPY_TARGET, _MIXED_TARGET, _BYTES_TARGET = 10.0, 5.0, 2.0, 40.0
@@ -212,8 +212,8 @@ def run_mixed(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Ou
 def run_large(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Outcome, list[Row]]:
     """Large objects: what passes through the worker is what they begin with. The reference would take minutes."""
     with set_stage(folder) as stage:
-        work = Work(stage, {f"large/{number:02}.bin": 256 * _MB for number in range(20)}, {})
-        name = "20 objects of 256 MB"
+        work = Work(stage, {f"large/{number:02}.bin": 256 * _MB for number in range(5)}, {})
+        name = "5 objects of 256 MB"
         contenders = work.contenders(streamed=_COPY_TARGET, reference=None)
         case = Case(SERVICE, name, contenders, work.prepare, work.finish, work.bill)
         outcome = run_case(case, rounds, folder, say)
