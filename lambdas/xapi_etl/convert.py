@@ -15,17 +15,11 @@ from .extract import Extracted, Extractor
 from .lines import Lines
 from .mapping import Column, Mapping
 from .schemas import BadLine, Converted, Source
-from .transforms import MILLISECONDS, Checked, parse_durations, parse_times, to_unsigned
+from .transforms import Checked, parse_durations, parse_times, to_unsigned
 
-TYPES: dict[str, pa.DataType] = {
-    "String": pa.string(),
-    "DateTime64(3)": MILLISECONDS,
-    "Float64": pa.float64(),
-    "Int64": pa.int64(),
-    "UInt64": pa.uint64(),
-    "Bool": pa.bool_(),
-}
 _HASH_LENGTH = 64
+_PREFIX, _INLINE = 4, 12
+"""Of a text's view. Source: Arrow's columnar format, "Variable-size Binary View Layout"."""
 
 
 @dataclass(slots=True)
@@ -49,10 +43,12 @@ class Converter:
         if wrong:
             extracted, columns, more = _leave_out(extracted, columns, wrong, lines, texts)
             bad = sorted([*bad, *more], key=lambda line: line.number)
-        kept = [texts[place] for place in extracted.places.tolist()] if len(extracted.places) < len(lines) else texts
+        if len(extracted.places) < len(lines):
+            lines = lines.pick(extracted.places)
+            texts = lines.texts()
         numbers = extracted.places + lines.first_number
         arrays = [
-            columns[column.name] if column.places else _build_lineage(column, kept, numbers, source)
+            columns[column.name] if column.places else _build_lineage(column, lines, texts, numbers, source)
             for column in self.mapping.columns
         ]
         return Converted(pa.table(arrays, names=[column.name for column in self.mapping.columns]), bad)
@@ -74,15 +70,18 @@ class Converter:
         return columns, wrong
 
 
-def join_texts(texts: Sequence[memoryview | bytes]) -> pa.Array:
-    """Return an Arrow column of the texts, which have to be UTF-8."""
-    offsets = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
-    data = b"".join(texts)
-    if len(data) < 2**31:
-        buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
-        return pa.Array.from_buffers(pa.string(), len(texts), buffers)
-    return pa.Array.from_buffers(pa.large_string(), len(texts), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+def view_lines(lines: Lines) -> pa.Array:
+    """Return an Arrow column of the lines, which have to be UTF-8; their bytes are not copied."""
+    array = np.frombuffer(lines.data, np.uint8)
+    views = np.zeros((len(lines), 4), np.int32)  # length, beginning, number of the buffer, place in it
+    views[:, 0], views[:, 3] = lines.ends - lines.starts, lines.starts
+    places = np.minimum(lines.starts[:, None] + np.arange(_PREFIX), len(array) - 1)
+    as_bytes = views.view(np.uint8)
+    as_bytes[:, 4:8] = array[places]
+    for row in np.flatnonzero(views[:, 0] <= _INLINE).tolist():
+        text = lines.data[lines.starts[row] : lines.ends[row]]
+        as_bytes[row, 4:] = np.frombuffer(text.ljust(_INLINE, b"\0"), np.uint8)
+    return pa.Array.from_buffers(pa.string_view(), len(lines), [None, pa.py_buffer(views), pa.py_buffer(lines.data)])
 
 
 def hash_texts(texts: Sequence[memoryview | bytes]) -> pa.Array:
@@ -93,10 +92,12 @@ def hash_texts(texts: Sequence[memoryview | bytes]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(offsets), pa.py_buffer(digits)])
 
 
-def _build_lineage(column: Column, texts: Sequence[memoryview], numbers: np.ndarray, source: Source) -> pa.Array:
+def _build_lineage(
+    column: Column, lines: Lines, texts: Sequence[memoryview], numbers: np.ndarray, source: Source
+) -> pa.Array:
     match column.transform:
         case "line":
-            return join_texts(texts)
+            return view_lines(lines)
         case "line_sha256":
             return hash_texts(texts)
         case "source_line":

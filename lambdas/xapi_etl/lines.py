@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,10 @@ class Lines:
         """Return the lines' bytes, not copied."""
         view = memoryview(self.data)
         return [view[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+
+    def pick(self, places: np.ndarray) -> Lines:
+        """Return just the lines at these places; their numbers are not consecutive any more."""
+        return replace(self, starts=self.starts[places], ends=self.ends[places])
 
 
 def split_blocks(pieces: Iterable[bytes], block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:

@@ -78,7 +78,7 @@ def make_parts(
     lines = np.concatenate([np.asarray(piece.lines, np.int64) for piece in ordered])
     months = None if partition_column is None else find_months(table.column(partition_column))
     for rows in _split_by_months(months, len(table)):
-        some = table if len(rows) == len(table) else table.take(pa.array(rows))
+        some = table if len(rows) == len(table) else _copy_views(table).take(pa.array(rows))
         span = None
         if months is not None and len(rows):
             span = (_month_start(months[rows].min()), _month_start(months[rows].max()) + _WHOLE_MONTH_MS)
@@ -127,6 +127,12 @@ def _encode(table: pa.Table, part: Part, compression: str, max_bytes: int) -> It
     for start, end in ((0, middle), (middle, len(table))):
         half = Part(b"", part.sources, part.owners[start:end], part.lines[start:end], part.times)
         yield from _encode(table.slice(start, end - start), half, compression, max_bytes)
+
+
+def _copy_views(table: pa.Table) -> pa.Table:
+    """Return the table with texts in place of views, of which Arrow takes no rows."""
+    kinds = [pa.string() if pa.types.is_string_view(kind) else kind for kind in table.schema.types]
+    return table.cast(pa.schema(zip(table.schema.names, kinds, strict=True)))
 
 
 def unite(tables: Sequence[pa.Table]) -> pa.Table:

@@ -233,6 +233,16 @@ def test_one_bad_line_does_not_send_the_others_the_careful_way(monkeypatch: pyte
     assert careful <= 64
 
 
+def test_lines_of_every_length_are_kept_as_they_are() -> None:
+    texts = [b"{%s}" % (b" " * spaces) for spaces in range(20)]
+    texts += ['{"x":"\u00fc\u00fc"}'.encode(), b'{"id":"short", "x":"long"}']
+    for kept in (texts, texts[:1], texts[10:12]):
+        table = FAST.convert(index_lines(b"\n?\n".join([*kept, *GOOD])), SOURCE).table
+        statements = table.column("statement")
+        statements.validate(full=True)
+        assert statements.to_pylist() == [text.decode() for text in [*kept, *GOOD]]
+
+
 def test_rows_of_a_block_know_their_lines() -> None:
     converted = FAST.convert(index_lines(b"\n \n".join([b"{}", b"?", b"{}"]), first_number=10), SOURCE)
     assert converted.table.column("source_line").to_pylist() == [10, 12]

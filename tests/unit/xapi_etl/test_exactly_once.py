@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.clickhouse_server import count_faults, order_fault
@@ -155,6 +155,7 @@ def cut(pieces: list[Piece], max_bytes: int = 2**20) -> list[Part]:
 PIECES = [convert(f"{n}", n) for n in range(4)]
 
 
+@settings(deadline=None)
 @given(st.permutations(PIECES))
 def test_same_objects_give_the_same_part_in_any_order(pieces: list[Piece]) -> None:
     (part,), (reference,) = cut(pieces), cut(PIECES)

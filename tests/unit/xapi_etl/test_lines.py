@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xapi_etl import lines
@@ -19,6 +19,7 @@ def cut(content: bytes, places: list[int]) -> list[bytes]:
     return [content[start:end] for start, end in pairwise(edges)]
 
 
+@settings(deadline=None)
 @given(contents, st.lists(st.integers(0, 1000)), st.integers(1, 20))
 def test_blocks_are_whole_lines_wherever_the_pieces_end(content: bytes, places: list[int], block_bytes: int) -> None:
     blocks = list(split_blocks(cut(content, places), block_bytes))
@@ -29,6 +30,7 @@ def test_blocks_are_whole_lines_wherever_the_pieces_end(content: bytes, places: 
     assert [block for block in blocks if len(block) > block_bytes and len(block.splitlines()) > 1] == []
 
 
+@settings(deadline=None)
 @given(contents)
 def test_index_finds_the_lines_that_are_not_blank(content: bytes) -> None:
     expected = [line for line in content.splitlines() if line.strip(b" \t")]
