@@ -93,7 +93,7 @@ def note(fault: str, seed: int, injected: int, load: Load, found: tuple[int, int
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
 @pytest.mark.parametrize("kind", S3_KINDS)
 def test_statements_land_once_while_s3_misbehaves(etl: Etl, kind: str, seed: int) -> None:
-    dice = random.Random(f"{seed} {kind}")
+    dice = random.Random(f"{seed} s3 {kind}")
     load = put_objects(etl.deployment, dice, OBJECTS, f"{kind}-{seed}/")
     with etl.proxy.failing(kind, "s3", seed) as plan:
         work(etl, load, dice)
@@ -105,7 +105,7 @@ def test_statements_land_once_while_s3_misbehaves(etl: Etl, kind: str, seed: int
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
 @pytest.mark.parametrize("name", CLICKHOUSE)
 def test_statements_land_once_while_the_database_misbehaves(etl: Etl, name: str, seed: int) -> None:
-    dice = random.Random(f"{seed} {name}")
+    dice = random.Random(f"{seed} clickhouse {name}")
     load = put_objects(etl.deployment, dice, OBJECTS, f"{name}-{seed}/")
     url = etl.deployment.database.url
     forget_faults(url)
