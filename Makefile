@@ -79,14 +79,15 @@ test: check-tools setup lint typecheck unit tf-checks ## Run all checks and test
 		$(MAKE) --no-print-directory e2e-and-docker; \
 	else \
 		trap '$(MAKE) --no-print-directory down' EXIT; \
-		$(MAKE) --no-print-directory e2e-and-docker; \
+		$(MAKE) --no-print-directory e2e-and-docker E2E_AUTH=true; \
 	fi
 
-# Side by side, since both wait more than they work; each has servers, ports and data of its own.
+# Side by side, since both wait more than they work; each has servers, ports and data of its own. A stack that is started
+# for it enforces IAM policies, so each function has no more than its role.
 .PHONY: e2e-and-docker
 e2e-and-docker:
 	@$(VENV_PYTHON) scripts/run_beside.py $(LOCAL)/logs/docker-checks.log \
-		$(MAKE) --no-print-directory e2e -- $(MAKE) --no-print-directory docker-checks
+		$(if $(E2E_AUTH),env AUTH=$(E2E_AUTH)) $(MAKE) --no-print-directory e2e -- $(MAKE) --no-print-directory docker-checks
 
 ##@ Setting up
 
