@@ -236,6 +236,16 @@ aws-ready: aws-env
 	@test -d build/lambdas || { echo "there are no zips yet: make build" >&2; exit 1; }
 	@test -f $(LOCAL)/terraform/$(ENV)/environment || $(MAKE) --no-print-directory tf-init ENV=$(ENV)
 
+.PHONY: smoke-aws
+smoke-aws: $(SCRIPT_TOOLS) ## Run one small case of each deployed service (ENV=dev; asks first, or CONFIRM=yes; ENV=local is free)
+ifneq ($(ENV),local)
+	@$(MAKE) --no-print-directory aws-env ENV=$(ENV)
+	@$(AWS_TF) output -json | $(VENV_PYTHON) scripts/write_outputs.py $(LOCAL)/smoke >/dev/null
+	@set -a; . $(LOCAL)/smoke/outputs.env; set +a; bash scripts/smoke.sh $(ARGS)
+else
+	@bash scripts/smoke.sh $(ARGS)
+endif
+
 ##@ Checks
 
 .PHONY: fmt

@@ -26,6 +26,16 @@ def ask(sql: str, **parameters: str) -> tuple[list[str], list[list[Any]]]:
     Raises:
         ClickHouseError: the server has refused it, or does not answer.
     """
+    document = json.loads(order(sql, **parameters))
+    return [column["name"] for column in document["meta"]], document["data"]
+
+
+def order(sql: str, **parameters: str) -> str:
+    """Return what is answered to a statement: nothing, unless it is a query.
+
+    Raises:
+        ClickHouseError: as ``ask`` does.
+    """
     user = os.environ.get("CLICKHOUSE_USER")
     try:
         answer = requests.post(
@@ -43,5 +53,4 @@ def ask(sql: str, **parameters: str) -> tuple[list[str], list[list[Any]]]:
         raise ClickHouseError(f"ClickHouse does not answer: {type(error).__name__}") from error
     if not answer.ok:
         raise ClickHouseError(f"ClickHouse answers {answer.status_code}: {answer.text.strip()[:300]}")
-    document = json.loads(answer.text)
-    return [column["name"] for column in document["meta"]], document["data"]
+    return answer.text
