@@ -19,15 +19,18 @@ _START_SECONDS = 60
 
 
 @contextmanager
-def run_emulator(folder: Path) -> Iterator[str]:
-    """Run MiniStack, in the environment that `make up` gives it, while the block lasts; gives its address."""
+def run_emulator(folder: Path, *, enforce_iam: bool = False) -> Iterator[str]:
+    """Run MiniStack, in the environment that `make up` gives it, while the block lasts; gives its address.
+
+    With `enforce_iam` it enforces IAM policies, as with AUTH=true.
+    """
     assert PYTHON.exists(), "the emulator is not installed: make setup"
     places = Places(folder, PYTHON.parent.parent, ROOT / "requirements-ministack.txt", _find_free_port())
     places.temporary.mkdir()
     with (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(
             [PYTHON, "-m", "ministack"],
-            env=ministack.make_environment(places, os.environ),
+            env=ministack.make_environment(places, os.environ) | {"AUTH": str(enforce_iam).lower()},
             stdout=log,
             stderr=log,
             start_new_session=True,
