@@ -187,7 +187,7 @@ def test_jobs_killed_at_random_moments_end_ready_and_correct(
     dice = random.Random(seed)
     contents = put_sources(deployment, dice)
     settings = {"CHECKPOINT_SECONDS": "0", "INVOCATION_SECONDS": "2.5", "STOP_BEFORE_SECONDS": "1"}
-    hasty = replace(deployment, environment=deployment.environment | settings | {"MAX_HOPS": "10000"})
+    hasty = replace(deployment, environment=deployment.environment | settings | {"MAX_HOPS": "1000"})
     hits = hops = jobs = left = 0
     wanted = math.ceil(KILLS / 3)
     while hits < wanted:
