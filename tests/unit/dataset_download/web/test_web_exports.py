@@ -129,7 +129,8 @@ def test_a_claim_whose_answer_was_lost_is_still_this_requests(make: MakeService,
     # Else the caller would be told for 16 minutes that somebody works on it.
     service = make(**SLOW)
     assert service.exports
-    exports = dataclasses.replace(service.exports, client=AnswersLost(service.exports.client))
+    client: Any = AnswersLost(service.exports.client)
+    exports = dataclasses.replace(service.exports, client=client)
     answer = call(create_app(dataclasses.replace(service, exports=exports)), "/customers.csv")
     assert answer.status == 202
     assert [event["export"] for event in invoked] == [answer.json["export"]]
