@@ -114,8 +114,8 @@ def test_sources_land_once_while_a_service_misbehaves(
 def test_sources_land_once_when_time_runs_short(aggregator: Aggregator, seed: int) -> None:
     dice = random.Random(f"{seed} time")
     contents, records = put_sources(aggregator.deployment, dice, SOURCES)
+    send_messages(aggregator.deployment, records, dice)  # first, so that batches are full
     with aggregator.worker(INVOCATION_STEPS=STEPS, INVOCATION_NEAR_MS="500") as log:
-        send_messages(aggregator.deployment, records, dice)
         wait_until_empty(aggregator.deployment)
         stopped = log.read_text().count('"stopped_early"')
     note("deadline", seed, stopped, len(contents), count(aggregator, contents), "time")

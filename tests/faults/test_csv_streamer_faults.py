@@ -25,7 +25,7 @@ from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.faults.functions import Function, run_function
 from tests.sample_server import run_sample_server
 
-KILLS = int(os.environ.get("KILLS", "6"))
+KILLS = int(os.environ.get("KILLS", "4"))
 HANDLER = "csv_streamer.app.lambda_handler"
 BUCKET = "csv"
 STEPS = [
@@ -192,7 +192,8 @@ def test_killed_runs_store_each_file_once(streamer: Streamer, seed: int, tmp_pat
     command = f"KILLS={KILLS} SEED={seed} pytest tests/faults/test_csv_streamer_faults.py -k killed"
     found = (counts["files"], counts["lost"], counts["duplicated"], counts["corrupt"])
     record(Figures("csv-streamer", "kills", seed, kills, *found, command))
-    record(Figures("csv-streamer", "deadline", seed, hops, *found, command))
+    if hops:  # not where kills came before every hop
+        record(Figures("csv-streamer", "deadline", seed, hops, *found, command))
 
 
 def is_done(results: list[dict[str, Any]]) -> bool:

@@ -123,9 +123,10 @@ def test_statements_land_once_when_time_runs_short(etl: Etl, crew: Workers, seed
     load = put_objects(etl.deployment, dice, OBJECTS, f"time-{seed}/")
     near = etl.deployment.environment | {"INVOCATION_STEPS": "8", "INVOCATION_NEAR_MS": "9000"}
     hurried = Workers(replace(etl.deployment, environment=near), tmp_path, dice)
+    send(etl.deployment, load.bodies * 2, dice)  # first, so that batches are full
     hurried.start(mortal=False)
     try:
-        work(etl, load, dice)
+        wait_until_empty(etl.deployment)
     finally:
         hurried.stop()
         crew.start(mortal=False)
