@@ -134,11 +134,17 @@ def warn_if_busy(say: Callable[[str], None]) -> None:
 
 def merge(old: Sequence[Row], new: Sequence[Row], *, long: bool) -> list[Row]:
     """Return the new rows, and the old ones of other services (and, unless it was `long`, of the long cases)."""
-    fresh = {row["service"] for row in new}
+    services = {row["service"] for row in new}
+    measured = {(row["service"], row["case"], row["against"]) for row in new}
     kept = [
         row
         for row in old
-        if row["service"] not in fresh or (not long and str(row["case"]).startswith(csv_streamer.LONG_CASE))
+        if row["service"] not in services
+        or (
+            not long
+            and str(row["case"]).startswith(csv_streamer.LONG_CASE)
+            and (row["service"], row["case"], row["against"]) not in measured
+        )
     ]
     return sorted([*kept, *new], key=lambda row: str(row["service"]))
 

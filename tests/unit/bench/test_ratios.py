@@ -51,6 +51,17 @@ def test_results_of_what_was_not_run_are_kept() -> None:
     assert [(row["service"], row["case"]) for row in merge(old, new, long=True)] == [("a", "two"), ("b", "one")]
 
 
+def test_peak_memory_that_was_measured_again_stands_once() -> None:
+    old, new = [make("peak memory of 10 rows", 1.0)], [make("peak memory of 10 rows", 2.0)]
+    assert merge(old, new, long=False) == new
+
+
+def test_no_case_stands_twice_in_the_committed_results() -> None:
+    rows = json.loads((Path(__file__).parents[2] / "bench" / "results" / "latest.json").read_text())
+    names = [(row["service"], row["case"], row["against"]) for row in rows]
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_committed_results_have_the_agreed_keys() -> None:
     rows = json.loads((Path(__file__).parents[2] / "bench" / "results" / "latest.json").read_text())
     assert rows
