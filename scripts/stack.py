@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, SchemaError, apply_schema
-from offline import clickhouse_front, dataset_server, ministack, records, samples
+from offline import clickhouse_front, dataset_server, ministack, samples
 from offline.places import Places, StackError, read_places
+from offline.records import Running
 from offline.servers import check_port_free
 from offline.virtualenv import ensure_venv
 
-type _Running = ministack.Running | records.Running
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -58,7 +58,7 @@ def serve_datasets(places: Places) -> None:
         print(f"offline stack: datasets at {places.datasets_address}")
 
 
-def _start_emulator(places: Places, python: Path, running: ministack.Running | None) -> None:
+def _start_emulator(places: Places, python: Path, running: Running | None) -> None:
     if running:
         if ministack.is_healthy(places):
             print(f"offline stack: already up at {places.address}")
@@ -84,7 +84,7 @@ def stop(places: Places, *, forget: bool) -> None:
 
 def show_status(places: Places) -> int:
     """Print what runs; returns 0 when all of it does and answers."""
-    servers: list[tuple[str, _Running | None, int, bool]] = [
+    servers: list[tuple[str, Running | None, int, bool]] = [
         ("offline stack", ministack.find_running(places), places.port, ministack.is_healthy(places)),
         ("sample files", samples.find_running(places), places.samples_port, samples.is_healthy(places)),
     ]

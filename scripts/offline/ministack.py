@@ -1,14 +1,12 @@
 """Starting, finding and stopping the emulator."""
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from offline.places import Places, StackError
-from offline.processes import identify, stop_group
+from offline.records import Running, find_recorded, record, stop_recorded
 from offline.servers import answers, check_port_free, launch
 
 HEALTH_PATH = "/_localstack/health"
@@ -19,28 +17,18 @@ STOP_SECONDS = 30.0
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "AUTH", "LOG_LEVEL")
 
 
-@dataclass(frozen=True)
-class Running:
-    """An emulator of this checkout that runs."""
-
-    pid: int
-    identity: str
-    port: int
-    auth: bool
-
-
 def find_running(places: Places) -> Running | None:
     """Return the emulator that this checkout started, if it still runs."""
-    try:
-        running = Running(**json.loads(places.run_file.read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
-    return running if identify(running.pid) == running.identity else None
+    return find_recorded(places.run_file)
 
 
 def wants_auth(environment: Mapping[str, str]) -> bool:
     """Tell whether the emulator is to enforce IAM policies, as the emulator reads it."""
     return environment.get("AUTH", "").lower() == "true"
+
+
+def _tell(environment: Mapping[str, str]) -> dict[str, str]:
+    return {"auth": str(wants_auth(environment)).lower()}
 
 
 def check_same(running: Running, places: Places, environment: Mapping[str, str]) -> None:
@@ -49,8 +37,8 @@ def check_same(running: Running, places: Places, environment: Mapping[str, str])
         raise StackError(
             f"this checkout's stack already runs on port {running.port}, not {places.port}: `make down` first"
         )
-    if running.auth != wants_auth(environment):
-        how = "with" if running.auth else "without"
+    if running.told != _tell(environment):
+        how = "without" if wants_auth(environment) else "with"
         raise StackError(f"the stack already runs {how} IAM enforcement (AUTH=true): `make down` first")
 
 
@@ -59,7 +47,7 @@ def start(places: Places, python: Path, environment: Mapping[str, str]) -> Runni
     check_port_free(places.port)
     check_data_port(places)
     shutil.rmtree(places.temporary, ignore_errors=True)
-    for folder in (places.temporary, places.data, places.run_file.parent):
+    for folder in (places.temporary, places.data):
         folder.mkdir(parents=True, exist_ok=True)
     pid = launch(
         "the emulator",
@@ -70,9 +58,7 @@ def start(places: Places, python: Path, environment: Mapping[str, str]) -> Runni
         folder=places.temporary,
         log=places.log,
     )
-    # Only now: an interpreter may replace itself while it starts (macOS's does) and change its command.
-    running = Running(pid, identify(pid) or "", places.port, wants_auth(environment))
-    places.run_file.write_text(json.dumps(asdict(running)))
+    running = record(places.run_file, pid, places.port, _tell(environment))
     (places.data / "port").write_text(str(places.port))
     return running
 
@@ -118,8 +104,6 @@ def is_healthy(places: Places) -> bool:
 
 def stop(places: Places) -> bool:
     """Stop the emulator and its functions, giving it time to save its state; tell whether it ran."""
-    running = find_running(places)
-    stopped = running is not None and stop_group(running.pid, running.identity, grace_seconds=STOP_SECONDS)
-    places.run_file.unlink(missing_ok=True)
+    stopped = stop_recorded(places.run_file, STOP_SECONDS)
     shutil.rmtree(places.temporary, ignore_errors=True)
     return stopped

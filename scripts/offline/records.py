@@ -28,13 +28,15 @@ def find_recorded(file: Path) -> Running | None:
     return running if identify(running.pid) == running.identity else None
 
 
-def record(file: Path, pid: int, port: int, told: Mapping[str, str] | None = None) -> None:
-    """Remember a server that answers.
+def record(file: Path, pid: int, port: int, told: Mapping[str, str] | None = None) -> Running:
+    """Remember a server that answers, and return what is remembered.
 
     Not earlier: an interpreter may replace itself while it starts (macOS's does) and change its command.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(Running(pid, identify(pid) or "", port, dict(told or {})))))
+    running = Running(pid, identify(pid) or "", port, dict(told or {}))
+    file.write_text(json.dumps(asdict(running)))
+    return running
 
 
 def stop_recorded(file: Path, grace_seconds: float) -> bool:

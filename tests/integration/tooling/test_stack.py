@@ -20,6 +20,7 @@ import stack
 from offline import clickhouse_front, ministack, samples
 from offline.places import Places, StackError
 from offline.processes import identify
+from offline.records import Running
 from offline.servers import START_SECONDS
 from offline.virtualenv import ensure_venv
 from sample_files import expected_body
@@ -55,7 +56,7 @@ def places(tmp_path: Path) -> Iterator[Places]:
     clickhouse_front.stop(made)
 
 
-def start(places: Places) -> ministack.Running:
+def start(places: Places) -> Running:
     environment = {"PATH": os.environ["PATH"], "AWS_PROFILE": "mine", "AWS_SECRET_ACCESS_KEY": "mine"}
     return ministack.start(places, ensure_venv(places), environment)
 

@@ -12,16 +12,10 @@ from pathlib import Path
 import pytest
 
 from offline import clickhouse_front, virtualenv
-from offline.ministack import (
-    Running,
-    check_data_port,
-    check_same,
-    find_running,
-    is_healthy,
-    make_environment,
-)
+from offline.ministack import check_data_port, check_same, find_running, is_healthy, make_environment
 from offline.places import Places, StackError, read_places
 from offline.processes import find_listener, identify, stop_group
+from offline.records import Running
 from offline.servers import check_port_free
 from offline.virtualenv import check_python, ensure_clickhouse_venv, ensure_venv
 
@@ -178,7 +172,7 @@ def test_process_of_somebody_else_with_our_pid_is_left_alone(sleeper: subprocess
 
 def test_run_file_of_a_process_that_is_gone_is_ignored(places: Places, sleeper: subprocess.Popen[bytes]) -> None:
     places.run_file.parent.mkdir(parents=True)
-    places.run_file.write_text(f'{{"pid": {sleeper.pid}, "identity": "1 x", "port": 4566, "auth": false}}')
+    places.run_file.write_text(f'{{"pid": {sleeper.pid}, "identity": "1 x", "port": 4566, "told": {{}}}}')
     assert find_running(places) is None
     places.run_file.write_text("half a fi")
     assert find_running(places) is None
@@ -187,9 +181,9 @@ def test_run_file_of_a_process_that_is_gone_is_ignored(places: Places, sleeper: 
 @pytest.mark.parametrize(
     ("running", "environment", "problem"),
     [
-        (Running(1, "x", 4999, auth=False), {}, "runs on port 4999, not 4566"),
-        (Running(1, "x", 4566, auth=False), {"AUTH": "true"}, "runs without IAM enforcement"),
-        (Running(1, "x", 4566, auth=True), {}, "runs with IAM enforcement"),
+        (Running(1, "x", 4999, {"auth": "false"}), {}, "runs on port 4999, not 4566"),
+        (Running(1, "x", 4566, {"auth": "false"}), {"AUTH": "true"}, "runs without IAM enforcement"),
+        (Running(1, "x", 4566, {"auth": "true"}), {}, "runs with IAM enforcement"),
     ],
 )
 def test_other_settings_than_the_running_ones_are_refused(
@@ -197,7 +191,7 @@ def test_other_settings_than_the_running_ones_are_refused(
 ) -> None:
     with pytest.raises(StackError, match=problem):
         check_same(running, places, environment)
-    check_same(Running(1, "x", 4566, auth=False), places, {})
+    check_same(Running(1, "x", 4566, {"auth": "false"}), places, {})
 
 
 def test_taken_port_names_the_program_that_has_it(places: Places) -> None:
