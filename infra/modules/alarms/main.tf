@@ -1,11 +1,6 @@
 # Alarms on metrics that no other module knows of: those that the functions write themselves, and those of
 # what stands around them.
 
-locals {
-  # Of several metrics, whose expression says what is compared.
-  computed = { for name, alarm in var.alarms : name => alarm if alarm.expression != null }
-}
-
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = var.alarms_enabled ? var.alarms : {}
 
@@ -25,7 +20,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   tags                = var.tags
 
   dynamic "metric_query" {
-    for_each = contains(keys(local.computed), each.key) ? [each.value.expression] : []
+    for_each = each.value.expression[*] # none, or one over several metrics, which says what is compared
 
     content {
       id          = "result"
@@ -36,7 +31,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   }
 
   dynamic "metric_query" {
-    for_each = contains(keys(local.computed), each.key) ? each.value.metrics : {}
+    for_each = each.value.metrics
 
     content {
       id = metric_query.key
