@@ -14,6 +14,8 @@ PYTEST := $(VENV)/bin/pytest
 # What scripts and builds need is installed in a quarter of the time of all that the checks need.
 SCRIPT_TOOLS := $(VENV)/scripts-installed
 INSTALLED := $(VENV)/installed
+# The C files of the Lambdas as this machine's Python loads them; a zip gets one of its own architecture.
+LIBRARIES := $(patsubst %.c,%.so,$(wildcard lambdas/*/*.c))
 
 # What a deployment goes by: infra/envs/$(ENV).tfvars
 ENV ?= dev
@@ -98,7 +100,7 @@ help: ## Show this list
 		/^[a-zA-Z0-9_%-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(INSTALLED) ## Install the development tools and the emulator into the checkout
+setup: $(INSTALLED) $(LIBRARIES) ## Install the development tools and the emulator into the checkout
 	@$(VENV_PYTHON) scripts/stack.py install
 
 .PHONY: check-tools
@@ -118,6 +120,10 @@ $(INSTALLED): requirements-dev.txt | $(SCRIPT_TOOLS)
 	@$(QUIETLY) "installing the development tools" $(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@
 
+# A change of the pins may be one of the compiler.
+$(LIBRARIES): %.so: %.c $(wildcard lambdas/*/*.h) layers/native.py $(SCRIPT_TOOLS)
+	@$(QUIETLY) "compiling $<" $(VENV_PYTHON) layers/native.py --output $@ $<
+
 .PHONY: clean
 clean: ## Stop the offline stack and delete all that make made (the state of AWS deployments stays)
 	@if test -f $(CONTAINERS); then $(MAKE) --no-print-directory down STACK=compose KEEP=0 SLUICE_PORT_BASE=$$(cat $(CONTAINERS)); fi
@@ -125,6 +131,7 @@ clean: ## Stop the offline stack and delete all that make made (the state of AWS
 		if test -x $(VENV_PYTHON); then $(VENV_PYTHON) scripts/stack.py down; else "$(PYTHON)" scripts/stack.py down; fi; \
 	fi
 	@rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -f lambdas/*/*.so
 	@find infra lambdas layers scripts tests -type d -name __pycache__ -prune -exec rm -rf {} +
 	@echo "clean"
 
@@ -249,14 +256,16 @@ endif
 ##@ Checks
 
 .PHONY: fmt
-fmt: $(INSTALLED) ## Format Python and Terraform
+fmt: $(INSTALLED) ## Format Python, C and Terraform
 	@$(VENV)/bin/ruff check --quiet --fix . && $(VENV)/bin/ruff format . && $(TF) fmt -recursive infra
+	@find lambdas -name '*.[ch]' -exec $(VENV)/bin/clang-format -i {} +
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check format and style of Python, shell and Terraform
+lint: $(INSTALLED) ## Check format and style of Python, C, shell and Terraform
 	@echo "lint"
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
+	@find lambdas -name '*.[ch]' -exec $(VENV)/bin/clang-format --dry-run --Werror {} +
 	@$(VENV)/bin/shellcheck --external-sources .ci/run $$(find scripts -name '*.sh')
 	@$(TF) fmt -check -recursive -diff infra
 
@@ -266,7 +275,7 @@ typecheck: $(INSTALLED) ## Check types
 	@$(VENV)/bin/mypy lambdas layers scripts tests
 
 .PHONY: unit
-unit: $(INSTALLED) ## Run the unit tests (PYTEST_ARGS=)
+unit: $(INSTALLED) $(LIBRARIES) ## Run the unit tests (PYTEST_ARGS=)
 	@echo "unit tests"
 	@$(PYTEST) -q -n auto tests/unit $(PYTEST_ARGS)
 
@@ -281,12 +290,12 @@ integration: check-tools setup ## Run the tests that start servers of their own 
 	@$(PYTEST) -q -n auto --dist loadfile -m "not docker" tests/integration $(wildcard tests/faults) $(PYTEST_ARGS)
 
 .PHONY: e2e
-e2e: up deploy-local ## Run the end-to-end tests against the offline stack (PYTEST_ARGS=)
+e2e: up deploy-local $(LIBRARIES) ## Run the end-to-end tests against the offline stack (PYTEST_ARGS=)
 	@echo "end-to-end tests"
 	@set -a; . $(LOCAL)/outputs.env; set +a; $(PYTEST) -q tests/e2e $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: $(INSTALLED) $(BENCH)/installed ## Compare speed, memory and requests with others (SERVICE=csv-streamer, ARGS=--long)
+bench: $(INSTALLED) $(LIBRARIES) $(BENCH)/installed ## Compare speed, memory and requests with others (SERVICE=csv-streamer, ARGS=--long)
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/scripts:$(CURDIR)/lambdas $(VENV_PYTHON) -m tests.bench $(or $(SERVICE),all) $(ARGS)
 
 $(BENCH)/installed: requirements-bench.txt | check-python

@@ -1,7 +1,8 @@
 """Builds the zips of every layer and every Lambda: `python layers/build.py --help`.
 
 Reads layers/<layer>/requirements.txt (and leave_out.txt) and lambdas/<package>/, writes <output>/layers/<layer>.zip and
-<output>/lambdas/<package>.zip. Needs only the standard library and pip or a Docker engine.
+<output>/lambdas/<package>.zip. Needs only the standard library and pip or a Docker engine, and the pinned compiler
+(requirements-scripts.txt) for the C file of a Lambda.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from compiled import compile_files, is_for_lambda
 from inputs import Build, find_layers, find_packages, is_fresh, read_layers_of, remember
+from native import choose_target, compile_libraries
 from pack import collect_function, collect_layer, measure_unzipped, write_zip
 from slim import cut_symbols, leave_out, read_patterns
 from wheels import (
@@ -61,12 +63,14 @@ def build_layers(build: Build, way: str) -> dict[str, str]:
 
 
 def build_functions(build: Build) -> dict[str, str]:
-    """Zip every Lambda's package; returns what was done to each."""
+    """Zip every Lambda's package, its C files compiled; returns what was done to each."""
     outcome = {}
+    target = choose_target(build.architecture, native=build.native)
     build.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build.output, prefix=".code-") as folder:
         for package in find_packages(build.root):
-            files = collect_function(build.root / "lambdas" / package)
+            source = build.root / "lambdas" / package
+            files = collect_function(source) | compile_libraries(source, Path(folder), target)
             changed = write_zip(build.function_zip(package), compile_files(files, Path(folder)))
             outcome[package] = "built" if changed else "unchanged"
     return outcome

@@ -21,6 +21,8 @@ UNIX = 3
 # What pip writes for its own later use. It names the machine it ran on or differs from way to way.
 PIP_RECORDS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 TEST_FOLDERS = {"tests", "test"}
+# C files and what this machine made of them: a zip gets what is compiled for its own architecture.
+NATIVE_SUFFIXES = {".c", ".h", ".so"}
 
 
 def keeps_in_layer(path: PurePosixPath) -> bool:
@@ -38,7 +40,7 @@ def keeps_in_function(path: PurePosixPath) -> bool:
     hidden = any(part.startswith(".") for part in path.parts)
     if hidden or "__pycache__" in path.parts or not TEST_FOLDERS.isdisjoint(path.parts[:-1]):
         return False
-    return path.suffix != ".md" and not path.match("requirements*.txt")
+    return path.suffix not in {".md", *NATIVE_SUFFIXES} and not path.match("requirements*.txt")
 
 
 def list_files(root: Path) -> Iterator[PurePosixPath]:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -132,11 +132,16 @@ def install_by_docker(
     run(command, "docker could not build the layers")
 
 
-def run(command: Sequence[str], failure: str) -> None:
-    """Run a command that prints only when it fails; raises BuildError with the reason and the end of its output."""
-    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+def run(
+    command: Sequence[str], failure: str, *, folder: Path | None = None, variables: Mapping[str, str] | None = None
+) -> None:
+    """Run a command that prints only when it fails; raises BuildError with the reason and the end of its output.
+
+    It runs in `folder`, where one is given, with `variables` in its environment.
+    """
+    environment = {**os.environ, "DOCKER_BUILDKIT": "1", **(variables or {})}
     done = subprocess.run(
-        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, check=False
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=folder, env=environment, check=False
     )
     if done.returncode == 0:
         return
@@ -151,6 +156,8 @@ def explain(output: str) -> str:
         return ": the disk is full"
     if "No module named pip" in output:
         return ": this Python has no pip (Debian: apt-get install python3-pip, or run it by `make`)"
+    if "No module named ziglang" in output:
+        return ": this Python has no compiler: `make setup` installs it (the package ziglang)"
     if any(sign in output for sign in NETWORK_SIGNS):
         return ": the network or the package index cannot be reached"
     if "No matching distribution" in output:

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 import build as build_module
 import inputs
-from build import build_layers, check_sizes, main, make_layers, read_arguments
+from build import build_functions, build_layers, check_sizes, main, make_layers, read_arguments
 from inputs import Build, find_layers, find_packages, read_layers_of
 from tests.unit.tooling.conftest import WriteFiles
 from wheels import BuildError, check_pins, explain, read_pins, remove_runtime_packages, run
@@ -229,6 +230,44 @@ def test_whole_build_writes_zips_and_prints_sizes(pip_build: Build, capsys: pyte
     assert re.search(r"alpha +0\.00 MB +with one", capsys.readouterr().out)
 
 
+ONE = {"lambdas/alpha/one.c": "int one(void) { return 1; }\n", "lambdas/alpha/one.so": "of this machine"}
+
+
+@pytest.mark.parametrize(("architecture", "machine"), [("x86_64", 62), ("arm64", 183)])
+def test_zip_holds_the_library_of_its_architecture_in_place_of_the_source(
+    pip_build: Build, write_files: WriteFiles, architecture: str, machine: int
+) -> None:
+    write_files(ONE)
+    build = Build(pip_build.root, pip_build.output, "pip", architecture)
+    assert build_functions(build) == {"alpha": "built"}
+    with zipfile.ZipFile(build.function_zip("alpha")) as archive:
+        names = [name for name in archive.namelist() if "__pycache__" not in name]
+        library = archive.read("alpha/one.so")
+    assert names == ["alpha/app.py", "alpha/one.so"]
+    assert library[:4] == b"\x7fELF"
+    assert library[18] == machine
+    assert (build.root / "lambdas/alpha/one.so").read_text() == "of this machine"
+
+
+def test_zip_with_a_library_is_reproducible(pip_build: Build, write_files: WriteFiles) -> None:
+    write_files(ONE)
+    again = Build(pip_build.root, pip_build.root / "elsewhere", "pip")
+    build_functions(pip_build)
+    build_functions(again)
+    assert pip_build.function_zip("alpha").read_bytes() == again.function_zip("alpha").read_bytes()
+    assert build_functions(pip_build) == {"alpha": "unchanged"}
+
+
+def test_source_that_does_not_compile_fails_the_build_in_the_compilers_words(
+    pip_build: Build, write_files: WriteFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_files({"lambdas/alpha/one.c": "int one(void) { return none; }\n"})
+    assert main(["--pip", "--root", str(pip_build.root)]) == 1
+    said = capsys.readouterr().err
+    assert "build failed: could not compile" in said
+    assert "one.c:1:24: error: use of undeclared identifier 'none'" in said
+
+
 def test_size_limit_is_an_error(
     pip_build: Build, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,6 +300,7 @@ def test_full_disk_is_said_in_one_line(
         ("Temporary failure in name resolution", "cannot be reached"),
         ("No matching distribution found for thing==9", "no wheel of a pinned version"),
         ("/usr/bin/python3: No module named pip", "has no pip"),
+        ("/usr/bin/python3: No module named ziglang", "`make setup`"),
     ],
 )
 def test_usual_causes_are_explained(output: str, cause: str) -> None:
