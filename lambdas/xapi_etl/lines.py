@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ BLOCK_BYTES = 4 * 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t"
-_SPACE = 0x20
+_LF, _CR = b"\n\r"
 _SCAN_BYTES = 128 * 1024
 
 
@@ -29,8 +29,6 @@ class Lines:
     """Where each line ends, its line end not counted."""
     first_number: int
     """Of the first line, from 1, in the object."""
-    controls: np.ndarray
-    """Where ``data`` holds control characters that end no line."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -80,10 +78,7 @@ def split_blocks(pieces: Iterable[bytes], block_bytes: int = BLOCK_BYTES) -> Ite
 def index_lines(data: bytes, first_number: int = 1) -> Lines:
     """Find the lines of a block; each of CR, LF and CR LF ends one, and blank ones are left out."""
     array = np.frombuffer(data, np.uint8)
-    controls = find_bytes(array, lambda some: some < _SPACE)
-    kinds = array[controls]
-    is_end = (kinds == ord("\n")) | (kinds == ord("\r"))
-    breaks = controls[is_end]
+    breaks = _find_ends(array, has_returns=b"\r" in data)
     starts = np.concatenate([np.zeros(1, np.int64), breaks + 1])
     ends = np.concatenate([breaks, np.full(1, len(data), np.int64)])
     kept = ends > starts
@@ -93,15 +88,16 @@ def index_lines(data: bytes, first_number: int = 1) -> Lines:
     blank = [place for place in suspects.tolist() if not data[starts[place] : ends[place]].strip(_BLANK)]
     if blank:
         starts, ends = np.delete(starts, blank), np.delete(ends, blank)
-    return Lines(data, starts, ends, first_number, controls[~is_end])
+    return Lines(data, starts, ends, first_number)
 
 
-def find_bytes(array: np.ndarray, is_wanted: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return where the wanted bytes are; looks at a few at a time, which stay in the processor's cache."""
-    parts = [
-        np.flatnonzero(is_wanted(array[start : start + _SCAN_BYTES])) + start
-        for start in range(0, len(array), _SCAN_BYTES)
-    ]
+def _find_ends(array: np.ndarray, *, has_returns: bool) -> np.ndarray:
+    """Return where LF and CR are; looks at a few bytes at a time, which stay in the processor's cache."""
+    parts = []
+    for start in range(0, len(array), _SCAN_BYTES):
+        some = array[start : start + _SCAN_BYTES]
+        is_end = (some == _LF) | (some == _CR) if has_returns else some == _LF
+        parts.append(np.flatnonzero(is_end) + start)
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 

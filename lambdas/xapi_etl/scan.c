@@ -1,0 +1,373 @@
+/*
+ * Finds the mapped values in lines of JSON, without making anything of the rest.
+ *
+ * scan_lines says for each line where the value of each mapped path stands, copy_texts makes an Arrow column of one
+ * path's values. What is no strict JSON (RFC 8259), or needs a second thought, is called odd and left to the careful
+ * parser of documents.py: keys that come twice, types that do not fit, numbers near the limits, deep nesting. A line
+ * that is not odd means here what it means there. Whether text is UTF-8 is for the caller to look at.
+ *
+ * No byte is read beyond a line's end. Each line is followed by a line end, or by the NUL that follows the bytes of a
+ * Python object, and no loop passes such a byte: white space in a line is blanks and tabs, and within texts control
+ * characters are odd.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Deeper lines are odd: each level takes a bit of the stack. */
+#define DEPTH_LIMIT 64
+/* Longer numbers are odd; with an exponent of two digits none of them is beyond a double's range. */
+#define NUMBER_LIMIT 200
+#define EXPONENT_LIMIT 2
+/* Any whole number of so many characters fits into 64 bits. */
+#define INTEGER_LIMIT 18
+
+/* These four structures are scanner.py's, too. */
+enum kind { OBJECT, TEXT, NUMBER, INTEGER, FLAG };
+
+/* A key on a mapped path; the first one, without a key, is the document. */
+struct node {
+    uint32_t key_start, key_length; /* in the bytes of all keys */
+    uint32_t slots_start, slots;    /* its children's hash table: a power of two, none for a leaf */
+    uint32_t kind;
+    uint32_t leaf; /* its number, unless it is an object */
+};
+
+struct tree {
+    const struct node *nodes;
+    const uint8_t *keys;
+    const uint32_t *slots; /* numbers of nodes; 0 is an empty slot */
+};
+
+/* Where a value stands: of a text, what is between the quotes. A line begins with a brace, so 0 is no place. */
+struct span {
+    uint32_t start;
+    uint32_t length; /* with ESCAPED: holds escapes */
+};
+#define ESCAPED 0x80000000u
+
+struct block {
+    const uint8_t *data;
+    uint64_t size;
+    const int64_t *starts, *ends;
+    uint32_t lines;
+};
+
+/* What is known while a line is read. */
+struct scan {
+    const struct tree *tree;
+    const uint8_t *data, *end; /* of the block */
+    uint32_t line, lines;
+    uint32_t *seen;     /* for each node the last line that had it, from 1 */
+    struct span *spans; /* [leaf][line] */
+};
+
+/* Of functions that read something: where it ends, or NULL for odd. */
+typedef const uint8_t *place;
+
+static place read_value(const struct scan *scan, place at, unsigned depth);
+
+static inline place skip_blanks(place at) {
+    while (*at == ' ' || *at == '\t') at++;
+    return at;
+}
+
+static inline bool is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
+
+static inline place read_word(place at, const char *word) {
+    for (; *word; at++, word++)
+        if (*at != (uint8_t)*word) return NULL;
+    return at;
+}
+
+static place read_hex(place at, uint32_t *number) {
+    *number = 0;
+    for (place end = at + 4; at < end; at++) {
+        uint8_t lower = *at | 0x20;
+        if (!is_digit(*at) && (lower < 'a' || lower > 'f')) return NULL;
+        *number = *number << 4 | (uint32_t)(is_digit(*at) ? *at - '0' : lower - 'a' + 10);
+    }
+    return at;
+}
+
+static inline bool is_high(uint32_t number) { return number >= 0xD800 && number <= 0xDBFF; }
+static inline bool is_low(uint32_t number) { return number >= 0xDC00 && number <= 0xDFFF; }
+
+/* From behind the backslash. A character beyond U+FFFF is a pair of surrogates; half a pair is odd. */
+static place read_escape(place at, uint32_t *character) {
+    static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+    uint32_t low;
+    if (*at != 'u') {
+        for (unsigned i = 0; i < sizeof letters - 1; i++)
+            if (*at == (uint8_t)letters[i]) {
+                *character = (uint8_t)meanings[i];
+                return at + 1;
+            }
+        return NULL;
+    }
+    if (!(at = read_hex(at + 1, character)) || is_low(*character)) return NULL;
+    if (!is_high(*character)) return at;
+    if (at[0] != '\\' || at[1] != 'u' || !(at = read_hex(at + 2, &low)) || !is_low(low)) return NULL;
+    *character = 0x10000 + ((*character - 0xD800) << 10) + (low - 0xDC00);
+    return at;
+}
+
+#define EACH_BYTE 0x0101010101010101ull
+
+/* The highest bit of each byte that is a quote, a backslash or a control character; right up to the first one. */
+static inline uint64_t mark_stops(uint64_t word) {
+    uint64_t quotes = word ^ EACH_BYTE * '"', slashes = word ^ EACH_BYTE * '\\';
+    uint64_t below = (word - EACH_BYTE * 0x20) | (quotes - EACH_BYTE) | (slashes - EACH_BYTE);
+    return below & ~word & EACH_BYTE * 0x80;
+}
+
+/* From behind the opening quote to the closing one. */
+static inline place find_quote(const struct scan *scan, place at, bool *has_escapes) {
+    uint32_t character;
+    for (;;) {
+        for (uint64_t word, stops; scan->end - at >= 8; at += 8) {
+            memcpy(&word, at, 8);
+            if ((stops = mark_stops(word))) {
+                at += __builtin_ctzll(stops) / 8; /* both of Lambda's processors have the lowest byte first */
+                break;
+            }
+        }
+        while (*at >= 0x20 && *at != '"' && *at != '\\') at++;
+        if (*at == '"') return at;
+        if (*at != '\\' || !(at = read_escape(at + 1, &character))) return NULL;
+        *has_escapes = true;
+    }
+}
+
+static inline place read_digits(place at) {
+    if (!is_digit(*at)) return NULL;
+    while (is_digit(*at)) at++;
+    return at;
+}
+
+static place read_number(place at, bool *is_whole, bool *is_huge) {
+    place start = at, exponent;
+    at += *at == '-';
+    at = *at == '0' ? at + 1 : read_digits(at);
+    if (at && *at == '.') {
+        *is_whole = false;
+        at = read_digits(at + 1);
+    }
+    if (at && (*at | 0x20) == 'e') {
+        *is_whole = false;
+        exponent = at + 1 + (at[1] == '+' || at[1] == '-');
+        at = read_digits(exponent);
+        *is_huge |= at && at - exponent > EXPONENT_LIMIT;
+    }
+    *is_huge |= at && at - start > NUMBER_LIMIT;
+    return at;
+}
+
+static place read_list(const struct scan *scan, place at, unsigned depth) {
+    if (depth == DEPTH_LIMIT) return NULL;
+    at = skip_blanks(at + 1);
+    if (*at == ']') return at + 1;
+    for (;; at++) {
+        if (!(at = read_value(scan, skip_blanks(at), depth + 1))) return NULL;
+        at = skip_blanks(at);
+        if (*at == ']') return at + 1;
+        if (*at != ',') return NULL;
+    }
+}
+
+/* From a key's opening quote to its value. */
+static inline place read_key(const struct scan *scan, place at, size_t *length, bool *has_escapes) {
+    place start = at + 1;
+    if (*at != '"' || !(at = find_quote(scan, start, has_escapes))) return NULL;
+    *length = (size_t)(at - start);
+    at = skip_blanks(at + 1);
+    return *at == ':' ? skip_blanks(at + 1) : NULL;
+}
+
+static place read_object(const struct scan *scan, place at, unsigned depth) {
+    size_t length;
+    bool has_escapes = false;
+    if (depth == DEPTH_LIMIT) return NULL;
+    at = skip_blanks(at + 1);
+    if (*at == '}') return at + 1;
+    for (;; at++) {
+        if (!(at = read_key(scan, skip_blanks(at), &length, &has_escapes))) return NULL;
+        if (!(at = read_value(scan, at, depth + 1))) return NULL;
+        at = skip_blanks(at);
+        if (*at == '}') return at + 1;
+        if (*at != ',') return NULL;
+    }
+}
+
+/* A value that nobody asked for. */
+static place read_value(const struct scan *scan, place at, unsigned depth) {
+    bool has_escapes = false, is_whole = true, is_huge = false;
+    switch (*at) {
+    case '"':
+        at = find_quote(scan, at + 1, &has_escapes);
+        return at ? at + 1 : NULL;
+    case '{':
+        return read_object(scan, at, depth);
+    case '[':
+        return read_list(scan, at, depth);
+    case 't':
+        return read_word(at, "true");
+    case 'f':
+        return read_word(at, "false");
+    case 'n':
+        return read_word(at, "null");
+    default:
+        return read_number(at, &is_whole, &is_huge);
+    }
+}
+
+/* The value of a leaf. */
+static place take_value(const struct scan *scan, place at, const struct node *node) {
+    bool has_escapes = false, is_whole = true, is_huge = false;
+    place start = at;
+    if (*at == 'n') return read_word(at, "null");
+    switch (node->kind) {
+    case TEXT:
+        at = *at == '"' ? find_quote(scan, ++start, &has_escapes) : NULL;
+        break;
+    case FLAG:
+        at = read_word(at, *at == 't' ? "true" : "false");
+        break;
+    default:
+        at = read_number(at, &is_whole, &is_huge);
+        if (at && node->kind == INTEGER) is_huge |= !is_whole || at - start > INTEGER_LIMIT;
+    }
+    if (!at || is_huge) return NULL;
+    scan->spans[(size_t)node->leaf * scan->lines + scan->line] =
+        (struct span){(uint32_t)(start - scan->data), (uint32_t)(at - start) | (has_escapes ? ESCAPED : 0)};
+    return at + (node->kind == TEXT);
+}
+
+/* A key's first slot: of its last eight bytes, by Fibonacci hashing, and its length. As scanner.py has it. */
+static inline uint32_t hash_key(place key, size_t length) {
+    uint64_t tail = 0;
+    if (length >= 8)
+        memcpy(&tail, key + length - 8, 8);
+    else
+        for (size_t i = length; i-- > 0;) tail = tail << 8 | key[i];
+    return (uint32_t)(tail * 0x9E3779B97F4A7C15ull >> 32) + (uint32_t)length;
+}
+
+static inline const struct node *find_child(const struct tree *tree, const struct node *parent, place key,
+                                            size_t length) {
+    const uint32_t *slots = tree->slots + parent->slots_start;
+    for (uint32_t slot = hash_key(key, length);; slot++) {
+        const struct node *node = tree->nodes + slots[slot & (parent->slots - 1)];
+        if (node == tree->nodes) return NULL;
+        if (node->key_length == length && !memcmp(tree->keys + node->key_start, key, length)) return node;
+    }
+}
+
+/* An object on a mapped path. Of keys that come twice the last one counts, which is for the careful parser. */
+static place take_object(const struct scan *scan, place at, const struct node *node, unsigned depth) {
+    if (*at == 'n') return read_word(at, "null");
+    if (*at != '{' || depth == DEPTH_LIMIT) return NULL;
+    at = skip_blanks(at + 1);
+    if (*at == '}') return at + 1;
+    for (;; at++) {
+        size_t length;
+        bool has_escapes = false;
+        place quote = skip_blanks(at);
+        if (!(at = read_key(scan, quote, &length, &has_escapes)) || has_escapes) return NULL;
+        const struct node *child = find_child(scan->tree, node, quote + 1, length);
+        if (!child) {
+            at = read_value(scan, at, depth + 1);
+        } else {
+            uint32_t *seen = &scan->seen[child - scan->tree->nodes];
+            if (*seen == scan->line + 1) return NULL;
+            *seen = scan->line + 1;
+            at = child->kind == OBJECT ? take_object(scan, at, child, depth + 1) : take_value(scan, at, child);
+        }
+        if (!at) return NULL;
+        at = skip_blanks(at);
+        if (*at == '}') return at + 1;
+        if (*at != ',') return NULL;
+    }
+}
+
+static bool take_line(const struct scan *scan, place at, place end) {
+    if (*end != '\n' && *end != '\r' && *end != '\0') return false;
+    at = skip_blanks(at);
+    if (*at != '{') return false; /* null is no document */
+    at = take_object(scan, at, scan->tree->nodes, 0);
+    return at && skip_blanks(at) == end;
+}
+
+/*
+ * Finds the values of some lines.
+ *
+ * seen: one number for each node, all 0. spans: [leaf][line], all 0, which is what a missing value and those of an odd
+ * line are. odd: for each line 1 or 0.
+ */
+void scan_lines(const struct block *block, const struct tree *tree, uint32_t leaves, uint32_t *seen, struct span *spans,
+                uint8_t *odd) {
+    struct scan scan = {tree, block->data, block->data + block->size, 0, block->lines, seen, spans};
+    for (uint32_t line = 0; line < block->lines; line++) {
+        scan.line = line;
+        odd[line] = !take_line(&scan, block->data + block->starts[line], block->data + block->ends[line]);
+        if (odd[line])
+            for (uint32_t leaf = 0; leaf < leaves; leaf++)
+                spans[(size_t)leaf * block->lines + line] = (struct span){0, 0};
+    }
+}
+
+static uint8_t *write_utf8(uint8_t *to, uint32_t character) {
+    if (character < 0x80) {
+        *to++ = (uint8_t)character;
+        return to;
+    }
+    unsigned more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+    *to++ = (uint8_t)(0xF0u << (3 - more) | character >> 6 * more);
+    while (more-- > 0) *to++ = (uint8_t)(0x80 | (character >> 6 * more & 0x3F));
+    return to;
+}
+
+/* An escape is never shorter than what it stands for. */
+static uint8_t *write_text(uint8_t *to, place at, place end) {
+    while (at < end) {
+        uint32_t character;
+        if (*at != '\\') {
+            *to++ = *at++;
+        } else {
+            at = read_escape(at + 1, &character);
+            to = write_utf8(to, character);
+        }
+    }
+    return to;
+}
+
+/*
+ * Puts the values of one leaf one after another, as Arrow's strings are: offsets [lines + 1], a bit for each value that
+ * is there in validity, all 0 before, and the texts, for which there has to be room for all spans. Returns how many
+ * values are there.
+ *
+ * Source: Arrow's columnar format, "Variable-size Binary Layout".
+ */
+uint32_t copy_texts(const uint8_t *data, uint32_t lines, const struct span *spans, int32_t *offsets, uint8_t *validity,
+                    uint8_t *texts) {
+    uint8_t *to = texts;
+    uint32_t found = 0;
+    for (uint32_t line = 0; line < lines; line++) {
+        offsets[line] = (int32_t)(to - texts);
+        if (!spans[line].start) continue;
+        place from = data + spans[line].start;
+        uint32_t length = spans[line].length & ~ESCAPED;
+        if (spans[line].length & ESCAPED) {
+            to = write_text(to, from, from + length);
+        } else {
+            memcpy(to, from, length);
+            to += length;
+        }
+        validity[line / 8] |= (uint8_t)(1u << line % 8);
+        found++;
+    }
+    offsets[lines] = (int32_t)(to - texts);
+    return found;
+}

@@ -1,0 +1,153 @@
+"""The mapped values of plain lines, found by a small library in C (scan.c): a line is read once, and not kept.
+
+What the library calls odd is left to the careful way of documents.py.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from .lines import Lines
+from .mapping import Kind, Leaf
+
+LIBRARY = Path(__file__).with_name("scan.so")
+ARROW_TYPES: dict[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "number": pa.float64(),
+    "integer": pa.int64(),
+    "flag": pa.bool_(),
+    "any": pa.string(),
+}
+_AT_ONCE = 16 * 1024
+"""So many lines are scanned at once: blank documents would otherwise need a hundred times their size."""
+
+# As scan.c has them.
+_KINDS: dict[Kind, int] = {"text": 1, "number": 2, "integer": 3, "flag": 4}
+_NODE = np.dtype([(name, np.uint32) for name in ("key_start", "key_length", "slots_start", "slots", "kind", "leaf")])
+_TAIL = 8
+_GOLDEN = 0x9E3779B97F4A7C15
+_LENGTH_BITS = 0x7FFFFFFF
+
+
+class _Tree(ctypes.Structure):
+    _fields_ = (("nodes", ctypes.c_void_p), ("keys", ctypes.c_char_p), ("slots", ctypes.c_void_p))
+
+
+class _Block(ctypes.Structure):
+    _fields_ = (
+        ("data", ctypes.c_char_p),
+        ("size", ctypes.c_uint64),
+        ("starts", ctypes.c_void_p),
+        ("ends", ctypes.c_void_p),
+        ("lines", ctypes.c_uint32),
+    )
+
+
+@dataclass(slots=True)
+class Scanner:
+    """Finds the values of leaves, of which none lies within another."""
+
+    leaves: Sequence[Leaf]
+    _nodes: np.ndarray = field(init=False)
+    _slots: np.ndarray = field(init=False)
+    _keys: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._nodes, self._slots, self._keys = build_tree(self.leaves)
+
+    def scan(self, lines: Lines) -> tuple[pa.Table, np.ndarray]:
+        """Return a row for each line, its columns named by the numbers of the leaves, and which lines are odd.
+
+        An odd line's values are all null.
+        """
+        parts = [self._scan(lines, start) for start in range(0, len(lines), _AT_ONCE)]
+        return pa.concat_tables([table for table, _ in parts]), np.concatenate([odd for _, odd in parts])
+
+    def _scan(self, lines: Lines, start: int) -> tuple[pa.Table, np.ndarray]:
+        starts, ends = lines.starts[start : start + _AT_ONCE], lines.ends[start : start + _AT_ONCE]
+        spans = np.zeros((len(self.leaves), len(starts), 2), np.uint32)
+        odd, seen = np.empty(len(starts), bool), np.zeros(len(self._nodes), np.uint32)
+        block = _Block(lines.data, len(lines.data), starts.ctypes.data, ends.ctypes.data, len(starts))
+        tree = _Tree(self._nodes.ctypes.data, self._keys, self._slots.ctypes.data)
+        load_library().scan_lines(
+            ctypes.byref(block),
+            ctypes.byref(tree),
+            len(self.leaves),
+            seen.ctypes.data,
+            spans.ctypes.data,
+            odd.ctypes.data,
+        )
+        columns = self._copy_values(lines.data, spans)
+        return pa.table(columns, names=[str(number) for number in range(len(columns))]), odd
+
+    def _copy_values(self, data: bytes, spans: np.ndarray) -> list[pa.Array]:
+        """Return the leaves' columns; their buffers are parts of large ones, which are had at less cost."""
+        lines = spans.shape[1]
+        sizes = (spans[:, :, 1] & _LENGTH_BITS).sum(axis=1, dtype=np.int64)
+        all_texts = np.split(np.empty(sizes.sum(), np.uint8), np.cumsum(sizes)[:-1])
+        all_offsets = np.empty((len(spans), lines + 1), np.int32)
+        all_validity = np.zeros((len(spans), (lines + 7) // 8), np.uint8)
+        columns = []
+        for leaf, *parts in zip(self.leaves, spans, all_offsets, all_validity, all_texts, strict=True):
+            found = load_library().copy_texts(data, lines, *(part.ctypes.data for part in parts))
+            kind = ARROW_TYPES[leaf.kind]
+            if not found:
+                columns.append(pa.nulls(lines, kind))
+                continue
+            buffers = [pa.py_buffer(part) for part in (parts[2], parts[1], parts[3])]
+            texts = pa.Array.from_buffers(pa.string(), lines, buffers, lines - found)
+            columns.append(texts if leaf.kind == "text" else texts.cast(kind))
+        return columns
+
+
+@cache
+def load_library() -> ctypes.CDLL:
+    """Return the compiled scan.c, whose functions run without Python's lock.
+
+    Raises:
+        OSError: it is not there, or not for this processor.
+    """
+    library = ctypes.CDLL(str(LIBRARY))
+    library.scan_lines.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, *[ctypes.c_void_p] * 3]
+    library.scan_lines.restype = None
+    library.copy_texts.argtypes = [ctypes.c_char_p, ctypes.c_uint32, *[ctypes.c_void_p] * 4]
+    library.copy_texts.restype = ctypes.c_uint32
+    return library
+
+
+def build_tree(leaves: Sequence[Leaf]) -> tuple[np.ndarray, np.ndarray, bytes]:
+    """Return the leaves' keys as scan.c takes them: nodes, of which the first is the document, slots and keys."""
+    places = sorted({leaf.place[:depth] for leaf in leaves for depth in range(len(leaf.place) + 1)}, key=len)
+    numbers = {place: number for number, place in enumerate(places)}
+    children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for place in places[1:]:
+        children.setdefault(place[:-1], []).append(place)
+    leaf_of = {leaf.place: (_KINDS[leaf.kind], number) for number, leaf in enumerate(leaves)}
+    nodes, slots, keys = np.zeros(len(places), _NODE), list[int](), b""
+    for number, place in enumerate(places):
+        key = place[-1].encode() if place else b""
+        table = _fill_slots({child[-1].encode(): numbers[child] for child in children.get(place, [])})
+        nodes[number] = (len(keys), len(key), len(slots), len(table), *leaf_of.get(place, (0, 0)))
+        slots += table
+        keys += key
+    return nodes, np.array(slots, np.uint32), keys
+
+
+def _fill_slots(numbers: dict[bytes, int]) -> list[int]:
+    """Return a hash table of keys, never more than half full."""
+    if not numbers:
+        return []
+    slots = [0] * (2 << (len(numbers) - 1).bit_length())
+    for key, number in numbers.items():
+        slot = (int.from_bytes(key[-_TAIL:], "little") * _GOLDEN >> 32) + len(key)
+        while slots[slot % len(slots)]:
+            slot += 1
+        slots[slot % len(slots)] = number
+    return slots
