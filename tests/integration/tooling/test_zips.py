@@ -27,6 +27,8 @@ table = Converter(load_mapping(SHIPPED.read_bytes())).convert(lines, source).tab
 assert len(part.keep(lines.starts > 0, "snappy")) == 99
 """
 XAPI_LAYER_LIMIT = 130_000_000
+# Kinds of machines in an ELF header.
+X86_64, AARCH64 = 62, 183
 
 
 @pytest.fixture(scope="session")
@@ -134,9 +136,34 @@ def test_layer_leaves_the_sdk_to_the_runtime(lambda_zips: dict[str, bytes]) -> N
     assert packages == {"aws_xray_sdk", "wrapt"}
 
 
-def test_arm_layers_hold_arm_libraries(tmp_path: Path) -> None:
-    build(tmp_path, "--pip", "--architecture", "arm64")
-    with zipfile.ZipFile(tmp_path / "layers/pydantic.zip") as archive:
+@pytest.fixture(scope="session")
+def arm_zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return build(tmp_path_factory.mktemp("arm"), "--pip", "--architecture", "arm64")
+
+
+def test_arm_layers_hold_arm_libraries(arm_zips: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(io.BytesIO(arm_zips["layers/pydantic.zip"])) as archive:
         libraries = [name for name in archive.namelist() if name.endswith(".so")]
     assert libraries
     assert [name for name in libraries if "cpython-313-aarch64-linux-gnu" not in name] == []
+
+
+def read_native_files(zips: dict[str, bytes]) -> dict[str, bytes]:
+    """Return what C files and their libraries the functions' zips hold."""
+    found: dict[str, bytes] = {}
+    for content in (zips[name] for name in zips if name.startswith("lambdas/")):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [name for name in archive.namelist() if name.endswith((".c", ".h", ".so"))]
+            found |= {name: archive.read(name) for name in names}
+    return found
+
+
+def test_functions_hold_a_library_of_their_architecture_for_each_c_file(
+    lambda_zips: dict[str, bytes], arm_zips: dict[str, bytes]
+) -> None:
+    sources = (ROOT / "lambdas").glob("*/*.c")
+    wanted = {f"{source.parent.name}/{source.stem}.so" for source in sources}
+    for zips, machine in ((lambda_zips, X86_64), (arm_zips, AARCH64)):
+        libraries = read_native_files(zips)
+        assert libraries.keys() == wanted
+        assert {int.from_bytes(library[18:20], "little") for library in libraries.values()} <= {machine}
