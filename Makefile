@@ -282,7 +282,7 @@ unit: $(INSTALLED) $(LIBRARIES) ## Run the unit tests (PYTEST_ARGS=)
 .PHONY: tf-checks
 tf-checks: check-tools setup ## Validate and test the Terraform
 	@echo "Terraform checks"
-	@$(PYTEST) -q -n auto --dist loadfile tests/infra $(PYTEST_ARGS)
+	@$(PYTEST) -q -n auto --dist loadfile --no-loadscope-reorder tests/infra $(PYTEST_ARGS)
 
 .PHONY: integration
 integration: check-tools setup ## Run the tests that start servers of their own (PYTEST_ARGS=)

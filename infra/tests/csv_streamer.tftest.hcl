@@ -10,7 +10,7 @@ variables {
   layer_zip_dir  = "./tests/fixtures/layers"
 }
 
-run "bucket_is_generated_and_forgets_run_states" {
+run "by_default_a_bucket_is_generated_and_long_runs_go_on_by_themselves" {
   module {
     source = "./services/csv_streamer"
   }
@@ -23,6 +23,11 @@ run "bucket_is_generated_and_forgets_run_states" {
   assert {
     condition     = length(aws_cloudwatch_event_rule.run) == 0 && length(aws_lambda_permission.run) == 0
     error_message = "A schedule is made that nobody asked for."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.streamer.statement : [statement.actions, statement.resources] if statement.sid == "ContinueRuns"] == [[toset(["lambda:InvokeFunction"]), toset(["arn:aws:lambda:eu-west-1:111122223333:function:acme-test-csv-streamer", "arn:aws:lambda:eu-west-1:111122223333:function:acme-test-csv-streamer:*"])]]
+    error_message = "The function may not invoke itself, or may invoke others."
   }
 }
 
@@ -124,40 +129,21 @@ run "role_may_do_its_work_and_nothing_else" {
   }
 }
 
-run "long_runs_go_on_by_themselves" {
-  module {
-    source = "./services/csv_streamer"
-  }
-
-  assert {
-    condition     = [for statement in data.aws_iam_policy_document.streamer.statement : [statement.actions, statement.resources] if statement.sid == "ContinueRuns"] == [[toset(["lambda:InvokeFunction"]), toset(["arn:aws:lambda:eu-west-1:111122223333:function:acme-test-csv-streamer", "arn:aws:lambda:eu-west-1:111122223333:function:acme-test-csv-streamer:*"])]]
-    error_message = "The function may not invoke itself, or may invoke others."
-  }
-}
-
-run "secrets_are_readable_where_they_are_named" {
+run "schedule_secrets_and_keys_are_used_as_named" {
   module {
     source = "./services/csv_streamer"
   }
 
   variables {
-    secret_arns = ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:source-*"]
+    secret_arns             = ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:source-*"]
+    kms_key_arn             = "arn:aws:kms:eu-west-1:111122223333:key/ours"
+    additional_kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/secrets"]
+    schedule                = "cron(0 5 * * ? *)"
   }
 
   assert {
     condition     = [for statement in data.aws_iam_policy_document.streamer.statement : [statement.actions, statement.resources] if statement.sid == "ReadSecrets"] == [[toset(["secretsmanager:GetSecretValue"]), toset(["arn:aws:secretsmanager:eu-west-1:111122223333:secret:source-*"])]]
     error_message = "The secret is not readable, or others are."
-  }
-}
-
-run "keys_are_usable_through_services_only" {
-  module {
-    source = "./services/csv_streamer"
-  }
-
-  variables {
-    kms_key_arn             = "arn:aws:kms:eu-west-1:111122223333:key/ours"
-    additional_kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/secrets"]
   }
 
   assert {
@@ -168,16 +154,6 @@ run "keys_are_usable_through_services_only" {
   assert {
     condition     = one(one([for statement in data.aws_iam_policy_document.streamer.statement : statement.condition if statement.sid == "UseKeysThroughServices"])).variable == "kms:ViaService"
     error_message = "The function may call KMS by itself."
-  }
-}
-
-run "schedule_invokes_the_function" {
-  module {
-    source = "./services/csv_streamer"
-  }
-
-  variables {
-    schedule = "cron(0 5 * * ? *)"
   }
 
   assert {

@@ -10,7 +10,7 @@ variables {
   layer_zip_dir  = "./tests/fixtures/layers"
 }
 
-run "three_buckets_are_generated" {
+run "by_default_three_buckets_are_generated_and_the_role_may_do_its_work_and_nothing_else" {
   module {
     source = "./services/data_aggregator"
   }
@@ -27,6 +27,56 @@ run "three_buckets_are_generated" {
   assert {
     condition     = length(module.source_bucket) == 1 && length(module.distribution_bucket) == 1 && length(module.archive_bucket) == 1 && length(module.replication) == 1
     error_message = "A bucket, or the way to the archive, is not made."
+  }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.events.statement).actions == toset(["sqs:SendMessage"]) && one(one(data.aws_iam_policy_document.events.statement).principals).identifiers == toset(["s3.amazonaws.com"]) && one(data.aws_iam_policy_document.events.statement).resources == toset(["arn:aws:sqs:eu-west-1:111122223333:acme-test-aggregator"])
+    error_message = "Others than S3 may send, or S3 may do more."
+  }
+
+  assert {
+    condition = { for condition in one(data.aws_iam_policy_document.events.statement).condition : condition.variable => condition.values } == {
+      "aws:SourceAccount" = tolist(["111122223333"])
+      "aws:SourceArn"     = tolist(["arn:aws:s3:::acme-test-agg-src-111122223333-eu-west-1"])
+    }
+    error_message = "Other buckets or accounts may have S3 send to the queue."
+  }
+
+  assert {
+    condition = toset(flatten(data.aws_iam_policy_document.aggregator.statement[*].actions)) == toset([
+      "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility",
+      "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject", "s3:AbortMultipartUpload",
+      "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
+    ])
+    error_message = "data-aggregator's actions changed."
+  }
+
+  assert {
+    condition = alltrue([
+      for resource in flatten(data.aws_iam_policy_document.aggregator.statement[*].resources) :
+      can(regex("^arn:aws:[a-z0-9]+:[a-z0-9-]*:[0-9]*:[^*]+(/[*])?$", resource))
+    ])
+    error_message = "The policy names a resource more loosely than by its ARN."
+  }
+
+  assert {
+    condition     = length([for statement in data.aws_iam_policy_document.aggregator.statement : statement if contains(statement.resources, "arn:aws:s3:::acme-test-agg-src-111122223333-eu-west-1/*") && contains(statement.actions, "s3:PutObject")]) == 0
+    error_message = "The function may write to the source bucket: it would feed itself."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.aggregator.batch_size == 1000 && aws_lambda_event_source_mapping.aggregator.maximum_batching_window_in_seconds == 10 && aws_lambda_event_source_mapping.aggregator.function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "Batches are small, do not wait to fill, or fail as a whole."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.aggregator.scaling_config[0].maximum_concurrency == 10
+    error_message = "The concurrency is not bounded as the variable says."
+  }
+
+  assert {
+    condition     = length(aws_glue_catalog_database.this) == 0 && length(aws_glue_catalog_table.bundles) == 0 && output.glue_table == ""
+    error_message = "A Glue table is made that nobody asked for."
   }
 }
 
@@ -125,14 +175,17 @@ run "without_an_archive_nothing_is_copied" {
   }
 }
 
-run "every_new_source_is_heard_of" {
+run "sources_asked_for_are_heard_of_keys_work_through_services_only_and_bundles_are_a_table" {
   module {
     source = "./services/data_aggregator"
   }
 
   variables {
-    source_prefix = "in/"
-    source_suffix = ".json"
+    source_prefix       = "in/"
+    source_suffix       = ".json"
+    kms_key_arn         = "arn:aws:kms:eu-west-1:111122223333:key/ours"
+    bucket_kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/theirs"]
+    create_glue_table   = true
   }
 
   assert {
@@ -144,64 +197,6 @@ run "every_new_source_is_heard_of" {
     condition     = aws_s3_bucket_notification.source[0].queue[0].filter_prefix == "in/" && aws_s3_bucket_notification.source[0].queue[0].filter_suffix == ".json"
     error_message = "Other objects are announced than asked for."
   }
-}
-
-run "only_the_source_bucket_may_fill_the_queue" {
-  module {
-    source = "./services/data_aggregator"
-  }
-
-  assert {
-    condition     = one(data.aws_iam_policy_document.events.statement).actions == toset(["sqs:SendMessage"]) && one(one(data.aws_iam_policy_document.events.statement).principals).identifiers == toset(["s3.amazonaws.com"]) && one(data.aws_iam_policy_document.events.statement).resources == toset(["arn:aws:sqs:eu-west-1:111122223333:acme-test-aggregator"])
-    error_message = "Others than S3 may send, or S3 may do more."
-  }
-
-  assert {
-    condition = { for condition in one(data.aws_iam_policy_document.events.statement).condition : condition.variable => condition.values } == {
-      "aws:SourceAccount" = tolist(["111122223333"])
-      "aws:SourceArn"     = tolist(["arn:aws:s3:::acme-test-agg-src-111122223333-eu-west-1"])
-    }
-    error_message = "Other buckets or accounts may have S3 send to the queue."
-  }
-}
-
-run "role_may_do_its_work_and_nothing_else" {
-  module {
-    source = "./services/data_aggregator"
-  }
-
-  assert {
-    condition = toset(flatten(data.aws_iam_policy_document.aggregator.statement[*].actions)) == toset([
-      "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility",
-      "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject", "s3:AbortMultipartUpload",
-      "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
-    ])
-    error_message = "data-aggregator's actions changed."
-  }
-
-  assert {
-    condition = alltrue([
-      for resource in flatten(data.aws_iam_policy_document.aggregator.statement[*].resources) :
-      can(regex("^arn:aws:[a-z0-9]+:[a-z0-9-]*:[0-9]*:[^*]+(/[*])?$", resource))
-    ])
-    error_message = "The policy names a resource more loosely than by its ARN."
-  }
-
-  assert {
-    condition     = length([for statement in data.aws_iam_policy_document.aggregator.statement : statement if contains(statement.resources, "arn:aws:s3:::acme-test-agg-src-111122223333-eu-west-1/*") && contains(statement.actions, "s3:PutObject")]) == 0
-    error_message = "The function may write to the source bucket: it would feed itself."
-  }
-}
-
-run "keys_are_usable_through_services_only" {
-  module {
-    source = "./services/data_aggregator"
-  }
-
-  variables {
-    kms_key_arn         = "arn:aws:kms:eu-west-1:111122223333:key/ours"
-    bucket_kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/theirs"]
-  }
 
   assert {
     condition     = [for statement in data.aws_iam_policy_document.aggregator.statement : statement.resources if statement.sid == "UseKeysThroughServices"] == [toset(["arn:aws:kms:eu-west-1:111122223333:key/ours", "arn:aws:kms:eu-west-1:111122223333:key/theirs"])]
@@ -212,32 +207,6 @@ run "keys_are_usable_through_services_only" {
     condition     = one(one([for statement in data.aws_iam_policy_document.aggregator.statement : statement.condition if statement.sid == "UseKeysThroughServices"])).variable == "kms:ViaService"
     error_message = "The function may call KMS by itself."
   }
-}
-
-run "batches_are_large_and_report_each_message" {
-  module {
-    source = "./services/data_aggregator"
-  }
-
-  assert {
-    condition     = aws_lambda_event_source_mapping.aggregator.batch_size == 1000 && aws_lambda_event_source_mapping.aggregator.maximum_batching_window_in_seconds == 10 && aws_lambda_event_source_mapping.aggregator.function_response_types == toset(["ReportBatchItemFailures"])
-    error_message = "Batches are small, do not wait to fill, or fail as a whole."
-  }
-
-  assert {
-    condition     = aws_lambda_event_source_mapping.aggregator.scaling_config[0].maximum_concurrency == 10
-    error_message = "The concurrency is not bounded as the variable says."
-  }
-}
-
-run "bundles_are_a_table_when_asked" {
-  module {
-    source = "./services/data_aggregator"
-  }
-
-  variables {
-    create_glue_table = true
-  }
 
   assert {
     condition     = aws_glue_catalog_table.bundles[0].parameters["storage.location.template"] == "s3://acme-test-agg-dst-111122223333-eu-west-1/$${hour}/" && aws_glue_catalog_table.bundles[0].parameters["projection.hour.format"] == "yyyy/MM/dd/HH"
@@ -247,17 +216,6 @@ run "bundles_are_a_table_when_asked" {
   assert {
     condition     = output.glue_table == "acme_test_aggregator.bundles"
     error_message = "The table's name is not one that Athena takes unquoted."
-  }
-}
-
-run "no_table_unless_asked" {
-  module {
-    source = "./services/data_aggregator"
-  }
-
-  assert {
-    condition     = length(aws_glue_catalog_database.this) == 0 && length(aws_glue_catalog_table.bundles) == 0 && output.glue_table == ""
-    error_message = "A Glue table is made that nobody asked for."
   }
 }
 
@@ -275,7 +233,7 @@ run "refuses_to_forget_before_the_queues_do" {
   expect_failures = [data.aws_caller_identity.current]
 }
 
-run "takes_a_memory_just_longer_than_the_queues" {
+run "takes_a_memory_just_longer_than_the_queues_and_small_batches_without_a_window" {
   command = plan
 
   module {
@@ -284,11 +242,17 @@ run "takes_a_memory_just_longer_than_the_queues" {
 
   variables {
     idempotency_ttl_days = 19
+    aggregator           = { batch_size = 10, batching_window_seconds = 0 }
   }
 
   assert {
     condition     = var.idempotency_ttl_days == 19
     error_message = "A memory longer than the queues' is refused."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.aggregator.batch_size == 10
+    error_message = "A batch that needs no window is refused."
   }
 }
 
@@ -332,23 +296,6 @@ run "refuses_large_batches_without_a_window" {
   }
 
   expect_failures = [var.aggregator]
-}
-
-run "takes_small_batches_without_a_window" {
-  command = plan
-
-  module {
-    source = "./services/data_aggregator"
-  }
-
-  variables {
-    aggregator = { batch_size = 10, batching_window_seconds = 0 }
-  }
-
-  assert {
-    condition     = aws_lambda_event_source_mapping.aggregator.batch_size == 10
-    error_message = "A batch that needs no window is refused."
-  }
 }
 
 run "refuses_a_disk_that_is_all_reserve" {

@@ -15,7 +15,7 @@ variables {
   layer_zip_dir  = "./tests/fixtures/layers"
 }
 
-run "two_buckets_are_generated" {
+run "by_default_it_streams_by_the_web_adapter_and_roles_may_do_their_work_and_nothing_else" {
   module {
     source = "./services/dataset_download"
   }
@@ -28,6 +28,48 @@ run "two_buckets_are_generated" {
       "acme-test-exports-111122223333-eu-west-1",
     ]
     error_message = "The generated names are not unique per account and region."
+  }
+
+  assert {
+    condition     = aws_lambda_function_url.download.invoke_mode == "RESPONSE_STREAM" && aws_lambda_function_url.download.authorization_type == "AWS_IAM" && length(aws_lambda_permission.anybody) == 0
+    error_message = "The URL does not stream, or anybody may call it."
+  }
+
+  assert {
+    condition     = local.adapter_arn == "arn:aws:lambda:eu-west-1:753240598075:layer:LambdaAdapterLayerX86:26"
+    error_message = "The adapter's layer is not that of the region and the architecture."
+  }
+
+  assert {
+    condition = toset(flatten([data.aws_iam_policy_document.read.statement[*].actions, data.aws_iam_policy_document.export[0].statement[*].actions])) == toset([
+      "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject", "s3:AbortMultipartUpload",
+    ])
+    error_message = "What both functions may do changed."
+  }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.leave[0].statement).actions == toset(["lambda:InvokeFunction"]) && one(data.aws_iam_policy_document.leave[0].statement).resources == toset(["arn:aws:lambda:eu-west-1:111122223333:function:acme-test-dataset-export"])
+    error_message = "The download may invoke others than the export function."
+  }
+
+  assert {
+    condition     = length([for statement in data.aws_iam_policy_document.read.statement : statement if contains(statement.actions, "s3:PutObject")]) == 0
+    error_message = "The functions may write datasets."
+  }
+
+  assert {
+    condition     = length(aws_lambda_alias.live) == 0 && length(aws_codedeploy_app.this) == 0 && aws_lambda_function_url.download.qualifier == null && output.deployment == null
+    error_message = "An alias is made that nobody asked for."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.error_rate[0].threshold == 5 && one([for query in aws_cloudwatch_metric_alarm.error_rate[0].metric_query : query.expression if query.id == "rate"]) == "100 * errors / requests"
+    error_message = "An error rate above 5 % raises no alarm."
+  }
+
+  assert {
+    condition     = keys(module.alarms.arns) == ["downloads-failed", "exports-failed"]
+    error_message = "An alarm on what the functions count is missing."
   }
 }
 
@@ -96,23 +138,7 @@ run "existing_bucket_needs_its_name" {
   expect_failures = [data.aws_caller_identity.current]
 }
 
-run "streams_by_the_web_adapter" {
-  module {
-    source = "./services/dataset_download"
-  }
-
-  assert {
-    condition     = aws_lambda_function_url.download.invoke_mode == "RESPONSE_STREAM" && aws_lambda_function_url.download.authorization_type == "AWS_IAM" && length(aws_lambda_permission.anybody) == 0
-    error_message = "The URL does not stream, or anybody may call it."
-  }
-
-  assert {
-    condition     = local.adapter_arn == "arn:aws:lambda:eu-west-1:753240598075:layer:LambdaAdapterLayerX86:26"
-    error_message = "The adapter's layer is not that of the region and the architecture."
-  }
-}
-
-run "takes_another_adapter" {
+run "takes_another_adapter_and_keys_are_usable_through_services_only" {
   module {
     source = "./services/dataset_download"
   }
@@ -120,11 +146,17 @@ run "takes_another_adapter" {
   variables {
     architecture          = "arm64"
     web_adapter_layer_arn = "arn:aws:lambda:eu-west-1:111122223333:layer:adapter:1"
+    kms_key_arn           = "arn:aws:kms:eu-west-1:111122223333:key/ours"
   }
 
   assert {
     condition     = local.adapter_arn == "arn:aws:lambda:eu-west-1:111122223333:layer:adapter:1" && endswith(local.adapter_layer_arn, "LambdaAdapterLayerArm64:26")
     error_message = "The layer that was named is not used."
+  }
+
+  assert {
+    condition     = one(one([for statement in data.aws_iam_policy_document.read.statement : statement.condition if statement.sid == "UseKeysThroughServices"])).variable == "kms:ViaService"
+    error_message = "The function may call KMS by itself."
   }
 }
 
@@ -149,71 +181,24 @@ run "without_an_adapter_answers_are_buffered" {
   }
 }
 
-run "in_a_vpc_answers_are_buffered" {
+run "in_a_vpc_answers_are_buffered_and_without_exports_nothing_is_written" {
   module {
     source = "./services/dataset_download"
   }
 
   variables {
     vpc_config = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+    download   = { exports = false }
   }
 
   assert {
     condition     = aws_lambda_function_url.download.invoke_mode == "BUFFERED" && local.adapter_arn == null
     error_message = "A Function URL does not stream out of a VPC."
   }
-}
-
-run "roles_may_do_their_work_and_nothing_else" {
-  module {
-    source = "./services/dataset_download"
-  }
-
-  assert {
-    condition = toset(flatten([data.aws_iam_policy_document.read.statement[*].actions, data.aws_iam_policy_document.export[0].statement[*].actions])) == toset([
-      "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject", "s3:AbortMultipartUpload",
-    ])
-    error_message = "What both functions may do changed."
-  }
-
-  assert {
-    condition     = one(data.aws_iam_policy_document.leave[0].statement).actions == toset(["lambda:InvokeFunction"]) && one(data.aws_iam_policy_document.leave[0].statement).resources == toset(["arn:aws:lambda:eu-west-1:111122223333:function:acme-test-dataset-export"])
-    error_message = "The download may invoke others than the export function."
-  }
-
-  assert {
-    condition     = length([for statement in data.aws_iam_policy_document.read.statement : statement if contains(statement.actions, "s3:PutObject")]) == 0
-    error_message = "The functions may write datasets."
-  }
-}
-
-run "without_exports_nothing_is_written" {
-  module {
-    source = "./services/dataset_download"
-  }
-
-  variables {
-    download = { exports = false }
-  }
 
   assert {
     condition     = length(module.export) == 0 && length(module.export_bucket) == 0 && length(module.failures) == 0 && length(data.aws_iam_policy_document.export) == 0 && output.export_bucket_name == "" && output.export_function_name == ""
     error_message = "Exports are off, and something of them is made all the same."
-  }
-}
-
-run "keys_are_usable_through_services_only" {
-  module {
-    source = "./services/dataset_download"
-  }
-
-  variables {
-    kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/ours"
-  }
-
-  assert {
-    condition     = one(one([for statement in data.aws_iam_policy_document.read.statement : statement.condition if statement.sid == "UseKeysThroughServices"])).variable == "kms:ViaService"
-    error_message = "The function may call KMS by itself."
   }
 }
 
@@ -328,44 +313,19 @@ run "refuses_what_cloudfront_would_refuse" {
   expect_failures = [var.certificate_arn, var.web_acl_arn, var.geo_restriction, var.error_ttl_seconds, var.price_class]
 }
 
-run "cdn_is_in_front_when_asked" {
+run "cdn_is_in_front_when_asked_and_canary_moves_an_alias" {
   module {
     source = "./services/dataset_download"
   }
 
   variables {
-    cdn = { enabled = true, aliases = ["data.example.com"], certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/one" }
+    cdn    = { enabled = true, aliases = ["data.example.com"], certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/one" }
+    canary = true
   }
 
   assert {
     condition     = output.distribution_domain == "mocked.cloudfront.net" && local.environment.PUBLIC_BASE_URL == "https://data.example.com"
     error_message = "CloudFront is not there, or the pages do not know under which name they are seen."
-  }
-}
-
-run "refuses_an_open_door_beside_cloudfront" {
-  command = plan
-
-  module {
-    source = "./services/dataset_download"
-  }
-
-  variables {
-    cdn               = { enabled = true }
-    function_url_auth = "NONE"
-  }
-
-  expect_failures = [data.aws_caller_identity.current]
-}
-
-run "canary_moves_an_alias" {
-  module {
-    source = "./services/dataset_download"
-  }
-
-  variables {
-    canary = true
-    cdn    = { enabled = true }
   }
 
   assert {
@@ -384,31 +344,19 @@ run "canary_moves_an_alias" {
   }
 }
 
-run "no_canary_no_alias" {
+run "refuses_an_open_door_beside_cloudfront" {
+  command = plan
+
   module {
     source = "./services/dataset_download"
   }
 
-  assert {
-    condition     = length(aws_lambda_alias.live) == 0 && length(aws_codedeploy_app.this) == 0 && aws_lambda_function_url.download.qualifier == null && output.deployment == null
-    error_message = "An alias is made that nobody asked for."
-  }
-}
-
-run "alarms_of_the_reference_are_there" {
-  module {
-    source = "./services/dataset_download"
+  variables {
+    cdn               = { enabled = true }
+    function_url_auth = "NONE"
   }
 
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.error_rate[0].threshold == 5 && one([for query in aws_cloudwatch_metric_alarm.error_rate[0].metric_query : query.expression if query.id == "rate"]) == "100 * errors / requests"
-    error_message = "An error rate above 5 % raises no alarm."
-  }
-
-  assert {
-    condition     = keys(module.alarms.arns) == ["downloads-failed", "exports-failed"]
-    error_message = "An alarm on what the functions count is missing."
-  }
+  expect_failures = [data.aws_caller_identity.current]
 }
 
 run "refuses_out_of_range_values" {

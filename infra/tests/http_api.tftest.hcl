@@ -17,7 +17,7 @@ variables {
   }
 }
 
-run "signed_requests_by_default" {
+run "signed_requests_reach_their_functions_by_default" {
   module {
     source = "./modules/http_api"
   }
@@ -30,12 +30,6 @@ run "signed_requests_by_default" {
   assert {
     condition     = length(aws_apigatewayv2_authorizer.jwt) == 0
     error_message = "An authorizer is made that nothing uses."
-  }
-}
-
-run "routes_reach_their_functions" {
-  module {
-    source = "./modules/http_api"
   }
 
   assert {
@@ -119,13 +113,15 @@ run "open_only_when_asked" {
   }
 }
 
-run "preflight_passes_without_credentials" {
+run "preflight_passes_without_credentials_and_requests_are_logged_and_throttled" {
   module {
     source = "./modules/http_api"
   }
 
   variables {
-    cors = { allow_origins = ["https://app.example.com"] }
+    cors                   = { allow_origins = ["https://app.example.com"] }
+    throttling_rate_limit  = 5
+    throttling_burst_limit = 7
   }
 
   assert {
@@ -136,17 +132,6 @@ run "preflight_passes_without_credentials" {
   assert {
     condition     = aws_apigatewayv2_api.this.cors_configuration[0].allow_origins == toset(["https://app.example.com"])
     error_message = "The origin is not allowed."
-  }
-}
-
-run "requests_are_logged_and_throttled" {
-  module {
-    source = "./modules/http_api"
-  }
-
-  variables {
-    throttling_rate_limit  = 5
-    throttling_burst_limit = 7
   }
 
   assert {

@@ -4,7 +4,7 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-run "bucket_is_private_encrypted_and_versioned" {
+run "bucket_is_private_encrypted_and_versioned_and_denies_plain_http" {
   module {
     source = "./modules/bucket"
   }
@@ -41,16 +41,6 @@ run "bucket_is_private_encrypted_and_versioned" {
   assert {
     condition     = aws_s3_bucket.this.force_destroy == false
     error_message = "By default a bucket must not take its objects with it."
-  }
-}
-
-run "bucket_denies_plain_http" {
-  module {
-    source = "./modules/bucket"
-  }
-
-  variables {
-    bucket_name = "acme-papers"
   }
 
   assert {
@@ -102,15 +92,17 @@ run "bucket_refuses_bad_values" {
   expect_failures = [var.bucket_name, var.abort_upload_after_days, var.noncurrent_expiration_days]
 }
 
-run "queue_redrives_to_its_dlq_and_no_other_queue_may" {
+run "queue_redrives_to_its_dlq_denies_plain_http_and_watches_age" {
   module {
     source = "./modules/queue"
   }
 
   variables {
-    name                       = "acme-jobs"
-    visibility_timeout_seconds = 900
-    max_receive_count          = 5
+    name                         = "acme-jobs"
+    visibility_timeout_seconds   = 900
+    max_receive_count            = 5
+    alarm_topic_arns             = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
+    oldest_message_alarm_seconds = 600
   }
 
   override_resource {
@@ -137,6 +129,26 @@ run "queue_redrives_to_its_dlq_and_no_other_queue_may" {
     condition     = aws_sqs_queue.this.sqs_managed_sse_enabled
     error_message = "The queue is not encrypted."
   }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.access.statement).effect == "Deny" && one(one(data.aws_iam_policy_document.access.statement).condition).variable == "aws:SecureTransport" && one(data.aws_iam_policy_document.access.statement).resources == toset(["arn:aws:sqs:eu-west-1:111122223333:acme-jobs"])
+    error_message = "Plain HTTP is not denied."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.policy == data.aws_iam_policy_document.access.json
+    error_message = "The denial is not the queue's policy."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.oldest_message[0].threshold == 600 && aws_cloudwatch_metric_alarm.oldest_message[0].dimensions.QueueName == "acme-jobs"
+    error_message = "A message that waits too long raises no alarm."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.oldest_message[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:on-call"])
+    error_message = "The alarm tells nobody."
+  }
 }
 
 run "dead_letters_come_from_their_own_queues_only" {
@@ -161,22 +173,7 @@ run "dead_letters_come_from_their_own_queues_only" {
   }
 }
 
-run "dead_letter_queue_of_no_queue_takes_no_redrive" {
-  module {
-    source = "./modules/dead_letter_queue"
-  }
-
-  variables {
-    name = "acme-failures"
-  }
-
-  assert {
-    condition     = jsondecode(aws_sqs_queue.this.redrive_allow_policy) == { redrivePermission = "denyAll" }
-    error_message = "Any queue may redrive to it."
-  }
-}
-
-run "dead_letter_queue_denies_plain_http_and_tells" {
+run "dead_letter_queue_of_no_queue_takes_no_redrive_denies_plain_http_and_tells" {
   module {
     source = "./modules/dead_letter_queue"
   }
@@ -185,6 +182,11 @@ run "dead_letter_queue_denies_plain_http_and_tells" {
     name             = "acme-failures"
     alarm_periods    = 3
     alarm_topic_arns = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.this.redrive_allow_policy) == { redrivePermission = "denyAll" }
+    error_message = "Any queue may redrive to it."
   }
 
   assert {
@@ -248,27 +250,6 @@ run "dead_letter_queue_refuses_bad_values" {
   expect_failures = [var.name, var.retention_seconds, var.alarm_periods, var.source_queue_arns]
 }
 
-run "queue_denies_plain_http" {
-  module {
-    source = "./modules/queue"
-  }
-
-  variables {
-    name                       = "acme-jobs"
-    visibility_timeout_seconds = 900
-  }
-
-  assert {
-    condition     = one(data.aws_iam_policy_document.access.statement).effect == "Deny" && one(one(data.aws_iam_policy_document.access.statement).condition).variable == "aws:SecureTransport" && one(data.aws_iam_policy_document.access.statement).resources == toset(["arn:aws:sqs:eu-west-1:111122223333:acme-jobs"])
-    error_message = "Plain HTTP is not denied."
-  }
-
-  assert {
-    condition     = aws_sqs_queue.this.policy == data.aws_iam_policy_document.access.json
-    error_message = "The denial is not the queue's policy."
-  }
-}
-
 run "queue_takes_what_its_policy_lets" {
   module {
     source = "./modules/queue"
@@ -290,29 +271,6 @@ run "queue_takes_what_its_policy_lets" {
   assert {
     condition     = data.aws_iam_policy_document.access.source_policy_documents == tolist(["{\"Statement\":[]}"]) && aws_sqs_queue.this.policy == data.aws_iam_policy_document.access.json
     error_message = "The policy that the service gave is not the queue's."
-  }
-}
-
-run "queue_alarm_watches_age" {
-  module {
-    source = "./modules/queue"
-  }
-
-  variables {
-    name                         = "acme-jobs"
-    visibility_timeout_seconds   = 900
-    alarm_topic_arns             = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
-    oldest_message_alarm_seconds = 600
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.oldest_message[0].threshold == 600 && aws_cloudwatch_metric_alarm.oldest_message[0].dimensions.QueueName == "acme-jobs"
-    error_message = "A message that waits too long raises no alarm."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.oldest_message[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:on-call"])
-    error_message = "The alarm tells nobody."
   }
 }
 
@@ -351,7 +309,7 @@ run "queue_refuses_bad_values" {
   expect_failures = [var.name, var.visibility_timeout_seconds, var.retention_seconds, var.dlq_retention_seconds, var.max_receive_count]
 }
 
-run "lambda_writes_its_own_logs_only" {
+run "lambda_writes_its_own_logs_only_and_alarms_before_the_timeout" {
   module {
     source = "./modules/lambda"
   }
@@ -362,6 +320,7 @@ run "lambda_writes_its_own_logs_only" {
     handler          = "worker.app.lambda_handler"
     package_path     = "./tests/fixtures/lambdas/zip_worker.zip"
     policy_documents = []
+    timeout_seconds  = 900
   }
 
   override_resource {
@@ -387,6 +346,16 @@ run "lambda_writes_its_own_logs_only" {
   assert {
     condition     = aws_lambda_function.this.logging_config[0].log_format == "Text"
     error_message = "Lambda would wrap the functions' JSON lines in JSON of its own."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["duration"].threshold == 810000
+    error_message = "The duration alarm is not at 90 % of the timeout, in milliseconds."
+  }
+
+  assert {
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["errors", "throttles", "duration"])
+    error_message = "An alarm is missing."
   }
 }
 
@@ -426,31 +395,6 @@ run "lambda_options_come_with_their_permissions" {
   assert {
     condition     = aws_lambda_function_event_invoke_config.this[0].maximum_event_age_in_seconds == 60 && aws_lambda_function_event_invoke_config.this[0].maximum_retry_attempts == 0
     error_message = "Asynchronous invocations are not limited."
-  }
-}
-
-run "lambda_alarms_before_the_timeout" {
-  module {
-    source = "./modules/lambda"
-  }
-
-  variables {
-    name             = "acme-worker"
-    description      = "Works"
-    handler          = "worker.app.lambda_handler"
-    package_path     = "./tests/fixtures/lambdas/zip_worker.zip"
-    policy_documents = []
-    timeout_seconds  = 900
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.this["duration"].threshold == 810000
-    error_message = "The duration alarm is not at 90 % of the timeout, in milliseconds."
-  }
-
-  assert {
-    condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["errors", "throttles", "duration"])
-    error_message = "An alarm is missing."
   }
 }
 

@@ -4,15 +4,16 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-run "copies_are_made_of_everything_and_measured" {
+run "copies_of_everything_are_measured_and_the_role_makes_copies_and_nothing_else" {
   module {
     source = "./modules/replication"
   }
 
   variables {
-    name                    = "acme-replication"
-    source_bucket_name      = "acme-bundles"
-    destination_bucket_name = "acme-vault"
+    name                     = "acme-replication"
+    source_bucket_name       = "acme-bundles"
+    destination_bucket_name  = "acme-vault"
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
   }
 
   assert {
@@ -38,19 +39,6 @@ run "copies_are_made_of_everything_and_measured" {
   assert {
     condition     = local.metric_dimensions == { SourceBucket = "acme-bundles", DestinationBucket = "acme-vault", RuleId = aws_s3_bucket_replication_configuration.this.rule[0].id }
     error_message = "The alarms look at another rule."
-  }
-}
-
-run "replication_role_copies_and_nothing_else" {
-  module {
-    source = "./modules/replication"
-  }
-
-  variables {
-    name                     = "acme-replication"
-    source_bucket_name       = "acme-bundles"
-    destination_bucket_name  = "acme-vault"
-    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
   }
 
   assert {

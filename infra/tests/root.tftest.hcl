@@ -16,9 +16,11 @@ variables {
   layer_zip_dir  = "./tests/fixtures/layers"
 }
 
-run "names_are_made_from_project_and_environment" {
+run "names_are_the_projects_addresses_the_emulators_and_alarms_are_mailed" {
   variables {
-    project_name = "acme"
+    project_name     = "acme"
+    aws_endpoint_url = "http://127.0.0.1:4567"
+    alarm_email      = "on-call@example.com"
   }
 
   assert {
@@ -35,36 +37,6 @@ run "names_are_made_from_project_and_environment" {
     condition     = [output.csv_streamer_function, output.data_aggregator_function] == ["acme-test-csv-streamer", "acme-test-data-aggregator"]
     error_message = "Functions are not named <project>-<environment>-<thing>."
   }
-}
-
-run "settings_of_a_service_reach_it" {
-  variables {
-    csv_streamer    = { create_bucket = false, bucket_name = "acme-lake" }
-    data_aggregator = { create_source_bucket = false, source_bucket_name = "acme-events", replication_enabled = false }
-  }
-
-  assert {
-    condition     = output.csv_bucket == "acme-lake" && output.aggregator_source_bucket == "acme-events" && output.archive_bucket == ""
-    error_message = "A setting is lost on its way to the service."
-  }
-}
-
-run "aws_outputs_point_at_aws" {
-  assert {
-    condition     = output.api_base == "https://mocked.execute-api.eu-west-1.amazonaws.com"
-    error_message = "api_base is not the API's own address."
-  }
-
-  assert {
-    condition     = output.aws_endpoint_url == "" && output.aws_region == "eu-west-1"
-    error_message = "aws_endpoint_url must be empty in AWS, and the region that of the deployment."
-  }
-}
-
-run "emulator_outputs_use_the_path_form" {
-  variables {
-    aws_endpoint_url = "http://127.0.0.1:4567"
-  }
 
   assert {
     condition     = output.api_base == "http://127.0.0.1:4567/_aws/execute-api/mocked"
@@ -80,21 +52,74 @@ run "emulator_outputs_use_the_path_form" {
     condition     = output.aws_endpoint_url == "http://127.0.0.1:4567"
     error_message = "aws_endpoint_url is not handed on."
   }
+
+  assert {
+    condition     = length(aws_sns_topic.alarms) == 1 && aws_sns_topic_subscription.alarms[0].endpoint == "on-call@example.com"
+    error_message = "alarm_email made no topic with a subscription."
+  }
+
+  assert {
+    condition     = local.alarm_topic_arns == ["arn:aws:sns:eu-west-1:111122223333:mocked"]
+    error_message = "The alarms are not published to the topic."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in data.aws_iam_policy_document.alarms[0].statement :
+      toset([for condition in statement.condition : condition.variable]) == toset(["aws:SourceAccount", "aws:SourceArn"])
+    ])
+    error_message = "Publishing to the topic is not bound to this account's alarms."
+  }
 }
 
-run "etl_is_deployed_where_a_clickhouse_is_known" {
+run "settings_reach_their_services_and_existing_bucket_and_topic_are_used" {
   variables {
-    clickhouse_url = "https://clickhouse.example.com:8443"
-    xapi_etl       = { source_prefix = "lrs/", clickhouse = { database = "learning" } }
+    csv_streamer         = { create_bucket = false, bucket_name = "acme-lake" }
+    data_aggregator      = { create_source_bucket = false, source_bucket_name = "acme-events", replication_enabled = false }
+    clickhouse_url       = "https://clickhouse.example.com:8443"
+    xapi_etl             = { source_prefix = "lrs/", clickhouse = { database = "learning" } }
+    dataset_download     = { prefix = "public", cdn = { enabled = true }, canary = true }
+    artifact_bucket_name = "acme-artifacts"
+    alarm_topic_arn      = "arn:aws:sns:eu-west-1:111122223333:on-call"
+  }
+
+  assert {
+    condition     = output.csv_bucket == "acme-lake" && output.aggregator_source_bucket == "acme-events" && output.archive_bucket == ""
+    error_message = "A setting is lost on its way to the service."
   }
 
   assert {
     condition     = [output.xapi_etl_function, output.xapi_prefix, output.clickhouse_url, output.clickhouse_database, output.clickhouse_table] == ["sluice-test-xapi-etl", "lrs/", "https://clickhouse.example.com:8443", "learning", "statements"]
     error_message = "A setting of the xAPI ETL is lost on its way."
   }
+
+  assert {
+    condition     = output.dataset_prefix == "public/" && output.distribution_domain == "mocked.cloudfront.net" && output.dataset_deployment.applicationName == "sluice-test-dataset-download"
+    error_message = "A setting of the dataset download is lost on its way."
+  }
+
+  assert {
+    condition     = length(module.artifact_bucket) == 0 && local.artifact_bucket.name == "acme-artifacts"
+    error_message = "A bucket for layers is made although there is one."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic.alarms) == 0 && local.alarm_topic_arns == ["arn:aws:sns:eu-west-1:111122223333:on-call"]
+    error_message = "The existing topic is not the only one used."
+  }
 }
 
-run "download_is_private_and_streams" {
+run "defaults_point_at_aws_with_a_private_streaming_download_and_no_etl" {
+  assert {
+    condition     = output.api_base == "https://mocked.execute-api.eu-west-1.amazonaws.com"
+    error_message = "api_base is not the API's own address."
+  }
+
+  assert {
+    condition     = output.aws_endpoint_url == "" && output.aws_region == "eu-west-1"
+    error_message = "aws_endpoint_url must be empty in AWS, and the region that of the deployment."
+  }
+
   assert {
     condition     = output.dataset_url == "https://mockedurl.lambda-url.eu-west-1.on.aws" && output.dataset_stream_url == "" && output.dataset_prefix == ""
     error_message = "dataset_url is not the Function URL without its last slash, or AWS has a streaming server of its own."
@@ -104,39 +129,14 @@ run "download_is_private_and_streams" {
     condition     = [output.dataset_download_function, output.dataset_export_function] == ["sluice-test-dataset-download", "sluice-test-dataset-export"]
     error_message = "Functions are not named <project>-<environment>-<thing>."
   }
-}
 
-run "settings_of_the_download_reach_it" {
-  variables {
-    dataset_download = { prefix = "public", cdn = { enabled = true }, canary = true }
-  }
-
-  assert {
-    condition     = output.dataset_prefix == "public/" && output.distribution_domain == "mocked.cloudfront.net" && output.dataset_deployment.applicationName == "sluice-test-dataset-download"
-    error_message = "A setting of the dataset download is lost on its way."
-  }
-}
-
-run "no_clickhouse_no_etl" {
   assert {
     condition     = length(module.xapi_etl) == 0 && output.xapi_bucket == "" && output.clickhouse_url == ""
     error_message = "The xAPI ETL is deployed without a place for its rows."
   }
 }
 
-run "existing_artifact_bucket_is_used" {
-  variables {
-    clickhouse_url       = "https://clickhouse.example.com:8443"
-    artifact_bucket_name = "acme-artifacts"
-  }
-
-  assert {
-    condition     = length(module.artifact_bucket) == 0 && local.artifact_bucket.name == "acme-artifacts"
-    error_message = "A bucket for layers is made although there is one."
-  }
-}
-
-run "service_off_makes_nothing_and_leaves_outputs_empty" {
+run "services_and_alarms_off_make_nothing_and_leave_outputs_empty" {
   variables {
     enable_zip_jobs         = false
     enable_csv_streamer     = false
@@ -145,6 +145,8 @@ run "service_off_makes_nothing_and_leaves_outputs_empty" {
     clickhouse_url          = "https://clickhouse.example.com:8443"
     enable_dataset_download = false
     dataset_stream_url      = "http://127.0.0.1:4569"
+    alarm_email             = "on-call@example.com"
+    alarms_enabled          = false
   }
 
   assert {
@@ -173,43 +175,6 @@ run "service_off_makes_nothing_and_leaves_outputs_empty" {
     ])
     error_message = "An output of the service that is switched off is not empty."
   }
-}
-
-run "alarm_mail_gets_a_topic" {
-  variables {
-    alarm_email = "on-call@example.com"
-  }
-
-  assert {
-    condition     = length(aws_sns_topic.alarms) == 1 && aws_sns_topic_subscription.alarms[0].endpoint == "on-call@example.com"
-    error_message = "alarm_email made no topic with a subscription."
-  }
-
-  assert {
-    condition     = local.alarm_topic_arns == ["arn:aws:sns:eu-west-1:111122223333:mocked"]
-    error_message = "The alarms are not published to the topic."
-  }
-}
-
-run "alarm_topic_takes_only_this_accounts_alarms" {
-  variables {
-    alarm_email = "on-call@example.com"
-  }
-
-  assert {
-    condition = alltrue([
-      for statement in data.aws_iam_policy_document.alarms[0].statement :
-      toset([for condition in statement.condition : condition.variable]) == toset(["aws:SourceAccount", "aws:SourceArn"])
-    ])
-    error_message = "Publishing to the topic is not bound to this account's alarms."
-  }
-}
-
-run "no_alarms_no_topic" {
-  variables {
-    alarm_email    = "on-call@example.com"
-    alarms_enabled = false
-  }
 
   assert {
     condition     = length(aws_sns_topic.alarms) == 0
@@ -217,46 +182,17 @@ run "no_alarms_no_topic" {
   }
 }
 
-run "existing_topic_is_used" {
-  variables {
-    alarm_topic_arn = "arn:aws:sns:eu-west-1:111122223333:on-call"
-  }
-
-  assert {
-    condition     = length(aws_sns_topic.alarms) == 0 && local.alarm_topic_arns == ["arn:aws:sns:eu-west-1:111122223333:on-call"]
-    error_message = "The existing topic is not the only one used."
-  }
-}
-
-run "refuses_unusable_names" {
+run "refuses_unusable_names_addresses_and_auth" {
   command = plan
 
   variables {
-    project_name = "Has_Capitals"
-    environment  = "way-too-long-a-name"
-  }
-
-  expect_failures = [var.project_name, var.environment]
-}
-
-run "refuses_an_endpoint_with_a_path" {
-  command = plan
-
-  variables {
+    project_name     = "Has_Capitals"
+    environment      = "way-too-long-a-name"
     aws_endpoint_url = "http://127.0.0.1:4566/"
+    api_auth         = "API_KEY"
+    alarm_email      = "nobody"
+    kms_key_arn      = "alias/mine"
   }
 
-  expect_failures = [var.aws_endpoint_url]
-}
-
-run "refuses_unknown_auth_and_bad_addresses" {
-  command = plan
-
-  variables {
-    api_auth    = "API_KEY"
-    alarm_email = "nobody"
-    kms_key_arn = "alias/mine"
-  }
-
-  expect_failures = [var.api_auth, var.alarm_email, var.kms_key_arn]
+  expect_failures = [var.project_name, var.environment, var.aws_endpoint_url, var.api_auth, var.alarm_email, var.kms_key_arn]
 }

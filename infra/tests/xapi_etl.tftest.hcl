@@ -11,7 +11,7 @@ variables {
   clickhouse     = { url = "https://clickhouse.example.com:8443" }
 }
 
-run "one_function_by_default" {
+run "by_default_one_function_may_do_its_work_and_nothing_else" {
   module {
     source = "./services/xapi_etl"
   }
@@ -24,6 +24,50 @@ run "one_function_by_default" {
   assert {
     condition     = local.bucket_name == "acme-test-xapi-111122223333-eu-west-1"
     error_message = "The generated name is not unique per account and region."
+  }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.events["all"].statement).actions == toset(["sqs:SendMessage"]) && one(one(data.aws_iam_policy_document.events["all"].statement).principals).identifiers == toset(["s3.amazonaws.com"])
+    error_message = "Others than S3 may send, or S3 may do more."
+  }
+
+  assert {
+    condition = { for condition in one(data.aws_iam_policy_document.events["all"].statement).condition : condition.variable => condition.values } == {
+      "aws:SourceAccount" = tolist(["111122223333"])
+      "aws:SourceArn"     = tolist(["arn:aws:s3:::acme-test-xapi-111122223333-eu-west-1"])
+    }
+    error_message = "Other buckets or accounts may have S3 send to the queue."
+  }
+
+  assert {
+    condition = toset(flatten(data.aws_iam_policy_document.etl["all"].statement[*].actions)) == toset([
+      "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage",
+      "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket",
+    ])
+    error_message = "The function's actions changed."
+  }
+
+  assert {
+    condition = alltrue([
+      for resource in flatten(data.aws_iam_policy_document.etl["all"].statement[*].resources) :
+      can(regex("^arn:aws:[a-z0-9]+:[a-z0-9-]*:[0-9]*:[^*]+(/[*])?$", resource))
+    ])
+    error_message = "The policy names a resource more loosely than by its ARN."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.etl["all"].batch_size == 100 && aws_lambda_event_source_mapping.etl["all"].maximum_batching_window_in_seconds == 60 && aws_lambda_event_source_mapping.etl["all"].function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "Batches are small, do not wait to fill, or fail as a whole."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.etl["all"].scaling_config[0].maximum_concurrency == 10
+    error_message = "The concurrency is not bounded as the variable says."
+  }
+
+  assert {
+    condition     = keys(module.alarms["all"].arns) == ["bad-lines", "inserts-failed", "objects-failed"]
+    error_message = "An alarm on what the function itself counts is missing."
   }
 }
 
@@ -84,13 +128,15 @@ run "existing_bucket_needs_its_name" {
   expect_failures = [data.aws_caller_identity.current]
 }
 
-run "new_objects_of_prefix_and_suffixes_are_heard_of" {
+run "new_objects_of_prefix_and_suffixes_are_heard_of_and_a_large_layer_travels_through_a_bucket" {
   module {
     source = "./services/xapi_etl"
   }
 
   variables {
-    source_suffixes = [".jsonl", ".jsonl.gz"]
+    source_suffixes   = [".jsonl", ".jsonl.gz"]
+    artifact_bucket   = { name = "acme-artifacts" }
+    layer_shared_with = ["444455556666"]
   }
 
   assert {
@@ -103,6 +149,11 @@ run "new_objects_of_prefix_and_suffixes_are_heard_of" {
   assert {
     condition     = alltrue([for queue in aws_s3_bucket_notification.source[0].queue : queue.events == toset(["s3:ObjectCreated:*"])])
     error_message = "Not all new objects are announced, or others."
+  }
+
+  assert {
+    condition     = output.layer_arns["xapi"] == "arn:aws:lambda:eu-west-1:111122223333:layer:mocked:1"
+    error_message = "The layer is not made."
   }
 }
 
@@ -133,47 +184,6 @@ run "partitions_have_a_queue_and_a_function_each" {
   assert {
     condition     = toset([for event in data.aws_iam_policy_document.events : one(one(event.statement).resources)]) == toset(["arn:aws:sqs:eu-west-1:111122223333:acme-test-xapi-etl-web", "arn:aws:sqs:eu-west-1:111122223333:acme-test-xapi-etl-apps"])
     error_message = "S3 may not send to each partition's queue."
-  }
-}
-
-run "only_the_bucket_may_fill_the_queue" {
-  module {
-    source = "./services/xapi_etl"
-  }
-
-  assert {
-    condition     = one(data.aws_iam_policy_document.events["all"].statement).actions == toset(["sqs:SendMessage"]) && one(one(data.aws_iam_policy_document.events["all"].statement).principals).identifiers == toset(["s3.amazonaws.com"])
-    error_message = "Others than S3 may send, or S3 may do more."
-  }
-
-  assert {
-    condition = { for condition in one(data.aws_iam_policy_document.events["all"].statement).condition : condition.variable => condition.values } == {
-      "aws:SourceAccount" = tolist(["111122223333"])
-      "aws:SourceArn"     = tolist(["arn:aws:s3:::acme-test-xapi-111122223333-eu-west-1"])
-    }
-    error_message = "Other buckets or accounts may have S3 send to the queue."
-  }
-}
-
-run "role_may_do_its_work_and_nothing_else" {
-  module {
-    source = "./services/xapi_etl"
-  }
-
-  assert {
-    condition = toset(flatten(data.aws_iam_policy_document.etl["all"].statement[*].actions)) == toset([
-      "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage",
-      "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket",
-    ])
-    error_message = "The function's actions changed."
-  }
-
-  assert {
-    condition = alltrue([
-      for resource in flatten(data.aws_iam_policy_document.etl["all"].statement[*].resources) :
-      can(regex("^arn:aws:[a-z0-9]+:[a-z0-9-]*:[0-9]*:[^*]+(/[*])?$", resource))
-    ])
-    error_message = "The policy names a resource more loosely than by its ARN."
   }
 }
 
@@ -216,13 +226,16 @@ run "options_bring_their_permissions_and_no_more" {
   }
 }
 
-run "clickhouse_without_tls_and_with_settings" {
+run "clickhouse_without_tls_and_with_settings_and_a_quarantine_in_a_bucket_of_its_own" {
   module {
     source = "./services/xapi_etl"
   }
 
   variables {
-    clickhouse = { host = "10.0.0.5", secure = false, path = "/ch/", settings = { max_insert_block_size = "100000" }, insert_columns = ["statement_id", "statement"] }
+    clickhouse             = { host = "10.0.0.5", secure = false, path = "/ch/", settings = { max_insert_block_size = "100000" }, insert_columns = ["statement_id", "statement"] }
+    source_prefix          = ""
+    quarantine_bucket_name = "acme-quarantine"
+    etl                    = { bad_lines = "quarantine" }
   }
 
   assert {
@@ -234,48 +247,10 @@ run "clickhouse_without_tls_and_with_settings" {
     condition     = [local.environment.CLICKHOUSE_SECURE, local.environment.CLICKHOUSE_SETTINGS, local.environment.CLICKHOUSE_INSERT_COLUMNS] == ["false", "max_insert_block_size=100000", "statement_id,statement"]
     error_message = "A setting does not reach the function in its own form."
   }
-}
-
-run "batches_fill_up_and_report_each_message" {
-  module {
-    source = "./services/xapi_etl"
-  }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.etl["all"].batch_size == 100 && aws_lambda_event_source_mapping.etl["all"].maximum_batching_window_in_seconds == 60 && aws_lambda_event_source_mapping.etl["all"].function_response_types == toset(["ReportBatchItemFailures"])
-    error_message = "Batches are small, do not wait to fill, or fail as a whole."
-  }
-
-  assert {
-    condition     = aws_lambda_event_source_mapping.etl["all"].scaling_config[0].maximum_concurrency == 10
-    error_message = "The concurrency is not bounded as the variable says."
-  }
-}
-
-run "alarms_tell_deployments_apart" {
-  module {
-    source = "./services/xapi_etl"
-  }
-
-  assert {
-    condition     = keys(module.alarms["all"].arns) == ["bad-lines", "inserts-failed", "objects-failed"]
-    error_message = "An alarm on what the function itself counts is missing."
-  }
-}
-
-run "large_layer_travels_through_a_bucket_when_asked" {
-  module {
-    source = "./services/xapi_etl"
-  }
-
-  variables {
-    artifact_bucket   = { name = "acme-artifacts" }
-    layer_shared_with = ["444455556666"]
-  }
-
-  assert {
-    condition     = output.layer_arns["xapi"] == "arn:aws:lambda:eu-west-1:111122223333:layer:mocked:1"
-    error_message = "The layer is not made."
+    condition     = local.environment.QUARANTINE_BUCKET == "acme-quarantine"
+    error_message = "Bad lines do not go to the bucket that was named."
   }
 }
 
@@ -307,23 +282,6 @@ run "refuses_a_quarantine_in_a_bucket_that_is_loaded_whole" {
   }
 
   expect_failures = [data.aws_iam_policy_document.events]
-}
-
-run "takes_a_quarantine_in_a_bucket_of_its_own" {
-  module {
-    source = "./services/xapi_etl"
-  }
-
-  variables {
-    source_prefix          = ""
-    quarantine_bucket_name = "acme-quarantine"
-    etl                    = { bad_lines = "quarantine" }
-  }
-
-  assert {
-    condition     = local.environment.QUARANTINE_BUCKET == "acme-quarantine"
-    error_message = "Bad lines do not go to the bucket that was named."
-  }
 }
 
 run "refuses_to_guess_where_clickhouse_is" {

@@ -10,7 +10,7 @@ variables {
   layer_zip_dir  = "./tests/fixtures/layers"
 }
 
-run "buckets_are_generated_per_account_and_region" {
+run "by_default_all_is_made_and_every_role_may_do_its_work_and_nothing_else" {
   module {
     source = "./services/zip_jobs"
   }
@@ -28,92 +28,6 @@ run "buckets_are_generated_per_account_and_region" {
   assert {
     condition     = length(module.src_bucket) == 1 && length(module.dst_bucket) == 1
     error_message = "The buckets are not made."
-  }
-}
-
-run "longest_generated_bucket_name_fits" {
-  module {
-    source = "./services/zip_jobs"
-  }
-
-  variables {
-    name_prefix = "sixteen-chars-ab-tencharsxx"
-  }
-
-  override_data {
-    target = data.aws_region.current
-    values = { name = "ap-southeast-1" }
-  }
-
-  assert {
-    condition     = length(local.dst_bucket_name) <= 63
-    error_message = "The longest prefix in the longest region makes a bucket name over 63 characters."
-  }
-}
-
-run "given_names_are_created" {
-  module {
-    source = "./services/zip_jobs"
-  }
-
-  variables {
-    src_bucket_name = "acme-papers"
-    dst_bucket_name = "acme-archives"
-  }
-
-  assert {
-    condition     = local.src_bucket_name == "acme-papers" && local.dst_bucket_name == "acme-archives" && length(module.src_bucket) == 1 && length(module.dst_bucket) == 1
-    error_message = "Buckets are not created under the names given."
-  }
-}
-
-run "existing_buckets_are_left_alone" {
-  module {
-    source = "./services/zip_jobs"
-  }
-
-  variables {
-    create_src_bucket           = false
-    src_bucket_name             = "acme-papers"
-    create_dst_bucket           = false
-    dst_bucket_name             = "acme-archives"
-    additional_src_bucket_names = ["acme-more-papers"]
-  }
-
-  assert {
-    condition     = length(module.src_bucket) == 0 && length(module.dst_bucket) == 0
-    error_message = "A bucket that exists is made again."
-  }
-
-  assert {
-    condition     = local.source_buckets == ["acme-papers", "acme-more-papers"] && local.target_buckets == ["acme-archives"]
-    error_message = "The existing buckets are not those that requests may name."
-  }
-
-  assert {
-    condition     = local.source_object_arns == ["arn:aws:s3:::acme-papers/*", "arn:aws:s3:::acme-more-papers/*"]
-    error_message = "The worker's reads are not bound to the existing source buckets."
-  }
-}
-
-run "existing_bucket_needs_a_name" {
-  command = plan
-
-  module {
-    source = "./services/zip_jobs"
-  }
-
-  variables {
-    create_src_bucket = false
-    create_dst_bucket = false
-  }
-
-  expect_failures = [data.aws_caller_identity.current]
-}
-
-run "every_role_may_do_its_work_and_nothing_else" {
-  module {
-    source = "./services/zip_jobs"
   }
 
   assert {
@@ -156,43 +70,74 @@ run "every_role_may_do_its_work_and_nothing_else" {
     ])
     error_message = "A policy names a resource more loosely than by its ARN."
   }
-}
-
-run "the_request_side_writes_only_key_lists" {
-  module {
-    source = "./services/zip_jobs"
-  }
-
-  variables {
-    create_dst_bucket = false
-    dst_bucket_name   = "acme-archives"
-  }
-
-  assert {
-    condition     = [for statement in data.aws_iam_policy_document.enqueue.statement : statement.resources if statement.sid == "StoreKeyLists"] == [toset(["arn:aws:s3:::acme-archives/.zip-jobs/*"])]
-    error_message = "zip-enqueue may write beside .zip-jobs/."
-  }
-}
-
-run "no_key_no_kms_permissions" {
-  module {
-    source = "./services/zip_jobs"
-  }
 
   assert {
     condition     = length(data.aws_iam_policy_document.encrypt.statement) == 0 && length(data.aws_iam_policy_document.decrypt.statement) == 0
     error_message = "KMS permissions are given where no key is used."
   }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.worker.batch_size == 1 && aws_lambda_event_source_mapping.worker.function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "The worker does not report its message's failure by itself."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.worker.scaling_config[0].maximum_concurrency == 10
+    error_message = "The worker's concurrency is not bounded as the variable says."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.worker.statement : statement.resources if statement.sid == "ContinueJobs"] == [toset([module.queue.arn])]
+    error_message = "The worker cannot queue its job again, or may write to other queues."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.worker.statement : one(statement.condition).values if statement.sid == "FindStates"] == [tolist([".zip-jobs/*"])]
+    error_message = "The worker may list more of the target bucket than its own states."
+  }
+
+  assert {
+    condition     = contains(module.queries.names, "acme-test/zip-jobs/failed-jobs") && length(module.queries.names) == length(fileset("./queries/zip_jobs", "*.query"))
+    error_message = "The saved queries are not those of queries/zip_jobs."
+  }
 }
 
-run "keys_are_usable_through_services_only" {
+run "longest_generated_bucket_name_fits" {
   module {
     source = "./services/zip_jobs"
   }
 
   variables {
+    name_prefix = "sixteen-chars-ab-tencharsxx"
+  }
+
+  override_data {
+    target = data.aws_region.current
+    values = { name = "ap-southeast-1" }
+  }
+
+  assert {
+    condition     = length(local.dst_bucket_name) <= 63
+    error_message = "The longest prefix in the longest region makes a bucket name over 63 characters."
+  }
+}
+
+run "given_names_and_schedule_are_used_and_keys_through_services_only" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    src_bucket_name     = "acme-papers"
+    dst_bucket_name     = "acme-archives"
     kms_key_arn         = "arn:aws:kms:eu-west-1:111122223333:key/ours"
     bucket_kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/theirs"]
+    settle_schedule     = "rate(1 minute)"
+  }
+
+  assert {
+    condition     = local.src_bucket_name == "acme-papers" && local.dst_bucket_name == "acme-archives" && length(module.src_bucket) == 1 && length(module.dst_bucket) == 1
+    error_message = "Buckets are not created under the names given."
   }
 
   assert {
@@ -207,37 +152,60 @@ run "keys_are_usable_through_services_only" {
     ])
     error_message = "A function may call KMS by itself."
   }
-}
-
-run "worker_takes_one_message_and_reports_it" {
-  module {
-    source = "./services/zip_jobs"
-  }
-
-  assert {
-    condition     = aws_lambda_event_source_mapping.worker.batch_size == 1 && aws_lambda_event_source_mapping.worker.function_response_types == toset(["ReportBatchItemFailures"])
-    error_message = "The worker does not report its message's failure by itself."
-  }
-
-  assert {
-    condition     = aws_lambda_event_source_mapping.worker.scaling_config[0].maximum_concurrency == 10
-    error_message = "The worker's concurrency is not bounded as the variable says."
-  }
-}
-
-run "settler_runs_on_its_schedule" {
-  module {
-    source = "./services/zip_jobs"
-  }
-
-  variables {
-    settle_schedule = "rate(1 minute)"
-  }
 
   assert {
     condition     = aws_cloudwatch_event_rule.settle.schedule_expression == "rate(1 minute)" && aws_lambda_permission.settle.source_arn == aws_cloudwatch_event_rule.settle.arn
     error_message = "The settler is not invoked by its own schedule alone."
   }
+}
+
+run "existing_buckets_are_left_alone_and_requests_write_only_key_lists" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    create_src_bucket           = false
+    src_bucket_name             = "acme-papers"
+    create_dst_bucket           = false
+    dst_bucket_name             = "acme-archives"
+    additional_src_bucket_names = ["acme-more-papers"]
+  }
+
+  assert {
+    condition     = length(module.src_bucket) == 0 && length(module.dst_bucket) == 0
+    error_message = "A bucket that exists is made again."
+  }
+
+  assert {
+    condition     = local.source_buckets == ["acme-papers", "acme-more-papers"] && local.target_buckets == ["acme-archives"]
+    error_message = "The existing buckets are not those that requests may name."
+  }
+
+  assert {
+    condition     = local.source_object_arns == ["arn:aws:s3:::acme-papers/*", "arn:aws:s3:::acme-more-papers/*"]
+    error_message = "The worker's reads are not bound to the existing source buckets."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.enqueue.statement : statement.resources if statement.sid == "StoreKeyLists"] == [toset(["arn:aws:s3:::acme-archives/.zip-jobs/*"])]
+    error_message = "zip-enqueue may write beside .zip-jobs/."
+  }
+}
+
+run "existing_bucket_needs_a_name" {
+  command = plan
+
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    create_src_bucket = false
+    create_dst_bucket = false
+  }
+
+  expect_failures = [data.aws_caller_identity.current]
 }
 
 run "refuses_more_concurrency_than_reserved" {
@@ -266,22 +234,6 @@ run "refuses_what_aws_would_refuse_of_a_worker" {
   }
 
   expect_failures = [var.worker]
-}
-
-run "a_job_may_queue_its_own_continuation" {
-  module {
-    source = "./services/zip_jobs"
-  }
-
-  assert {
-    condition     = [for statement in data.aws_iam_policy_document.worker.statement : statement.resources if statement.sid == "ContinueJobs"] == [toset([module.queue.arn])]
-    error_message = "The worker cannot queue its job again, or may write to other queues."
-  }
-
-  assert {
-    condition     = [for statement in data.aws_iam_policy_document.worker.statement : one(statement.condition).values if statement.sid == "FindStates"] == [tolist([".zip-jobs/*"])]
-    error_message = "The worker may list more of the target bucket than its own states."
-  }
 }
 
 run "refuses_copies_that_s3_would_refuse" {
@@ -341,15 +293,4 @@ run "refuses_out_of_range_values" {
   }
 
   expect_failures = [var.presign_ttl_seconds, var.dst_prefix, var.log_level, var.settle_schedule]
-}
-
-run "queries_read_all_functions_and_the_api" {
-  module {
-    source = "./services/zip_jobs"
-  }
-
-  assert {
-    condition     = contains(module.queries.names, "acme-test/zip-jobs/failed-jobs") && length(module.queries.names) == length(fileset("./queries/zip_jobs", "*.query"))
-    error_message = "The saved queries are not those of queries/zip_jobs."
-  }
 }

@@ -7,6 +7,17 @@ import pytest
 from tests.emulator import ROOT
 from tests.infra.run_terraform import Terraform, prepare_terraform
 
+SLOWEST_FIRST = [
+    f"test_{name}.py"
+    for name in ("deployment", "mocked_services", "mocked_root", "mocked_modules", "alarms", "api_auth")
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left alone with one at the end."""
+    places = {name: place for place, name in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
 
 @pytest.fixture(scope="session")
 def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
