@@ -49,7 +49,7 @@ check_terraform() {
 
 # What `make demo` installs, builds and keeps; a pip that runs out of space says so only at the end of many lines.
 check_space() {
-  needed=${SPACE_MB:-2500}
+  needed=${SPACE_MB:-3500}
   [ -d .local/clickhouse-venv ] && [ -d .local/ministack-venv ] && return
   free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
   [ "${free:-$needed}" -ge "$needed" ] || say_missing "$needed MB of free disk space in $PWD: there are $free MB"
