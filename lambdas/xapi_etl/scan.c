@@ -24,6 +24,9 @@
 /* Any whole number of so many characters fits into 64 bits. */
 #define INTEGER_LIMIT 18
 
+/* 2^64 by the golden ratio. */
+#define GOLDEN 0x9E3779B97F4A7C15ull
+
 /* These four structures are scanner.py's, too. */
 enum kind { OBJECT, TEXT, NUMBER, INTEGER, FLAG };
 
@@ -245,20 +248,29 @@ static place take_value(const struct scan *scan, place at, const struct node *no
     return at + (node->kind == TEXT);
 }
 
-/* A key's first slot: of its last eight bytes, by Fibonacci hashing, and its length. As scanner.py has it. */
-static inline uint32_t hash_key(place key, size_t length) {
-    uint64_t tail = 0;
+static inline uint64_t load_bytes(place at, size_t length) {
+    uint64_t word = 0;
     if (length >= 8)
-        memcpy(&tail, key + length - 8, 8);
+        memcpy(&word, at, 8);
     else
-        for (size_t i = length; i-- > 0;) tail = tail << 8 | key[i];
-    return (uint32_t)(tail * 0x9E3779B97F4A7C15ull >> 32) + (uint32_t)length;
+        while (length-- > 0) word = word << 8 | at[length];
+    return word;
+}
+
+/*
+ * A key's first slot: by its length, its first and its last eight bytes, as scanner.py has it. Of a product the highest
+ * bits depend on all of the factors' (Fibonacci hashing).
+ */
+static inline uint32_t choose_slot(place key, size_t length, uint32_t slots) {
+    uint64_t head = load_bytes(key, length), tail = length > 8 ? load_bytes(key + length - 8, 8) : 0;
+    uint64_t product = (head * GOLDEN ^ tail) * GOLDEN;
+    return (uint32_t)((product >> 32) * slots >> 32) + (uint32_t)length;
 }
 
 static inline const struct node *find_child(const struct tree *tree, const struct node *parent, place key,
                                             size_t length) {
     const uint32_t *slots = tree->slots + parent->slots_start;
-    for (uint32_t slot = hash_key(key, length);; slot++) {
+    for (uint32_t slot = choose_slot(key, length, parent->slots);; slot++) {
         const struct node *node = tree->nodes + slots[slot & (parent->slots - 1)];
         if (node == tree->nodes) return NULL;
         if (node->key_length == length && !memcmp(tree->keys + node->key_start, key, length)) return node;

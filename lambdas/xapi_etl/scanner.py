@@ -25,13 +25,13 @@ ARROW_TYPES: dict[Kind, pa.DataType] = {
     "flag": pa.bool_(),
     "any": pa.string(),
 }
-_AT_ONCE = 16 * 1024
-"""So many lines are scanned at once: blank documents would otherwise need a hundred times their size."""
+_SPANS_AT_ONCE = 512 * 1024
+"""Values that are looked for at once: with many short lines or many columns they would be larger than the lines."""
 
 # As scan.c has them.
 _KINDS: dict[Kind, int] = {"text": 1, "number": 2, "integer": 3, "flag": 4}
 _NODE = np.dtype([(name, np.uint32) for name in ("key_start", "key_length", "slots_start", "slots", "kind", "leaf")])
-_TAIL = 8
+_WORD = 8
 _GOLDEN = 0x9E3779B97F4A7C15
 _LENGTH_BITS = 0x7FFFFFFF
 
@@ -67,11 +67,12 @@ class Scanner:
 
         An odd line's values are all null.
         """
-        parts = [self._scan(lines, start) for start in range(0, len(lines), _AT_ONCE)]
+        at_once = max(1, _SPANS_AT_ONCE // len(self.leaves))
+        parts = [self._scan(lines, slice(start, start + at_once)) for start in range(0, len(lines), at_once)]
         return pa.concat_tables([table for table, _ in parts]), np.concatenate([odd for _, odd in parts])
 
-    def _scan(self, lines: Lines, start: int) -> tuple[pa.Table, np.ndarray]:
-        starts, ends = lines.starts[start : start + _AT_ONCE], lines.ends[start : start + _AT_ONCE]
+    def _scan(self, lines: Lines, some: slice) -> tuple[pa.Table, np.ndarray]:
+        starts, ends = lines.starts[some], lines.ends[some]
         spans = np.zeros((len(self.leaves), len(starts), 2), np.uint32)
         odd, seen = np.empty(len(starts), bool), np.zeros(len(self._nodes), np.uint32)
         block = _Block(lines.data, len(lines.data), starts.ctypes.data, ends.ctypes.data, len(starts))
@@ -146,8 +147,16 @@ def _fill_slots(numbers: dict[bytes, int]) -> list[int]:
         return []
     slots = [0] * (2 << (len(numbers) - 1).bit_length())
     for key, number in numbers.items():
-        slot = (int.from_bytes(key[-_TAIL:], "little") * _GOLDEN >> 32) + len(key)
+        slot = _choose_slot(key, len(slots))
         while slots[slot % len(slots)]:
             slot += 1
         slots[slot % len(slots)] = number
     return slots
+
+
+def _choose_slot(key: bytes, slots: int) -> int:
+    """Return the slot that scan.c looks at first."""
+    head = int.from_bytes(key[:_WORD], "little")
+    tail = int.from_bytes(key[-_WORD:], "little") if len(key) > _WORD else 0
+    product = (head * _GOLDEN % 2**64 ^ tail) * _GOLDEN % 2**64
+    return ((product >> 32) * slots >> 32) + len(key)
