@@ -1,16 +1,25 @@
 """Parquet: one file with the source's schema, written as its batches come."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import chain, islice
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from dataset_download.columns import locate_leaves
+from dataset_download.conditions import make_plain
 
 GROUP_ROWS = 122_880
 GROUP_BYTES = 16 * 1024 * 1024
 """Rows are held until a row group is full: by rows or, since rows may be large, by bytes in memory."""
 CODECS = {"UNCOMPRESSED": "NONE", "LZ4_RAW": "LZ4"}
 DEFAULT_CODEC = "SNAPPY"
+SAMPLE_ROWS = 8_192
+MOST_DISTINCT = 0.75
+"""Of a sample's values. Where more differ, a dictionary takes as long to make as all else, and the file is larger."""
 
 
 class Collector(io.RawIOBase):
@@ -53,16 +62,62 @@ def choose_codec(footer: pq.FileMetaData) -> str:
 def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, codec: str) -> Iterator[bytes]:
     """Yield the file, a row group at a time; it is valid only with the last piece."""
     sink = Collector()
-    writer = pq.ParquetWriter(sink, schema, compression=codec, version="2.6", store_schema=True)
+    tables = _gather(batches, schema)
+    first = list(islice(tables, 1))
+    dictionaries = list_repeating(first[0]) if first else False
+    writer = pq.ParquetWriter(
+        sink, schema, compression=codec, version="2.6", store_schema=True, use_dictionary=dictionaries
+    )
+
+    def write(table: pa.Table) -> bytes:
+        writer.write_table(table, row_group_size=max(1, table.num_rows))
+        return sink.fetch()
+
     try:
-        for table in _gather(batches, schema):
-            writer.write_table(table, row_group_size=max(1, table.num_rows))
-            yield sink.fetch()
+        with closing(_write_behind(chain(first, tables), write)) as pieces:
+            yield from pieces
         writer.close()
     finally:
         # Of an answer that was given up nobody gets the rest.
         writer.is_open = False
     yield sink.fetch()
+
+
+def _write_behind(tables: Iterable[pa.Table], write: Callable[[pa.Table], bytes]) -> Generator[bytes]:
+    """Yield what `write` makes of each table: in a thread of its own, one after another, while the next is read."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="parquet")
+    waiting: Future[bytes] | None = None
+    try:
+        for table in tables:
+            following = thread.submit(write, table)
+            if waiting:
+                yield waiting.result()
+            waiting = following
+        if waiting:
+            yield waiting.result()
+    finally:
+        thread.shutdown(cancel_futures=True)
+
+
+def list_repeating(table: pa.Table) -> list[str]:
+    """Return the Parquet columns, by their paths, whose values come often enough for a dictionary."""
+    chosen = [number for number, column in enumerate(table.columns) if _repeats(column)]
+    # Parquet's names of nested columns are the writer's: an empty file has them.
+    sink = io.BytesIO()
+    pq.write_table(table.schema.empty_table(), sink)
+    stored = pq.ParquetFile(sink).schema
+    return [stored.column(leaf).path for leaf in locate_leaves(table.schema, chosen)]
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    """Guess by the first rows: rows that are alike mostly lie together."""
+    sample = make_plain(pa.concat_arrays(column.slice(0, SAMPLE_ROWS).chunks))
+    try:
+        distinct = len(sample.unique())
+    except pa.ArrowNotImplementedError:
+        # Nested, or a type of which Arrow cannot tell: as Parquet's writers do by default.
+        return True
+    return distinct <= MOST_DISTINCT * len(sample)
 
 
 def _gather(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import threading
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -246,3 +247,41 @@ def test_bytes_bound_a_sort_too() -> None:
     store = put(pa.table({"a": ["x" * 1000] * 1000}))
     with pytest.raises(SortTooLargeError, match="bytes"):
         store.download("csv", [("sort", "a")], Reading(max_sort_bytes=100_000, batch_rows=10))
+
+
+def test_only_values_that_repeat_have_a_dictionary() -> None:
+    rows = 3_000
+    table = pa.table(
+        {
+            "id": pa.array(range(rows)),
+            "a.kind": pa.array([f"kind {number % 7}" for number in range(rows)]),
+            "name": pa.array([f"name {number}" for number in range(rows)]),
+            "nested": pa.array([{"x": [number]} for number in range(rows)]),
+            "last": pa.array([number // 100 for number in range(rows)]),
+        }
+    )
+    data = put(table).download("parquet", [("id__gte", "1")])
+    group = pq.ParquetFile(pa.BufferReader(data)).metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    assert [column.path_in_schema for column in columns if column.has_dictionary_page] == [
+        "a.kind",
+        "nested.x.list.element",
+        "last",
+    ]
+    assert all(column.is_stats_set for column in columns)
+    assert read_back(data).equals(table.slice(1))
+
+
+def test_row_groups_of_parquet_keep_their_order() -> None:
+    rows = 700_000
+    store = put(pa.table({"id": pa.array(range(rows)), "half": pa.array([number % 2 for number in range(rows)])}))
+    data = store.download("parquet", [("half", "1")])
+    assert pq.ParquetFile(pa.BufferReader(data)).num_row_groups > 2
+    assert read_back(data)["id"].to_pylist() == list(range(1, rows, 2))
+
+
+def test_parquet_that_nobody_wants_any_more_is_not_made_in_a_thread_left_behind() -> None:
+    store = put(pa.table({"id": pa.array(range(1_000_000)), "one": pa.array([1, 2] * 500_000)}), row_group_size=100_000)
+    with store.start("parquet", [("one", "1")]) as download:
+        next(download)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("parquet")]
