@@ -8,7 +8,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from .bounds import Bounds, read_bounds, show_bound
 from .columns import is_binary, is_text, is_uuid, locate_leaves, unwrap
 from .datasets import Dataset
-from .formats.csv_rows import to_cell
+from .formats.csv_rows import to_text
 from .objects import RangeReader
 from .partitions import PartitionValue
 from .plan import Reading, make_plan
@@ -139,16 +139,6 @@ def preview(dataset: Dataset, rows: int = 20) -> Preview:
     source = Rows(plan, RangeReader(dataset.store.client, dataset.store.bucket), names).iterate()
     lines: list[tuple[str | None, ...]] = []
     for batch in cut_rows(source, 0, rows):
-        columns = [_show(column) for column in batch.columns]
+        columns = [to_text(column).to_pylist() for column in batch.columns]
         lines += zip(*columns, strict=True)
     return Preview(names, tuple(lines))
-
-
-def _show(column: pa.Array) -> list[str | None]:
-    """Return values as in CSV, but unquoted."""
-    return [None if text is None else _unquote(text) for text in to_cell(column, formula_guard=False).to_pylist()]
-
-
-def _unquote(text: str) -> str:
-    # Not by the csv module: its fields end at 128 KiB.
-    return text[1:-1].replace('""', '"') if text.startswith('"') else text

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .assembly import append, join_cells, prepend
+from .joining import Cells, Mode, join_rows
 from .json_rows import to_json
-from .scan import scan
 from .text import Kind, find_kind, render
+from .times import is_utc, render_naive
+from .zones import UTC_OFFSET
 
 QUOTE = '"'
 SPECIAL = (",", QUOTE, "\n", "\r")
@@ -37,31 +38,31 @@ def _quote(name: str) -> str:
 def make_csv_rows(schema: pa.Schema, *, formula_guard: bool) -> Callable[[pa.RecordBatch], bytes]:
     """Return a function that writes a batch's rows."""
     null = QUOTE * 2 if len(schema) == 1 else ""
+    literals = ["", *[","] * (len(schema) - 1), "\n"]
 
     def encode(batch: pa.RecordBatch) -> bytes:
-        cells = [to_cell(column, formula_guard=formula_guard) for column in batch.columns]
-        return join_cells(cells, ",", "\n", null)
+        cells = [_make_cells(column, formula_guard=formula_guard) for column in batch.columns]
+        return join_rows(cells, literals, null)
 
     return encode
 
 
-def to_cell(column: pa.Array, *, formula_guard: bool) -> pa.StringArray:
-    """Return each value as a field; nulls stay null.
+def _make_cells(column: pa.Array, *, formula_guard: bool) -> Cells:
+    if is_utc(column.type):
+        return Cells(render_naive(column), after=UTC_OFFSET)
+    kind, text = find_kind(column.type), to_text(column)
+    if kind is Kind.TEXT and formula_guard:
+        text = guard(text)
+    return Cells(text, mode=Mode.CSV if kind in {Kind.TEXT, Kind.NESTED} else Mode.AS_IS)
+
+
+def to_text(column: pa.Array) -> pa.StringArray:
+    """Return each value as what a field holds, unquoted; nulls stay null.
 
     Raises:
         CorruptDatasetError: a text is not UTF-8.
     """
-    kind = find_kind(column.type)
-    if kind is Kind.NESTED:
-        return quote(to_json(column))
-    if pa.types.is_dictionary(column.type):
-        return to_cell(column.dictionary, formula_guard=formula_guard).take(column.indices)
-    if pa.types.is_run_end_encoded(column.type):
-        return to_cell(pc.run_end_decode(column), formula_guard=formula_guard)
-    text = render(column)
-    if kind is not Kind.TEXT:
-        return text
-    return quote(guard(text) if formula_guard else text)
+    return to_json(column) if find_kind(column.type) is Kind.NESTED else render(column)
 
 
 def guard(text: pa.StringArray) -> pa.StringArray:
@@ -69,23 +70,4 @@ def guard(text: pa.StringArray) -> pa.StringArray:
     risky = pc.match_substring_regex(text, FORMULA)
     if not risky.true_count:
         return text
-    return pc.if_else(risky, prepend(GUARD, text), text)
-
-
-def quote(text: pa.StringArray) -> pa.StringArray:
-    """Return texts with quotes around those that need them."""
-    found = scan(text)
-    masks = [pc.match_substring(text, each) for each in SPECIAL if found.contains(each.encode())]
-    if pc.min(pc.binary_length(text)).as_py() == 0:
-        masks.append(pc.equal(text, ""))
-    if not masks:
-        return text
-    needed = masks[0]
-    for mask in masks[1:]:
-        needed = pc.or_(needed, mask)
-    if not needed.true_count:
-        return text
-    chosen = text.filter(needed)
-    if found.contains(QUOTE.encode()):
-        chosen = pc.replace_substring(chosen, QUOTE, QUOTE * 2)
-    return pc.replace_with_mask(text, needed, append(prepend(QUOTE, chosen), QUOTE))
+    return pc.if_else(risky, pc.binary_join_element_wise(GUARD, text, ""), text)

@@ -1,26 +1,23 @@
 """JSON and JSON Lines: a batch's rows as objects, by kernels over whole columns."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .assembly import Cells, append, join_rows, prepend
-from .scan import scan
+from .joining import Cells, Mode, join_rows, join_texts
 from .text import Kind, find_kind, render
 from .times import is_utc, render_naive
 from .zones import UTC_OFFSET
 
 NULL = "null"
-ESCAPES = {0x08: "\\b", 0x09: "\\t", 0x0A: "\\n", 0x0C: "\\f", 0x0D: "\\r"}
 
 
 def make_row_encoder(schema: pa.Schema, before: str, after: str) -> Callable[[pa.RecordBatch], bytes]:
     """Return a function that writes a batch's rows as objects, with a text before and after each."""
-    keys = [json.dumps(name, ensure_ascii=False) for name in schema.names]
-    literals = [f"{',' if number else before + '{'}{key}:" for number, key in enumerate(keys)]
-    literals.append("}" + after)
+    literals = _make_literals(schema.names, before, after)
 
     def encode(batch: pa.RecordBatch) -> bytes:
         return join_rows([_make_cells(column) for column in batch.columns], literals, NULL)
@@ -28,62 +25,48 @@ def make_row_encoder(schema: pa.Schema, before: str, after: str) -> Callable[[pa
     return encode
 
 
+def _make_literals(names: Sequence[str], before: str, after: str) -> list[str]:
+    """Return what stands around the values of an object with these names."""
+    keys = [json.dumps(name, ensure_ascii=False) for name in names]
+    return [*(f"{',' if number else before + '{'}{key}:" for number, key in enumerate(keys)), "}" + after]
+
+
 def _make_cells(column: pa.Array) -> Cells:
     kind = find_kind(column.type)
-    if kind in {Kind.NUMBER, Kind.NESTED} or column.null_count:
+    if kind is Kind.NESTED:
         return Cells(to_json(column))
     if is_utc(column.type):
         return Cells(render_naive(column), '"', UTC_OFFSET + '"')
-    return Cells(to_bare(column), '"', '"')
+    return _quote(column) if kind is not Kind.NUMBER else Cells(render(column))
+
+
+def _quote(column: pa.Array) -> Cells:
+    """Return values in quotes, whatever they are; for all but nested types."""
+    mode = Mode.JSON if find_kind(column.type) is Kind.TEXT else Mode.AS_IS
+    return Cells(render(column), '"', '"', mode)
 
 
 def to_json(column: pa.Array) -> pa.StringArray:
-    """Return each value as JSON; nulls stay null."""
-    kind = find_kind(column.type)
-    if kind is Kind.NUMBER:
-        return to_bare(column)
-    if kind is not Kind.NESTED:
-        return append(prepend('"', to_bare(column)), '"')
+    """Return each value as JSON; nulls stay null.
+
+    Raises:
+        CorruptDatasetError: a text is not UTF-8.
+    """
+    if find_kind(column.type) is not Kind.NESTED:
+        cells = _make_cells(column)
+        return _keep_nulls(cells.texts, join_texts([cells], ["", ""], ""))
     for applies, write in NESTED:
         if applies(column.type):
             return write(column)
     return _write_list(column)
 
 
-def to_bare(column: pa.Array) -> pa.StringArray:
-    """Return each value as JSON without the quotes around it; for all but nested types."""
-    if pa.types.is_dictionary(column.type):
-        return to_bare(column.dictionary).take(column.indices)
-    if pa.types.is_run_end_encoded(column.type):
-        return to_bare(pc.run_end_decode(column))
-    text = render(column)
-    return escape(text) if find_kind(column.type) is Kind.TEXT else text
-
-
-def escape(text: pa.StringArray) -> pa.StringArray:
-    """Return texts with what JSON does not allow in quotes escaped.
-
-    Raises:
-        CorruptDatasetError: a text is not UTF-8.
-    """
-    found = scan(text)
-    for character in ("\\", '"'):
-        if found.contains(character.encode()):
-            text = pc.replace_substring(text, character, "\\" + character)
-    for code in found.list_controls():
-        text = pc.replace_substring(text, chr(code), ESCAPES.get(code, f"\\u{code:04x}"))
-    return text
-
-
 def _write_struct(column: pa.StructArray) -> pa.StringArray:
-    parts: list[pa.Array | str] = []
-    for number, child in enumerate(column.flatten()):
-        key = json.dumps(column.type.field(number).name, ensure_ascii=False)
-        parts += [f"{',' if number else '{'}{key}:", to_json(child)]
-    if not parts:
+    names = [column.type.field(number).name for number in range(column.type.num_fields)]
+    if not names:
         return _keep_nulls(column, pa.repeat("{}", len(column)))
-    texts = pc.binary_join_element_wise(*parts, "}", "", null_handling="replace", null_replacement=NULL)
-    return _keep_nulls(column, texts)
+    cells = [_make_cells(child) for child in column.flatten()]
+    return _keep_nulls(column, join_texts(cells, _make_literals(names, "", ""), NULL))
 
 
 def _write_list(column: pa.Array) -> pa.StringArray:
@@ -98,9 +81,10 @@ def _write_map(column: pa.MapArray) -> pa.StringArray:
     keys, items = entries.flatten().flatten()
     if find_kind(keys.type) is Kind.NESTED:
         return _join(entries, to_json(entries.flatten()), "[", "]")
+    names = _quote(keys)
     # No key is null, but one that is NaN has no text.
-    names, texts = (pc.fill_null(column, NULL) for column in (to_bare(keys), to_json(items)))
-    return _join(entries, pc.binary_join_element_wise('"', names, '":', texts, ""), "{", "}")
+    names = replace(names, texts=pc.fill_null(names.texts, NULL))
+    return _join(entries, join_texts([names, _make_cells(items)], ["", ":", ""], NULL), "{", "}")
 
 
 def _join(column: pa.Array, texts: pa.StringArray, start: str, end: str) -> pa.StringArray:

@@ -1,7 +1,8 @@
 """Values as text, a column at a time: what CSV and JSON have in common.
 
 Everything is done by Arrow's kernels, which work on whole columns without Python's lock; the few types that they do not
-write the way we need (time zones, durations, bytes, UUIDs) are put together from those they do.
+write the way we need (time zones, durations, bytes, UUIDs) are put together from those they do. Quotes and escapes come
+when the texts are joined.
 """
 
 import base64
@@ -13,8 +14,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from dataset_download.columns import is_binary, is_text, is_uuid, unwrap
+from dataset_download.exceptions import CorruptDatasetError
 
-from .scan import scan
 from .times import render_duration, render_timestamp
 
 
@@ -48,21 +49,29 @@ def find_kind(type_: pa.DataType) -> Kind:
 def render(column: pa.Array) -> pa.StringArray:
     """Return a column's values as text, unquoted and unescaped; nulls stay null, so do NaN and infinities become.
 
-    Nested types and dictionaries are not for here.
+    Nested types are not for here.
+
+    Raises:
+        CorruptDatasetError: a text is not UTF-8.
     """
     type_ = column.type
     if is_uuid(type_):
         return _render_each(column.storage, lambda value: str(uuid.UUID(bytes=value)))
     if isinstance(type_, pa.BaseExtensionType):
         return render(column.storage)
-    if pa.types.is_string(type_):
-        return column
-    if is_binary(type_):
-        return _render_each(column, lambda value: base64.b64encode(value).decode())
     for applies, writer in WRITERS:
         if applies(type_):
             return writer(column)
     return column.cast(pa.string())
+
+
+def _render_text(column: pa.Array) -> pa.StringArray:
+    text = column.cast(pa.string())
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise CorruptDatasetError(f"a text column holds bytes that are not UTF-8: {error}") from error
+    return text
 
 
 def _render_each(column: pa.Array, write: Callable[[bytes], str]) -> pa.StringArray:
@@ -82,7 +91,7 @@ def _render_float(column: pa.Array) -> pa.StringArray:
 
 def _render_decimal(column: pa.Array) -> pa.StringArray:
     text = column.cast(pa.string())
-    if not scan(text).contains(b"E"):
+    if not pc.match_substring(text, "E").true_count:
         return text
     # Arrow writes very small numbers with an exponent, which not every reader of decimals takes.
     return pa.array([None if value is None else f"{value:f}" for value in column.to_pylist()], pa.string())
@@ -93,6 +102,10 @@ def _render_null(column: pa.Array) -> pa.StringArray:
 
 
 WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.StringArray]], ...] = (
+    (pa.types.is_dictionary, lambda column: render(column.dictionary).take(column.indices)),
+    (pa.types.is_run_end_encoded, lambda column: render(pc.run_end_decode(column))),
+    (is_text, _render_text),
+    (is_binary, lambda column: _render_each(column, lambda value: base64.b64encode(value).decode())),
     (pa.types.is_boolean, _render_boolean),
     (pa.types.is_floating, _render_float),
     (pa.types.is_decimal, _render_decimal),

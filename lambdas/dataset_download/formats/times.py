@@ -3,7 +3,6 @@
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .assembly import append
 from .zones import SAME_AS_UTC, UTC_OFFSET, find_offsets
 
 DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
@@ -18,7 +17,7 @@ def render_timestamp(column: pa.Array) -> pa.StringArray:
     if zone is None:
         return render_naive(column)
     if is_utc(column.type):
-        return append(render_naive(column), UTC_OFFSET)
+        return pc.binary_join_element_wise(render_naive(column), UTC_OFFSET, "")
     offsets = find_offsets(zone, _floor_divide(column.cast(pa.int64()), UNITS[unit]))
     shifts: pa.Array | pa.Scalar = pa.scalar(offsets.seconds[0], pa.int64())
     texts: pa.Array | str = offsets.texts[0]

@@ -1,0 +1,193 @@
+"""The library in C that joins columns to rows: against plain Python, and that it touches nothing but its buffers."""
+
+import csv
+import ctypes
+import io
+import json
+import mmap
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from unittest.mock import patch
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataset_download.exceptions import CorruptDatasetError
+from dataset_download.formats import joining
+from dataset_download.formats.csv_rows import make_csv_rows
+from dataset_download.formats.joining import Cells, Mode, join_rows, join_texts
+from dataset_download.formats.json_rows import make_json_lines
+
+SEED = 20261121
+ALPHABET = [*"aZ09 ,\"\n\r\t\b\f\\\x00\x01\x1f\x7f/'", "é", "€", "\u2028", "😀"]
+TEXTS = st.none() | st.text(st.sampled_from(ALPHABET), max_size=20) | st.text(max_size=40)
+PIECES = st.sampled_from(["", ",", '"', "+00:00", '{"a name that is long":', "é€"])
+PAGE = 16 * mmap.PAGESIZE
+
+type Rows = list[tuple[str | None, ...]]
+
+
+@st.composite
+def make_batches(draw: st.DrawFn) -> pa.RecordBatch:
+    """Text columns, of which the first rows are cut off, so that offsets and validity begin in the middle."""
+    width = draw(st.integers(1, 4))
+    rows: Rows = draw(st.lists(st.tuples(*[TEXTS] * width), max_size=40))
+    columns = [pa.array([row[number] for row in rows], pa.string()) for number in range(width)]
+    batch = pa.RecordBatch.from_arrays(columns, [f"c{number}" for number in range(width)])
+    start = draw(st.integers(0, len(rows)))
+    return batch.slice(start, draw(st.none() | st.integers(0, len(rows))))
+
+
+def list_rows(batch: pa.RecordBatch) -> Rows:
+    return list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+def quote(text: str | None, width: int) -> str:
+    """A field as the csv module writes it; it quotes an empty text only where there is no other field."""
+    if text is None:
+        return '""' if width == 1 else ""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="").writerow([text])
+    return line.getvalue()
+
+
+@settings(max_examples=500)
+@given(make_batches())
+def test_csv_is_what_the_csv_module_writes(batch: pa.RecordBatch) -> None:
+    wanted = "".join(",".join(quote(text, len(row)) for text in row) + "\n" for row in list_rows(batch))
+    assert make_csv_rows(batch.schema, formula_guard=False)(batch).decode() == wanted
+
+
+@settings(max_examples=500)
+@given(make_batches())
+def test_json_is_what_the_json_module_writes(batch: pa.RecordBatch) -> None:
+    lines = [
+        json.dumps(dict(zip(batch.schema.names, row, strict=True)), ensure_ascii=False, separators=(",", ":"))
+        for row in list_rows(batch)
+    ]
+    assert make_json_lines(batch.schema)(batch).decode() == "".join(line + "\n" for line in lines)
+
+
+@settings(max_examples=300)
+@given(make_batches(), st.data())
+def test_what_stands_between_texts_is_kept(batch: pa.RecordBatch, data: st.DataObject) -> None:
+    around = data.draw(st.lists(st.tuples(PIECES, PIECES), min_size=batch.num_columns, max_size=batch.num_columns))
+    literals = data.draw(st.lists(PIECES, min_size=batch.num_columns + 1, max_size=batch.num_columns + 1))
+    null = data.draw(PIECES)
+    cells = [Cells(column, *each) for column, each in zip(batch.columns, around, strict=True)]
+    wanted = [
+        "".join(
+            literal + (null if text is None else before + text + after)
+            for literal, text, (before, after) in zip(literals, row, around, strict=False)
+        )
+        + literals[-1]
+        for row in list_rows(batch)
+    ]
+    joined = join_texts(cells, literals, null)
+    joined.validate(full=True)
+    assert joined.to_pylist() == wanted
+    assert join_rows(cells, literals, null).decode() == "".join(wanted)
+
+
+@pytest.mark.parametrize("character", range(0x80))
+def test_every_character_is_found_at_every_place(character: int) -> None:
+    texts = ["x" * before + chr(character) + "x" * after for before in range(18) for after in range(10)]
+    column = pa.array(texts)
+    fields = join_texts([Cells(column, mode=Mode.CSV)], ["", ""], "").to_pylist()
+    assert fields == [quote(text, 1) for text in texts]
+    values = join_texts([Cells(column, '"', '"', Mode.JSON)], ["", ""], "").to_pylist()
+    assert values == [json.dumps(text, ensure_ascii=False) for text in texts]
+
+
+def test_bytes_of_nulls_do_not_come_into_a_row() -> None:
+    offsets, data = pa.array([0, 1, 4, 5], pa.int32()).buffers()[1], pa.py_buffer(b'a"\xff,b')
+    column = pa.StringArray.from_buffers(3, offsets, data, pa.py_buffer(b"\x05"), 1)
+    batch = pa.RecordBatch.from_arrays([column, column], ["a", "b"])
+    assert make_csv_rows(batch.schema, formula_guard=False)(batch) == b"a,a\n,\nb,b\n"
+
+
+def test_characters_cut_in_two_are_not_utf_8() -> None:
+    column = pa.StringArray.from_buffers(2, pa.array([0, 1, 2], pa.int32()).buffers()[1], pa.py_buffer("é".encode()))
+    batch = pa.RecordBatch.from_arrays([column], ["a"])
+    with pytest.raises(CorruptDatasetError, match="UTF-8"):
+        make_csv_rows(batch.schema, formula_guard=False)(batch)
+
+
+def test_texts_that_do_not_fit_into_a_column_are_refused() -> None:
+    column = pa.array(["x" * 1_000_000])
+    with pytest.raises(pa.ArrowCapacityError, match="do not fit"):
+        join_texts([Cells(column)] * 2_200, [""] * 2_201, "")
+
+
+def test_nothing_is_touched_beyond_a_buffer() -> None:
+    """In a process of its own, where the pages behind all buffers cannot be touched: a byte too much kills it."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from tests.unit.dataset_download.test_joining import join_at_the_edge as do; do()"],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 5_000
+
+
+class Edge:
+    """Memory with pages behind it that cannot be touched."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 2 * PAGE)
+        self.end = ctypes.addressof(ctypes.c_char.from_buffer(self._memory)) + PAGE
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(self.end), PAGE, 0) == 0
+
+    def reserve(self, size: int) -> pa.Buffer:
+        """Return the last bytes."""
+        assert size <= PAGE
+        return pa.foreign_buffer(self.end - size, size, self)
+
+    def copy(self, data: bytes) -> pa.Buffer:
+        """Put a buffer there."""
+        ctypes.memmove(self.end - len(data), data, len(data))
+        return self.reserve(len(data))
+
+
+def join_at_the_edge() -> None:
+    """Join many rows whose buffers, and that of the result, end where nothing may be touched; prints how many."""
+    dice, count = Random(SEED), 0
+    edges = [Edge() for _ in range(6)]
+    for mode in (Mode.AS_IS, Mode.CSV, Mode.JSON):
+        for length in [*range(60), *range(60, 400, 37)]:
+            for alphabet in (ALPHABET, ["a"], ['"'], ["\x01"], [","]):
+                values = ["".join(dice.choices(alphabet, k=dice.randint(0, length))) for _ in range(dice.randint(1, 9))]
+                values[-1] = "".join(dice.choices(alphabet, k=length))
+                texts: list[str | None] = [text if dice.random() < 0.8 else None for text in values]
+                check_at_the_edge(edges, texts, mode)
+                count += len(texts)
+    print(count)
+
+
+def check_at_the_edge(edges: Sequence[Edge], texts: list[str | None], mode: Mode) -> None:
+    """Join two columns at the edge, and compare with the same somewhere else."""
+    here = [pa.array(texts, pa.string()), pa.array(texts[::-1], pa.string())]
+    cells, literals = [Cells(column, "<", ">", mode) for column in here], ["(", "|", ")\n"]
+    wanted = join_rows(cells, literals, "null"), join_texts(cells, literals, "null").to_pylist()
+    there = []
+    for column, (first, second, third) in zip(here, (edges[:3], edges[3:]), strict=True):
+        validity, offsets, data = column.buffers()
+        size = (len(column) + 7) // 8
+        buffers = [
+            first.copy(validity.to_pybytes()[:size]) if validity else None,
+            second.copy(offsets.to_pybytes()[: 4 * (len(column) + 1)]),
+            third.copy(data.to_pybytes()[: sum(len(text.encode()) for text in column.to_pylist() if text)]),
+        ]
+        there.append(pa.Array.from_buffers(pa.string(), len(column), buffers))
+    cells = [Cells(column, "<", ">", mode) for column in there]
+    with patch.object(joining, "allocate_buffer", lambda size: Edge().reserve(size)):
+        found = join_rows(cells, literals, "null"), join_texts(cells, literals, "null").to_pylist()
+    assert found == wanted
