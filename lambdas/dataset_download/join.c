@@ -1,12 +1,13 @@
 /*
  * Puts the texts of columns together to rows, quoting and escaping them on the way: for CSV and JSON.
  *
- * Columns are Arrow's strings (columnar format, "Variable-size Binary Layout"). measure_rows says how much room the
- * rows may need, join_rows writes them. Texts are copied eight bytes at a time, and looked at meanwhile; only those
- * that turn out to need it are written anew, byte by byte. Of a null nothing but that it is one comes into a row.
+ * Columns are Arrow's strings (columnar format, "Variable-size Binary Layout") or timestamps. measure_rows says how
+ * much room the rows may need, join_rows writes them. Texts are copied eight bytes at a time, and looked at meanwhile;
+ * only those that turn out to need it are written anew, byte by byte. Of a null nothing but that it is one comes into a
+ * row.
  *
  * Nothing is read beyond a column's last text: words that would reach further are put together from what is there.
- * Beyond a row's end up to seven bytes are written, for which measure_rows leaves room.
+ * Beyond a row's end up to a word is written, for which measure_rows leaves room.
  */
 
 #include <stdbool.h>
@@ -17,7 +18,7 @@
 #define WORD 8
 
 /* These structures are joining.py's, too. */
-enum mode { AS_IS, CSV, JSON };
+enum mode { AS_IS, CSV, JSON, TIME };
 
 /* Among the bytes of all literals, which end with WORD bytes more. */
 struct literal {
@@ -25,12 +26,13 @@ struct literal {
 };
 
 struct column {
-    const int32_t *offsets; /* of the first row */
-    const uint8_t *data;
+    const int32_t *offsets;  /* of the first row; of times none */
+    const uint8_t *data;     /* of times the first row's */
     const uint8_t *validity; /* NULL: no nulls */
     int64_t first_bit;       /* the first row's in validity */
     struct literal before, after, null;
     uint32_t mode;
+    uint32_t digits;    /* of a time's fraction of a second */
     uint32_t has_stops; /* measure_rows sets it: whether any text holds what mode quotes or escapes */
 };
 
@@ -135,13 +137,68 @@ static inline uint8_t *write_text(uint8_t *to, const struct column *column, plac
     return column->mode == CSV ? write_csv(to, at, end) : write_json(to, at, end);
 }
 
+static inline void write_number(uint8_t *to, uint32_t number, unsigned digits) {
+    for (; digits-- > 0; number /= 10) to[digits] = (uint8_t)('0' + number % 10);
+}
+
+/*
+ * Writes the day that is so many days after 0000-03-01: years begin in March, so that a leap day is the last of one.
+ *
+ * Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
+ */
+static inline void write_day(uint8_t *to, uint32_t days) {
+    uint32_t era = days / 146097, day = days % 146097;
+    uint32_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    day -= 365 * year + year / 4 - year / 100;
+    uint32_t month = (5 * day + 2) / 153;
+    write_number(to, era * 400 + year + (month >= 10), 4);
+    to[4] = to[7] = '-';
+    write_number(to + 5, month < 10 ? month + 3 : month - 9, 2);
+    write_number(to + 8, day - (153 * month + 2) / 5 + 1, 2);
+}
+
+#define DAY_SECONDS 86400
+#define EPOCH_DAYS 719468 /* from 0000-03-01 to 1970-01-01 */
+#define SECOND_LENGTH 19
+
+/* Writes a time such as 2024-05-31T09:30:00.000; it has to be of the years 1 to 9999. */
+static inline uint8_t *write_time(uint8_t *to, int64_t count, uint32_t digits) {
+    static const int64_t units[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
+    int64_t seconds = count / units[digits], fraction = count % units[digits];
+    if (fraction < 0) {
+        seconds--;
+        fraction += units[digits];
+    }
+    uint64_t since = (uint64_t)(seconds + (int64_t)EPOCH_DAYS * DAY_SECONDS);
+    uint32_t second = (uint32_t)(since % DAY_SECONDS);
+    write_day(to, (uint32_t)(since / DAY_SECONDS));
+    to[10] = 'T';
+    write_number(to + 11, second / 3600, 2);
+    to[13] = to[16] = ':';
+    write_number(to + 14, second / 60 % 60, 2);
+    write_number(to + 17, second % 60, 2);
+    if (!digits) return to + SECOND_LENGTH;
+    to[SECOND_LENGTH] = '.';
+    write_number(to + SECOND_LENGTH + 1, (uint32_t)fraction, digits);
+    return to + SECOND_LENGTH + 1 + digits;
+}
+
+static inline uint8_t *write_value(uint8_t *to, const struct table *table, const struct column *column, int64_t row) {
+    if (column->mode == TIME) {
+        int64_t count;
+        memcpy(&count, column->data + row * (int64_t)sizeof count, sizeof count);
+        return write_time(to, count, column->digits);
+    }
+    const int32_t *offset = column->offsets + row;
+    return write_text(to, column, column->data + offset[0], column->data + offset[1],
+                      column->data + column->offsets[table->rows]);
+}
+
 static inline uint8_t *write_cell(uint8_t *to, const struct table *table, const struct column *column, int64_t row) {
     int64_t bit = column->first_bit + row;
     if (column->validity && !(column->validity[bit / 8] >> bit % 8 & 1)) return write_literal(to, table, &column->null);
     to = write_literal(to, table, &column->before);
-    const int32_t *offset = column->offsets + row;
-    to = write_text(to, column, column->data + offset[0], column->data + offset[1],
-                    column->data + column->offsets[table->rows]);
+    to = write_value(to, table, column, row);
     return column->after.length ? write_literal(to, table, &column->after) : to;
 }
 
@@ -166,23 +223,29 @@ static void count_stops(place at, place end, enum mode mode, int64_t *pairs, int
     }
 }
 
+/* Returns how many bytes a column's texts may take, without what stands around them. */
+static int64_t measure_texts(struct column *column, int64_t rows) {
+    if (column->mode == TIME) return rows * (SECOND_LENGTH + 1 + (int64_t)column->digits);
+    int64_t pairs = 0, others = 0, start = column->offsets[0], end = column->offsets[rows];
+    if (column->mode != AS_IS) count_stops(column->data + start, column->data + end, column->mode, &pairs, &others);
+    column->has_stops = pairs || others;
+    return end - start + pairs + (column->mode == CSV ? 2 * rows : 5 * others);
+}
+
 /*
  * Returns how many bytes join_rows may write; to be called before it.
  *
  * That is enough: each text counts with its length, in CSV with two quotes, which any may get, and with one byte more
  * for each quote; in JSON with one byte more for each quote and backslash, and five for each control character, whose
- * longest escape has six. The bytes of nulls count, but are not written. Each cell counts with the longer of what
- * stands around a text and what stands for a null. At the end there is room for a word beyond the last row.
+ * longest escape has six. All times have the same length. The bytes of nulls count, but are not written. Each cell
+ * counts with the longer of what stands around a text and what stands for a null. At the end there is room for a word
+ * beyond the last row.
  */
 int64_t measure_rows(struct table *table) {
     int64_t size = WORD + table->rows * table->end.length;
     for (struct column *column = table->columns; column < table->columns + table->width; column++) {
         int64_t around = (int64_t)column->before.length + column->after.length, null = column->null.length;
-        int64_t pairs = 0, others = 0, start = column->offsets[0], end = column->offsets[table->rows];
-        if (column->mode != AS_IS) count_stops(column->data + start, column->data + end, column->mode, &pairs, &others);
-        column->has_stops = pairs || others;
-        size += table->rows * (around > null ? around : null) + end - start + pairs;
-        size += column->mode == CSV ? 2 * table->rows : 5 * others;
+        size += table->rows * (around > null ? around : null) + measure_texts(column, table->rows);
     }
     return size;
 }

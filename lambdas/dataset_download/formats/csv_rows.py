@@ -13,8 +13,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from .joining import Cells, Mode, join_rows
 from .json_rows import to_json
 from .text import Kind, find_kind, render
-from .times import is_utc, render_naive
-from .zones import UTC_OFFSET
+from .times import make_time_cells
 
 QUOTE = '"'
 SPECIAL = (",", QUOTE, "\n", "\r")
@@ -48,8 +47,8 @@ def make_csv_rows(schema: pa.Schema, *, formula_guard: bool) -> Callable[[pa.Rec
 
 
 def _make_cells(column: pa.Array, *, formula_guard: bool) -> Cells:
-    if is_utc(column.type):
-        return Cells(render_naive(column), after=UTC_OFFSET)
+    if times := make_time_cells(column, ""):
+        return times
     kind, text = find_kind(column.type), to_text(column)
     if kind is Kind.TEXT and formula_guard:
         text = guard(text)

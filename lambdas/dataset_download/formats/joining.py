@@ -12,6 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import allocate_buffer
 
 LIBRARY = Path(__file__).parents[1] / "join.so"
+DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 LARGEST_OFFSET = 2**31 - 1
 WORD = bytes(8)
 """The library copies whole words: so much follows the literals."""
@@ -25,13 +26,15 @@ class Mode(IntEnum):
     """Quoted where RFC 4180 needs it, and where they are empty."""
     JSON = 2
     """Escaped; the quotes around them are `before` and `after`."""
+    TIME = 3
+    """Timestamps of the years 1 to 9999, without their offset, which is `after`."""
 
 
 @dataclass(frozen=True)
 class Cells:
     """A column's texts, with what stands before and after each of them that is not null."""
 
-    texts: pa.StringArray
+    texts: pa.StringArray | pa.TimestampArray
     before: str = ""
     after: str = ""
     mode: Mode = Mode.AS_IS
@@ -50,6 +53,7 @@ class _Column(ctypes.Structure):
         ("first_bit", ctypes.c_int64),
         ("literals", _Literal * 3),
         ("mode", ctypes.c_uint32),
+        ("digits", ctypes.c_uint32),
         ("has_stops", ctypes.c_uint32),
     )
 
@@ -103,9 +107,13 @@ def _describe(columns: Sequence[Cells], literals: Sequence[str], null: str) -> _
     places = iter(_place(map(len, pieces)))
     described = (_Column * len(columns))()
     for column, cells in zip(described, columns, strict=True):
-        validity, offsets, data = cells.texts.buffers()
-        column.offsets = offsets.address + 4 * cells.texts.offset
-        column.data = data.address if data else None
+        validity, *buffers, data = cells.texts.buffers()
+        column.data = data.address if data else 0
+        if cells.mode is Mode.TIME:
+            column.data += 8 * cells.texts.offset
+            column.digits = DIGITS[cells.texts.type.unit]
+        else:
+            column.offsets = buffers[0].address + 4 * cells.texts.offset
         column.validity = validity.address if validity and cells.texts.null_count else None
         column.first_bit = cells.texts.offset
         column.literals = (_Literal * 3)(next(places), next(places), next(places))

@@ -9,8 +9,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from .joining import Cells, Mode, join_rows, join_texts
 from .text import Kind, find_kind, render
-from .times import is_utc, render_naive
-from .zones import UTC_OFFSET
+from .times import make_time_cells
 
 NULL = "null"
 
@@ -35,8 +34,8 @@ def _make_cells(column: pa.Array) -> Cells:
     kind = find_kind(column.type)
     if kind is Kind.NESTED:
         return Cells(to_json(column))
-    if is_utc(column.type):
-        return Cells(render_naive(column), '"', UTC_OFFSET + '"')
+    if times := make_time_cells(column, '"'):
+        return times
     return _quote(column) if kind is not Kind.NUMBER else Cells(render(column))
 
 

@@ -1,14 +1,29 @@
 """Timestamps and durations in ISO 8601."""
 
+from datetime import UTC, datetime
+
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
+from .joining import DIGITS, Cells, Mode
 from .zones import SAME_AS_UTC, UTC_OFFSET, find_offsets
 
-DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 DATE_LENGTH = len("2024-05-31")
 SECOND_LENGTH = len("2024-05-31T09:30:00")
+FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
+LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+
+
+def make_time_cells(column: pa.Array, quote: str) -> Cells | None:
+    """Return timestamps, in quotes, for the library in C: such as have no zone, or UTC, and years of four digits."""
+    if not pa.types.is_timestamp(column.type) or column.type.tz not in {None, *SAME_AS_UTC}:
+        return None
+    bounds, unit = pc.min_max(column.cast(pa.int64())), UNITS[column.type.unit]
+    first, last = bounds["min"].as_py(), bounds["max"].as_py()
+    if first is not None and not FIRST_SECOND <= first // unit <= last // unit <= LAST_SECOND:
+        return None
+    return Cells(column, quote, (UTC_OFFSET if is_utc(column.type) else "") + quote, Mode.TIME)
 
 
 def render_timestamp(column: pa.Array) -> pa.StringArray:

@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ001 - columns without a time zone hold times without one
 """The library in C that joins columns to rows: against plain Python, and that it touches nothing but its buffers."""
 
 import csv
@@ -8,11 +9,14 @@ import mmap
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
+import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,6 +108,42 @@ def test_every_character_is_found_at_every_place(character: int) -> None:
     assert values == [json.dumps(text, ensure_ascii=False) for text in texts]
 
 
+@settings(max_examples=300)
+@given(
+    st.lists(st.none() | st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)), max_size=30),
+    st.sampled_from(["s", "ms", "us"]),
+    st.sampled_from([None, "UTC"]),
+    st.integers(0, 30),
+)
+def test_times_are_what_python_writes(moments: list[datetime | None], unit: str, zone: str | None, start: int) -> None:
+    column = pa.array(moments, pa.timestamp("us")).cast(pa.timestamp(unit), safe=False)
+    batch = pa.RecordBatch.from_arrays([column.cast(pa.timestamp(unit, zone)), column], ["a", "b"]).slice(start)
+    precision = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}[unit]
+    texts = [moment and moment.isoformat(timespec=precision) for moment in column.slice(start).to_pylist()]
+    offset = "+00:00" if zone else ""
+    wanted = [f"{text}{offset},{text}" if text else "," for text in texts]
+    assert make_csv_rows(batch.schema, formula_guard=False)(batch).decode().splitlines() == wanted
+
+
+def test_every_day_is_written_as_arrow_writes_it() -> None:
+    epoch = date(1970, 1, 1)
+    first, last = (date(1, 1, 1) - epoch).days, (date(9999, 12, 31) - epoch).days
+    days = pa.array(np.arange(first, last + 1, dtype=np.int32)).cast(pa.date32())
+    found = join_texts([Cells(days.cast(pa.timestamp("s")), mode=Mode.TIME)], ["", ""], "")
+    assert found.equals(pc.binary_join_element_wise(days.cast(pa.string()), "T00:00:00", ""))
+
+
+def test_nanoseconds_before_and_after_1970_are_written() -> None:
+    column = pa.array([-1, 0, 1, -(2**63), 2**63 - 1], pa.timestamp("ns"))
+    assert join_texts([Cells(column, mode=Mode.TIME)], ["", ""], "").to_pylist() == [
+        "1969-12-31T23:59:59.999999999",
+        "1970-01-01T00:00:00.000000000",
+        "1970-01-01T00:00:00.000000001",
+        "1677-09-21T00:12:43.145224192",
+        "2262-04-11T23:47:16.854775807",
+    ]
+
+
 def test_bytes_of_nulls_do_not_come_into_a_row() -> None:
     offsets, data = pa.array([0, 1, 4, 5], pa.int32()).buffers()[1], pa.py_buffer(b'a"\xff,b')
     column = pa.StringArray.from_buffers(3, offsets, data, pa.py_buffer(b"\x05"), 1)
@@ -169,7 +209,22 @@ def join_at_the_edge() -> None:
                 texts: list[str | None] = [text if dice.random() < 0.8 else None for text in values]
                 check_at_the_edge(edges, texts, mode)
                 count += len(texts)
+    check_times_at_the_edge(edges)
     print(count)
+
+
+def check_times_at_the_edge(edges: Sequence[Edge]) -> None:
+    """Write times whose buffers, and that of the result, end where nothing may be touched."""
+    for unit in ("s", "ms", "us", "ns"):
+        here = pa.array([None, 1, 10**9], pa.timestamp(unit))
+        buffers = [
+            edge.copy(each.to_pybytes()[:size])
+            for edge, each, size in zip(edges, here.buffers(), (1, 24), strict=False)
+        ]
+        there = pa.Array.from_buffers(here.type, 3, buffers)
+        wanted = join_rows([Cells(here, mode=Mode.TIME)], ["", ""], "")
+        with patch.object(joining, "allocate_buffer", lambda size: Edge().reserve(size)):
+            assert join_rows([Cells(there, mode=Mode.TIME)], ["", ""], "") == wanted
 
 
 def check_at_the_edge(edges: Sequence[Edge], texts: list[str | None], mode: Mode) -> None:
