@@ -33,9 +33,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 def _process(records: list[dict[str, Any]], settings: Settings, context: LambdaContext) -> list[str]:
     from .batch import process_batch  # noqa: PLC0415  # Arrow and NumPy take most of a cold start
-    from .memory import keep_freed_memory  # noqa: PLC0415
+    from .tuning import tune_process  # noqa: PLC0415
 
-    keep_freed_memory()
+    tune_process()
     report = process_batch(records, settings, context.get_remaining_time_in_millis, logger)
     put_metrics(context.function_name, report.tally, len(report.failures))
     return list(report.failures)

@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .exceptions import SourceError
+from .library import load_library
 
 BLOCK_BYTES = 4 * 1024 * 1024
 """How much is converted at once, unless a line is longer."""
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
-_BLANK = b" \t"
-_LF, _CR = b"\n\r"
-_SCAN_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +75,11 @@ def split_blocks(pieces: Iterable[bytes], block_bytes: int = BLOCK_BYTES) -> Ite
 
 def index_lines(data: bytes, first_number: int = 1) -> Lines:
     """Find the lines of a block; each of CR, LF and CR LF ends one, and blank ones are left out."""
-    array = np.frombuffer(data, np.uint8)
-    breaks = _find_ends(array, has_returns=b"\r" in data)
-    starts = np.concatenate([np.zeros(1, np.int64), breaks + 1])
-    ends = np.concatenate([breaks, np.full(1, len(data), np.int64)])
-    kept = ends > starts
-    starts, ends = starts[kept], ends[kept]
-    firsts = array[starts]
-    suspects = np.flatnonzero((firsts == _BLANK[0]) | (firsts == _BLANK[1]))
-    blank = [place for place in suspects.tolist() if not data[starts[place] : ends[place]].strip(_BLANK)]
-    if blank:
-        starts, ends = np.delete(starts, blank), np.delete(ends, blank)
-    return Lines(data, starts, ends, first_number)
-
-
-def _find_ends(array: np.ndarray, *, has_returns: bool) -> np.ndarray:
-    """Return where LF and CR are; looks at a few bytes at a time, which stay in the processor's cache."""
-    parts = []
-    for start in range(0, len(array), _SCAN_BYTES):
-        some = array[start : start + _SCAN_BYTES]
-        is_end = (some == _LF) | (some == _CR) if has_returns else some == _LF
-        parts.append(np.flatnonzero(is_end) + start)
-    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    find = load_library().find_lines
+    room = find(data, len(data), None, None)
+    starts, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    found = find(data, len(data), starts.ctypes.data, ends.ctypes.data) if room else 0
+    return Lines(data, starts[:found], ends[:found], first_number)
 
 
 def _leave_out_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:

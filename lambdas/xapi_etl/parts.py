@@ -1,4 +1,4 @@
-"""What one INSERT carries: rows of one or more objects as Parquet with a single row group."""
+"""What one INSERT carries: rows of one or more objects."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from .parquet import write_parquet
 from .schemas import Piece, Source
 from .transforms import find_months
 
@@ -83,30 +84,6 @@ def make_parts(
         if months is not None and len(rows):
             span = (_month_start(months[rows].min()), _month_start(months[rows].max()) + _WHOLE_MONTH_MS)
         yield from _encode(some, Part(b"", sources, owners[rows], lines[rows], span), compression, max_bytes)
-
-
-def write_parquet(table: pa.Table, compression: str) -> bytes:
-    """Return a table as a Parquet file of one row group: ClickHouse inserts it as one block."""
-    sink = io.BytesIO()
-    pq.write_table(
-        table,
-        sink,
-        row_group_size=max(len(table), 1),
-        compression=compression,
-        use_dictionary=[field.name for field in table.schema if _repeats(table, field)],
-        write_statistics=False,  # of use to who reads parts of a file
-        store_schema=False,
-    )
-    return sink.getvalue()
-
-
-def _repeats(table: pa.Table, field: pa.Field) -> bool:
-    """Guess whether a column's values come often."""
-    if not pa.types.is_string(field.type):
-        return False
-    column = table.column(field.name)
-    sample = column.slice(0, 200)
-    return len(sample.unique()) * 2 <= len(sample)
 
 
 def _split_by_months(months: np.ndarray | None, length: int) -> Iterator[np.ndarray]:

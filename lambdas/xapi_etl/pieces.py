@@ -19,8 +19,10 @@ from .schemas import BadLine, Converted, Piece, Source
 _PIECE_BYTES = 64 * 1024 * 1024
 """Of lines: a piece with as many is complete, however few rows it has."""
 
-_AHEAD = 3
-"""Blocks beyond those at work: as much as a thread converts while rows are written as Parquet."""
+_AHEAD = 8
+"""Blocks beyond those at work: more than a thread converts while rows are written as Parquet."""
+
+type _Block = tuple[Lines, Future[Converted]]
 
 type TakeBad = Callable[[list[BadLine]], None]
 
@@ -65,26 +67,39 @@ def convert_object(
 def _convert_blocks(
     contents: Iterable[bytes], source: Source, converter: LineConverter
 ) -> Iterator[tuple[Lines, Converted]]:
-    """Convert blocks in as many threads as there are processors: most of the work is Arrow's.
+    """Convert blocks in threads, one less than there are processors: one is for who takes the rows.
 
-    They stay ahead of who takes the rows, who is busy for a while with writing them as Parquet.
+    He is busy for a while with writing them as Parquet; so long the threads stay ahead. When he waits, he helps.
     """
-    at_once = os.process_cpu_count() or 1
+    processors = os.process_cpu_count() or 1
+    at_once = max(1, processors - 1)
     blocks = _index_blocks(contents)
     first = list(islice(blocks, 2))
-    if len(first) < 2 or at_once == 1:  # noqa: PLR2004  # a thread is worth it from the second block on
+    if len(first) < 2 or processors == 1:  # noqa: PLR2004  # a thread is worth it from the second block on
         for lines in chain(first, blocks):
             yield lines, converter.convert(lines, source)
         return
     with ThreadPoolExecutor(at_once, thread_name_prefix="convert") as pool:
-        ahead: deque[tuple[Lines, Future[Converted]]] = deque()
+        ahead: deque[_Block] = deque()
         for lines in chain(first, blocks):
             ahead.append((lines, pool.submit(converter.convert, lines, source)))
             if len(ahead) > at_once + _AHEAD:
-                done, future = ahead.popleft()
-                yield done, future.result()
-        for done, future in ahead:
-            yield done, future.result()
+                yield _take_first(ahead, converter, source)
+        while ahead:
+            yield _take_first(ahead, converter, source)
+
+
+def _take_first(ahead: deque[_Block], converter: LineConverter, source: Source) -> tuple[Lines, Converted]:
+    """Take out the first block; rather than wait for it, convert those that no thread has begun with."""
+    lines, future = ahead.popleft()
+    for place, (others, later) in enumerate(list(ahead)):
+        if future.done():
+            break
+        if later.cancel():
+            done = Future[Converted]()
+            done.set_result(converter.convert(others, source))
+            ahead[place] = (others, done)
+    return lines, future.result()
 
 
 def _index_blocks(contents: Iterable[bytes]) -> Iterator[Lines]:

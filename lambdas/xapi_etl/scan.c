@@ -1,10 +1,12 @@
 /*
  * Finds the mapped values in lines of JSON, without making anything of the rest.
  *
- * scan_lines says for each line where the value of each mapped path stands, copy_texts makes an Arrow column of one
- * path's values. What is no strict JSON (RFC 8259), or needs a second thought, is called odd and left to the careful
- * parser of documents.py: keys that come twice, types that do not fit, numbers near the limits, deep nesting. A line
- * that is not odd means here what it means there. Whether text is UTF-8 is for the caller to look at.
+ * find_lines says where lines begin and end, scan_lines where the values of the mapped paths stand in each, and
+ * copy_texts makes Arrow columns of these.
+ *
+ * What is no strict JSON (RFC 8259), or needs a second thought, is called odd and left to the careful parser of
+ * documents.py: keys that come twice, types that do not fit, numbers near the limits, deep nesting. A line that is not
+ * odd means here what it means there. Whether text is UTF-8 is for the caller to look at.
  *
  * No byte is read beyond a line's end. Each line is followed by a line end, or by the NUL that follows the bytes of a
  * Python object, and no loop passes such a byte: white space in a line is blanks and tabs, and within texts control
@@ -117,6 +119,7 @@ static place read_escape(place at, uint32_t *character) {
     return at;
 }
 
+/* Words are looked at eight bytes at once; both of Lambda's processors have the lowest byte first. */
 #define EACH_BYTE 0x0101010101010101ull
 
 /* The highest bit of each byte that is a quote, a backslash or a control character; right up to the first one. */
@@ -133,7 +136,7 @@ static inline place find_quote(const struct scan *scan, place at, bool *has_esca
         for (uint64_t word, stops; scan->end - at >= 8; at += 8) {
             memcpy(&word, at, 8);
             if ((stops = mark_stops(word))) {
-                at += __builtin_ctzll(stops) / 8; /* both of Lambda's processors have the lowest byte first */
+                at += __builtin_ctzll(stops) / 8;
                 break;
             }
         }
@@ -304,6 +307,33 @@ static place take_object(const struct scan *scan, place at, const struct node *n
     }
 }
 
+/* To the next CR or LF, or the end of the block. */
+static inline place find_end(place at, place limit, bool has_returns) {
+    place feed = memchr(at, '\n', (size_t)(limit - at)), end = feed ? feed : limit;
+    place back = has_returns ? memchr(at, '\r', (size_t)(end - at)) : NULL;
+    return back ? back : end;
+}
+
+/*
+ * Finds the lines of a block, and returns how many there are: each of CR, LF and CR LF ends one, and blank ones are
+ * left out. Without room for them it just returns how many there are at most.
+ */
+uint64_t find_lines(const uint8_t *data, uint64_t size, int64_t *starts, int64_t *ends) {
+    place limit = data + size;
+    bool has_returns = memchr(data, '\r', size) != NULL;
+    uint64_t lines = 0;
+    for (place at = data, end; at < limit; at = end + 1) {
+        end = find_end(at, limit, has_returns);
+        if (starts) {
+            if (skip_blanks(at) == end) continue;
+            starts[lines] = at - data;
+            ends[lines] = end - data;
+        }
+        lines++;
+    }
+    return lines;
+}
+
 static bool take_line(const struct scan *scan, place at, place end) {
     if (*end != '\n' && *end != '\r' && *end != '\0') return false;
     at = skip_blanks(at);
@@ -355,15 +385,9 @@ static uint8_t *write_text(uint8_t *to, place at, place end) {
     return to;
 }
 
-/*
- * Puts the values of one leaf one after another, as Arrow's strings are: offsets [lines + 1], a bit for each value that
- * is there in validity, all 0 before, and the texts, for which there has to be room for all spans. Returns how many
- * values are there.
- *
- * Source: Arrow's columnar format, "Variable-size Binary Layout".
- */
-uint32_t copy_texts(const uint8_t *data, uint32_t lines, const struct span *spans, int32_t *offsets, uint8_t *validity,
-                    uint8_t *texts) {
+/* Returns how many values are there. */
+static uint32_t copy_leaf(const uint8_t *data, const struct span *spans, uint32_t lines, int32_t *offsets,
+                          uint8_t *validity, uint8_t *texts) {
     uint8_t *to = texts;
     uint32_t found = 0;
     for (uint32_t line = 0; line < lines; line++) {
@@ -382,4 +406,19 @@ uint32_t copy_texts(const uint8_t *data, uint32_t lines, const struct span *span
     }
     offsets[lines] = (int32_t)(to - texts);
     return found;
+}
+
+/*
+ * Puts the values of each leaf one after another, as Arrow's strings are (columnar format, "Variable-size Binary
+ * Layout").
+ *
+ * offsets: [leaf][lines + 1]. validity: [leaf][a bit for each line, in whole bytes], all 0. texts: room for all spans,
+ * starts: where in it a leaf's begin. found: for each leaf how many values are there.
+ */
+void copy_texts(const uint8_t *data, const struct span *spans, uint32_t leaves, uint32_t lines, int32_t *offsets,
+                uint8_t *validity, uint8_t *texts, const int64_t *starts, uint32_t *found) {
+    size_t all = lines, bytes = (all + 7) / 8;
+    for (size_t leaf = 0; leaf < leaves; leaf++)
+        found[leaf] = copy_leaf(data, spans + leaf * all, lines, offsets + leaf * (all + 1), validity + leaf * bytes,
+                                texts + starts[leaf]);
 }

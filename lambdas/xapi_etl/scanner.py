@@ -8,16 +8,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from .library import load_library
 from .lines import Lines
 from .mapping import Kind, Leaf
 
-LIBRARY = Path(__file__).with_name("scan.so")
 ARROW_TYPES: dict[Kind, pa.DataType] = {
     "text": pa.string(),
     "number": pa.float64(),
@@ -90,37 +88,19 @@ class Scanner:
 
     def _copy_values(self, data: bytes, spans: np.ndarray) -> list[pa.Array]:
         """Return the leaves' columns; their buffers are parts of large ones, which are had at less cost."""
-        lines = spans.shape[1]
-        sizes = (spans[:, :, 1] & _LENGTH_BITS).sum(axis=1, dtype=np.int64)
-        all_texts = np.split(np.empty(sizes.sum(), np.uint8), np.cumsum(sizes)[:-1])
-        all_offsets = np.empty((len(spans), lines + 1), np.int32)
-        all_validity = np.zeros((len(spans), (lines + 7) // 8), np.uint8)
+        leaves, lines, _ = spans.shape
+        ends = np.cumsum((spans[:, :, 1] & _LENGTH_BITS).sum(axis=1, dtype=np.int64))
+        starts, found = np.concatenate([[0], ends[:-1]]), np.empty(leaves, np.uint32)
+        offsets, texts = np.empty((leaves, lines + 1), np.int32), np.empty(ends[-1], np.uint8)
+        validity = np.zeros((leaves, (lines + 7) // 8), np.uint8)
+        arrays = (offsets, validity, texts, starts, found)
+        load_library().copy_texts(data, spans.ctypes.data, leaves, lines, *(array.ctypes.data for array in arrays))
         columns = []
-        for leaf, *parts in zip(self.leaves, spans, all_offsets, all_validity, all_texts, strict=True):
-            found = load_library().copy_texts(data, lines, *(part.ctypes.data for part in parts))
-            kind = ARROW_TYPES[leaf.kind]
-            if not found:
-                columns.append(pa.nulls(lines, kind))
-                continue
-            buffers = [pa.py_buffer(part) for part in (parts[2], parts[1], parts[3])]
-            texts = pa.Array.from_buffers(pa.string(), lines, buffers, lines - found)
-            columns.append(texts if leaf.kind == "text" else texts.cast(kind))
+        for number, leaf in enumerate(self.leaves):
+            parts = (validity[number], offsets[number], texts[starts[number] :])
+            nulls = lines - int(found[number])
+            columns.append(_make_column(leaf.kind, lines, nulls, [pa.py_buffer(part) for part in parts]))
         return columns
-
-
-@cache
-def load_library() -> ctypes.CDLL:
-    """Return the compiled scan.c, whose functions run without Python's lock.
-
-    Raises:
-        OSError: it is not there, or not for this processor.
-    """
-    library = ctypes.CDLL(str(LIBRARY))
-    library.scan_lines.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, *[ctypes.c_void_p] * 3]
-    library.scan_lines.restype = None
-    library.copy_texts.argtypes = [ctypes.c_char_p, ctypes.c_uint32, *[ctypes.c_void_p] * 4]
-    library.copy_texts.restype = ctypes.c_uint32
-    return library
 
 
 def build_tree(leaves: Sequence[Leaf]) -> tuple[np.ndarray, np.ndarray, bytes]:
@@ -160,3 +140,11 @@ def _choose_slot(key: bytes, slots: int) -> int:
     tail = int.from_bytes(key[-_WORD:], "little") if len(key) > _WORD else 0
     product = (head * _GOLDEN % 2**64 ^ tail) * _GOLDEN % 2**64
     return ((product >> 32) * slots >> 32) + len(key)
+
+
+def _make_column(kind: Kind, lines: int, nulls: int, buffers: list[pa.Buffer]) -> pa.Array:
+    type_ = ARROW_TYPES[kind]
+    if nulls == lines:
+        return pa.nulls(lines, type_)
+    texts = pa.Array.from_buffers(pa.string(), lines, buffers, nulls)
+    return texts if kind == "text" else texts.cast(type_)

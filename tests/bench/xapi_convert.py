@@ -26,10 +26,10 @@ def prepare_ours(source: Path, folder: Path, _threads: int | None) -> Work:
     from xapi_etl.convert import Converter  # noqa: PLC0415  # each contender pays for its own imports
     from xapi_etl.decompress import decompress  # noqa: PLC0415
     from xapi_etl.mapping import SHIPPED, load_mapping  # noqa: PLC0415
-    from xapi_etl.memory import keep_freed_memory  # noqa: PLC0415
     from xapi_etl.parts import make_parts  # noqa: PLC0415
     from xapi_etl.pieces import convert_object  # noqa: PLC0415
     from xapi_etl.schemas import BadLine, Source  # noqa: PLC0415
+    from xapi_etl.tuning import tune_process  # noqa: PLC0415
 
     def read() -> Iterator[bytes]:
         with source.open("rb") as file:
@@ -39,7 +39,7 @@ def prepare_ours(source: Path, folder: Path, _threads: int | None) -> Work:
     def refuse(bad: list[BadLine]) -> None:
         raise ValueError(f"line {bad[0].number}: {bad[0].reason}")
 
-    keep_freed_memory()  # as the handler does
+    tune_process()  # as the handler does
 
     def work() -> None:
         converter = Converter(load_mapping(SHIPPED.read_bytes()))

@@ -15,9 +15,10 @@ import pytest
 from tests.unit.xapi_etl.statements import make_statements
 from tests.unit.xapi_etl.test_both_ways import GOOD, ODD
 from xapi_etl.documents import parse_document
+from xapi_etl.library import load_library
 from xapi_etl.lines import index_lines
 from xapi_etl.mapping import Leaf
-from xapi_etl.scanner import Scanner, build_tree, load_library
+from xapi_etl.scanner import Scanner, build_tree
 
 SEED = 20261121
 PLAIN = [json.dumps(one).encode() for one in make_statements(100)]
