@@ -1,10 +1,10 @@
 /*
  * Puts the texts of columns together to rows, quoting and escaping them on the way: for CSV and JSON.
  *
- * Columns are Arrow's strings (columnar format, "Variable-size Binary Layout") or timestamps. measure_rows says how
- * much room the rows may need, join_rows writes them. Texts are copied eight bytes at a time, and looked at meanwhile;
- * only those that turn out to need it are written anew, byte by byte. Of a null nothing but that it is one comes into a
- * row.
+ * Columns are Arrow's strings (columnar format, "Variable-size Binary Layout"), timestamps or 64-bit integers.
+ * measure_rows says how much room the rows may need, join_rows writes them. Texts are copied eight bytes at a time, and
+ * looked at meanwhile; only those that turn out to need it are written anew, byte by byte. Of a null nothing but that
+ * it is one comes into a row.
  *
  * Nothing is read beyond a column's last text: words that would reach further are put together from what is there.
  * Beyond a row's end up to a word is written, for which measure_rows leaves room.
@@ -18,7 +18,7 @@
 #define WORD 8
 
 /* These structures are joining.py's, too. */
-enum mode { AS_IS, CSV, JSON, TIME };
+enum mode { AS_IS, CSV, JSON, TIME, INTEGER };
 
 /* Among the bytes of all literals, which end with WORD bytes more. */
 struct literal {
@@ -26,8 +26,8 @@ struct literal {
 };
 
 struct column {
-    const int32_t *offsets;  /* of the first row; of times none */
-    const uint8_t *data;     /* of times the first row's */
+    const int32_t *offsets;  /* of the first row; of times and integers none */
+    const uint8_t *data;     /* of times and integers the first row's */
     const uint8_t *validity; /* NULL: no nulls */
     int64_t first_bit;       /* the first row's in validity */
     struct literal before, after, null;
@@ -183,11 +183,22 @@ static inline uint8_t *write_time(uint8_t *to, int64_t count, uint32_t digits) {
     return to + SECOND_LENGTH + 1 + digits;
 }
 
+#define INTEGER_LENGTH 20 /* -9223372036854775808 */
+
+static inline uint8_t *write_integer(uint8_t *to, int64_t value) {
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value, limit = 10;
+    unsigned digits = 1;
+    for (; digits < INTEGER_LENGTH - 1 && rest >= limit; digits++) limit *= 10;
+    if (value < 0) *to++ = '-';
+    for (unsigned place = digits; place-- > 0; rest /= 10) to[place] = (uint8_t)('0' + rest % 10);
+    return to + digits;
+}
+
 static inline uint8_t *write_value(uint8_t *to, const struct table *table, const struct column *column, int64_t row) {
-    if (column->mode == TIME) {
-        int64_t count;
-        memcpy(&count, column->data + row * (int64_t)sizeof count, sizeof count);
-        return write_time(to, count, column->digits);
+    if (!column->offsets) {
+        int64_t value;
+        memcpy(&value, column->data + row * (int64_t)sizeof value, sizeof value);
+        return column->mode == TIME ? write_time(to, value, column->digits) : write_integer(to, value);
     }
     const int32_t *offset = column->offsets + row;
     return write_text(to, column, column->data + offset[0], column->data + offset[1],
@@ -226,6 +237,7 @@ static void count_stops(place at, place end, enum mode mode, int64_t *pairs, int
 /* Returns how many bytes a column's texts may take, without what stands around them. */
 static int64_t measure_texts(struct column *column, int64_t rows) {
     if (column->mode == TIME) return rows * (SECOND_LENGTH + 1 + (int64_t)column->digits);
+    if (column->mode == INTEGER) return rows * INTEGER_LENGTH;
     int64_t pairs = 0, others = 0, start = column->offsets[0], end = column->offsets[rows];
     if (column->mode != AS_IS) count_stops(column->data + start, column->data + end, column->mode, &pairs, &others);
     column->has_stops = pairs || others;
@@ -237,7 +249,8 @@ static int64_t measure_texts(struct column *column, int64_t rows) {
  *
  * That is enough: each text counts with its length, in CSV with two quotes, which any may get, and with one byte more
  * for each quote; in JSON with one byte more for each quote and backslash, and five for each control character, whose
- * longest escape has six. All times have the same length. The bytes of nulls count, but are not written. Each cell
+ * longest escape has six. All times have the same length; no
+ * integer has a longer one than the least. The bytes of nulls count, but are not written. Each cell
  * counts with the longer of what stands around a text and what stands for a null. At the end there is room for a word
  * beyond the last row.
  */

@@ -12,7 +12,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from .joining import Cells, Mode, join_rows
 from .json_rows import to_json
-from .text import Kind, find_kind, render
+from .text import Kind, find_kind, make_integer_cells, render
 from .times import make_time_cells
 
 QUOTE = '"'
@@ -47,8 +47,8 @@ def make_csv_rows(schema: pa.Schema, *, formula_guard: bool) -> Callable[[pa.Rec
 
 
 def _make_cells(column: pa.Array, *, formula_guard: bool) -> Cells:
-    if times := make_time_cells(column, ""):
-        return times
+    if written := make_time_cells(column, "") or make_integer_cells(column):
+        return written
     kind, text = find_kind(column.type), to_text(column)
     if kind is Kind.TEXT and formula_guard:
         text = guard(text)

@@ -28,13 +28,15 @@ class Mode(IntEnum):
     """Escaped; the quotes around them are `before` and `after`."""
     TIME = 3
     """Timestamps of the years 1 to 9999, without their offset, which is `after`."""
+    INTEGER = 4
+    """Integers of 64 bits."""
 
 
 @dataclass(frozen=True)
 class Cells:
     """A column's texts, with what stands before and after each of them that is not null."""
 
-    texts: pa.StringArray | pa.TimestampArray
+    texts: pa.StringArray | pa.TimestampArray | pa.Int64Array
     before: str = ""
     after: str = ""
     mode: Mode = Mode.AS_IS
@@ -109,9 +111,9 @@ def _describe(columns: Sequence[Cells], literals: Sequence[str], null: str) -> _
     for column, cells in zip(described, columns, strict=True):
         validity, *buffers, data = cells.texts.buffers()
         column.data = data.address if data else 0
-        if cells.mode is Mode.TIME:
+        if not buffers:
             column.data += 8 * cells.texts.offset
-            column.digits = DIGITS[cells.texts.type.unit]
+            column.digits = DIGITS[cells.texts.type.unit] if cells.mode is Mode.TIME else 0
         else:
             column.offsets = buffers[0].address + 4 * cells.texts.offset
         column.validity = validity.address if validity and cells.texts.null_count else None

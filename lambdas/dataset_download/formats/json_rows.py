@@ -8,7 +8,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from .joining import Cells, Mode, join_rows, join_texts
-from .text import Kind, find_kind, render
+from .text import Kind, find_kind, make_integer_cells, render
 from .times import make_time_cells
 
 NULL = "null"
@@ -34,8 +34,8 @@ def _make_cells(column: pa.Array) -> Cells:
     kind = find_kind(column.type)
     if kind is Kind.NESTED:
         return Cells(to_json(column))
-    if times := make_time_cells(column, '"'):
-        return times
+    if written := make_time_cells(column, '"') or make_integer_cells(column):
+        return written
     return _quote(column) if kind is not Kind.NUMBER else Cells(render(column))
 
 

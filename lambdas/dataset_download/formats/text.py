@@ -16,6 +16,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from dataset_download.columns import is_binary, is_text, is_uuid, unwrap
 from dataset_download.exceptions import CorruptDatasetError
 
+from .joining import Cells, Mode
 from .times import render_duration, render_timestamp
 
 
@@ -44,6 +45,13 @@ def find_kind(type_: pa.DataType) -> Kind:
     if pa.types.is_integer(plain) or pa.types.is_floating(plain) or pa.types.is_decimal(plain):
         return Kind.NUMBER
     return Kind.NUMBER if pa.types.is_boolean(plain) or pa.types.is_null(plain) else Kind.PLAIN
+
+
+def make_integer_cells(column: pa.Array) -> Cells | None:
+    """Return integers for the library in C: all but those of 64 bits without a sign."""
+    if not pa.types.is_integer(column.type) or pa.types.is_uint64(column.type):
+        return None
+    return Cells(column.cast(pa.int64()), mode=Mode.INTEGER)
 
 
 def render(column: pa.Array) -> pa.StringArray:

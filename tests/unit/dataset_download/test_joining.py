@@ -133,6 +133,20 @@ def test_every_day_is_written_as_arrow_writes_it() -> None:
     assert found.equals(pc.binary_join_element_wise(days.cast(pa.string()), "T00:00:00", ""))
 
 
+@pytest.mark.parametrize("type_", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
+def test_integers_are_what_python_writes(type_: str) -> None:
+    kind = np.iinfo(type_)
+    near = {sign * 10**power + more for power in range(20) for sign in (-1, 1) for more in (-1, 0, 1)}
+    values = [None, *sorted(value for value in {*near, kind.min, kind.max} if kind.min <= value <= kind.max), None, 7]
+    column = pa.array([5, *values], pa.type_for_alias(type_)).slice(1)
+    batch = pa.RecordBatch.from_arrays([column, column], ["a", "b"])
+    texts = ["" if value is None else str(value) for value in values]
+    found = make_csv_rows(batch.schema, formula_guard=False)(batch).decode().splitlines()
+    assert found == [f"{text},{text}" for text in texts]
+    objects = make_json_lines(batch.schema)(batch).decode().splitlines()
+    assert [json.loads(line)["a"] for line in objects] == values
+
+
 def test_nanoseconds_before_and_after_1970_are_written() -> None:
     column = pa.array([-1, 0, 1, -(2**63), 2**63 - 1], pa.timestamp("ns"))
     assert join_texts([Cells(column, mode=Mode.TIME)], ["", ""], "").to_pylist() == [
@@ -209,22 +223,23 @@ def join_at_the_edge() -> None:
                 texts: list[str | None] = [text if dice.random() < 0.8 else None for text in values]
                 check_at_the_edge(edges, texts, mode)
                 count += len(texts)
-    check_times_at_the_edge(edges)
+    check_numbers_at_the_edge(edges)
     print(count)
 
 
-def check_times_at_the_edge(edges: Sequence[Edge]) -> None:
-    """Write times whose buffers, and that of the result, end where nothing may be touched."""
-    for unit in ("s", "ms", "us", "ns"):
-        here = pa.array([None, 1, 10**9], pa.timestamp(unit))
+def check_numbers_at_the_edge(edges: Sequence[Edge]) -> None:
+    """Write times and integers whose buffers, and that of the result, end where nothing may be touched."""
+    times = [pa.array([None, 1, 10**9], pa.timestamp(unit)) for unit in ("s", "ms", "us", "ns")]
+    for here in [*times, pa.array([None, 1, -(2**63)], pa.int64())]:
+        mode = Mode.TIME if pa.types.is_timestamp(here.type) else Mode.INTEGER
         buffers = [
             edge.copy(each.to_pybytes()[:size])
             for edge, each, size in zip(edges, here.buffers(), (1, 24), strict=False)
         ]
         there = pa.Array.from_buffers(here.type, 3, buffers)
-        wanted = join_rows([Cells(here, mode=Mode.TIME)], ["", ""], "")
+        wanted = join_rows([Cells(here, mode=mode)], ["", ""], "")
         with patch.object(joining, "allocate_buffer", lambda size: Edge().reserve(size)):
-            assert join_rows([Cells(there, mode=Mode.TIME)], ["", ""], "") == wanted
+            assert join_rows([Cells(there, mode=mode)], ["", ""], "") == wanted
 
 
 def check_at_the_edge(edges: Sequence[Edge], texts: list[str | None], mode: Mode) -> None:
