@@ -200,9 +200,15 @@ def _check_transform(where: str, transform: Transform | None, column_type: Colum
 def _read_paths(where: str, transform: str | None, paths: Any) -> tuple[Place, ...]:  # noqa: ANN401
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise MappingError(f"{where}: paths is not a list of texts")
+    if any(map(_has_half_pair, paths)):
+        raise MappingError(f"{where}: a path holds half of a surrogate pair, which no key can")
     if bool(paths) == (transform in LINEAGE):
         raise MappingError(f"{where} {'needs no paths' if paths else 'has no paths'}")
     return tuple(dict.fromkeys(parse_path(path) for path in paths))
+
+
+def _has_half_pair(path: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _read_partition(where: str, entry: dict[str, Any]) -> bool:

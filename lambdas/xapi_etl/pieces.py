@@ -12,15 +12,15 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from .lines import Lines, index_lines, split_blocks
+from .lines import BLOCK_BYTES, Lines, index_lines, split_blocks
 from .parts import unite
 from .schemas import BadLine, Converted, Piece, Source
 
 _PIECE_BYTES = 64 * 1024 * 1024
 """Of lines: a piece with as many is complete, however few rows it has."""
 
-_AHEAD = 8
-"""Blocks beyond those at work: more than a thread converts while rows are written as Parquet."""
+_AHEAD_BYTES = 8 * BLOCK_BYTES
+"""Of lines, beyond those at work: more than a thread converts while rows are written as Parquet."""
 
 type _Block = tuple[Lines, Future[Converted]]
 
@@ -79,14 +79,17 @@ def _convert_blocks(
         for lines in chain(first, blocks):
             yield lines, converter.convert(lines, source)
         return
-    with ThreadPoolExecutor(at_once, thread_name_prefix="convert") as pool:
-        ahead: deque[_Block] = deque()
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="convert")
+    ahead: deque[_Block] = deque()
+    try:
         for lines in chain(first, blocks):
             ahead.append((lines, pool.submit(converter.convert, lines, source)))
-            if len(ahead) > at_once + _AHEAD:
+            while sum(len(waiting.data) for waiting, _ in ahead) > at_once * BLOCK_BYTES + _AHEAD_BYTES:
                 yield _take_first(ahead, converter, source)
         while ahead:
             yield _take_first(ahead, converter, source)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _take_first(ahead: deque[_Block], converter: LineConverter, source: Source) -> tuple[Lines, Converted]:
@@ -96,10 +99,17 @@ def _take_first(ahead: deque[_Block], converter: LineConverter, source: Source) 
         if future.done():
             break
         if later.cancel():
-            done = Future[Converted]()
-            done.set_result(converter.convert(others, source))
-            ahead[place] = (others, done)
+            ahead[place] = (others, _convert_here(converter, others, source))
     return lines, future.result()
+
+
+def _convert_here(converter: LineConverter, lines: Lines, source: Source) -> Future[Converted]:
+    done = Future[Converted]()
+    try:
+        done.set_result(converter.convert(lines, source))
+    except Exception as error:  # noqa: BLE001  # raised in its turn, when the block is taken out
+        done.set_exception(error)
+    return done
 
 
 def _index_blocks(contents: Iterable[bytes]) -> Iterator[Lines]:

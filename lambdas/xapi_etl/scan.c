@@ -8,9 +8,9 @@
  * documents.py: keys that come twice, types that do not fit, numbers near the limits, deep nesting. A line that is not
  * odd means here what it means there. Whether text is UTF-8 is for the caller to look at.
  *
- * No byte is read beyond a line's end. Each line is followed by a line end, or by the NUL that follows the bytes of a
- * Python object, and no loop passes such a byte: white space in a line is blanks and tabs, and within texts control
- * characters are odd.
+ * No byte is read beyond the block's end. Each line is followed by a line end, or by the NUL that follows the bytes of
+ * a Python object, and nothing goes on behind such a byte: white space in a line is blanks and tabs, and within texts
+ * control characters are odd.
  */
 
 #include <stdbool.h>
@@ -246,6 +246,8 @@ static place take_value(const struct scan *scan, place at, const struct node *no
         if (at && node->kind == INTEGER) is_huge |= !is_whole || at - start > INTEGER_LIMIT;
     }
     if (!at || is_huge) return NULL;
+    /* To the careful parser this is a whole number, which has no sign. */
+    if (node->kind == NUMBER && at - start == 2 && !memcmp(start, "-0", 2)) return NULL;
     scan->spans[(size_t)node->leaf * scan->lines + scan->line] =
         (struct span){(uint32_t)(start - scan->data), (uint32_t)(at - start) | (has_escapes ? ESCAPED : 0)};
     return at + (node->kind == TEXT);
@@ -307,11 +309,9 @@ static place take_object(const struct scan *scan, place at, const struct node *n
     }
 }
 
-/* To the next CR or LF, or the end of the block. */
-static inline place find_end(place at, place limit, bool has_returns) {
-    place feed = memchr(at, '\n', (size_t)(limit - at)), end = feed ? feed : limit;
-    place back = has_returns ? memchr(at, '\r', (size_t)(end - at)) : NULL;
-    return back ? back : end;
+static inline place find_byte(place at, place limit, int byte) {
+    place found = memchr(at, byte, (size_t)(limit - at));
+    return found ? found : limit;
 }
 
 /*
@@ -319,11 +319,13 @@ static inline place find_end(place at, place limit, bool has_returns) {
  * left out. Without room for them it just returns how many there are at most.
  */
 uint64_t find_lines(const uint8_t *data, uint64_t size, int64_t *starts, int64_t *ends) {
-    place limit = data + size;
-    bool has_returns = memchr(data, '\r', size) != NULL;
+    place limit = data + size, feed = find_byte(data, limit, '\n'), back = find_byte(data, limit, '\r');
     uint64_t lines = 0;
     for (place at = data, end; at < limit; at = end + 1) {
-        end = find_end(at, limit, has_returns);
+        end = feed < back ? feed : back;
+        /* Each is looked for only behind the last one, so that no byte is looked at again. */
+        if (end < limit && end == feed) feed = find_byte(end + 1, limit, '\n');
+        if (end < limit && end == back) back = find_byte(end + 1, limit, '\r');
         if (starts) {
             if (skip_blanks(at) == end) continue;
             starts[lines] = at - data;

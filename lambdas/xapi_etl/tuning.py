@@ -8,6 +8,8 @@ import sys
 # Source: malloc.h of glibc.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 1024 * 1024 * 1024
+_LARGE_BYTES = 32 * 1024 * 1024
+"""The most that glibc up to 2.34, which Lambda has, takes for what counts as large."""
 _SWITCH_SECONDS = 0.0005
 
 
@@ -29,4 +31,4 @@ def keep_freed_memory() -> bool:
         set_option = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # another C library
         return False
-    return all(set_option(option, _KEPT_BYTES) for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD))
+    return all([set_option(_MMAP_THRESHOLD, _LARGE_BYTES), set_option(_TRIM_THRESHOLD, _KEPT_BYTES)])

@@ -62,9 +62,11 @@ def choose_codec(footer: pq.FileMetaData) -> str:
 def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, codec: str) -> Iterator[bytes]:
     """Yield the file, a row group at a time; it is valid only with the last piece."""
     sink = Collector()
-    tables = _gather(batches, schema)
+    tables: Iterator[pa.Table] = _gather(batches, schema)
     first = list(islice(tables, 1))
     dictionaries = list_repeating(first[0]) if first else False
+    tables = chain(first, tables)
+    del first
     writer = pq.ParquetWriter(
         sink, schema, compression=codec, version="2.6", store_schema=True, use_dictionary=dictionaries
     )
@@ -74,7 +76,7 @@ def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, codec: s
         return sink.fetch()
 
     try:
-        with closing(_write_behind(chain(first, tables), write)) as pieces:
+        with closing(_write_behind(tables, write)) as pieces:
             yield from pieces
         writer.close()
     finally:

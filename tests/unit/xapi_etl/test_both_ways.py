@@ -111,7 +111,7 @@ ODD = [
     ],
     *[
         b'{"result":{"score":{"raw":%s}}}' % raw
-        for raw in (b"1", b"-0", b"1.5", b'"1"', b"true", b"1e400", b"1e308", b"[]")
+        for raw in (b"1", b"-0", b"-0.0", b"-0e1", b"-0E-1", b"1.5", b'"1"', b"true", b"1e400", b"1e308", b"[]")
     ],
     *[
         b'{"result":{"score":{"raw":%s}}}' % raw
@@ -134,6 +134,12 @@ def describe(converted: Converted) -> tuple[pa.Table, list[tuple[int, str, bytes
     return converted.table, [(line.number, line.reason, line.text) for line in converted.bad]
 
 
+def list_bits(table: pa.Table) -> dict[str, list[int]]:
+    """The bits of all numbers, of which 0.0 and -0.0 are equal otherwise."""
+    numbers = [field.name for field in table.schema if pa.types.is_floating(field.type)]
+    return {name: table.column(name).fill_null(0).to_numpy().view(np.int64).tolist() for name in numbers}
+
+
 def check(data: bytes) -> None:
     lines = index_lines(data)
     fast, fast_bad = describe(FAST.convert(lines, SOURCE))
@@ -141,6 +147,7 @@ def check(data: bytes) -> None:
     fast.validate(full=True)
     assert fast_bad == careful_bad
     assert fast.equals(careful)
+    assert list_bits(fast) == list_bits(careful)
     assert len(fast) + len(fast_bad) == len(lines)
 
 

@@ -37,6 +37,13 @@ def test_index_finds_the_lines_that_are_not_blank(content: bytes) -> None:
     assert [bytes(text) for text in index_lines(content).texts()] == expected
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_a_block_of_very_short_lines_is_looked_through_once(end: bytes) -> None:
+    """Looked through again for each line it would take minutes."""
+    assert len(index_lines((b"{}" + end) * 1_000_000)) == 1_000_000
+    assert len(index_lines(end * 1_000_000)) == 0
+
+
 @pytest.mark.parametrize("piece", [1, 7, 10_000])
 @pytest.mark.parametrize("end", [b"", b"\n", b"\nmore\n"])
 def test_line_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch, piece: int, end: bytes) -> None:

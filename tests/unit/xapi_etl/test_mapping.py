@@ -93,6 +93,7 @@ WRONG = [
     ('[{"name": "a", "type": "String", "paths": ["a"], "partition": "month"}]', "no time"),
     ('[{"name": "a", "type": "Bool", "paths": ["a"], "key": true}]', "key is not"),
     ('[{"name": "a", "type": "String", "paths": ["a"], "path": 1}]', "unknown keys: path"),
+    ('[{"name": "a", "type": "String", "paths": ["a.\\ud800"]}]', "half of a surrogate pair"),
     (json.dumps([FILE, FILE]), "several columns source_file"),
 ]
 
