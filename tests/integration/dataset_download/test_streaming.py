@@ -84,7 +84,7 @@ def test_a_slice_as_parquet(server: Server, tmp_path: Path) -> None:
 def test_the_first_rows_come_before_the_last_are_read(path: PathToS3) -> None:
     with run_server(path.url, READ_AHEAD_MB="1") as server:
         curl(f"{server.url}/transactions.csv?limit=1", Path("/dev/null"))
-        path.stop_after(3_000_000)
+        path.stop_after(6_000_000)
         connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
         connection.request("GET", "/transactions.csv")
         answer = connection.getresponse()
@@ -140,7 +140,7 @@ def test_a_dataset_that_is_replaced_meanwhile_breaks_the_download(
     cloud.put("replaced", transactions)
     with run_server(path.url, READ_AHEAD_MB="1") as server:
         curl(f"{server.url}/replaced.csv?limit=1", Path("/dev/null"))
-        path.stop_after(3_000_000)
+        path.stop_after(6_000_000)
         connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
         connection.request("GET", "/replaced.csv")
         answer = connection.getresponse()
