@@ -29,7 +29,7 @@ class Segment:
 
 
 class ReadAhead:
-    """Fetches segments of objects in the order given, and hands out their bytes.
+    """Fetches segments of objects in the order given, few of them the largest first, and hands out their bytes.
 
     At most `budget` bytes are under way or held, unless one segment alone is larger. A read that no segment covers
     goes to S3 directly.
@@ -38,7 +38,7 @@ class ReadAhead:
     def __init__(self, reader: RangeReader, segments: Sequence[Segment], budget: int) -> None:
         self._reader = reader
         self._budget = budget
-        self._waiting = deque(segments)
+        self._waiting = deque(order_fetches(segments))
         self._held: dict[tuple[str, int], Segment] = {}
         self._held_bytes = 0
         self._by_start: dict[str, list[Segment]] = {}
@@ -113,3 +113,13 @@ class ReadAhead:
             self._waiting.popleft()
             if segment.future is None and segment.unread:
                 self._start(segment)
+
+
+def order_fetches(segments: Sequence[Segment]) -> Sequence[Segment]:
+    """Return the order of fetching: where there is a connection for each, the largest first, since all are waited for.
+
+    Requests leave some milliseconds after one another.
+    """
+    if len(segments) > CONNECTIONS:
+        return segments
+    return sorted(segments, key=lambda segment: segment.start - segment.end)

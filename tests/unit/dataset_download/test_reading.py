@@ -15,7 +15,7 @@ from dataset_download.exceptions import CorruptDatasetError, ObjectChangedError,
 from dataset_download.formats import Format, parquet_file
 from dataset_download.objects import DataFile, RangeReader
 from dataset_download.plan import Reading
-from dataset_download.readahead import ReadAhead, Segment
+from dataset_download.readahead import ReadAhead, Segment, order_fetches
 from dataset_download.rows import TEXT_BYTES
 from tests.unit.dataset_download.memory_s3 import WRITTEN, MemoryS3, make_error, put, read_back
 
@@ -227,6 +227,13 @@ def test_what_is_read_ahead_stays_within_its_budget() -> None:
         assert store.bytes_read() <= taken + 200_000 + 1
     assert ahead.read(file, 5, 70_000) == data[5:70_000]
     ahead.close()
+
+
+def test_few_segments_are_fetched_the_largest_first_and_many_as_they_are_needed() -> None:
+    file = DataFile("key", 1_000_000, '"etag"', WRITTEN)
+    segments = [Segment(file, number * 1_000, number * 1_000 + 100 * (number % 5 + 1), 0) for number in range(9)]
+    assert [each.end - each.start for each in order_fetches(segments[:8])] == [500, 400, 300, 300, 200, 200, 100, 100]
+    assert order_fetches(segments) == segments
 
 
 def test_large_rows_come_in_small_batches() -> None:
