@@ -242,13 +242,16 @@ class Stack:
     def paused_queue(self, queue: str = "zip_queue_url") -> Iterator[None]:
         """Keep messages from the function while the block lasts."""
         answer = self.sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=["QueueArn"])
-        mappings = self.functions.list_event_source_mappings(EventSourceArn=answer["Attributes"]["QueueArn"])
-        (mapping,) = mappings["EventSourceMappings"]
-        self._switch(mapping["UUID"], on=False)
+        found = self.functions.list_event_source_mappings(EventSourceArn=answer["Attributes"]["QueueArn"])
+        # Asked twice by a client that did not wait, the emulator makes two, where AWS refuses the second.
+        mappings = [mapping["UUID"] for mapping in found["EventSourceMappings"]]
+        for mapping in mappings:
+            self._switch(mapping, on=False)
         try:
             yield
         finally:
-            self._switch(mapping["UUID"], on=True)
+            for mapping in mappings:
+                self._switch(mapping, on=True)
 
     def _switch(self, mapping_id: str, *, on: bool) -> None:
         self.functions.update_event_source_mapping(UUID=mapping_id, Enabled=on)
