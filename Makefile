@@ -148,7 +148,7 @@ layers: $(SCRIPT_TOOLS) ## Build the zips of the layers only
 ##@ The offline stack
 
 .PHONY: up
-up: $(SCRIPT_TOOLS) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
+up: $(SCRIPT_TOOLS) $(LIBRARIES) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
 ifeq ($(STACK),compose)
 	@sh scripts/check_tools.sh docker
 	@mkdir -p $(LOCAL)/run && echo $(SLUICE_PORT_BASE) >$(CONTAINERS)
@@ -170,7 +170,7 @@ else
 endif
 
 .PHONY: deploy-local
-deploy-local: check-tools $(SCRIPT_TOOLS) ## Build and apply the Terraform to the offline stack (after up)
+deploy-local: check-tools $(SCRIPT_TOOLS) $(LIBRARIES) ## Build and apply the Terraform to the offline stack (after up)
 	@$(QUIETLY) "building for the offline stack" $(VENV_PYTHON) layers/build.py --pip $(LOCAL_WHEELS) --output $(LOCAL_ZIPS)
 	@rm -rf $(LOCAL_INFRA) && mkdir -p $(LOCAL_INFRA) && cp -R infra/. $(LOCAL_INFRA) && rm -rf $(LOCAL_INFRA)/backend.tf \
 		$(LOCAL_INFRA)/*_override.tf $(LOCAL_INFRA)/.terraform $(LOCAL_INFRA)/terraform.tfstate*
