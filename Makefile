@@ -290,7 +290,7 @@ integration: check-tools setup ## Run the tests that start servers of their own 
 	@$(PYTEST) -q -n auto --dist loadfile -m "not docker" tests/integration $(wildcard tests/faults) $(PYTEST_ARGS)
 
 .PHONY: e2e
-e2e: up deploy-local $(LIBRARIES) ## Run the end-to-end tests against the offline stack (PYTEST_ARGS=)
+e2e: up deploy-local ## Run the end-to-end tests against the offline stack (PYTEST_ARGS=)
 	@echo "end-to-end tests"
 	@set -a; . $(LOCAL)/outputs.env; set +a; $(PYTEST) -q tests/e2e $(PYTEST_ARGS)
 

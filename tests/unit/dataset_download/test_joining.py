@@ -6,11 +6,8 @@ import ctypes
 import io
 import json
 import mmap
-import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import date, datetime
-from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
@@ -26,6 +23,7 @@ from dataset_download.formats import joining
 from dataset_download.formats.csv_rows import make_csv_rows
 from dataset_download.formats.joining import Cells, Mode, join_rows, join_texts
 from dataset_download.formats.json_rows import make_json_lines
+from tests.unit.own_process import count_in_own_process
 
 SEED = 20261121
 ALPHABET = [*"aZ09 ,\"\n\r\t\b\f\\\x00\x01\x1f\x7f/'", "é", "€", "\u2028", "😀"]
@@ -180,16 +178,7 @@ def test_texts_that_do_not_fit_into_a_column_are_refused() -> None:
 
 def test_nothing_is_touched_beyond_a_buffer() -> None:
     """In a process of its own, where the pages behind all buffers cannot be touched: a byte too much kills it."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from tests.unit.dataset_download.test_joining import join_at_the_edge as do; do()"],
-        env={"PYTHONPATH": ":".join(sys.path)},
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert int(done.stdout) > 5_000
+    assert count_in_own_process(__name__, "join_at_the_edge") > 5_000
 
 
 class Edge:

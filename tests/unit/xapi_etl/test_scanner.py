@@ -3,15 +3,13 @@
 import ctypes
 import json
 import mmap
-import subprocess
-import sys
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.unit.own_process import count_in_own_process
 from tests.unit.xapi_etl.statements import make_statements
 from tests.unit.xapi_etl.test_both_ways import GOOD, ODD
 from xapi_etl.documents import parse_document
@@ -133,16 +131,7 @@ def test_plain_statements_and_documents_are_not_odd() -> None:
 
 def test_no_byte_is_read_beyond_the_lines_end() -> None:
     """In a process of its own, where the page behind the lines cannot be read: a byte too much kills it."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from tests.unit.xapi_etl.test_scanner import scan_at_the_edge; scan_at_the_edge()"],
-        env={"PYTHONPATH": ":".join(sys.path)},
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert int(done.stdout) > 5_000
+    assert count_in_own_process(__name__, "scan_at_the_edge") > 5_000
 
 
 def scan_at_the_edge() -> None:
