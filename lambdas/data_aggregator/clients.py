@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+_READ_SECONDS = 10
+"""Short enough that a service that hangs leaves time to finish the bundle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clients:
@@ -60,7 +63,7 @@ def open_clients(connections: int) -> Iterator[Clients]:
         closing(session.client("s3", config=s3_config)) as s3,
         closing(session.client("dynamodb", config=_config(connections))) as dynamodb,
         closing(session.client("sqs", config=_config(connections))) as sqs,
-        closing(QuickGetter(s3, credentials, connections)) as quick,
+        closing(QuickGetter(s3, credentials, connections, _READ_SECONDS)) as quick,
     ):
         yield Clients(s3, quick, dynamodb, sqs)
 
@@ -71,10 +74,9 @@ def _session() -> boto3.Session:
 
 
 def _config(connections: int) -> Config:
-    # Short enough that a service that hangs leaves time to finish the bundle.
     return Config(
         connect_timeout=3,
-        read_timeout=10,
+        read_timeout=_READ_SECONDS,
         max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": 4},
     )

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from .exceptions import SourceError, SourceGoneError, SourceSupersededError, SourceUnreadableError
 from .gunzip import gunzip
 from .messages import source_id
+from .quickget import QuickGet
 from .readahead import read_ahead
 from .schemas import ObjectName, Source
 
@@ -26,10 +27,6 @@ _READ_TRIES = 3
 _SKIP = 1024 * 1024
 _GONE = {"NoSuchKey", "NoSuchVersion"}
 _CHANGED = {"PreconditionFailed", "412"}
-
-type QuickGet = Callable[[str, str, str | None, Mapping[str, str], int, int], bytes | None]
-"""Reads an object or a range of it, given bucket, key, version, headers, and how many bytes have to come of how many
-that it has; ``None`` for anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +114,10 @@ class SourceReader:
         if block.length < source.size:
             last = block.start + block.length - 1
             options["Range"] = headers["Range"] = f"bytes={block.start}-{last}"
-        data = self._get_quickly(source.bucket, source.key, source.version_id, headers, block.length, source.size)
-        return self._read_with_care(block, options) if data is None else data
+        answer = self._get_quickly(source.bucket, source.key, headers, block.length, source.version_id)
+        if answer is None or answer.object_size != source.size:
+            return self._read_with_care(block, options)
+        return answer.data
 
     def _read_with_care(self, block: Block, options: Mapping[str, Any]) -> bytes | SourceError:
         """Read with boto3, which repeats and explains."""

@@ -6,18 +6,28 @@ from typing import TYPE_CHECKING
 # At import, not at first use: Lambda runs imports in its init phase, with a full CPU.
 import boto3
 from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
+
+from .quickget import QuickGetter
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
 
 _CONNECTIONS = 64
+_READ_SECONDS = 20
 _CONFIG = Config(
     connect_timeout=3,
-    read_timeout=20,
+    read_timeout=_READ_SECONDS,
     max_pool_connections=_CONNECTIONS,
     retries={"mode": "standard", "total_max_attempts": 4},
 )
+
+
+@cache
+def get_session() -> boto3.Session:
+    """Return the session of which the clients are made."""
+    return boto3.Session()
 
 
 @cache
@@ -28,10 +38,19 @@ def get_s3(*, path_style: bool) -> "S3Client":
         signature_version="s3v4",
         s3={"addressing_style": "path" if path_style else "virtual", "us_east_1_regional_endpoint": "regional"},
     )
-    return boto3.client("s3", config=_CONFIG.merge(style))
+    return get_session().client("s3", config=_CONFIG.merge(style))
+
+
+@cache
+def get_quick_getter(*, path_style: bool) -> QuickGetter:
+    """Return the quick reader, with the S3 client's credentials."""
+    credentials = get_session().get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    return QuickGetter(get_s3(path_style=path_style), credentials, _CONNECTIONS, _READ_SECONDS)
 
 
 @cache
 def get_lambda() -> "LambdaClient":
     """Return the one Lambda client."""
-    return boto3.client("lambda", config=_CONFIG)
+    return get_session().client("lambda", config=_CONFIG)

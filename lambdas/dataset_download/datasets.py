@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -15,6 +16,7 @@ from .exceptions import CorruptDatasetError, DatasetNotFoundError, SourceUnreada
 from .footers import TAIL_BYTES, read_footer
 from .objects import DataFile, RangeReader
 from .partitions import PartitionValue, read_path, type_column
+from .quickget import QuickGetter
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,6 +35,12 @@ class Store:
     bucket: str
     prefix: str = ""
     """Ends in a slash, or is empty."""
+    quick: QuickGetter | None = None
+    """A cheaper way to read, tried first."""
+
+    def make_reader(self) -> RangeReader:
+        """Return a reader of the objects, which counts its requests."""
+        return RangeReader(self.client, self.bucket, self.quick)
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ def open_dataset(store: Store, name: str) -> Dataset:
         ObjectChangedError: a file was overwritten between listing and reading it.
         SourceUnreadableError: S3 failed for good.
     """
-    reader = RangeReader(store.client, store.bucket)
+    reader = store.make_reader()
     opened = _open_tail(store, f"{store.prefix}{name}{SUFFIX}")
     if opened is not None:
         file, tail = opened
@@ -136,6 +144,18 @@ def open_dataset(store: Store, name: str) -> Dataset:
 
 def _open_tail(store: Store, key: str) -> tuple[DataFile, bytes] | None:
     """Return an object's description and its end, in one request; None if it does not exist."""
+    try:
+        answer = store.quick.get_tail(store.bucket, key, TAIL_BYTES) if store.quick else None
+    except LookupError:
+        return None
+    if answer and "ETag" in answer.headers and "Last-Modified" in answer.headers:
+        written = parsedate_to_datetime(answer.headers["Last-Modified"])
+        return DataFile(key, answer.object_size, answer.headers["ETag"], written), answer.data
+    return _open_tail_with_care(store, key)
+
+
+def _open_tail_with_care(store: Store, key: str) -> tuple[DataFile, bytes] | None:
+    """Do the same with boto3, which repeats and explains."""
     try:
         answer = store.client.get_object(Bucket=store.bucket, Key=key, Range=f"bytes=-{TAIL_BYTES}")
         with answer["Body"] as body:

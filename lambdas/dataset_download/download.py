@@ -13,7 +13,6 @@ from .formats import Format
 from .formats.csv_rows import make_csv_rows, make_header
 from .formats.json_rows import SEPARATOR, make_json_array, make_json_lines
 from .formats.parquet_file import choose_codec, write_parquet
-from .objects import RangeReader
 from .plan import Plan
 from .readahead import ReadAhead, Segment
 from .rows import Rows, cut_rows
@@ -32,8 +31,7 @@ class Download(Iterator[bytes]):
         self._plan = plan
         self._format = format_
         self._formula_guard = formula_guard
-        store = plan.dataset.store
-        self._reader = RangeReader(store.client, store.bucket)
+        self._reader = plan.dataset.store.make_reader()
         self._pieces = self._make_pieces()
         self.rows = 0
         """Rows handed out so far."""

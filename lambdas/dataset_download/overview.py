@@ -9,7 +9,6 @@ from .bounds import Bounds, read_bounds, show_bound
 from .columns import is_binary, is_text, is_uuid, locate_leaves, unwrap
 from .datasets import Dataset
 from .formats.csv_rows import to_text
-from .objects import RangeReader
 from .partitions import PartitionValue
 from .plan import Reading, make_plan
 from .query import Query
@@ -136,7 +135,7 @@ def preview(dataset: Dataset, rows: int = 20) -> Preview:
     """
     plan = make_plan(dataset, Query(limit=rows), Reading(read_ahead_bytes=PREVIEW_AHEAD_BYTES))
     names = tuple(dataset.schema.names)
-    source = Rows(plan, RangeReader(dataset.store.client, dataset.store.bucket), names).iterate()
+    source = Rows(plan, dataset.store.make_reader(), names).iterate()
     lines: list[tuple[str | None, ...]] = []
     for batch in cut_rows(source, 0, rows):
         columns = [to_text(column).to_pylist() for column in batch.columns]

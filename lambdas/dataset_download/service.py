@@ -1,11 +1,13 @@
 """What every request needs: settings, where the datasets are, where exports go, the logger."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError
 
-from .clients import get_s3
+from .clients import get_quick_getter, get_s3
 from .datasets import Store
 from .exports import Exports
 from .logs import make_logger
@@ -57,4 +59,9 @@ def make_service(variables: Mapping[str, str], *, buffered: bool = False) -> Ser
     exports = None
     if settings.exports and settings.export_bucket:
         exports = Exports(client, settings.export_bucket, settings.export_prefix)
-    return Service(settings, Store(client, settings.dataset_bucket, settings.dataset_prefix), exports, logger, buffered)
+    quick = get_quick_getter(path_style=settings.path_style)
+    # While the function starts: it takes as long as some requests. They will say what is wrong with a name.
+    with suppress(BotoCoreError):
+        quick.find(settings.dataset_bucket)
+    store = Store(client, settings.dataset_bucket, settings.dataset_prefix, quick)
+    return Service(settings, store, exports, logger, buffered)

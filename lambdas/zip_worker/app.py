@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .clients import dynamodb_client, fast_getter, s3_client, sqs_client
+from .clients import dynamodb_client, quick_getter, s3_client, sqs_client
 from .exceptions import MessageRejectedError, TryAgainError
 from .jobs import JobTable
 from .logs import make_logger
@@ -61,7 +61,7 @@ def _make_worker(settings: Settings, message: Message, context: LambdaContext) -
     return Worker(
         settings,
         s3=s3_client(connections),
-        quick_get=lambda bucket: fast_getter(bucket, connections).get,
+        get_quickly=quick_getter(connections).get,
         send=partial(_send, settings.queue_url),
         jobs=JobTable(dynamodb_client(), settings.table_name, owner, settings.lease_seconds),
         logger=logger,

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import NoCredentialsError
 
-from .fastget import FastGetter
+from .quickget import QuickGetter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -47,12 +47,12 @@ def s3_client(pool_size: int) -> S3Client:
 
 
 @cache
-def fast_getter(bucket: str, pool_size: int) -> FastGetter:
-    """Return the quick reader of ``bucket``, with the S3 client's credentials."""
+def quick_getter(pool_size: int) -> QuickGetter:
+    """Return the quick reader, with the S3 client's credentials."""
     credentials = _session().get_credentials()
     if credentials is None:
         raise NoCredentialsError
-    return FastGetter(s3_client(pool_size), bucket, credentials, pool_size)
+    return QuickGetter(s3_client(pool_size), credentials, pool_size, read_seconds=30)
 
 
 @cache

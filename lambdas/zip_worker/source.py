@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from os.path import commonprefix
@@ -15,6 +15,7 @@ from .archive import BlockRequest
 from .checksums import find_crc32
 from .exceptions import KeyListError, ShortReadError, SourceChangedError
 from .keylists import parse_manifest
+from .quickget import QuickGet
 from .schemas import Source, Survey
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ _FEW = 12
 """Up to here HeadObject per key costs no more than one ListObjectsV2 (request prices are about 1 : 12)."""
 _READ_TRIES = 4
 _MANIFEST_CHUNK = 64 * 1024
-
-
-type QuickGet = Callable[[str, Mapping[str, str]], bytes | None]
-"""Reads an object, given its key and request headers; ``None`` for anything but success."""
 
 
 class SourceBucket:
@@ -100,10 +97,8 @@ class SourceBucket:
         options: dict[str, Any] = {"Bucket": self._bucket, "Key": source.key, "IfMatch": source.etag}
         if not request.is_whole:
             headers["Range"] = options["Range"] = f"bytes={request.start}-{request.start + request.length - 1}"
-        data = self._get_quickly(source.key, headers)
-        if data is not None and len(data) == request.length:
-            return data
-        return self._read_block_with_care(request, options)
+        answer = self._get_quickly(self._bucket, source.key, headers, request.length)
+        return answer.data if answer else self._read_block_with_care(request, options)
 
     def _read_block_with_care(self, request: BlockRequest, options: Mapping[str, Any]) -> bytes:
         """Read a block with boto3, which retries and explains."""

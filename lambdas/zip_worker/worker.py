@@ -24,9 +24,10 @@ from .exceptions import (
 from .heartbeat import Heartbeat
 from .jobs import Busy, Ended, JobTable, Unknown
 from .keylists import parse_key_list
+from .quickget import QuickGet
 from .schemas import Archive, Job
 from .settings import Settings
-from .source import QuickGet, SourceBucket
+from .source import SourceBucket
 from .store import StateStore
 from .uploads import abort_stale_uploads
 
@@ -64,7 +65,7 @@ class Worker:
         self,
         settings: Settings,
         s3: S3Client,
-        quick_get: Callable[[str], QuickGet],
+        get_quickly: QuickGet,
         send: Callable[[str, int], None],
         jobs: JobTable,
         logger: Logger,
@@ -72,7 +73,7 @@ class Worker:
     ) -> None:
         self._settings = settings
         self._s3 = s3
-        self._quick_get = quick_get
+        self._get_quickly = get_quickly
         self._send = send
         self._jobs = jobs
         self._logger = logger
@@ -128,9 +129,7 @@ class Worker:
     def _archive(self, job: Job, message: Message) -> Archive | None:
         settings = self._settings
         crc32_from = settings.copy_threshold if job.compression == "stored" else 0
-        reader = SourceBucket(
-            self._s3, job.source_bucket, settings.read_concurrency, self._quick_get(job.source_bucket), crc32_from
-        )
+        reader = SourceBucket(self._s3, job.source_bucket, settings.read_concurrency, self._get_quickly, crc32_from)
         with Heartbeat(self._jobs, job.job_id, message.hide, settings.lease_seconds) as heartbeat:
             attempt = Attempt(job, settings, self._s3, heartbeat, self._remaining_ms)
             return attempt.run(

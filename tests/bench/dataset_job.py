@@ -21,7 +21,11 @@ ORGANISATION, ORGANISATIONS = "local-authority:017", 300
 QUANTITY = 500
 _ARGUMENTS = 5
 _RUNNERS = {
-    "ours": ("tests.bench.dataset_job", "run_ours", ("dataset_download.download", "dataset_download.query")),
+    "ours": (
+        "tests.bench.dataset_job",
+        "run_ours",
+        ("dataset_download.download", "dataset_download.query", "dataset_download.service"),
+    ),
     "reference": ("tests.bench.baselines.dataset_download", "run_reference", ("pandas",)),
     "polars": ("tests.bench.dataset_peers", "run_polars", ("polars",)),
     "duckdb": ("tests.bench.dataset_peers", "run_duckdb", ("duckdb",)),
@@ -40,22 +44,22 @@ class Job:
 
     case: str
     target: str
-    client: Any = None
-    """boto3's, for ours: a warm function has it."""
+    store: Any = None
+    """For ours: a warm function has it."""
     first_byte: float | None = None
     """When it came, by time.perf_counter."""
 
 
 def run_ours(job: Job) -> None:
     """Write the job's result as the service answers it."""
-    from dataset_download.datasets import Store, open_dataset  # noqa: PLC0415
+    from dataset_download.datasets import open_dataset  # noqa: PLC0415
     from dataset_download.download import start_download  # noqa: PLC0415
     from dataset_download.formats import Format  # noqa: PLC0415
     from dataset_download.plan import Reading, make_plan  # noqa: PLC0415
     from dataset_download.query import parse_query  # noqa: PLC0415
 
     extension, pairs = _QUERIES[job.case]
-    dataset = open_dataset(Store(job.client, BUCKET), NAME)
+    dataset = open_dataset(job.store, NAME)
     query = parse_query(pairs, dataset.schema, organisation_column="organisation-entity")
     download = start_download(make_plan(dataset, query, Reading()), Format(extension))
     with Path(job.target).open("wb", buffering=0) as target:
@@ -76,7 +80,8 @@ def main() -> int:
     run: Callable[[Any], None] = getattr(importlib.import_module(module), name)
     job = Job(case, target)
     if how == "ours":
-        job.client = importlib.import_module("boto3").client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+        environment = {**os.environ, "DATASET_BUCKET": BUCKET, "EXPORTS": "false"}
+        job.store = importlib.import_module("dataset_download.service").make_service(environment).store
     started = time.perf_counter()
     run(job)
     seconds = time.perf_counter() - started

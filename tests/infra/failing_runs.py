@@ -80,7 +80,7 @@ def fail_jobs() -> None:
 def main() -> None:
     (prefix,) = sys.argv[1:]
     # moto answers boto3, not bare HTTP.
-    with mock_aws(), patch.object(zip_worker, "fast_getter", lambda *_: NoQuickWay()):
+    with mock_aws(), patch.object(zip_worker, "quick_getter", lambda *_: NoQuickWay()):
         fail_a_file_and_a_run(prefix)
         fail_objects_lines_and_inserts(prefix)
         fail_downloads_and_exports(prefix)

@@ -36,6 +36,8 @@ class MemoryS3:
         """Called with the key and the number of the request, from 1; may raise or change objects."""
         self.cut: dict[int, int] = {}
         """Of which answers (by number) only so many bytes come."""
+        self.quick: Any = None
+        """A QuickGetter, or what stands for one."""
 
     def put_table(self, key: str, table: pa.Table, **options: Any) -> bytes:
         sink = io.BytesIO()
@@ -74,7 +76,7 @@ class MemoryS3:
             yield {"Contents": [{"Key": key, "Size": len(data), "ETag": etag, "LastModified": WRITTEN}]}
 
     def open(self, name: str = "data", prefix: str = "") -> Dataset:
-        return open_dataset(Store(self, "bucket", prefix), name)  # type: ignore[arg-type]
+        return open_dataset(Store(self, "bucket", prefix, self.quick), name)  # type: ignore[arg-type]
 
     def plan(self, pairs: Pairs, name: str = "data", reading: Reading | None = None) -> Plan:
         dataset = self.open(name)

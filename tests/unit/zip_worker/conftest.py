@@ -92,7 +92,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     with mock_aws():
         clear_clients()
         # moto answers boto3, not bare HTTP: every read takes the careful way here.
-        monkeypatch.setattr(app, "fast_getter", lambda *_: NoQuickWay())
+        monkeypatch.setattr(app, "quick_getter", lambda *_: NoQuickWay())
         yield Aws()
         clear_clients()
 

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from dataset_download import clients
 from dataset_download.logs import make_logger
+from dataset_download.quickget import QuickGetter
 from dataset_download.service import Service, make_service
 from dataset_download.web import create_app
 
@@ -74,9 +75,18 @@ def cloud() -> Iterator[Aws]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in zip(names, ("testing", "testing", "us-east-1"), strict=True):
             patch.setenv(name, value)
-        clients.get_s3.cache_clear()
+        # moto answers boto3, not bare HTTP: every read takes the careful way here.
+        for name in ("get", "get_tail"):
+            patch.setattr(QuickGetter, name, lambda *_: None)
+        forget_clients()
         yield Aws()
-    clients.get_s3.cache_clear()
+    forget_clients()
+
+
+def forget_clients() -> None:
+    """Have clients made anew."""
+    for make_client in (clients.get_session, clients.get_s3, clients.get_quick_getter):
+        make_client.cache_clear()
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+../_vendored/quickget.py
