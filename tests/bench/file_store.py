@@ -34,6 +34,8 @@ class FileStore(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Otherwise a body waits up to 40 ms for the headers' acknowledgement on a connection that is used again.
+    disable_nagle_algorithm = True
     server: FileStore
 
     def do_GET(self) -> None:
