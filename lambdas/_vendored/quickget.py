@@ -37,6 +37,10 @@ _PLACEHOLDER = "k"
 _CONNECT_SECONDS = 5
 
 
+class MissingObjectError(Exception):
+    """S3 says that there is no such object."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A success: as many bytes as were asked for."""
@@ -94,12 +98,12 @@ class QuickGetter:
         """Return the last ``length`` bytes of an object, all of a shorter one, or ``None`` if that is not answered.
 
         Raises:
-            LookupError: there is no such object (or bucket).
+            MissingObjectError: there is no such object, or no such bucket.
         """
         response = self._ask(bucket, key, {"Range": f"bytes=-{length}"})
         if response and response.status == HTTPStatus.NOT_FOUND:
             response.close()
-            raise LookupError(key)
+            raise MissingObjectError(key)
         return _read(response, min(length, _find_size(response))) if response else None
 
     def find(self, bucket: str) -> Address:
@@ -137,18 +141,18 @@ class QuickGetter:
         self, bucket: str, key: str, headers: Mapping[str, str], version_id: str | None = None
     ) -> urllib3.BaseHTTPResponse | None:
         """Return the answer with its body still to be read, ``None`` if there is none."""
+        query = f"versionId={quote(version_id, safe='~')}" if version_id else ""
         try:
             address = self.find(bucket)
-        except BotoCoreError:  # a name that no bucket can have
-            return None
-        path = address.base + quote(key, safe="/~")
-        query = f"versionId={quote(version_id, safe='~')}" if version_id else ""
-        target = f"{path}?{query}" if query else path
-        signed = self._sign(address.host, path, query, headers, datetime.now(UTC))
-        try:
+            path = address.base + quote(key, safe="/~")
+            signed = self._sign(address.host, path, query, headers, datetime.now(UTC))
+            target = f"{path}?{query}" if query else path
             # Undecoded: an object stored with a Content-Encoding is passed on as it is stored.
             return address.pool.request("GET", target, headers=signed, decode_content=False, preload_content=False)
-        except urllib3.exceptions.HTTPError:
+        except (
+            BotoCoreError,
+            urllib3.exceptions.HTTPError,
+        ):  # a name that no bucket can have, no credentials, no answer
             return None
 
     def _sign(self, host: str, path: str, query: str, headers: Mapping[str, str], now: datetime) -> dict[str, str]:

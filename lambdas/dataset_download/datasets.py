@@ -16,7 +16,7 @@ from .exceptions import CorruptDatasetError, DatasetNotFoundError, SourceUnreada
 from .footers import TAIL_BYTES, read_footer
 from .objects import DataFile, RangeReader
 from .partitions import PartitionValue, read_path, type_column
-from .quickget import QuickGetter
+from .quickget import MissingObjectError, QuickGetter
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -146,7 +146,7 @@ def _open_tail(store: Store, key: str) -> tuple[DataFile, bytes] | None:
     """Return an object's description and its end, in one request; None if it does not exist."""
     try:
         answer = store.quick.get_tail(store.bucket, key, TAIL_BYTES) if store.quick else None
-    except LookupError:
+    except MissingObjectError:
         return None
     if answer and "ETag" in answer.headers and "Last-Modified" in answer.headers:
         written = parsedate_to_datetime(answer.headers["Last-Modified"])

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from dataset_download.exceptions import DatasetNotFoundError, ObjectChangedError, SourceUnreadableError
-from dataset_download.quickget import Answer
+from dataset_download.quickget import Answer, MissingObjectError
 from tests.unit.dataset_download.memory_s3 import MemoryS3, make_error, put
 
 TABLE = pa.table({"number": range(50_000), "text": [f"row {number}" for number in range(50_000)]})
@@ -30,7 +30,7 @@ class QuickWay:
     def get_tail(self, bucket: str, key: str, length: int) -> Answer | None:
         answer = self._ask(bucket, key, f"bytes=-{length}")
         if answer is HTTPStatus.NOT_FOUND:
-            raise LookupError(key)
+            raise MissingObjectError(key)
         return answer if isinstance(answer, Answer) else None
 
     def _ask(self, bucket: str, key: str, range_: str, etag: str | None = None) -> Answer | HTTPStatus:

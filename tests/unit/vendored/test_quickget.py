@@ -13,9 +13,9 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from botocore.exceptions import ParamValidationError
+from botocore.exceptions import CredentialRetrievalError, ParamValidationError
 
-from zip_worker.quickget import QuickGetter
+from zip_worker.quickget import MissingObjectError, QuickGetter
 
 SESSION = boto3.Session(aws_access_key_id="AKID", aws_secret_access_key="secret", region_name="eu-west-3")
 KEYS = ["plain.pdf", "a b/ü+%20&=?#~'(1).pdf", "./dots/../..", "//double", "日本語📄"]
@@ -165,6 +165,17 @@ def test_name_that_no_bucket_can_have_is_left_to_boto3(getter: QuickGetter, answ
         getter.find("not a bucket")
 
 
+def test_credentials_that_cannot_be_had_are_left_to_boto3(
+    getter: QuickGetter, answers: type[Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise CredentialRetrievalError(provider="container-role", error_msg="no answer")
+
+    monkeypatch.setattr(getter._credentials, "get_frozen_credentials", fail)
+    assert getter.get("bucket", "a", {}, 5) is None
+    assert answers.seen == []
+
+
 def test_tail_is_the_end_of_a_long_object(getter: QuickGetter, answers: type[Answers]) -> None:
     answers.status, answers.extra = 206, {"Content-Range": "bytes 15-19/20"}
     answer = getter.get_tail("bucket", "a", 5)
@@ -188,7 +199,7 @@ def test_server_that_sends_everything_instead_of_the_tail_is_not_heard_out(
 
 def test_tail_of_what_does_not_exist_is_an_error_of_its_own(getter: QuickGetter, answers: type[Answers]) -> None:
     answers.status = 404
-    with pytest.raises(LookupError):
+    with pytest.raises(MissingObjectError):
         getter.get_tail("bucket", "a", 5)
 
 
