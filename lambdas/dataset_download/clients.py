@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 # At import, not at first use: Lambda runs imports in its init phase, with a full CPU.
 import boto3
 from botocore.config import Config
-from botocore.exceptions import NoCredentialsError
 
 from .quickget import QuickGetter
 
@@ -42,11 +41,11 @@ def get_s3(*, path_style: bool) -> "S3Client":
 
 
 @cache
-def get_quick_getter(*, path_style: bool) -> QuickGetter:
-    """Return the quick reader, with the S3 client's credentials."""
+def get_quick_getter(*, path_style: bool) -> QuickGetter | None:
+    """Return the quick reader, with the S3 client's credentials; None if there are none, which the client will say."""
     credentials = get_session().get_credentials()
     if credentials is None:
-        raise NoCredentialsError
+        return None
     return QuickGetter(get_s3(path_style=path_style), credentials, _CONNECTIONS, _READ_SECONDS)
 
 

@@ -61,7 +61,8 @@ def make_service(variables: Mapping[str, str], *, buffered: bool = False) -> Ser
         exports = Exports(client, settings.export_bucket, settings.export_prefix)
     quick = get_quick_getter(path_style=settings.path_style)
     # While the function starts: it takes as long as some requests. They will say what is wrong with a name.
-    with suppress(BotoCoreError):
-        quick.find(settings.dataset_bucket)
+    if quick:
+        with suppress(BotoCoreError):
+            quick.find(settings.dataset_bucket)
     store = Store(client, settings.dataset_bucket, settings.dataset_prefix, quick)
     return Service(settings, store, exports, logger, buffered)

@@ -101,7 +101,7 @@ def test_the_first_rows_come_before_the_last_are_read(path: PathToS3) -> None:
 
 @pytest.mark.parametrize(
     ("target", "size"),
-    [("transactions.csv", 4_000_000), ("transactions.json", 4_000_000), ("transactions.parquet?id__gte=0", 10_000_000)],
+    [("transactions.csv", 6_000_000), ("transactions.json", 6_000_000), ("transactions.parquet?id__gte=0", 10_000_000)],
 )
 def test_s3_cut_off_in_the_middle_breaks_the_download(path: PathToS3, tmp_path: Path, target: str, size: int) -> None:
     with run_server(path.url, READ_AHEAD_MB="1") as server:
