@@ -23,13 +23,19 @@ class QuickWay:
         return self.answer
 
 
-def read(aws: Aws, quick: QuickWay) -> tuple[Source, bytes]:
-    """Put an object, look it up and read it."""
+def look_up(aws: Aws, quick: QuickWay) -> tuple[SourceReader, Source]:
+    """Put an object and look it up."""
     aws.s3.create_bucket(Bucket="plain")
     aws.s3.put_object(Bucket="plain", Key="a.txt", Body=b"alpha")
     reader = SourceReader(aws.s3, quick.get, concurrency=2, budget=1_000_000)
     (source,) = reader.look_up([ObjectName("plain", "a.txt", None)])
     assert isinstance(source, Source)
+    return reader, source
+
+
+def read(aws: Aws, quick: QuickWay) -> tuple[Source, bytes]:
+    """Put an object, look it up and read it."""
+    reader, source = look_up(aws, quick)
     with reader.open([source], lambda: None) as feed:
         return source, b"".join(feed.contents(source))
 
@@ -47,11 +53,7 @@ def test_what_the_quick_way_does_not_bring_is_read_with_care(aws: Aws, answer: A
 
 
 def test_failure_of_both_ways_is_the_sources_error(aws: Aws) -> None:
-    aws.s3.create_bucket(Bucket="plain")
-    aws.s3.put_object(Bucket="plain", Key="a.txt", Body=b"alpha")
-    reader = SourceReader(aws.s3, QuickWay(None).get, concurrency=2, budget=1_000_000)
-    (source,) = reader.look_up([ObjectName("plain", "a.txt", None)])
-    assert isinstance(source, Source)
+    reader, source = look_up(aws, QuickWay(None))
     aws.s3.delete_object(Bucket="plain", Key="a.txt")
     with reader.open([source], lambda: None) as feed, pytest.raises(SourceError, match="does not exist any more"):
         list(feed.contents(source))

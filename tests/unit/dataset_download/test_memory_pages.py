@@ -15,10 +15,10 @@ PAGE = 4096
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which pages a process has")
 def test_arrow_is_given_no_huge_pages() -> None:
-    assert count_in_own_process(__name__, "count_huge_bytes") == 0
+    assert count_in_own_process(__name__, "count_huge_kib") == 0
 
 
-def count_huge_bytes() -> None:
+def count_huge_kib() -> None:
     """Use some memory as the service would; prints how many KiB of all are in huge pages."""
     import_module("dataset_download")
     arrow = import_module("pyarrow")
