@@ -29,7 +29,7 @@ def run_emulator(folder: Path, *, enforce_iam: bool = False) -> Iterator[str]:
     places.temporary.mkdir()
     with (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(
-            [PYTHON, "-m", "ministack"],
+            ministack.make_command(PYTHON),
             env=ministack.make_environment(places, os.environ) | {"AUTH": str(enforce_iam).lower()},
             stdout=log,
             stderr=log,

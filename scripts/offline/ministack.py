@@ -9,6 +9,7 @@ from offline.places import Places, StackError
 from offline.records import Running, find_recorded, record, stop_recorded
 from offline.servers import answers, check_port_free, launch
 
+PROGRAM = Path(__file__).with_name("emulator_process.py")
 HEALTH_PATH = "/_localstack/health"
 # Saving the state at the end takes a second or two with a full stack.
 STOP_SECONDS = 30.0
@@ -51,7 +52,7 @@ def start(places: Places, python: Path, environment: Mapping[str, str]) -> Runni
         folder.mkdir(parents=True, exist_ok=True)
     pid = launch(
         "the emulator",
-        [str(python), "-m", "ministack"],
+        make_command(python),
         places.port,
         HEALTH_PATH,
         environment=make_environment(places, environment),
@@ -61,6 +62,14 @@ def start(places: Places, python: Path, environment: Mapping[str, str]) -> Runni
     running = record(places.run_file, pid, places.port, _tell(environment))
     (places.data / "port").write_text(str(places.port))
     return running
+
+
+def make_command(python: Path) -> list[str]:
+    """Return the command that runs the emulator by its own environment's Python.
+
+    -P: the program's folder, which has a module of the emulator's name, is not where it looks for modules.
+    """
+    return [str(python), "-P", str(PROGRAM)]
 
 
 def make_environment(places: Places, environment: Mapping[str, str]) -> dict[str, str]:
