@@ -34,9 +34,12 @@ def generate_pdfs(count: int, folder: Path, seed: int) -> int:
 
 
 def write_document(seed: int, number: int, folder: Path) -> int:
-    """Write one document and return its size in bytes."""
+    """Write one document, which is there whole or not at all; return its size in bytes."""
     content = draw_document(seed, number)
-    (folder / name_document(number)).write_bytes(content)
+    path = folder / name_document(number)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
     return len(content)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import sys
 import time
@@ -48,14 +47,11 @@ def _draw_lines(dice: random.Random, number: int) -> Iterator[str]:
     session = f"{dice.getrandbits(64):016x}"
     moment = _FIRST_SECOND + number * 60
     for _ in range(dice.randint(*_LINES)):
-        moment += dice.randint(0, 30)
-        event = {
-            "session": session,
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)),
-            "path": dice.choice(_PATHS).format(dice.randint(1, 9999)),
-            "milliseconds": dice.randint(3, 900),
-        }
-        yield json.dumps(event) + "\n"
+        moment += int(dice.random() * 30)
+        clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+        path = _PATHS[int(dice.random() * len(_PATHS))].format(int(dice.random() * 10_000))
+        taken = 3 + int(dice.random() * 900)
+        yield f'{{"session": "{session}", "time": "{clock}", "path": "{path}", "milliseconds": {taken}}}\n'
 
 
 def main() -> int:

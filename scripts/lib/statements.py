@@ -68,30 +68,44 @@ def _draw_statements(dice: random.Random, count: int) -> Iterator[str]:
     for verb, iri, _ in verbs:
         page = int(_PAGES * dice.random() ** 2)  # the first pages are read most
         moment = _FIRST_SECOND + dice.random() * _DAYS * 86_400
-        yield _STATEMENT.format(
-            id=_draw_uuid(dice),
-            name=_NAMES[page % len(_NAMES)],
-            user=dice.getrandbits(15),
-            iri=iri,
-            verb=verb,
-            kind="video" if iri.startswith(_VIDEO) else "page",
-            course=page % 20,
-            page=page,
-            result=_draw_result(dice, verb, page),
-            registration=_draw_uuid(dice),
-            platform=("web", "ios", "android")[page % 3],
-            language=("en-US", "de-DE", "fr-FR")[page % 3],
-            session=_draw_uuid(dice),
-            length=60 + page * 3,
-            timestamp=_write_time(moment),
-            stored=_write_time(moment + 1.5),
+        yield _describe(verb, iri, page) % (
+            _draw_uuid(dice),
+            dice.getrandbits(15),
+            _draw_result(dice, verb, page),
+            _draw_uuid(dice),
+            _draw_uuid(dice),
+            _write_time(moment),
+            _write_time(moment + 1.5),
         )
+
+
+@cache
+def _describe(verb: str, iri: str, page: int) -> str:
+    """Return the statement of a verb and a page, with places for what is drawn, in the order in which it is."""
+    return _STATEMENT.format(
+        id="%s",
+        name=_NAMES[page % len(_NAMES)],
+        user="%06d",
+        iri=iri,
+        verb=verb,
+        kind="video" if iri.startswith(_VIDEO) else "page",
+        course=page % 20,
+        page=page,
+        result="%s",
+        registration="%s",
+        platform=("web", "ios", "android")[page % 3],
+        language=("en-US", "de-DE", "fr-FR")[page % 3],
+        session="%s",
+        length=60 + page * 3,
+        timestamp="%s",
+        stored="%s",
+    )
 
 
 _STATEMENT = (
     '{{"id":"{id}",'
     '"actor":{{"objectType":"Agent","name":"{name}",'
-    '"account":{{"homePage":"https://lms.example.org/users","name":"user-{user:06d}"}}}},'
+    '"account":{{"homePage":"https://lms.example.org/users","name":"user-{user}"}}}},'
     '"verb":{{"id":"{iri}","display":{{"en-US":"{verb}","de-DE":"hat es {verb}"}}}},'
     '"object":{{"objectType":"Activity","id":"https://lms.example.org/courses/{course}/{kind}/{page}",'
     '"definition":{{"type":"https://w3id.org/xapi/{kind}/activity-type/{kind}",'

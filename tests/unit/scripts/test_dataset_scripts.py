@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
@@ -40,6 +41,13 @@ def test_large_dataset_is_sorted_so_that_a_slice_reads_little() -> None:
 def test_rows_are_counted_and_not_lines(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, newline="")
     assert count_rows(tmp_path / name) == 2
+
+
+@pytest.mark.parametrize("text", ["", '[{"a": 1},', '[{"a": 1}', '[{"a": 1}, {"a": "]'])
+def test_array_that_was_cut_off_is_not_counted(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises((ValueError, duckdb.Error)):
+        count_rows(tmp_path / "a.json")
 
 
 def test_rows_of_parquet_are_counted(tmp_path: Path) -> None:
