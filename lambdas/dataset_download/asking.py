@@ -100,7 +100,11 @@ def read_pairs(query_string: str) -> list[tuple[str, str]]:
 
 def make_reading(settings: Settings) -> Reading:
     """Return how datasets are to be read."""
-    return Reading(settings.batch_rows, settings.max_sort_rows, settings.read_ahead_bytes)
+    return Reading(
+        batch_rows=settings.batch_rows,
+        max_sort_rows=settings.max_sort_rows,
+        read_ahead_bytes=settings.read_ahead_bytes,
+    )
 
 
 def ask(settings: Settings, store: Store, name: str, format_: Format, pairs: Pairs) -> Asked:

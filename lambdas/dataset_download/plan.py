@@ -17,7 +17,7 @@ from .query import Filter, Query
 MEGABYTE = 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """How datasets are read."""
 

@@ -25,6 +25,8 @@ from tests.integration.dataset_download.servers import (
     run_server,
 )
 
+ENOUGH = 9_000_000
+"""Bytes of the 15 MB: the first rows take 3 MB, and READ_AHEAD_MB is 1."""
 PARTIAL_FILE = 18  # what curl exits with where a transfer ended before its end
 
 
@@ -84,7 +86,7 @@ def test_a_slice_as_parquet(server: Server, tmp_path: Path) -> None:
 def test_the_first_rows_come_before_the_last_are_read(path: PathToS3) -> None:
     with run_server(path.url, READ_AHEAD_MB="1") as server:
         curl(f"{server.url}/transactions.csv?limit=1", Path("/dev/null"))
-        path.stop_after(6_000_000)
+        path.stop_after(ENOUGH)
         connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
         connection.request("GET", "/transactions.csv")
         answer = connection.getresponse()
@@ -101,7 +103,7 @@ def test_the_first_rows_come_before_the_last_are_read(path: PathToS3) -> None:
 
 @pytest.mark.parametrize(
     ("target", "size"),
-    [("transactions.csv", 6_000_000), ("transactions.json", 6_000_000), ("transactions.parquet?id__gte=0", 10_000_000)],
+    [("transactions.csv", ENOUGH), ("transactions.json", ENOUGH), ("transactions.parquet?id__gte=0", 10_000_000)],
 )
 def test_s3_cut_off_in_the_middle_breaks_the_download(path: PathToS3, tmp_path: Path, target: str, size: int) -> None:
     with run_server(path.url, READ_AHEAD_MB="1") as server:
@@ -119,7 +121,7 @@ def test_s3_cut_off_in_the_middle_breaks_the_download(path: PathToS3, tmp_path: 
 def test_a_cut_is_seen_in_what_was_compressed_too(path: PathToS3, tmp_path: Path) -> None:
     with run_server(path.url, READ_AHEAD_MB="1") as server:
         curl(f"{server.url}/transactions.csv?limit=1", tmp_path / "out")
-        path.cut_after(8_000_000)
+        path.cut_after(ENOUGH)
         done = curl(f"{server.url}/transactions.csv", tmp_path / "out", "-H", "Accept-Encoding: gzip")
         assert done.returncode == PARTIAL_FILE
         with pytest.raises(EOFError):
@@ -140,7 +142,7 @@ def test_a_dataset_that_is_replaced_meanwhile_breaks_the_download(
     cloud.put("replaced", transactions)
     with run_server(path.url, READ_AHEAD_MB="1") as server:
         curl(f"{server.url}/replaced.csv?limit=1", Path("/dev/null"))
-        path.stop_after(6_000_000)
+        path.stop_after(ENOUGH)
         connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
         connection.request("GET", "/replaced.csv")
         answer = connection.getresponse()

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from dataset_download import settings
+from dataset_download.asking import make_reading
 from dataset_download.env import SettingsError
 from dataset_download.settings import MIB, Settings
 
@@ -54,3 +55,10 @@ def test_the_readme_names_every_variable_and_no_other() -> None:
     assert table
     named = re.findall(r"^\| `([A-Z_]+)` \|", table[1], re.MULTILINE)
     assert sorted(named) == sorted(set(code) - levels)
+
+
+def test_settings_reach_the_reading_they_are_for() -> None:
+    variables = {**LEAST, "READ_AHEAD_MB": "3", "MAX_SORT_ROWS": "7", "BATCH_ROWS": "5"}
+    reading = make_reading(Settings.from_environment(variables))
+    assert (reading.read_ahead_bytes, reading.max_sort_rows, reading.batch_rows) == (3 * 1024 * 1024, 7, 5)
+    assert reading.max_sort_bytes == 128 * 1024 * 1024
