@@ -173,8 +173,8 @@ endif
 
 .PHONY: deploy-local
 deploy-local: local-zips ## Build and apply the Terraform to the offline stack (after up)
-	@rm -f $(LOCAL_APPLIED) && touch $(LOCAL_APPLIED).begun
-	@rm -rf $(LOCAL_INFRA) && mkdir -p $(LOCAL_INFRA) && cp -R infra/. $(LOCAL_INFRA) && rm -rf $(LOCAL_INFRA)/backend.tf \
+	@rm -rf $(LOCAL_INFRA) $(LOCAL_APPLIED) && mkdir -p $(LOCAL_INFRA) && touch $(LOCAL_APPLIED).begun
+	@cp -R infra/. $(LOCAL_INFRA) && rm -rf $(LOCAL_INFRA)/backend.tf \
 		$(LOCAL_INFRA)/*_override.tf $(LOCAL_INFRA)/.terraform $(LOCAL_INFRA)/terraform.tfstate*
 	@$(QUIETLY) "preparing Terraform" env $(LOCAL_TF) init -input=false -no-color
 	@$(QUIETLY) "applying the Terraform" env $(LOCAL_TF) apply -input=false -no-color -auto-approve -compact-warnings $(LOCAL_WAITING) \
