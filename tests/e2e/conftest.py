@@ -1,10 +1,14 @@
 """End-to-end tests run against whatever stack the outputs name: the offline one, or one in AWS."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.e2e.stack import NotDeployedError, Stack, make_prefix, open_stack, read_outputs
+from tests.e2e.stack import ROOT, NotDeployedError, Stack, make_prefix, open_stack, read_outputs
+
+LOGS = ROOT / ".local" / "logs"
+SHOWN_LINES = 30
+LINE_CHARACTERS = 400
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +33,21 @@ def stack(deployed: Stack, prefix: str) -> Iterator[Stack]:
     deployed.created.clear()
     yield deployed
     deployed.clean_up(prefix)
+
+
+@pytest.fixture(autouse=True)
+def log_starts(request: pytest.FixtureRequest) -> None:
+    """Note where the offline stack's logs end as a test begins."""
+    request.node.log_starts = {path: path.stat().st_size for path in LOGS.glob("*.log")}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the offline stack's servers logged meanwhile; nobody sees their files in CI."""
+    report = yield
+    if report.failed:
+        for path, start in getattr(item, "log_starts", {}).items():
+            lines = path.read_bytes()[start:].decode(errors="replace").splitlines()[-SHOWN_LINES:]
+            if lines:
+                report.sections.append((path.name, "\n".join(line[:LINE_CHARACTERS] for line in lines)))
+    return report
