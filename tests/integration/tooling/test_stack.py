@@ -28,6 +28,11 @@ from tests.clickhouse_server import query
 
 ROOT = Path(__file__).parents[3]
 HANDLER = "import os\ndef handler(event, context):\n    return {'pid': os.getpid(), 'seen': dict(os.environ)}\n"
+WHERE = (
+    "import in_layer, os\n"
+    "def handler(event, context):\n"
+    "    return [os.path.realpath(module) for module in (__file__, in_layer.__file__)]\n"
+)
 # The emulator is meant to outlive the object that started it.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Popen.__del__:pytest.PytestUnraisableExceptionWarning")
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -66,10 +71,9 @@ def make_client(service: Any, places: Places) -> Any:
     return session.client(service, endpoint_url=places.address)
 
 
-def call(places: Places) -> dict[str, Any]:
+def call(places: Places) -> Any:
     answer = make_client("lambda", places).invoke(FunctionName="kept")
-    result: dict[str, Any] = json.load(answer["Payload"])
-    return result
+    return json.load(answer["Payload"])
 
 
 def wait_until_gone(pid: int) -> None:
@@ -79,6 +83,14 @@ def wait_until_gone(pid: int) -> None:
             return
         time.sleep(0.05)
     pytest.fail(f"process {pid} is still there")
+
+
+def pack(source: str, name: str = "app.py") -> bytes:
+    """Return a ZIP file of one module."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, source)
+    return packed.getvalue()
 
 
 def fill(places: Places) -> None:
@@ -96,11 +108,8 @@ def fill(places: Places) -> None:
         BillingMode="PAY_PER_REQUEST",
     )
     dynamodb.put_item(TableName="kept", Item={"id": {"S": "one"}})
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("app.py", HANDLER)
     make_client("lambda", places).create_function(
-        FunctionName="kept", Runtime="python3.13", Role=ROLE, Handler="app.handler", Code={"ZipFile": code.getvalue()}
+        FunctionName="kept", Runtime="python3.13", Role=ROLE, Handler="app.handler", Code={"ZipFile": pack(HANDLER)}
     )
 
 
@@ -130,6 +139,32 @@ def test_functions_see_no_credentials_of_the_user_and_live_in_the_checkout(place
     assert seen["AWS_SECRET_ACCESS_KEY"] == "test"
     assert seen["AWS_ENDPOINT_URL"] == places.address
     assert seen["LAMBDA_TASK_ROOT"].startswith(str(places.temporary))
+
+
+def test_execution_environments_share_code_and_layers_until_those_change(places: Places) -> None:
+    start(places)
+    functions = make_client("lambda", places)
+    arn = functions.publish_layer_version(
+        LayerName="any", Content={"ZipFile": pack("VALUE = 1", "python/in_layer.py")}, CompatibleRuntimes=["python3.13"]
+    )["LayerVersionArn"]
+    functions.create_function(
+        FunctionName="kept",
+        Runtime="python3.13",
+        Role=ROLE,
+        Handler="app.handler",
+        Code={"ZipFile": pack(WHERE)},
+        Layers=[arn],
+    )
+    code, layer = call(places)
+    functions.update_function_configuration(FunctionName="kept", Environment={"Variables": {"any": "thing"}})
+    functions.get_waiter("function_updated_v2").wait(FunctionName="kept")
+    assert call(places) == [code, layer]
+
+    functions.update_function_code(FunctionName="kept", ZipFile=pack(WHERE + "\n"))
+    functions.get_waiter("function_updated_v2").wait(FunctionName="kept")
+    changed_code, same_layer = call(places)
+    assert changed_code != code
+    assert same_layer == layer
 
 
 def test_killed_emulator_is_noticed_and_can_be_started_again(places: Places) -> None:
