@@ -1,8 +1,13 @@
-"""The application on a port, by uvicorn, where it really streams: ``python -m dataset_download.serve``."""
+"""The application on a port, by uvicorn, where it really streams: ``python -m dataset_download.serve``.
+
+The signal USR1 has it write to standard error where each of its threads is.
+"""
 
 import argparse
+import faulthandler
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -54,6 +59,7 @@ def _serve(listener: socket.socket, variables: Mapping[str, str]) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
+    faulthandler.register(signal.SIGUSR1)
     print(f"serving on {address}", flush=True)
     uvicorn.Server(config).run(sockets=[listener])
     return 0

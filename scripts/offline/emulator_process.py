@@ -10,12 +10,16 @@ in five hundred is.
 Execution environments share what is unpacked: each of MiniStack's has code and layers of its own, up to 180 MB, and all
 requests wait while those of a changed function are deleted, ten seconds and more where the disk is busy. As in Lambda,
 functions do not write there.
+
+The signal USR1 has it write to its log where each of its threads is.
 """
 
 import asyncio
+import faulthandler
 import hashlib
 import os
 import shutil
+import signal
 import tempfile
 import zipfile
 from collections.abc import Awaitable, Callable, Iterable
@@ -86,4 +90,5 @@ class SharedZip(zipfile.ZipFile):
 if __name__ == "__main__":
     emulator.app = give_time_to_write(emulator.app)
     lambda_runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedZip})
+    faulthandler.register(signal.SIGUSR1)
     emulator.main()

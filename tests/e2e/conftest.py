@@ -1,13 +1,21 @@
 """End-to-end tests run against whatever stack the outputs name: the offline one, or one in AWS."""
 
+import os
+import signal
+import time
 from collections.abc import Generator, Iterator
 
 import pytest
 
+from offline.records import find_recorded
 from tests.e2e.stack import ROOT, NotDeployedError, Stack, make_prefix, open_stack, read_outputs
 
-LOGS = ROOT / ".local" / "logs"
-SHOWN_LINES = 30
+LOCAL = ROOT / ".local"
+LOGS = LOCAL / "logs"
+TELLING = ("ministack.json", "dataset-server.json")
+"""Servers that log where their threads are when they are asked by a signal."""
+TELLING_SECONDS = 0.5
+SHOWN_LINES = 120
 LINE_CHARACTERS = 400
 
 
@@ -41,11 +49,20 @@ def log_starts(request: pytest.FixtureRequest) -> None:
     request.node.log_starts = {path: path.stat().st_size for path in LOGS.glob("*.log")}
 
 
+def ask_where_threads_are() -> None:
+    """Have the servers log it: where nothing was answered, it tells what was waited for."""
+    for name in TELLING:
+        if running := find_recorded(LOCAL / "run" / name):
+            os.kill(running.pid, signal.SIGUSR1)
+    time.sleep(TELLING_SECONDS)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show with a failure what the offline stack's servers logged meanwhile; nobody sees their files in CI."""
     report = yield
     if report.failed:
+        ask_where_threads_are()
         for path, start in getattr(item, "log_starts", {}).items():
             lines = path.read_bytes()[start:].decode(errors="replace").splitlines()[-SHOWN_LINES:]
             if lines:

@@ -84,6 +84,7 @@ class Server:
 
     url: str
     log: Path
+    pid: int
 
     def read_log(self) -> str:
         """Return what was printed so far."""
@@ -119,7 +120,7 @@ def run_server(endpoint: str, **variables: str) -> Iterator[Server]:
         copier.start()
         try:
             assert first.startswith("serving on "), first
-            yield Server(first.split()[-1], Path(log.name))
+            yield Server(first.split()[-1], Path(log.name), process.pid)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -4,6 +4,8 @@ import csv
 import gzip
 import http.client
 import json
+import os
+import signal
 import socket
 import subprocess
 import time
@@ -194,3 +196,9 @@ def test_what_is_not_http_is_survived(server: Server) -> None:
                 pass
     done = subprocess.run(["curl", "-sS", f"{server.url}/healthz"], capture_output=True, check=True)
     assert json.loads(done.stdout) == {"status": "ok"}
+
+
+def test_signal_has_it_write_where_its_threads_are_and_go_on(server: Server, tmp_path: Path) -> None:
+    os.kill(server.pid, signal.SIGUSR1)
+    wait_for(lambda: "most recent call first" in server.read_log() and "serve.py" in server.read_log())
+    assert curl(f"{server.url}/healthz", tmp_path / "out").stdout == "200"
