@@ -7,13 +7,12 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from offline.records import find_recorded
+from offline import dataset_server, ministack
+from offline.places import read_places
 from tests.e2e.stack import ROOT, NotDeployedError, Stack, make_prefix, open_stack, read_outputs
 
-LOCAL = ROOT / ".local"
-LOGS = LOCAL / "logs"
-TELLING = ("ministack.json", "dataset-server.json")
-"""Servers that log where their threads are when they are asked by a signal."""
+PLACES = read_places(ROOT, os.environ)
+LOGS = (PLACES.log, PLACES.samples_log, PLACES.clickhouse_log, PLACES.datasets_log)
 TELLING_SECONDS = 0.5
 SHOWN_LINES = 120
 LINE_CHARACTERS = 400
@@ -46,13 +45,13 @@ def stack(deployed: Stack, prefix: str) -> Iterator[Stack]:
 @pytest.fixture(autouse=True)
 def log_starts(request: pytest.FixtureRequest) -> None:
     """Note where the offline stack's logs end as a test begins."""
-    request.node.log_starts = {path: path.stat().st_size for path in LOGS.glob("*.log")}
+    request.node.log_starts = {path: path.stat().st_size for path in LOGS if path.is_file()}
 
 
 def ask_where_threads_are() -> None:
-    """Have the servers log it: where nothing was answered, it tells what was waited for."""
-    for name in TELLING:
-        if running := find_recorded(LOCAL / "run" / name):
+    """Have the servers that know this signal log it: where nothing was answered, it tells what was waited for."""
+    for server in (ministack, dataset_server):
+        if running := server.find_running(PLACES):
             os.kill(running.pid, signal.SIGUSR1)
     time.sleep(TELLING_SECONDS)
 
