@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.e2e.stack import ROOT, Stack
+from tests.tiers import scale
 
 OPENAPI = ROOT / "docs" / "openapi" / "zip-jobs.yaml"
 CHECKS = [
@@ -167,7 +168,7 @@ def test_answers_are_as_the_openapi_file_says(
     schema.config.update(base_url=deployed.outputs["api_base"])
 
     @given(case=schema[path][method].as_strategy(generation_mode=mode))
-    @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=scale(30, 20), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     def call(case: Any) -> None:
         case.call_and_validate(session=deployed.api, checks=CHECKS)
 

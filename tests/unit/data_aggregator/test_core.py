@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from data_aggregator.core import BundleWriter
 from data_aggregator.exceptions import BundleFullError, OutOfTimeError, SourceTooLargeError
 from data_aggregator.schemas import Cut
+from tests.tiers import scale
 
 MIB = 2**20
 
@@ -124,7 +125,7 @@ def test_check_ends_the_work_on_a_source() -> None:
 CHUNKS = st.lists(st.binary(max_size=40), max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=scale(200, 20), deadline=None)
 @given(st.lists(st.tuples(CHUNKS, st.booleans(), st.booleans()), max_size=12), st.integers(0, 3))
 def test_cuts_tell_where_each_whole_source_lies(sources: list[tuple[list[bytes], bool, bool]], level: int) -> None:
     file = io.BytesIO()

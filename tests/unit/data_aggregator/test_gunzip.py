@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from data_aggregator.exceptions import CorruptGzipError
 from data_aggregator.gunzip import gunzip
+from tests.tiers import scale
 
 MIB = 2**20
 
@@ -18,14 +19,14 @@ def split(data: bytes, size: int) -> list[bytes]:
     return [data[start : start + size] for start in range(0, len(data), size)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=scale(200, 20), deadline=None)
 @given(st.lists(st.binary(max_size=300), max_size=5), st.integers(0, 9), st.integers(1, 400))
 def test_members_in_any_pieces_are_one_stream(members: list[bytes], padding: int, size: int) -> None:
     packed = b"".join(map(gzip.compress, members)) + (b"\0" * padding if members else b"")
     assert b"".join(gunzip(split(packed, size))) == b"".join(members)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=scale(200, 20), deadline=None)
 @given(st.binary(min_size=1, max_size=300), st.data())
 def test_truncated_data_is_refused(content: bytes, data: st.DataObject) -> None:
     packed = gzip.compress(content)
@@ -34,7 +35,7 @@ def test_truncated_data_is_refused(content: bytes, data: st.DataObject) -> None:
         list(gunzip([packed[:end]]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=scale(200, 20), deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_bytes_or_one_kind_of_error(data: bytes) -> None:
     try:

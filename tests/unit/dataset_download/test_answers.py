@@ -19,6 +19,7 @@ from dataset_download.download import start_download
 from dataset_download.exceptions import QueryError, SortTooLargeError
 from dataset_download.formats import Format
 from dataset_download.plan import Reading
+from tests.tiers import scale
 from tests.unit.dataset_download.memory_s3 import MemoryS3, put, read_back
 
 SCHEMA = pa.schema([("n", pa.int64()), ("s", pa.string()), ("f", pa.float64()), ("d", pa.date32()), ("b", pa.bool_())])
@@ -98,7 +99,7 @@ def show_value(value: Any) -> Any:
     return str(value) if isinstance(value, date) else value
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=scale(150, 20))
 @given(rows=ROWS, conditions=st.lists(CONDITIONS, max_size=3), group=st.integers(1, 9), batch=st.integers(1, 7),
        offset=st.integers(0, 12), limit=st.none() | st.integers(0, 12))  # fmt: skip
 def test_json_has_the_rows_that_plain_python_selects(
@@ -122,7 +123,7 @@ def test_json_has_the_rows_that_plain_python_selects(
     assert read_back(store.download("parquet", pairs, reading)).num_rows == len(wanted)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=scale(100, 20))
 @given(rows=ROWS, group=st.integers(1, 9), key=st.sampled_from(SCHEMA.names), descending=st.booleans(),
        limit=st.none() | st.integers(0, 9), offset=st.integers(0, 5))  # fmt: skip
 def test_sorted_answers_are_stable_with_nulls_last(
@@ -142,7 +143,7 @@ def test_sorted_answers_are_stable_with_nulls_last(
     assert found == show(wanted[offset:][:limit])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=scale(60, 20))
 @given(rows=ROWS, dictionary=st.booleans())
 def test_csv_read_back_is_the_source(rows: list[tuple[Any, ...]], dictionary: bool) -> None:
     data = make_store(rows, 5, dictionary=dictionary).download("csv", [("select", "s,n")], Reading(batch_rows=3))

@@ -23,6 +23,7 @@ from dataset_download.formats import joining
 from dataset_download.formats.csv_rows import make_csv_rows
 from dataset_download.formats.joining import Cells, Mode, join_rows, join_texts
 from dataset_download.formats.json_rows import make_json_lines
+from tests.tiers import scale
 from tests.unit.own_process import count_in_own_process
 
 SEED = 20261121
@@ -58,14 +59,14 @@ def quote(text: str | None, width: int) -> str:
     return line.getvalue()
 
 
-@settings(max_examples=500)
+@settings(max_examples=scale(500, 20))
 @given(make_batches())
 def test_csv_is_what_the_csv_module_writes(batch: pa.RecordBatch) -> None:
     wanted = "".join(",".join(quote(text, len(row)) for text in row) + "\n" for row in list_rows(batch))
     assert make_csv_rows(batch.schema, formula_guard=False)(batch).decode() == wanted
 
 
-@settings(max_examples=500)
+@settings(max_examples=scale(500, 20))
 @given(make_batches())
 def test_json_is_what_the_json_module_writes(batch: pa.RecordBatch) -> None:
     lines = [
@@ -75,7 +76,7 @@ def test_json_is_what_the_json_module_writes(batch: pa.RecordBatch) -> None:
     assert make_json_lines(batch.schema)(batch).decode() == "".join(line + "\n" for line in lines)
 
 
-@settings(max_examples=300)
+@settings(max_examples=scale(300, 20))
 @given(make_batches(), st.data())
 def test_what_stands_between_texts_is_kept(batch: pa.RecordBatch, data: st.DataObject) -> None:
     around = data.draw(st.lists(st.tuples(PIECES, PIECES), min_size=batch.num_columns, max_size=batch.num_columns))
@@ -106,7 +107,7 @@ def test_every_character_is_found_at_every_place(character: int) -> None:
     assert values == [json.dumps(text, ensure_ascii=False) for text in texts]
 
 
-@settings(max_examples=300)
+@settings(max_examples=scale(300, 20))
 @given(
     st.lists(st.none() | st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)), max_size=30),
     st.sampled_from(["s", "ms", "us"]),

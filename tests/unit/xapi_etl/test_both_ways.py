@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.tiers import scale
 from tests.unit.xapi_etl.statements import VIDEO, make_statements
 from xapi_etl.convert import Converter
 from xapi_etl.documents import parse_document
@@ -203,7 +204,9 @@ any_line = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    deadline=None, max_examples=scale(300, 20), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(st.lists(any_line, max_size=50), st.sampled_from([b"\n", b"\r\n", b"\r"]))
 def test_any_mix_of_lines(lines: list[bytes], end: bytes) -> None:
     check(end.join(lines + GOOD))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tiers import scale
 from xapi_etl import transforms
 from xapi_etl.transforms import find_months, parse_durations, parse_times, to_unsigned
 
@@ -77,7 +78,7 @@ near_times = st.from_regex(
 )
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=scale(1500, 20))
 @given(st.lists(near_times, min_size=1, max_size=20))
 def test_time_means_the_same_whatever_its_neighbours(texts: list[str]) -> None:
     alone = [parse_one(text) for text in texts]
@@ -137,7 +138,7 @@ usual_durations = st.from_regex(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=scale(500, 20))
 @given(st.lists(st.one_of(usual_durations, st.none(), st.sampled_from(["P1D", "PT1M", "PT1,5S", "PT1S\n", "?"]))))
 def test_duration_means_the_same_to_both_parsers(texts: list[str | None]) -> None:
     values, wrong = parse_durations(pa.array(texts, pa.string()))

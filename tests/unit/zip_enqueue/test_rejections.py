@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.tiers import scale
 from tests.unit.events import load_event
 from tests.unit.events.api_document import load_document
 from tests.unit.zip_enqueue.conftest import Service
@@ -211,14 +212,14 @@ NAMES = st.sampled_from(list(load_document()["components"]["schemas"]["ZipJobReq
 LIKELY = VALUES | st.sampled_from(["source", "target", "basename", "skip", "deflated", ["a"], 60])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scale(300, 20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=VALUES | st.dictionaries(NAMES | TEXT, LIKELY, max_size=6))
 def test_no_json_is_a_fault_of_ours(service: Service, document: object) -> None:
     answer = service.post(json.dumps(document))
     assert answer.status in {202, 400, 403}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scale(200, 20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.text(st.characters(), max_size=60), encoded=st.booleans(), key=st.none() | TEXT)
 def test_no_body_is_a_fault_of_ours(service: Service, body: str, encoded: bool, key: str | None) -> None:
     answer = service.post(body, key=key, event=load_event("create_job") | {"isBase64Encoded": encoded})
