@@ -7,7 +7,10 @@ SHELL := /bin/sh
 
 # Whom to call
 TF ?= terraform
-PYTHON ?= $(shell sh scripts/choose_python.sh 2>/dev/null)
+ifeq ($(origin PYTHON),undefined)
+# Looked for once, and only by what needs it.
+PYTHON = $(eval PYTHON := $(shell sh scripts/choose_python.sh 2>/dev/null))$(PYTHON)
+endif
 VENV := $(CURDIR)/.venv
 VENV_PYTHON := $(VENV)/bin/python
 PYTEST := $(VENV)/bin/pytest
@@ -56,7 +59,9 @@ LOCAL_ZIPS := $(LOCAL)/build
 LOCAL_APPLIED := $(LOCAL_STATE).applied
 LOCAL_CLICKHOUSE = http://$(LOCAL_HOST):$$(($(SLUICE_PORT_BASE) + 2))
 LOCAL_DATASETS = http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 3))
-LOCAL_TF = TF_DATA_DIR=$(LOCAL)/terraform/data $(TF) -chdir=$(LOCAL_INFRA)
+# Terraform with the AWS provider that this machine has, or the registry's.
+RUN_TF = TF="$(TF)" "$(PYTHON)" scripts/run_terraform.py
+LOCAL_TF = TF_DATA_DIR=$(LOCAL)/terraform/data $(RUN_TF) -chdir=$(LOCAL_INFRA)
 LOCAL_VARS = -var-file=envs/$(LOCAL_ENV).tfvars -var=aws_endpoint_url=http://127.0.0.1:$(SLUICE_PORT_BASE) \
 	-var=clickhouse_url=$(LOCAL_CLICKHOUSE) -var=dataset_stream_url=$(LOCAL_DATASETS) \
 	-var=lambda_zip_dir=$(LOCAL_ZIPS)/lambdas -var=layer_zip_dir=$(LOCAL_ZIPS)/layers
@@ -65,7 +70,7 @@ LOCAL_WAITING = -parallelism=40
 # MiniStack runs functions with its own interpreter on this machine; a container runs them as Lambda does.
 LOCAL_WHEELS = $(if $(filter compose,$(STACK)),--architecture $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64),--native)
 
-AWS_TF = TF_DATA_DIR=$(LOCAL)/terraform/$(ENV) $(TF) -chdir=infra
+AWS_TF = TF_DATA_DIR=$(LOCAL)/terraform/$(ENV) $(RUN_TF) --pinned -chdir=infra
 AWS_VARS = -var-file=envs/$(ENV).tfvars -var=architecture=$(ARCH) \
 	-var=lambda_zip_dir=$(CURDIR)/build/lambdas -var=layer_zip_dir=$(CURDIR)/build/layers
 
@@ -105,13 +110,20 @@ help: ## Show this list
 setup: $(INSTALLED) $(LIBRARIES) ## Install the development tools and the emulator into the checkout
 	@$(VENV_PYTHON) scripts/stack.py install
 
+.PHONY: doctor
+doctor: ## Check all that this needs of the machine, and say how to get what is missing
+	@python="$(or $(PYTHON),$(shell sh scripts/choose_python.sh --any 2>/dev/null))"; \
+		test -n "$$python" || exec sh scripts/choose_python.sh; \
+		TF="$(TF)" "$$python" scripts/doctor.py
+
 .PHONY: check-tools
-check-tools: ## Check that Python, Terraform and the rest are there, and say how to get them
-	@TF="$(TF)" PYTHON="$(PYTHON)" sh scripts/check_tools.sh python terraform curl unzip space
+check-tools: check-python
+	@TF="$(TF)" "$(PYTHON)" scripts/doctor.py terraform provider curl unzip space
 
 .PHONY: check-python
 check-python:
-	@PYTHON="$(PYTHON)" sh scripts/check_tools.sh python
+	@test -n "$(PYTHON)" || exec sh scripts/choose_python.sh
+	@"$(PYTHON)" scripts/doctor.py python venv
 
 $(SCRIPT_TOOLS): requirements-scripts.txt | check-python
 	@test -x $(VENV_PYTHON) || "$(PYTHON)" -m venv $(VENV)
@@ -152,7 +164,7 @@ layers: $(SCRIPT_TOOLS) ## Build the zips of the layers only
 .PHONY: up
 up: $(SCRIPT_TOOLS) $(LIBRARIES) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
 ifeq ($(STACK),compose)
-	@sh scripts/check_tools.sh docker
+	@"$(PYTHON)" scripts/doctor.py docker
 	@mkdir -p $(LOCAL)/run && echo $(SLUICE_PORT_BASE) >$(CONTAINERS)
 	@$(QUIETLY) "starting the containers" $(COMPOSE) up --detach --build --wait
 	@cd scripts && env CLICKHOUSE_URL=http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 2)) $(VENV_PYTHON) -m clickhouse.apply
@@ -276,7 +288,7 @@ endif
 
 .PHONY: fmt
 fmt: $(INSTALLED) ## Format Python, C and Terraform
-	@$(VENV)/bin/ruff check --quiet --fix . && $(VENV)/bin/ruff format . && $(TF) fmt -recursive infra
+	@$(VENV)/bin/ruff check --quiet --fix . && $(VENV)/bin/ruff format . && $(RUN_TF) fmt -recursive infra
 	@find lambdas -name '*.[ch]' -exec $(VENV)/bin/clang-format -i {} +
 
 .PHONY: lint
@@ -286,7 +298,7 @@ lint: $(INSTALLED) ## Check format and style of Python, C, shell and Terraform
 	@$(VENV)/bin/ruff check .
 	@find lambdas -name '*.[ch]' -exec $(VENV)/bin/clang-format --dry-run --Werror {} +
 	@$(VENV)/bin/shellcheck --external-sources .ci/run $$(find scripts -name '*.sh')
-	@$(TF) fmt -check -recursive -diff infra
+	@$(RUN_TF) fmt -check -recursive -diff infra
 
 .PHONY: typecheck
 typecheck: $(INSTALLED) ## Check types

@@ -1,24 +1,43 @@
 #!/bin/sh
-# Prints the interpreter to work with: 3.13 (Lambda's) for choice, else another that is new enough.
+# Prints the interpreter to work with: Python 3.13, which Lambda runs the functions with.
 case ${1:-} in
-  -h | --help)
-    printf '%s\n' "usage: scripts/choose_python.sh" "" \
-      "Prints the first of python3.13, python3.14, python3.12 and python3 that is Python 3.12 or newer." "" \
+  "" | --any) ;;
+  *)
+    printf '%s\n' "usage: scripts/choose_python.sh [--any]" "" \
+      "Prints where Python 3.13 is: on the path, or where pyenv, uv and Homebrew put it." "" \
+      "  --any        any Python 3.8 or newer will do, which is enough for 'make doctor'" \
       "  -h, --help   this text"
-    exit 0
+    case $1 in -h | --help) exit 0 ;; *) exit 2 ;; esac
     ;;
 esac
-for name in python3.13 python3.14 python3.12 python3; do
-  # Asked, not only looked for: version managers leave names on the path that run nothing.
-  if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; then
+
+# Asked, not only looked for: version managers leave names on the path that run nothing.
+fits() {
+  "$1" -c "import sys; sys.exit(not ($2))" >/dev/null 2>&1
+}
+
+for name in python3.13 python3 python \
+  "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
+  "${UV_PYTHON_INSTALL_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/uv/python}"/cpython-3.13*/bin/python3.13 \
+  "${HOMEBREW_PREFIX:-/opt/homebrew}"/opt/python@3.13/bin/python3.13; do
+  if fits "$name" "sys.version_info[:2] == (3, 13)"; then
     command -v "$name"
     exit 0
   fi
 done
+if [ "${1:-}" = --any ]; then
+  for name in python3 /usr/bin/python3 python3.14 python3.12 python3.11 python3.10 python3.9 python3.8; do
+    if fits "$name" "sys.version_info >= (3, 8)"; then
+      command -v "$name"
+      exit 0
+    fi
+  done
+fi
 printf '%s\n' >&2 \
-  "Python 3.12 or newer is missing (3.13 for choice). Get it from https://www.python.org/downloads/, or by one of" \
-  "  brew install python@3.13" \
+  "missing: Python 3.13 (the version that Lambda runs the functions with). Get it by one of" \
+  "  pyenv install 3.13" \
   "  apt-get install python3.13 python3.13-venv" \
+  "  brew install python@3.13" \
   "  uv python install 3.13" \
-  "  pyenv install 3.13"
+  "or name it: make PYTHON=/path/to/python3.13 ..."
 exit 1

@@ -6,18 +6,15 @@ import sys
 from pathlib import Path
 
 from offline.places import Places, StackError
-
-OLDEST_PYTHON = (3, 12)
+from prerequisites.checks import GET_PYTHON, PYTHON
 
 
 def check_python(version: tuple[int, int]) -> None:
     """Raise StackError for a Python that cannot run the functions, saying how to get one that can."""
-    if version < OLDEST_PYTHON:
+    if version != PYTHON:
         raise StackError(
-            f"Python {version[0]}.{version[1]} is too old: the offline stack runs the functions with its own "
-            "interpreter and needs 3.12 or newer, 3.13 for choice. Get it from https://www.python.org/downloads/, "
-            "or by `brew install python@3.13`, `apt-get install python3.13 python3.13-venv`, "
-            "`uv python install 3.13` or `pyenv install 3.13`, then `make clean setup`."
+            f"Python 3.13 is needed, this is {version[0]}.{version[1]}: the offline stack runs the functions with its "
+            f"own interpreter. Get it by {GET_PYTHON}; then run `make clean setup`."
         )
 
 

@@ -54,10 +54,10 @@ def test_other_servers_have_the_next_ports(tmp_path: Path) -> None:
     assert places.datasets_address == "http://127.0.0.1:65535"
 
 
-def test_old_python_is_refused_with_how_to_get_a_new_one() -> None:
-    check_python((3, 12))
-    with pytest.raises(StackError, match=r"Python 3\.11 is too old.*brew install python@3\.13"):
-        check_python((3, 11))
+def test_other_python_is_refused_with_how_to_get_a_new_one() -> None:
+    check_python((3, 13))
+    with pytest.raises(StackError, match=r"Python 3\.13 is needed, this is 3\.12.*brew install python@3\.13"):
+        check_python((3, 12))
 
 
 def test_linked_virtual_environment_of_others_is_left_alone(

@@ -1,0 +1,207 @@
+"""One check for each thing that the checkout needs of the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Mapping
+
+from prerequisites.provider import Choice, ProviderError, choose
+from prerequisites.requirements import format_version, read_requirement
+from prerequisites.terraform import Terraform, TerraformError, find_terraform
+
+PYTHON = (3, 13)
+GET_PYTHON = (
+    "`pyenv install 3.13`, `apt-get install python3.13 python3.13-venv`, `brew install python@3.13` or "
+    "`uv python install 3.13`; make PYTHON=/path/to/python3.13 ... names it"
+)
+SPACE_MB = 3500
+"""What `make demo` installs, builds and keeps."""
+DEFAULT_PORT = 4566
+PORTS = 4
+HIGHEST_PORT = 65_535
+_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of a check: `text` says what there is, or what is missing and what to do."""
+
+    ok: bool
+    text: str
+
+
+def found(text: str) -> Finding:
+    """Return that something is there."""
+    return Finding(ok=True, text=text)
+
+
+def missing(text: str) -> Finding:
+    """Return that something is not there, or not as it is needed."""
+    return Finding(ok=False, text=text)
+
+
+class Machine:
+    """The machine as the checks see it: the checkout's folder and the environment."""
+
+    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
+        self.root = root
+        self.environment = environment
+        self._terraform: Terraform | None = None
+        self.choice: Choice | None = None
+
+    def terraform(self) -> Terraform:
+        """Return the Terraform program; raises TerraformError."""
+        if self._terraform is None:
+            constraint = read_requirement(self.root / "infra").terraform
+            self._terraform = find_terraform(self.environment.get("TF") or "terraform", constraint, self.environment)
+        return self._terraform
+
+
+def check_python(_: Machine) -> Finding:
+    """Check that this is Python 3.13 and can make virtual environments."""
+    version = format_version(sys.version_info[:3])
+    if sys.version_info[:2] != PYTHON:
+        return missing(f"Python 3.13 is needed, {sys.executable} is {version}: {GET_PYTHON}")
+    return found(f"{version} ({sys.executable})")
+
+
+def check_venv(_: Machine) -> Finding:
+    """Check that virtual environments can be made, which Debian has in a package of its own."""
+    try:
+        import ensurepip  # noqa: F401, PLC0415 - what is checked
+        import venv  # noqa: F401, PLC0415 - what is checked
+    except ImportError:
+        return missing(f"{sys.executable} has no venv module: apt-get install python3.13-venv")
+    return found("the module that makes virtual environments")
+
+
+def check_terraform(machine: Machine) -> Finding:
+    """Check that Terraform or OpenTofu is there and new enough."""
+    try:
+        terraform = machine.terraform()
+    except TerraformError as error:
+        return missing(str(error))
+    return found(f"{terraform.name} {format_version(terraform.version)} ({terraform.program})")
+
+
+def check_provider(machine: Machine) -> Finding:
+    """Check that Terraform can get its provider."""
+    try:
+        terraform = machine.terraform()
+    except TerraformError:
+        return missing("cannot be looked for without Terraform")
+    try:
+        machine.choice = choose(terraform, machine.root, machine.environment)
+    except ProviderError as error:
+        return missing(str(error))
+    package = machine.choice.package
+    version = f" {format_version(package.version)}" if package else ""
+    return found(f"hashicorp/aws{version} from {machine.choice.origin}")
+
+
+def check_command(name: str) -> Callable[[Machine], Finding]:
+    """Return the check of a command that is a package of its name everywhere."""
+
+    def check(machine: Machine) -> Finding:
+        path = shutil.which(name, path=machine.environment.get("PATH"))
+        return (
+            found(path) if path else missing(f"{name} is not installed: apt-get install {name}, or brew install {name}")
+        )
+
+    return check
+
+
+def check_space(machine: Machine) -> Finding:
+    """Check the disk, until all is installed: a pip that runs out of space says so at the end of many lines."""
+    free = shutil.disk_usage(str(machine.root)).free // 1_000_000
+    needed = int(machine.environment.get("SPACE_MB") or SPACE_MB)
+    installed = [machine.root / ".local" / name / "installed" for name in ("ministack-venv", "clickhouse-venv")]
+    if all(path.is_file() for path in installed):
+        return found(f"{free} MB free, everything is installed")
+    if free < needed:
+        return missing(f"{needed} MB of free disk space are needed in {machine.root}, there are {free} MB")
+    return found(f"{free} MB free, {needed} MB needed")
+
+
+def check_ports(machine: Machine) -> Finding:
+    """Check that the offline stack's ports are free, or its own."""
+    text = machine.environment.get("SLUICE_PORT_BASE") or str(DEFAULT_PORT)
+    if not text.isdecimal() or not 0 < int(text) <= HIGHEST_PORT - PORTS + 1:
+        last = HIGHEST_PORT - PORTS + 1
+        return missing(f"SLUICE_PORT_BASE is '{text}': expected a port number up to {last}")
+    first = int(text)
+    ours = _list_own_ports(machine.root)
+    taken = [port for port in range(first, first + PORTS) if port not in ours and not _is_free(port)]
+    if taken:
+        return missing(
+            f"{'port' if len(taken) == 1 else 'ports'} {', '.join(map(str, taken))} taken by another program: stop it, "
+            "or choose four others by SLUICE_PORT_BASE=<first port>",
+        )
+    used = sorted(ours & set(range(first, first + PORTS)))
+    state = "used by this checkout's stack" if used else "free"
+    return found(f"{first} to {first + PORTS - 1} {state}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do, so that connections of one stopped a moment ago are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _list_own_ports(root: Path) -> set[int]:
+    """Return the ports of this checkout's servers and containers that run."""
+    ports = set()
+    for path in (root / ".local/run").glob("*.json"):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            os.kill(int(record["pid"]), 0)
+            ports.add(int(record["port"]))
+        except (OSError, ValueError, KeyError, TypeError):  # noqa: PERF203 - a handful of files
+            continue
+    try:
+        first = int((root / ".local/run/containers").read_text(encoding="utf-8"))
+        ports |= set(range(first, first + PORTS))
+    except (OSError, ValueError):
+        pass
+    return ports
+
+
+def check_docker(_: Machine) -> Finding:
+    """Check that a Docker engine answers and has its compose plugin."""
+    try:
+        command = ["docker", "compose", "version"]
+        done = subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        done = None
+    if done is None or done.returncode:
+        return missing("docker with its compose plugin is not installed: https://docs.docker.com/get-docker/")
+    return found("docker with its compose plugin")
+
+
+CHECKS: dict[str, tuple[str, Callable[[Machine], Finding], str]] = {
+    "python": ("Python", check_python, ""),
+    "venv": ("venv", check_venv, ""),
+    "terraform": ("Terraform", check_terraform, ""),
+    "provider": ("AWS provider", check_provider, ""),
+    "curl": ("curl", check_command("curl"), ""),
+    "unzip": ("unzip", check_command("unzip"), ""),
+    "space": ("disk space", check_space, ""),
+    "ports": ("ports", check_ports, ""),
+    "docker": ("Docker", check_docker, "the checks that need it are skipped"),
+    "aws": ("AWS CLI", check_command("aws"), "the README's `aws` lines need it"),
+}
+"""Name → what to call it, its check, and what goes without it (empty: nothing does)."""

@@ -1,0 +1,113 @@
+"""Looking for copies of the provider on the disk, the likely folders first, for a limited time."""
+
+from __future__ import annotations
+
+import enum
+import heapq
+import os
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Callable, Iterator, Sequence
+
+from prerequisites.packages import Package, recognise
+
+DEEPEST = 14
+_LIKELY = re.compile(
+    r"terraform|tofu|hashicorp|provider|plugin|mirror|registry|(?:^|[-_.])tf(?:$|[-_.])", re.IGNORECASE
+)
+_LIKELY_BONUS = 4
+# On the way from a likely folder to the package: <type>/<version>/<platform>.
+_WAY = re.compile(r"^(?:aws|\d+\.\d+\.\d+|[a-z]+_(?:amd64|arm64))$")
+_PASSED_OVER = {"node_modules", "site-packages", "__pycache__", ".git", "proc", "sys", "dev", "lost+found"}
+_SLOW = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "autofs", "fuse.sshfs", "afs", "ceph"}
+_PATIENCE_SECONDS = 0.1
+
+
+class Verdict(enum.Enum):
+    """What a package is worth."""
+
+    WANTED = enum.auto()
+    WILL_DO = enum.auto()
+    UNUSABLE = enum.auto()
+
+
+def list_roots(home: Path, checkout: Path) -> list[Path]:
+    """Return where a search of the whole machine begins."""
+    return [home, checkout.parent, Path("/opt"), Path("/usr/local"), Path("/srv"), Path("/var"), Path("/")]
+
+
+def walk(roots: Sequence[Path], left_out: Sequence[Path], is_over: Callable[[], bool]) -> Iterator[Package]:
+    """Yield packages below the roots, the likely folders first; links are not followed."""
+    skipped = {str(path) for path in left_out} | _list_slow_mounts()
+    queue: list[tuple[int, int, str]] = []
+    seen = set()
+    for place, root in enumerate(roots):
+        heapq.heappush(queue, (place, 0, os.path.realpath(str(root))))
+    while queue and not is_over():
+        cost, depth, folder = heapq.heappop(queue)
+        if folder in seen or folder in skipped:
+            continue
+        seen.add(folder)
+        files, folders = _list_folder(folder)
+        yield from recognise(Path(folder), files)
+        if depth < DEEPEST:
+            for name in folders:
+                heapq.heappush(queue, (cost + _price(name), depth + 1, f"{folder.rstrip(os.sep)}{os.sep}{name}"))
+
+
+def _list_folder(folder: str) -> tuple[list[str], list[str]]:
+    files, folders = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("terraform-provider-aws"):
+                    files.append(entry.name)
+                if entry.name not in _PASSED_OVER and entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+    except OSError:
+        pass
+    return sorted(files), folders
+
+
+def _price(name: str) -> int:
+    if _LIKELY.search(name):
+        return -_LIKELY_BONUS
+    if _WAY.match(name):
+        return 0
+    return 3 if name.startswith(".") or name == "tmp" else 2
+
+
+def _list_slow_mounts() -> set[str]:
+    """Return where other machines' disks are mounted: one that does not answer would hold the search up."""
+    try:
+        lines = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return set()
+    return {fields[1] for fields in map(str.split, lines) if len(fields) > 2 and fields[2] in _SLOW}  # noqa: PLR2004
+
+
+def search(
+    roots: Sequence[Path],
+    left_out: Sequence[Path],
+    judge: Callable[[Package], Verdict],
+    seconds: float,
+) -> Package | None:
+    """Return the first package below the roots that is wanted, else the first that will do, or None after `seconds`.
+
+    A folder whose disk does not answer cannot be interrupted; the thread that waits for it is left behind.
+    """
+    deadline = time.monotonic() + seconds
+    found: dict[Verdict, Package] = {}
+
+    def look() -> None:
+        for package in walk(roots, left_out, lambda: time.monotonic() > deadline):
+            found.setdefault(judge(package), package)
+            if Verdict.WANTED in found:
+                return
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(seconds + _PATIENCE_SECONDS)
+    return found.get(Verdict.WANTED) or found.get(Verdict.WILL_DO)
