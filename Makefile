@@ -81,22 +81,12 @@ demo: check-tools up $(if $(filter compose,$(STACK)),deploy-local,deploy-changes
 	@set -a; . $(LOCAL)/outputs.env; set +a; bash scripts/demo.sh
 
 .PHONY: test
-test: check-tools setup lint typecheck unit tf-checks ## Run all checks and tests, offline
-	@$(MAKE) --no-print-directory build BUILD=pip
-	@$(MAKE) --no-print-directory integration
-	@if $(VENV_PYTHON) scripts/stack.py status >/dev/null 2>&1; then \
-		$(MAKE) --no-print-directory e2e-and-docker; \
-	else \
-		trap '$(MAKE) --no-print-directory down' EXIT; \
-		$(MAKE) --no-print-directory e2e-and-docker E2E_AUTH=true; \
-	fi
+test: check-tools ## Run the checks and tests that every change needs, offline, in about ten minutes
+	@TEST_TIER=quick "$(PYTHON)" scripts/run_stages.py tests/quick.plan
 
-# Side by side, since both wait more than they work; each has servers, ports and data of its own. A stack that is started
-# for it enforces IAM policies, so each function has no more than its role.
-.PHONY: e2e-and-docker
-e2e-and-docker:
-	@$(VENV_PYTHON) scripts/run_beside.py $(LOCAL)/logs/docker-checks.log \
-		$(if $(E2E_AUTH),env AUTH=$(E2E_AUTH)) $(MAKE) --no-print-directory e2e -- $(MAKE) --no-print-directory docker-checks
+.PHONY: test-all
+test-all: check-tools ## Run what `make test` leaves out: long, exhaustive and Docker tests, foreign files and servers
+	@TEST_TIER=rest "$(PYTHON)" scripts/run_stages.py tests/rest.plan
 
 ##@ Setting up
 
@@ -324,6 +314,16 @@ integration: check-tools setup ## Run the tests that start servers of their own 
 e2e: up deploy-local ## Run the end-to-end tests against the offline stack (PYTEST_ARGS=)
 	@echo "end-to-end tests"
 	@set -a; . $(LOCAL)/outputs.env; set +a; $(PYTEST) -q tests/e2e $(PYTEST_ARGS)
+
+# Against the stack that runs, else against one of its own, where each function has no more than its role allows.
+.PHONY: e2e-alone
+e2e-alone: $(SCRIPT_TOOLS)
+	@if $(VENV_PYTHON) scripts/stack.py status >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory e2e; \
+	else \
+		trap '$(MAKE) --no-print-directory down' EXIT; \
+		AUTH=true $(MAKE) --no-print-directory e2e; \
+	fi
 
 .PHONY: bench
 bench: $(INSTALLED) $(LIBRARIES) $(BENCH)/installed ## Compare speed, memory and requests with others (SERVICE=csv-streamer, ARGS=--long)

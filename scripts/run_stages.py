@@ -2,12 +2,13 @@
 
 PLAN is a text file. A line `name: command` is a stage; a line `--` waits until all stages above it have ended. Stages
 of one block run side by side, at most two at once, in the order in which they stand. What a stage prints is kept in
-`.local/logs/<plan>-<name>.log` and shown when it ends. The first failure stops the stages that have not begun; those
-that run are finished. The last line of a failed run names the stage, its first failed test or error, and its log.
+`.local/logs/<plan>-<name>.log` and shown when it ends. After a failure no further stage begins; those
+that run are finished. The last line of a failed run names the stage, its log, and its first failed test or error.
 
-The exit status is 0 if every stage succeeded, else 1.
+The exit status is 0 if every stage succeeded, 1 if one failed or was not run, 2 for a plan that cannot be read.
 """
 
+import argparse
 import os
 import re
 import shlex
@@ -24,8 +25,8 @@ AT_ONCE = 2
 BARRIER = "--"
 POLL_SECONDS = 0.1
 STILL_SECONDS = 30
-TELLING = re.compile(r"^(FAILED |ERROR |E  +\S|.*: error: |.*\berror\b.*:|make.*\*\*\*|missing: )", re.IGNORECASE)
-"""Lines that say what is wrong, in pytest's, mypy's, make's and this project's own output."""
+TELLING = re.compile(r"^(.*: error: |Error: |missing: )")
+"""Lines that say what is wrong in the output of mypy, Terraform and this project's own scripts."""
 
 
 @dataclass
@@ -44,8 +45,15 @@ class Stage:
         """Start the command; its output goes to the log."""
         self.started = time.monotonic()
         with self.log.open("wb") as output:
+            # `env` finds the command, so that one that does not exist is a failure like any other. A session of its own
+            # gets an interrupt from here only, once: a second one would end pytest before it has cleaned up.
             self.process = subprocess.Popen(
-                self.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                ["env", *self.command],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         self.state = "running"
         print(f"{self.name}: started", flush=True)
@@ -63,7 +71,7 @@ class Stage:
         return True
 
 
-def read_plan(path: Path) -> list[list[Stage]]:
+def read_plan(path: Path, logs: Path) -> list[list[Stage]]:
     """Return the stages of a plan in blocks. Raises ValueError for a line that is neither a stage nor a barrier."""
     blocks: list[list[Stage]] = [[]]
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -74,7 +82,7 @@ def read_plan(path: Path) -> list[list[Stage]]:
             name, separator, command = text.partition(": ")
             if not separator or not name.replace("-", "").isalnum():
                 raise ValueError(f"{path}:{number}: expected 'name: command' or '{BARRIER}', found {text!r}")
-            blocks[-1].append(Stage(name, shlex.split(command), LOGS / f"{path.stem}-{name}.log"))
+            blocks[-1].append(Stage(name, shlex.split(command), logs / f"{path.stem}-{name}.log"))
     return [block for block in blocks if block]
 
 
@@ -102,8 +110,8 @@ def find_telling_line(log: Path) -> str:
     for beginning in ("FAILED ", "ERROR "):
         if found := next((line for line in lines if line.startswith(beginning)), None):
             return found
-    told = [line for line in lines if TELLING.match(line) and "***" not in line]
-    return (told or [line for line in lines if line.strip()] or ["it printed nothing"])[-1].strip()
+    told = [line for line in lines if TELLING.match(line)]
+    return (told[:1] or [line for line in lines if line.strip()][-1:] or ["it printed nothing"])[0].strip()
 
 
 def print_table(stages: list[Stage], seconds: float) -> None:
@@ -120,10 +128,10 @@ def print_table(stages: list[Stage], seconds: float) -> None:
 
 
 def stop(stages: list[Stage]) -> None:
-    """Let running commands end after an interrupt, as they would if they had been alone."""
+    """Interrupt the running commands and wait for them to end."""
     for stage in stages:
         if stage.process and stage.process.poll() is None:
-            stage.process.send_signal(signal.SIGINT)
+            os.killpg(stage.process.pid, signal.SIGINT)
     for stage in stages:
         if stage.process:
             stage.process.wait()
@@ -131,23 +139,25 @@ def stop(stages: list[Stage]) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run from the command line; returns the exit status."""
-    if len(arguments) != 1:
-        print("usage: run_stages.py PLAN", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(description="Run the stages of a plan, two at a time.")
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("--logs", type=Path, default=LOGS, help="folder for what the stages print (.local/logs)")
+    chosen = parser.parse_args(arguments)
     started = time.monotonic()
-    blocks = read_plan(Path(arguments[0]))
+    try:
+        blocks = read_plan(chosen.plan, chosen.logs)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     stages = [stage for block in blocks for stage in block]
-    LOGS.mkdir(parents=True, exist_ok=True)
+    chosen.logs.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         all(run_block(block) for block in blocks)
     except KeyboardInterrupt:
         stop(stages)
     print_table(stages, time.monotonic() - started)
-    failed = [stage for stage in stages if stage.state == "failed"]
-    for stage in failed:
-        print(
-            f"{stage.name} failed: {find_telling_line(stage.log)} (all of it: {os.path.relpath(stage.log)})", flush=True
-        )
+    for stage in (stage for stage in stages if stage.state == "failed"):
+        print(f"{stage.name} failed, see {os.path.relpath(stage.log)}: {find_telling_line(stage.log)}", flush=True)
     return 0 if all(stage.state == "passed" for stage in stages) else 1
 
 

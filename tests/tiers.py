@@ -6,6 +6,8 @@ and to Hypothesis's tests; `rest` runs those kinds only, in full. Without it eve
 
 import math
 import os
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -33,3 +35,11 @@ def belongs(item: pytest.Item, tier: str) -> bool:
 def has_marker(item: pytest.Item, names: tuple[str, ...]) -> bool:
     """Return whether a test has one of the markers."""
     return any(item.get_closest_marker(name) for name in names)
+
+
+def one_quick(values: Iterable[Any]) -> list[Any]:
+    """Return a parameter's values of which only the first is in the quick tier; a value may be a tuple of several."""
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=[pytest.mark.slow] if place else [])
+        for place, value in enumerate(values)
+    ]

@@ -29,9 +29,10 @@ from data_aggregator.manifest import name_manifest
 from data_aggregator.verification import find_uncopied, verify_bucket
 from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.faults.figures import ROUNDS, SEED, Figures, record
+from tests.tiers import scale
 
-KILLS = int(os.environ.get("KILLS", "24"))
-SOURCES = int(os.environ.get("SOURCES", "900"))
+KILLS = int(os.environ.get("KILLS", str(scale(24))))
+SOURCES = int(os.environ.get("SOURCES", str(scale(900))))
 WORKERS = 3
 STEP_SHARE = 0.75
 """So many of the kills are at a chosen step, the others at any moment."""
@@ -257,6 +258,7 @@ def read_bundled(deployment: Deployment) -> dict[Version, list[bytes]]:
     return found
 
 
+@pytest.mark.scaled
 @pytest.mark.parametrize("trial", range(ROUNDS))
 def test_killed_workers_leave_each_source_in_exactly_one_bundle(
     deployment: Deployment, tmp_path: Path, trial: int

@@ -29,8 +29,9 @@ from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.faults.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
 from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.faults.functions import Function, run_function
+from tests.tiers import one_quick, scale
 
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", str(scale(4))))
 ROWS = 80_000
 WEB = "dataset_download.app.lambda_handler"
 EXPORTER = "dataset_download.exporter.lambda_handler"
@@ -185,7 +186,7 @@ def run(
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
-@pytest.mark.parametrize("kind", S3_KINDS)
+@pytest.mark.parametrize("kind", one_quick(S3_KINDS))
 def test_exports_are_whole_while_s3_misbehaves(exporter: Exporter, kind: str, seed: int) -> None:
     with exporter.proxy.failing(kind, "s3", seed) as plan:
         counts = run(exporter, f"{seed} {kind}", lambda _: "", FORMATS)
@@ -200,6 +201,7 @@ def test_exports_begun_too_late_are_made_by_the_next(exporter: Exporter, seed: i
     finish("deadline", seed, len(FORMATS) - len(list(late)), counts, "late")
 
 
+@pytest.mark.scaled
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
 def test_exports_are_whole_when_the_function_is_killed(exporter: Exporter, seed: int) -> None:
     counts: Counter[str] = Counter()

@@ -24,8 +24,9 @@ from mypy_boto3_sqs import SQSClient
 
 from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.faults.figures import SEED, Figures, record
+from tests.tiers import one_quick, scale
 
-KILLS = int(os.environ.get("KILLS", "20"))
+KILLS = int(os.environ.get("KILLS", str(scale(20))))
 KILLS_PER_JOB = 12
 MIB = 2**20
 
@@ -175,8 +176,9 @@ def check_archive(deployment: Deployment, job: dict[str, str], contents: dict[st
         assert {f"sources/{name}": archive.read(name) for name in archive.namelist()} == contents
 
 
+@pytest.mark.scaled
 @pytest.mark.parametrize(
-    ("compression", "compute_crc"), [("stored", False), ("stored", True), ("deflated", False)], ids=str
+    ("compression", "compute_crc"), one_quick([("stored", False), ("stored", True), ("deflated", False)]), ids=str
 )
 def test_jobs_killed_at_random_moments_end_ready_and_correct(
     deployment: Deployment, compression: str, compute_crc: bool, tmp_path: Path
@@ -211,6 +213,7 @@ def test_jobs_killed_at_random_moments_end_ready_and_correct(
     record(Figures("zip-jobs", "deadline", SEED, hops, jobs, 0, left, 0, command))
 
 
+@pytest.mark.slow
 def test_each_kill_costs_one_receive_only(strict_deployment: Deployment, tmp_path: Path) -> None:
     """A message that came back while its dead worker's lease lived would be received in vain."""
     dice = random.Random(SEED)

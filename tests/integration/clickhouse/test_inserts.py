@@ -22,6 +22,7 @@ from tests.clickhouse_server import (
     query,
     start_clickhouse,
 )
+from tests.tiers import scale
 
 from .rows import EXACTLY_ONCE, INSERT_STATEMENTS, make_parquet
 
@@ -109,12 +110,13 @@ def test_long_body_goes_through_bounded_memory(tmp_path: Path) -> None:
     assert max(seen) < 10 * MB
 
 
+@pytest.mark.scaled
 def test_killed_server_has_whole_inserts_only_and_a_retry_completes_them(tmp_path: Path) -> None:
     """Each insert is one block of one partition; CLICKHOUSE_KILLS and CLICKHOUSE_SEED vary the run."""
     seed = int(os.environ.get("CLICKHOUSE_SEED", time.time_ns() % 100_000))
     print(f"CLICKHOUSE_SEED={seed}")
     dice, rows, sent = random.Random(seed), 20_000, 0
-    for _ in range(int(os.environ.get("CLICKHOUSE_KILLS", "5"))):
+    for _ in range(int(os.environ.get("CLICKHOUSE_KILLS", str(scale(5))))):
         server = start_with_schema(tmp_path)
         killer = threading.Timer(dice.uniform(0.02, 0.6), server.kill)
         killer.start()

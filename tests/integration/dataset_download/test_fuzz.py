@@ -14,6 +14,7 @@ CHECKS = (
 )
 
 
+@pytest.mark.slow
 # Without a dataset's name the fuzzer draws names, of which none is a dataset's.
 @pytest.mark.parametrize(("dataset", "phases"), [("", "fuzzing"), ("customers", "examples,coverage,fuzzing")])
 def test_a_fuzzer_finds_no_fault(server: Server, tmp_path: Path, dataset: str, phases: str) -> None:
@@ -24,7 +25,7 @@ def test_a_fuzzer_finds_no_fault(server: Server, tmp_path: Path, dataset: str, p
             Path(sys.executable).with_name("schemathesis"),
             *command,
             "--phases",
-            "examples,coverage,fuzzing",
+            phases,
             "--warnings",
             "off",
             "--no-color",

@@ -106,6 +106,7 @@ def test_stripped_layer_still_converts_statements(native_zips: Path, bare_python
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_xapi_layer_is_small(lambda_zips: dict[str, bytes]) -> None:
     with zipfile.ZipFile(io.BytesIO(lambda_zips["layers/xapi.zip"])) as archive:
         assert sum(entry.file_size for entry in archive.infolist()) <= XAPI_LAYER_LIMIT
@@ -121,15 +122,18 @@ def test_function_without_its_layers_does_not_import(native_zips: Path, bare_pyt
     assert "No module named 'aws_lambda_powertools'" in done.stderr
 
 
+@pytest.mark.slow
 def test_every_layer_and_function_has_a_zip(lambda_zips: dict[str, bytes]) -> None:
     wanted = {f"lambdas/{name}.zip" for name in find_packages(ROOT)}
     assert set(lambda_zips) == wanted | {f"layers/{name}.zip" for name in find_layers(ROOT)}
 
 
+@pytest.mark.slow
 def test_building_again_elsewhere_gives_the_same_bytes(lambda_zips: dict[str, bytes], tmp_path: Path) -> None:
     assert build(tmp_path / "again", "--pip") == lambda_zips
 
 
+@pytest.mark.slow
 def test_layer_leaves_the_sdk_to_the_runtime(lambda_zips: dict[str, bytes]) -> None:
     with zipfile.ZipFile(io.BytesIO(lambda_zips["layers/tracer.zip"])) as archive:
         packages = {name.split("/")[1].partition("-")[0] for name in archive.namelist()}
@@ -141,6 +145,7 @@ def arm_zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return build(tmp_path_factory.mktemp("arm"), "--pip", "--architecture", "arm64")
 
 
+@pytest.mark.slow
 def test_arm_layers_hold_arm_libraries(arm_zips: dict[str, bytes]) -> None:
     with zipfile.ZipFile(io.BytesIO(arm_zips["layers/pydantic.zip"])) as archive:
         libraries = [name for name in archive.namelist() if name.endswith(".so")]
@@ -158,6 +163,7 @@ def read_native_files(zips: dict[str, bytes]) -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.slow
 def test_functions_hold_a_library_of_their_architecture_for_each_c_file(
     lambda_zips: dict[str, bytes], arm_zips: dict[str, bytes]
 ) -> None:
