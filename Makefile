@@ -45,9 +45,6 @@ CONTAINERS := $(LOCAL)/run/containers
 # themselves; this name leads to LocalStack's from there, and to 127.0.0.1 from here.
 LOCALSTACK := $(if $(filter compose,$(STACK)),$(LOCALSTACK_IMAGE)$(LOCALSTACK_AUTH_TOKEN))
 LOCAL_HOST := $(if $(LOCALSTACK),localhost.localstack.cloud,127.0.0.1)
-ifneq ($(LOCALSTACK),)
-export SAMPLE_FILES_URL ?= http://$(LOCAL_HOST):$(shell echo $$(($(SLUICE_PORT_BASE) + 1)))
-endif
 
 # The offline stack has a copy of infra/ and a state of its own, as containers have: a backend that is switched on in
 # infra/backend.tf is for AWS.
@@ -57,6 +54,7 @@ LOCAL_STATE := $(LOCAL)/terraform/local$(if $(filter compose,$(STACK)),-compose)
 LOCAL_ZIPS := $(LOCAL)/build
 # A copy of the outputs of the last apply, as old as what was applied.
 LOCAL_APPLIED := $(LOCAL_STATE).applied
+LOCAL_SAMPLES = http://$(LOCAL_HOST):$$(($(SLUICE_PORT_BASE) + 1))
 LOCAL_CLICKHOUSE = http://$(LOCAL_HOST):$$(($(SLUICE_PORT_BASE) + 2))
 LOCAL_DATASETS = http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 3))
 # Terraform with the AWS provider that this machine has, or the registry's.
@@ -65,6 +63,8 @@ LOCAL_TF = TF_DATA_DIR=$(LOCAL)/terraform/data $(RUN_TF) -chdir=$(LOCAL_INFRA)
 LOCAL_VARS = -var-file=envs/$(LOCAL_ENV).tfvars -var=aws_endpoint_url=http://127.0.0.1:$(SLUICE_PORT_BASE) \
 	-var=clickhouse_url=$(LOCAL_CLICKHOUSE) -var=dataset_stream_url=$(LOCAL_DATASETS) \
 	-var=lambda_zip_dir=$(LOCAL_ZIPS)/lambdas -var=layer_zip_dir=$(LOCAL_ZIPS)/layers
+# To be said after sourcing outputs.env: what it has is meant, whatever the user's .env says.
+WIN_OVER_DOTENV = unset SLUICE_OUTPUTS_SOURCED
 # Most of an apply is the provider's waiting, up to 55 s for a bucket's lifecycle rules: let all wait at once.
 LOCAL_WAITING = -parallelism=40
 # MiniStack runs functions with its own interpreter on this machine; a container runs them as Lambda does.
@@ -78,7 +78,7 @@ AWS_VARS = -var-file=envs/$(ENV).tfvars -var=architecture=$(ARCH) \
 
 .PHONY: demo
 demo: check-tools up $(if $(filter compose,$(STACK)),deploy-local,deploy-changes) ## Start the offline stack and run every service on sample data
-	@set -a; . $(LOCAL)/outputs.env; set +a; bash scripts/demo.sh
+	@. $(LOCAL)/outputs.env; $(WIN_OVER_DOTENV); bash scripts/demo.sh
 
 .PHONY: test
 test: check-tools ## Run the checks and tests that every change needs, offline, in about ten minutes
@@ -181,7 +181,7 @@ deploy-local: local-zips ## Build and apply the Terraform to the offline stack (
 	@$(QUIETLY) "preparing Terraform" env $(LOCAL_TF) init -input=false -no-color
 	@$(QUIETLY) "applying the Terraform" env $(LOCAL_TF) apply -input=false -no-color -auto-approve -compact-warnings $(LOCAL_WAITING) \
 		-state=$(LOCAL_STATE) $(LOCAL_VARS)
-	@$(LOCAL_TF) output -json -state=$(LOCAL_STATE) | $(VENV_PYTHON) scripts/write_outputs.py .local
+	@$(LOCAL_TF) output -json -state=$(LOCAL_STATE) | $(VENV_PYTHON) scripts/write_outputs.py .local --sample-files $(LOCAL_SAMPLES)
 	@cp $(LOCAL)/outputs.env $(LOCAL_APPLIED) && touch -r $(LOCAL_APPLIED).begun $(LOCAL_APPLIED) && rm $(LOCAL_APPLIED).begun
 	@$(VENV_PYTHON) scripts/stack.py datasets
 
@@ -189,7 +189,7 @@ deploy-local: local-zips ## Build and apply the Terraform to the offline stack (
 # that was applied to, the outputs are those of that time, and neither the Terraform nor a zip is newer.
 .PHONY: deploy-changes
 deploy-changes: local-zips
-	@if cmp -s $(LOCAL_APPLIED) $(LOCAL)/outputs.env && test -z "$$(find infra $(LOCAL_ZIPS)/*/*.zip \
+	@if cmp -s $(LOCAL_APPLIED) $(LOCAL)/outputs.env && test -z "$$(find infra scripts/write_outputs.py $(LOCAL_ZIPS)/*/*.zip \
 		$(LOCAL)/run/ministack.json -newer $(LOCAL_APPLIED))"; then \
 		echo "applied already, and nothing has changed since (make deploy-local applies it again)"; \
 	else \
@@ -236,7 +236,7 @@ redrive: guard-QUEUE $(SCRIPT_TOOLS) ## List a queue's dead letters (QUEUE=name 
 ##@ AWS (ENV=dev: infra/envs/dev.tfvars)
 
 .PHONY: tf-init
-tf-init: check-tools aws-env ## Prepare Terraform for an environment
+tf-init: aws-env check-tools ## Prepare Terraform for an environment
 	@mkdir -p $(LOCAL)/terraform/$(ENV)
 	@$(AWS_TF) init -input=false
 	@$(AWS_TF) workspace select -or-create $(ENV)
@@ -258,6 +258,11 @@ tf-destroy: aws-ready ## Destroy an environment (asks first)
 aws-env:
 	@test "$(ENV)" != local || { echo "ENV=local is the offline stack: make up deploy-local" >&2; exit 1; }
 	@test -f infra/envs/$(ENV).tfvars || { echo "there is no infra/envs/$(ENV).tfvars" >&2; exit 1; }
+	@case "$$SLUICE_OUTPUTS_SOURCED $$AWS_ENDPOINT_URL" in "yes http://127.0.0.1:"*) \
+		echo "this shell has sourced the offline stack's .local/outputs.env, so Terraform would deploy to the emulator:" >&2; \
+		echo "open a new shell, or unset AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN" >&2; \
+		exit 1 ;; \
+	esac
 
 .PHONY: aws-ready
 aws-ready: aws-env
@@ -269,7 +274,7 @@ smoke-aws: $(SCRIPT_TOOLS) ## Run one small case of each deployed service (ENV=d
 ifneq ($(ENV),local)
 	@$(MAKE) --no-print-directory aws-env ENV=$(ENV)
 	@$(AWS_TF) output -json | $(VENV_PYTHON) scripts/write_outputs.py $(LOCAL)/smoke >/dev/null
-	@set -a; . $(LOCAL)/smoke/outputs.env; set +a; bash scripts/smoke.sh $(ARGS)
+	@export AWS_ENDPOINT_URL=; . $(LOCAL)/smoke/outputs.env; $(WIN_OVER_DOTENV); bash scripts/smoke.sh $(ARGS)
 else
 	@bash scripts/smoke.sh $(ARGS)
 endif
@@ -313,7 +318,7 @@ integration: check-tools setup ## Run the tests that start servers of their own 
 .PHONY: e2e
 e2e: up deploy-local ## Run the end-to-end tests against the offline stack (PYTEST_ARGS=)
 	@echo "end-to-end tests"
-	@set -a; . $(LOCAL)/outputs.env; set +a; $(PYTEST) -q tests/e2e $(PYTEST_ARGS)
+	@. $(LOCAL)/outputs.env; $(WIN_OVER_DOTENV); $(PYTEST) -q tests/e2e $(PYTEST_ARGS)
 
 # Against the stack that runs, else against one of its own, where each function has no more than its role allows.
 .PHONY: e2e-alone

@@ -6,17 +6,19 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/upload_pdfs.sh [--prefix PREFIX] FILE...
+usage: scripts/upload_pdfs.sh [--bucket BUCKET] [--prefix PREFIX] FILE...
 
-Uploads each FILE to the source bucket as PREFIX and its name.
+Uploads each FILE, of any kind, as PREFIX and its name.
 
+  --bucket BUCKET   where to (default: SRC_BUCKET, the bucket whose objects are zipped)
   --prefix PREFIX   what the keys begin with (default: uploads/)
   -h, --help        this text
 
-The bucket is SRC_BUCKET: from the environment, .env, or .local/outputs.env as written by the last deployment.
+SRC_BUCKET is read from the environment, .env, or .local/outputs.env as written by the last deployment.
 TEXT
 }
 
+BUCKET=""
 PREFIX="uploads/"
 FILES=()
 while (($#)); do
@@ -24,6 +26,10 @@ while (($#)); do
     -h | --help)
       usage
       exit 0
+      ;;
+    --bucket)
+      BUCKET="$(option_value "$@")"
+      shift
       ;;
     --prefix)
       (($# >= 2)) || die_of_usage "--prefix needs a value"
@@ -49,5 +55,6 @@ for file in "${FILES[@]}"; do
 done
 
 load_settings
+[[ -z $BUCKET ]] || export SRC_BUCKET="$BUCKET"
 require_settings SRC_BUCKET
 run_python bulk_upload --prefix "$PREFIX" -- "${FILES[@]}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the data aggregator's bundles against their manifests, and cuts sources back out of them.
+# Checks the data aggregator's bundles against their manifests, finds sources in them, and cuts them back out.
 set -euo pipefail
 # shellcheck source=lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
@@ -8,13 +8,16 @@ usage() {
   cat <<'TEXT'
 usage: scripts/verify_bundles.sh [--prefix PREFIX]
        scripts/verify_bundles.sh bundle s3://BUCKET/KEY.gz
+       scripts/verify_bundles.sh find SOURCE_KEY [--prefix PREFIX] [--wait SECONDS]
        scripts/verify_bundles.sh cut s3://BUCKET/KEY.gz SOURCE_KEY [--version-id ID] [--output FILE]
 
 Without a command, reads every bundle under PREFIX of the distribution bucket, compares it with its manifest byte by
 byte, and checks that no source is in two bundles and that the archive has a copy of each; the exit status is 1 if
-anything is wrong. 'bundle' does so for one bundle. 'cut' writes one source, as it was bundled, to FILE or the terminal.
+anything is wrong. 'bundle' does so for one bundle. 'find' prints the newest bundle that holds a source. 'cut' writes one
+source, as it was bundled, to FILE or the terminal.
 
   --prefix PREFIX   only bundles of a time, such as 2026/11/21/
+  --wait SECONDS    wait so long for a source that is in no bundle yet
   -h, --help        this text
 
 The buckets are DISTRIBUTION_BUCKET and ARCHIVE_BUCKET: from the environment, .env, or .local/outputs.env as written by
@@ -27,7 +30,7 @@ case ${1:-} in
     usage
     exit 0
     ;;
-  "" | --prefix | bundle | cut) ;;
+  "" | --prefix | bundle | cut | find) ;;
   *) die_of_usage "unknown command $1" ;;
 esac
 
@@ -38,6 +41,10 @@ verify() {
 
 if [[ ${1:-} == bundle || ${1:-} == cut ]]; then
   verify "$@"
+elif [[ ${1:-} == find ]]; then
+  require_settings DISTRIBUTION_BUCKET
+  shift
+  run_python find_bundle "$DISTRIBUTION_BUCKET" "$@"
 else
   require_settings DISTRIBUTION_BUCKET
   options=(--contents)

@@ -1,12 +1,23 @@
-"""Leaves out the tests of the other tier (see tiers.py)."""
+"""Leaves out the tests of the other tier (see tiers.py), and what a sourced `.local/outputs.env` exports.
+
+What that file exports (an endpoint, credentials, buckets) would lead clients of moto to the offline stack and give
+functions settings that a test wants absent. End-to-end tests read the same values from `.local/outputs.json`.
+"""
+
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from lib.settings import SOURCED, read_names
 from tests.tiers import ALL, QUICK, REST, TIER, belongs, scale
 
 LEAST_EXAMPLES = 20
 
+if os.environ.get(SOURCED):
+    for _name in read_names(Path(__file__).parents[1] / ".local" / "outputs.env"):
+        os.environ.pop(_name, None)
 settings.register_profile(QUICK, max_examples=scale(settings().max_examples, LEAST_EXAMPLES))
 
 

@@ -1,7 +1,8 @@
 """Where the scripts learn which stack they talk to.
 
 Three places, the earlier winning: the environment, the user's ``.env``, and ``.local/outputs.env`` as written by the
-last apply. An empty value in a file counts as absent, so that an unfilled line of ``.env`` hides nothing.
+last apply. An empty value in a file counts as absent, so that an unfilled line of ``.env`` hides nothing. What a shell
+has from ``. .local/outputs.env`` counts as the file's, not as the environment's: ``.env`` still wins over it.
 """
 
 import ipaddress
@@ -9,6 +10,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from os import environ
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +22,12 @@ _QUOTED = re.compile(r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)")\s*(?:#.*)?""")
 _DEFAULTS = {"AWS_REGION": "us-east-1"}
 # Servers of the offline stack, and how far after the emulator's port theirs are.
 _NEIGHBOURS = {"SAMPLE_FILES_URL": 1, "CLICKHOUSE_URL": 2}
-_LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+"""What the offline stack takes, on every machine."""
+SOURCED = "SLUICE_OUTPUTS_SOURCED"
+"""The variable by which a shell tells that it has sourced ``.local/outputs.env``."""
+# What that file has for shells and other tools; here it follows from the region and the address.
+_DERIVED = {*LOCAL_CREDENTIALS, "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", SOURCED}
 
 
 class SettingsError(ValueError):
@@ -35,6 +42,15 @@ def read_env_file(path: Path) -> dict[str, str]:
     Raises:
         SettingsError: a line is neither a pair, a comment nor blank.
     """
+    return {name: value for name, value in _read_pairs(path).items() if value}
+
+
+def read_names(path: Path) -> set[str]:
+    """Return the names that a file has, empty or not; none if there is no such file."""
+    return set(_read_pairs(path))
+
+
+def _read_pairs(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     found = {}
@@ -45,8 +61,7 @@ def read_env_file(path: Path) -> dict[str, str]:
         match = _LINE.fullmatch(line)
         if match is None:
             raise SettingsError(f"{path}:{number}: not a NAME=value line")
-        if value := _unquote(match[2]):
-            found[match[1]] = value
+        found[match[1]] = _unquote(match[2])
     return found
 
 
@@ -69,17 +84,26 @@ def read_settings(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
     ``API_AUTH`` is guessed from the address unless it is given; a stack on this machine gets its fixed credentials and
     the addresses of the servers beside it, ``SAMPLE_FILES_URL`` and ``CLICKHOUSE_URL``.
     """
-    files = [read_env_file(root / ".env"), read_env_file(root / ".local" / "outputs.env"), _DEFAULTS]
-    settings = merge_layers([environment, *files])
+    written = _read_pairs(root / ".local" / "outputs.env")
+    own = leave_out_sourced(environment, written)
+    outputs = {name: value for name, value in written.items() if value and name not in _DERIVED}
+    settings = merge_layers([own, read_env_file(root / ".env"), outputs, _DEFAULTS])
     settings.setdefault("AWS_DEFAULT_REGION", settings["AWS_REGION"])
     settings["API_AUTH"] = settings.get("API_AUTH") or guess_auth(settings.get("API_BASE", ""))
     endpoint = settings.get("AWS_ENDPOINT_URL", "")
     if is_loopback(endpoint):
         if not settings.get("AWS_ACCESS_KEY_ID"):
-            settings.update(_LOCAL_CREDENTIALS)
+            settings.update(LOCAL_CREDENTIALS)
         for name, offset in _NEIGHBOURS.items():
             settings[name] = settings.get(name) or locate_neighbour(endpoint, offset)
     return settings
+
+
+def leave_out_sourced(environment: Mapping[str, str], written: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without what it has from sourcing ``outputs.env``, all of it if that was not sourced."""
+    if not environment.get(SOURCED):
+        return dict(environment)
+    return {name: value for name, value in environment.items() if written.get(name) != value}
 
 
 def locate_neighbour(endpoint: str, offset: int) -> str:
@@ -109,11 +133,14 @@ def _unquote(value: str) -> str:
     if quoted := _QUOTED.fullmatch(value):
         single, double = quoted.groups()
         return single if single is not None else re.sub(r"\\(.)", r"\1", double)
+    if value.startswith(("'", '"')):  # several quotes in a row, as shlex.quote writes a value that holds a quote
+        with suppress(ValueError):
+            return "".join(shlex.split(value, comments=True)[:1])
     return re.sub(r"(^|\s+)#.*$", "", value)
 
 
 def main() -> int:
-    """Print shell lines that export what the environment lacks; the checkout's root is the only argument."""
+    """Print shell lines that turn the environment into the settings; the checkout's root is the only argument."""
     try:
         settings = read_settings(Path(sys.argv[1]), environ)
     except SettingsError as error:
@@ -122,6 +149,9 @@ def main() -> int:
     for name, value in settings.items():
         if environ.get(name) != value:
             print(f"export {name}={shlex.quote(value)}")
+    # What the shell had from outputs.env and the settings do not; scripts that this one calls get the rest as it is.
+    for name in environ.keys() - settings.keys():
+        print(f"unset {name}")
     return 0
 
 

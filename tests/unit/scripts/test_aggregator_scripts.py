@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import io
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,3 +113,31 @@ def test_function_that_raises_is_reported() -> None:
     functions: Any = FakeFunctions({"errorMessage": "DISTRIBUTION_BUCKET_NAME is not set"}, "Unhandled")
     with pytest.raises(FunctionFailedError, match="DISTRIBUTION_BUCKET_NAME is not set"):
         hand_over(functions, "f", [])
+
+
+def test_bundle_of_an_object_is_found_the_newest_one(run_script: RunScript, s3: "S3Client") -> None:
+    put_bundle(s3, "2026/11/26/01/old", {"logs/a b.txt": b"1\n"})
+    time.sleep(1)  # S3 tells times in whole seconds
+    put_bundle(s3, "2026/11/26/01/new", {"logs/a b.txt": b"2\n", "logs/b": b"b\n"})
+    put_bundle(s3, "2026/11/26/02/other", {"logs/c": b"c\n"})
+
+    newest = run_script("verify_bundles.sh", "find", "logs/a b.txt", DISTRIBUTION_BUCKET="target")
+    within = run_script(
+        "verify_bundles.sh", "find", "logs/c", "--prefix", "2026/11/26/01/", DISTRIBUTION_BUCKET="target"
+    )
+
+    assert newest.stdout == "s3://target/2026/11/26/01/new.gz\n", newest.stderr
+    cut = run_script("verify_bundles.sh", "cut", newest.stdout.strip(), "logs/a b.txt")
+    assert cut.stdout == "2\n"
+    assert (within.returncode, within.stdout) == (1, "")
+    assert "no bundle in s3://target/2026/11/26/01/ holds logs/c" in within.stderr
+
+
+def test_object_that_is_not_bundled_yet_is_waited_for(run_script: RunScript, s3: "S3Client") -> None:
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(
+            run_script, "verify_bundles.sh", "find", "late", "--wait", "50", DISTRIBUTION_BUCKET="target"
+        )
+        time.sleep(1)
+        put_bundle(s3, "bundle", {"late": b"x"})
+        assert found.result().stdout == "s3://target/bundle.gz\n"

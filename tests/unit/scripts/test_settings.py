@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lib.settings import SettingsError, read_env_file, read_settings
+from lib.settings import SOURCED, SettingsError, read_env_file, read_settings
 from tests.unit.scripts.conftest import ROOT
+from write_outputs import collect_variables, format_variables
 
 
 def write(root: Path, user: str = "", outputs: str = "") -> Path:
@@ -34,6 +35,62 @@ def test_environment_wins_over_both_files(tmp_path: Path) -> None:
     root = write(tmp_path, user="API_BASE=http://user\n", outputs="API_BASE=http://outputs\n")
 
     assert read_settings(root, {"API_BASE": "http://environment"})["API_BASE"] == "http://environment"
+
+
+@pytest.mark.parametrize("user", ["SRC_BUCKET=mine\n", "ZIP_SOURCE_BUCKET=mine\n"])
+def test_users_file_wins_over_outputs_that_the_shell_has_sourced(tmp_path: Path, user: str) -> None:
+    outputs = {"ZIP_SOURCE_BUCKET": "generated", "API_BASE": "http://outputs", "CLICKHOUSE_URL": ""}
+    root = write(tmp_path, user + "CLICKHOUSE_URL=http://mine\n", format_variables(outputs | {SOURCED: "yes"}))
+
+    settings = read_settings(root, outputs | {SOURCED: "yes", "API_BASE": "http://environment"})
+
+    assert (settings["SRC_BUCKET"], settings["ZIP_SOURCE_BUCKET"]) == ("mine", "mine")
+    assert settings["CLICKHOUSE_URL"] == "http://mine"
+    assert settings["API_BASE"] == "http://environment"
+    assert SOURCED not in settings
+
+
+def test_empty_value_of_the_environment_is_the_users_unless_the_file_has_it(tmp_path: Path) -> None:
+    root = write(tmp_path, "DST_PREFIX=mine/\n", format_variables({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}))
+
+    settings = read_settings(root, {SOURCED: "yes", "DST_PREFIX": "", "AWS_ENDPOINT_URL": ""})
+
+    assert (settings["DST_PREFIX"], settings["AWS_ENDPOINT_URL"]) == ("", "")
+
+
+def test_offline_credentials_and_region_do_not_follow_to_another_address(tmp_path: Path) -> None:
+    offline = collect_variables({"aws_endpoint_url": "http://127.0.0.1:1", "aws_region": "us-east-1"}, "")
+    root = write(tmp_path, outputs=format_variables(offline))
+
+    settings = read_settings(root, offline | {"AWS_ENDPOINT_URL": "", "AWS_REGION": "eu-west-1"})
+
+    assert not settings.keys() & {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    assert settings["AWS_DEFAULT_REGION"] == "eu-west-1"
+
+
+def test_script_takes_back_what_the_shell_has_sourced_and_the_settings_lack(tmp_path: Path) -> None:
+    offline = collect_variables({"aws_endpoint_url": "http://127.0.0.1:1", "aws_region": "us-east-1"}, "")
+    root = write(tmp_path, "AWS_ENDPOINT_URL=https://s3.example.org\n", format_variables(offline))
+
+    printed = subprocess.run(
+        [sys.executable, "-m", "lib.settings", str(root)],
+        cwd=ROOT / "scripts",
+        env=offline,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert "export AWS_ENDPOINT_URL=https://s3.example.org\n" in printed
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", SOURCED):
+        assert f"unset {name}\n" in printed
+
+
+@pytest.mark.parametrize("value", ["it's", "'", "a \"b\" 'c'", '{"a": "b"}', "# no comment", " a ", "\\", "$HOME `id`"])
+def test_what_is_written_for_a_shell_is_read_back(tmp_path: Path, value: str) -> None:
+    root = write(tmp_path, outputs=format_variables({"NAME": value}))
+
+    assert read_env_file(root / ".local" / "outputs.env") == {"NAME": value}
 
 
 def test_short_bucket_name_of_the_user_wins_over_the_output_under_its_long_name(tmp_path: Path) -> None:

@@ -99,3 +99,14 @@ def test_named_file_that_is_not_there_uploads_nothing(run_script: RunScript, s3:
     assert done.returncode == 1
     assert "absent.pdf is not a file" in done.stderr
     assert read_bucket(s3) == {}
+
+
+def test_named_bucket_wins_over_the_source_bucket(run_script: RunScript, s3: "S3Client", folder: Path) -> None:
+    file = str(folder / "1.pdf")
+
+    done = run_script("upload_pdfs.sh", "--bucket", "target", "--prefix", "logs/", file)
+
+    assert done.returncode == 0, done.stderr
+    assert read_bucket(s3) == {}
+    assert s3.get_object(Bucket="target", Key="logs/1.pdf")["Body"].read() == b"%PDF-" + bytes(1)
+    assert run_script("upload_pdfs.sh", "--bucket", "", file).returncode == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+WRITER = ROOT / "scripts" / "write_outputs.py"
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def applied(tmp_path: Path) -> Path:
     for name in written:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("API_BASE=http://127.0.0.1:4566\n")
-    newest = max(path.lstat().st_mtime for path in [ROOT / "infra", *(ROOT / "infra").rglob("*")])
+    newest = max(path.lstat().st_mtime for path in [WRITER, ROOT / "infra", *(ROOT / "infra").rglob("*")])
     for place, name in enumerate(("build/lambdas/a.zip", "run/ministack.json", "terraform/local.tfstate.applied")):
         os.utime(tmp_path / name, (newest + place, newest + place))
     return tmp_path

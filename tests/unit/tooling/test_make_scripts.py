@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from show_logs import parse_age
-from write_outputs import format_variables, main, read_values
+from write_outputs import collect_variables, format_variables, main, read_values
 
 ROOT = Path(__file__).parents[3]
 HOSTILE = "a b'c\"d$(touch x)`e`\\\nf"
@@ -60,8 +60,51 @@ def test_what_is_no_output_of_terraform_is_refused(text: str) -> None:
         read_values(text)
 
 
-def test_variables_are_upper_case() -> None:
-    assert format_variables({"zip_queue_url": "http://127.0.0.1:4566/q"}) == "ZIP_QUEUE_URL=http://127.0.0.1:4566/q\n"
+OFFLINE = {"aws_endpoint_url": "http://127.0.0.1:4566", "aws_region": "us-east-1", "csv_bucket": "b"}
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_sourced_outputs_are_exported_with_what_tools_need_offline(tmp_path: Path, shell: str) -> None:
+    file = tmp_path / "outputs.env"
+    file.write_text(format_variables(collect_variables(OFFLINE, "http://127.0.0.1:4567")))
+
+    done = subprocess.run(
+        [shell, "-euc", f". {file}; env"], env={"PATH": os.environ["PATH"]}, capture_output=True, check=True
+    )
+
+    found = dict(line.split("=", 1) for line in done.stdout.decode().splitlines())
+    assert (
+        found.items()
+        >= {
+            "CSV_BUCKET": "b",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "SAMPLE_FILES_URL": "http://127.0.0.1:4567",
+        }.items()
+    )
+
+
+@pytest.mark.parametrize("endpoint", ["", None])
+def test_deployment_on_aws_gets_neither_credentials_nor_an_endpoint(endpoint: str | None) -> None:
+    variables = collect_variables({**OFFLINE, "aws_endpoint_url": endpoint, "aws_region": "eu-west-1"}, "")
+
+    assert variables == {
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "CSV_BUCKET": "b",
+        "SLUICE_OUTPUTS_SOURCED": "yes",
+    }
+
+
+@pytest.mark.parametrize("target", ["tf-init", "tf-plan", "tf-apply", "tf-destroy"])
+def test_shell_of_the_offline_stack_does_not_deploy_to_aws(target: str) -> None:
+    sourced = {"SLUICE_OUTPUTS_SOURCED": "yes", "AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}
+    done = run("make", "--no-print-directory", target, "ENV=dev", **sourced)
+    assert done.returncode != 0
+    assert "this shell has sourced the offline stack's" in done.stderr
 
 
 def test_ages_have_a_unit() -> None:

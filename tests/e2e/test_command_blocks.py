@@ -1,0 +1,113 @@
+"""Every command that a Markdown file shows works when it is pasted into a clean shell."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from tests.command_blocks import Block, read_blocks
+from tests.e2e.stack import ROOT, Stack
+
+BLOCKS = read_blocks()
+BY_FILE = {
+    file: list(blocks)
+    for file, blocks in groupby((block for block in BLOCKS if block.language == "bash"), key=lambda block: block.file)
+}
+AWS_CLI = [block for block in BLOCKS if block.reason == "Needs the AWS CLI"]
+SECONDS = 900
+FAILURES = re.compile(r"Traceback|DB::Exception|<Error>|BrokenPipe|command not found|[Nn]o rule to make")
+PROBLEM = re.compile(r'"status": ?([45]\d\d)\b')
+
+
+@pytest.fixture
+def offline(stack: Stack) -> Stack:
+    if not stack.is_local:
+        pytest.skip("the commands are shown for the offline stack")
+    return stack
+
+
+@pytest.fixture
+def unchanged_checkout() -> Iterator[None]:
+    """Fail if the commands leave files that a user would have to tidy up."""
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        yield
+        return
+    command = ["git", "status", "--porcelain", "--untracked-files=all"]
+    before = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    yield
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == before
+
+
+def paste(commands: list[str], folder: Path, path: str = os.environ["PATH"]) -> list[str]:
+    """Run commands one after another in one clean shell, in the checkout's root; return what each printed.
+
+    Tests that a command would run are only collected: `make unit` and others run them.
+    """
+    shell = {"HOME": os.environ.get("HOME", str(folder)), "PATH": path, "PYTEST_ADDOPTS": "--collect-only -q"}
+    script = folder / "pasted.sh"
+    parts = [f"printf '\\n@@ {number}\\n'\n{command}\n" for number, command in enumerate(commands)]
+    script.write_text("set -euo pipefail\nexec 2>&1\n. .local/outputs.env\n" + "".join(parts), encoding="utf-8")
+    done = subprocess.run(
+        ["bash", script],
+        cwd=ROOT,
+        env=shell,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        timeout=SECONDS,
+        check=False,
+    )
+    printed = re.split(r"\n@@ \d+\n", done.stdout)[1:]
+    failed = commands[len(printed) - 1] if printed else "sourcing .local/outputs.env"
+    assert done.returncode == 0, f"{failed}\nends with {done.returncode} after printing\n{printed[-1:]}"
+    return printed
+
+
+def check(block: Block, printed: str) -> None:
+    """Fail if a command printed an error, though it ended well; an HTTP status is none that the text announces."""
+    assert not FAILURES.search(printed), f"{block}\n{block.text}\nprints\n{printed}"
+    announced = re.findall(r"\b[45]\d\d\b", block.lead)
+    assert set(PROBLEM.findall(printed)) <= set(announced), f"{block}\n{block.text}\nprints\n{printed}"
+
+
+@pytest.mark.usefixtures("offline", "unchanged_checkout")
+@pytest.mark.parametrize("file", BY_FILE)
+def test_blocks_of_a_file_work_one_after_another(file: str, tmp_path: Path) -> None:
+    printed = paste([block.text for block in BY_FILE[file]], tmp_path)
+
+    for block, text in zip(BY_FILE[file], printed, strict=True):
+        check(block, text)
+
+
+def test_blocks_that_are_not_run_are_named(
+    record_testsuite_property: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left_out = [block for block in BLOCKS if block.reason]
+    with capsys.disabled():
+        print(f"\n{sum(map(len, BY_FILE.values()))} blocks of {len(BY_FILE)} files are run, {len(left_out)} are not:")
+        for block in left_out:
+            print(f"  {block}: {block.reason}")
+    assert len(left_out) < sum(map(len, BY_FILE.values()))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("offline", "unchanged_checkout")
+def test_lines_for_the_aws_cli_work_with_the_one_of_pypi(tmp_path: Path) -> None:
+    (pin,) = re.findall(r"^awscli==\S+", (ROOT / "requirements-bench.txt").read_text(), re.MULTILINE)
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "cli"], check=True)
+    pip = [tmp_path / "cli/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pin]
+    if subprocess.run(pip, capture_output=True, check=False).returncode:
+        pytest.skip(f"{pin} cannot be installed here")
+    assert AWS_CLI
+
+    printed = paste([block.text for block in AWS_CLI], tmp_path, f"{tmp_path}/cli/bin:{os.environ['PATH']}")
+
+    for block, text in zip(AWS_CLI, printed, strict=True):
+        check(block, text)
