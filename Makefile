@@ -17,6 +17,8 @@ PYTEST := $(VENV)/bin/pytest
 # What scripts and builds need is installed in a quarter of the time of all that the checks need.
 SCRIPT_TOOLS := $(VENV)/scripts-installed
 INSTALLED := $(VENV)/installed
+# An environment of another Python, or of one that is gone, is none.
+INVALID := $(shell test -x $(VENV)/bin/python3.13 || rm -f $(SCRIPT_TOOLS) $(INSTALLED))
 # The C files of the Lambdas as this machine's Python loads them; a zip gets one of its own architecture.
 LIBRARIES := $(patsubst %.c,%.so,$(wildcard lambdas/*/*.c))
 
@@ -115,17 +117,27 @@ check-python:
 	@test -n "$(PYTHON)" || exec sh scripts/choose_python.sh
 	@"$(PYTHON)" scripts/doctor.py python venv
 
+.PHONY: check-ports
+check-ports: check-python
+	@"$(PYTHON)" scripts/doctor.py ports
+
+# A command may be killed at any moment. So what says that all is installed goes first and comes last, and an environment
+# without it is made anew: pip takes a package for installed of which it has written only a part. (One that is linked is
+# somebody else's.)
 $(SCRIPT_TOOLS): requirements-scripts.txt | check-python
-	@test -x $(VENV_PYTHON) || "$(PYTHON)" -m venv $(VENV)
+	@rm -f $(SCRIPT_TOOLS) $(INSTALLED)
+	@test -L $(VENV) || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(QUIETLY) "installing what the scripts need" $(PIP_INSTALL) -r requirements-scripts.txt
 	@touch $@
 
 $(INSTALLED): requirements-dev.txt | $(SCRIPT_TOOLS)
+	@mv $(SCRIPT_TOOLS) $(SCRIPT_TOOLS).before
 	@$(QUIETLY) "installing the development tools" $(PIP_INSTALL) -r requirements-dev.txt
-	@touch $@
+	@mv $(SCRIPT_TOOLS).before $(SCRIPT_TOOLS) && touch $@
 
-# A change of the pins may be one of the compiler.
+# A change of the pins may be one of the compiler. Its temporary folders stay behind where it is killed.
 $(LIBRARIES): %.so: %.c $(wildcard lambdas/*/*.h) layers/native.py $(SCRIPT_TOOLS)
+	@rm -rf $(dir $@).native-*
 	@$(QUIETLY) "compiling $<" $(VENV_PYTHON) layers/native.py --output $@ $<
 
 .PHONY: clean
@@ -135,7 +147,7 @@ clean: ## Stop the offline stack and delete all that make made (the state of AWS
 		if test -x $(VENV_PYTHON); then $(VENV_PYTHON) scripts/stack.py down; else "$(PYTHON)" scripts/stack.py down; fi; \
 	fi
 	@rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	@rm -f lambdas/*/*.so
+	@rm -rf lambdas/*/*.so lambdas/*/.native-*
 	@find infra lambdas layers scripts tests -type d -name __pycache__ -prune -exec rm -rf {} +
 	@echo "clean"
 
@@ -152,7 +164,7 @@ layers: $(SCRIPT_TOOLS) ## Build the zips of the layers only
 ##@ The offline stack
 
 .PHONY: up
-up: $(SCRIPT_TOOLS) $(LIBRARIES) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
+up: check-ports $(SCRIPT_TOOLS) $(LIBRARIES) ## Start the offline stack (SLUICE_PORT_BASE=4566, AUTH=true, STACK=compose)
 ifeq ($(STACK),compose)
 	@"$(PYTHON)" scripts/doctor.py docker
 	@mkdir -p $(LOCAL)/run && echo $(SLUICE_PORT_BASE) >$(CONTAINERS)
@@ -335,7 +347,7 @@ bench: $(INSTALLED) $(LIBRARIES) $(BENCH)/installed ## Compare speed, memory and
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/scripts:$(CURDIR)/lambdas $(VENV_PYTHON) -m tests.bench $(or $(SERVICE),all) $(ARGS)
 
 $(BENCH)/installed: requirements-bench.txt | check-python
-	@test -x $(BENCH)/bin/python || "$(PYTHON)" -m venv $(BENCH)
+	@rm -f $@ && "$(PYTHON)" -m venv --clear $(BENCH)
 	@$(QUIETLY) "installing what the bench compares with" \
 		$(BENCH)/bin/python -m pip install --disable-pip-version-check --no-input --no-compile -r requirements-bench.txt
 	@touch $@

@@ -31,6 +31,9 @@ def install(places: Places) -> None:
 def start(places: Places) -> None:
     """Start what does not run yet; what cannot be started takes nothing else along that was not there before."""
     running = ministack.find_running(places)
+    if running and running.starting:
+        ministack.stop(places)  # a command was killed that started it: nobody knows how far it came
+        running = None
     if running:
         ministack.check_same(running, places, os.environ)
     else:

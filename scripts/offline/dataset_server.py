@@ -70,6 +70,7 @@ def ensure_running(places: Places, environment: Mapping[str, str] = os.environ) 
         environment={**inherited, **settings, "PYTHONPATH": str(places.lambdas)},
         folder=places.lambdas,
         log=places.datasets_log,
+        run_file=places.datasets_run_file,
     )
     record(places.datasets_run_file, pid, places.datasets_port, {**settings, "code": code})
     return True

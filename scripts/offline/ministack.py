@@ -50,6 +50,7 @@ def start(places: Places, python: Path, environment: Mapping[str, str]) -> Runni
     shutil.rmtree(places.temporary, ignore_errors=True)
     for folder in (places.temporary, places.data):
         folder.mkdir(parents=True, exist_ok=True)
+    (places.data / "port").write_text(str(places.port))
     pid = launch(
         "the emulator",
         make_command(python),
@@ -58,10 +59,9 @@ def start(places: Places, python: Path, environment: Mapping[str, str]) -> Runni
         environment=make_environment(places, environment),
         folder=places.temporary,
         log=places.log,
+        run_file=places.run_file,
     )
-    running = record(places.run_file, pid, places.port, _tell(environment))
-    (places.data / "port").write_text(str(places.port))
-    return running
+    return record(places.run_file, pid, places.port, _tell(environment))
 
 
 def make_command(python: Path) -> list[str]:
@@ -98,7 +98,8 @@ def check_data_port(places: Places) -> None:
     ever find its queue: jobs would wait for ever.
     """
     note = places.data / "port"
-    port = note.read_text().strip() if note.is_file() else str(places.port)
+    # Nothing is in it where a start was killed at that moment.
+    port = (note.read_text().strip() if note.is_file() else "") or str(places.port)
     if port != str(places.port):
         raise StackError(
             f"the kept data belongs to port {port}, not {places.port}: start with SLUICE_PORT_BASE={port}, "

@@ -1,5 +1,7 @@
 """Where the offline stack keeps its things, and where it listens."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Knowing and ending processes of ours, and none of anybody else's, with the standard library alone."""
 
+from __future__ import annotations
+
 import os
 import signal
 import subprocess
@@ -18,6 +20,23 @@ START_TIME_FIELD = 19  # of /proc/<pid>/stat, counted after the command's closin
 def identify(pid: int) -> str | None:
     """Return what tells a process from a later one with the same PID (start time, command), None if there is none."""
     return _identify_by_proc(pid) if sys.platform == "linux" else _identify_by_ps(pid)
+
+
+def read_start_time(pid: int) -> str | None:
+    """Return when a process was started, which stays when it becomes another program; None if there is none."""
+    return _read_start_time_by_proc(pid) if sys.platform == "linux" else _read_start_time_by_ps(pid)
+
+
+def _read_start_time_by_proc(pid: int) -> str | None:
+    try:
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[START_TIME_FIELD]
+    except OSError:
+        return None
+
+
+def _read_start_time_by_ps(pid: int) -> str | None:
+    command = ["ps", "-o", "lstart=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or None
 
 
 def _identify_by_proc(pid: int) -> str | None:
@@ -84,7 +103,7 @@ def _find_by_proc(port: int) -> Iterator[int]:
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for folder in PROC.glob("[0-9]*/fd"):
         with suppress(OSError):
-            if any(str(link.readlink()) in wanted for link in folder.iterdir()):
+            if any(os.readlink(link) in wanted for link in folder.iterdir()):
                 yield int(folder.parent.name)
 
 

@@ -28,7 +28,7 @@ def is_healthy(places: Places) -> bool:
 def ensure_running(places: Places, python: Path, environment: Mapping[str, str] = os.environ) -> bool:
     """Start the server unless it runs and answers; tell whether it had to be started. Raises StackError."""
     running = find_running(places)
-    if running and running.port == places.samples_port and is_healthy(places):
+    if running and not running.starting and running.port == places.samples_port and is_healthy(places):
         return False
     stop(places)
     check_port_free(places.samples_port)
@@ -40,6 +40,7 @@ def ensure_running(places: Places, python: Path, environment: Mapping[str, str] 
         environment={name: environment[name] for name in INHERITED if name in environment},
         folder=SCRIPTS,
         log=places.samples_log,
+        run_file=places.samples_run_file,
     )
     record(places.samples_run_file, pid, places.samples_port)
     return True

@@ -1,7 +1,10 @@
 """What the stack's servers have in common: a port that has to be free, a start that is waited for, a log."""
 
+from __future__ import annotations
+
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -13,6 +16,7 @@ from offline.processes import find_listener
 
 START_SECONDS = 60.0
 LOG_TAIL_LINES = 20
+LAUNCHER = Path(__file__).resolve().parents[1] / "launch_server.py"
 
 
 def check_port_free(port: int) -> None:
@@ -25,7 +29,7 @@ def check_port_free(port: int) -> None:
         except OSError as error:
             owner = find_listener(port) or "another program"
             raise StackError(
-                f"port {port} is taken ({owner}): stop that, or choose another by SLUICE_PORT_BASE=<port>"
+                f"port {port} is taken ({owner}): stop that, or choose four others by SLUICE_PORT_BASE=<first port>"
             ) from error
 
 
@@ -51,15 +55,17 @@ def launch(
     environment: Mapping[str, str],
     folder: Path,
     log: Path,
+    run_file: Path,
 ) -> int:
     """Start a server in its own session and wait until it answers; returns its PID.
 
-    Raises StackError with the reason and the log's end; nothing is left running then.
+    `run_file` tells of it from its first moment on. Raises StackError with the reason and the log's end; nothing is
+    left running then.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
-            list(command),
+            [sys.executable, str(LAUNCHER), str(run_file), str(port), *command],
             env=dict(environment),
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -72,6 +78,7 @@ def launch(
     except BaseException:
         process.kill()
         process.wait()
+        run_file.unlink(missing_ok=True)
         raise
     return process.pid
 

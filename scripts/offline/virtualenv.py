@@ -44,6 +44,7 @@ def _ensure(venv: Path, requirements: Path, what: str, *options: str) -> Path:
     print(f"  installing {what} ...", flush=True)
     if venv.is_symlink():
         venv.unlink()  # or clearing it would clear somebody else's folder
+    stamp.unlink(missing_ok=True)
     _run([sys.executable, "-m", "venv", "--clear", str(venv)], "cannot make a virtual environment")
     # Python compiles what it imports; compiling all that is installed takes as long as installing it.
     pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", "--no-compile"]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Mapping
 
+from offline.places import Places, StackError, read_places
+from offline.records import find_recorded
+from offline.servers import check_port_free
 from prerequisites.provider import Choice, ProviderError, choose
 from prerequisites.requirements import format_version, read_requirement
 from prerequisites.terraform import Terraform, TerraformError, find_terraform
@@ -23,9 +24,6 @@ GET_PYTHON = (
 )
 SPACE_MB = 3500
 """What `make demo` installs, builds and keeps."""
-DEFAULT_PORT = 4566
-PORTS = 4
-HIGHEST_PORT = 65_535
 _SECONDS = 5
 
 
@@ -132,49 +130,24 @@ def check_space(machine: Machine) -> Finding:
 
 def check_ports(machine: Machine) -> Finding:
     """Check that the offline stack's ports are free, or its own."""
-    text = machine.environment.get("SLUICE_PORT_BASE") or str(DEFAULT_PORT)
-    if not text.isdecimal() or not 0 < int(text) <= HIGHEST_PORT - PORTS + 1:
-        last = HIGHEST_PORT - PORTS + 1
-        return missing(f"SLUICE_PORT_BASE is '{text}': expected a port number up to {last}")
-    first = int(text)
-    ours = _list_own_ports(machine.root)
-    taken = [port for port in range(first, first + PORTS) if port not in ours and not _is_free(port)]
-    if taken:
-        return missing(
-            f"{'port' if len(taken) == 1 else 'ports'} {', '.join(map(str, taken))} taken by another program: stop it, "
-            "or choose four others by SLUICE_PORT_BASE=<first port>",
-        )
-    used = sorted(ours & set(range(first, first + PORTS)))
-    state = "used by this checkout's stack" if used else "free"
-    return found(f"{first} to {first + PORTS - 1} {state}")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do, so that connections of one stopped a moment ago are no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def _list_own_ports(root: Path) -> set[int]:
-    """Return the ports of this checkout's servers and containers that run."""
-    ports = set()
-    for path in (root / ".local/run").glob("*.json"):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            os.kill(int(record["pid"]), 0)
-            ports.add(int(record["port"]))
-        except (OSError, ValueError, KeyError, TypeError):  # noqa: PERF203 - a handful of files
-            continue
     try:
-        first = int((root / ".local/run/containers").read_text(encoding="utf-8"))
-        ports |= set(range(first, first + PORTS))
-    except (OSError, ValueError):
-        pass
+        places = read_places(machine.root, machine.environment)
+        wanted = range(places.port, places.datasets_port + 1)
+        ours = _list_own_ports(places) & set(wanted)
+        for port in set(wanted) - ours:
+            check_port_free(port)
+    except StackError as error:
+        return missing(str(error))
+    return found(f"{wanted[0]} to {wanted[-1]} {'used by this checkout' if ours else 'free'}")
+
+
+def _list_own_ports(places: Places) -> set[int]:
+    """Return the ports of this checkout's servers that run, and of its containers."""
+    files = (places.run_file, places.samples_run_file, places.clickhouse_run_file, places.datasets_run_file)
+    ports = {running.port for running in map(find_recorded, files) if running}
+    with suppress(OSError, ValueError):
+        first = int((places.run_file.parent / "containers").read_text(encoding="utf-8"))
+        ports |= set(range(first, first + len(files)))
     return ports
 
 
