@@ -21,9 +21,8 @@ printf '3. One organisation of 300, and what CSV has no types for\n'
 "$SCRIPTS/download_dataset.sh" readings.parquet "$SLICE&year=2024"
 "$SCRIPTS/download_dataset.sh" applications.json "granted=true&sort=-fee&limit=1000"
 printf 'The catalogue: %s/\n' "$BASE"
-run_python facts fact "Catalogue" "$BASE/ (a page for each dataset, with a form that builds the download)"
-run_python facts command "download a slice yourself" "curl -OJ '$BASE/entities.csv?$SLICE'"
-run_python facts command "see what there is" "curl $BASE/datasets.json"
-run_python facts command "ask the function itself, which the emulator does not let stream" \
-  "curl '$DATASET_URL/applications.csv?limit=3'"
-run_python facts command "see its log events" "make logs SERVICE=dataset-download"
+run_python facts happened "CSV: {entities.csv}"
+run_python facts happened "Parquet: {entities.parquet}"
+run_python facts look "$BASE/ in a browser, which has a page for each dataset"
+# shellcheck disable=SC2016  # the user's shell expands it
+run_python facts try 'curl -fsS "${DATASET_STREAM_URL:-$DATASET_URL}/applications.json?granted=true&sort=-fee&limit=3"'

@@ -1,6 +1,7 @@
-"""The demo's last page: what every step did, and the lines to do it oneself."""
+"""The demo's last page: for each service what happened, where to look, and a command to try next."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,26 +11,40 @@ from rich.text import Text
 
 type Note = dict[str, str]
 
+_LABEL = re.compile(r"\{([^{}]+)\}")
+_BEFORE = "Each line to try works in a shell that has done this, in the checkout's folder:"
+_SOURCE = ". .local/outputs.env"
+
 
 def print_summary(steps: Iterable[list[Note]], console: Console) -> None:
-    """Print each step's notes: the facts, then the commands.
+    """Print each step's notes.
 
-    No line is wrapped or boxed in, so that paths and commands can be copied from the terminal.
+    No line is wrapped or boxed in, so that paths and commands can be copied from the terminal, and a command has a line
+    to itself.
     """
+    console.print(f"\n{_BEFORE}")
+    console.print(Text(f"  {_SOURCE}", style="green"), soft_wrap=True)
     for notes in steps:
-        facts = [note for note in notes if note["kind"] == "fact"]
-        commands = [note for note in notes if note["kind"] == "command"]
+        facts = {note["label"]: note["value"] for note in notes if note["kind"] == "fact"}
         console.print()
-        console.rule(next((note["label"] for note in notes if note["kind"] == "title"), ""), align="left")
-        width = max((len(note["label"]) for note in facts), default=0)
-        for note in facts:
-            line = Text.assemble((note["label"].ljust(width), "cyan"), "  ", note["value"])
-            console.print(line, soft_wrap=True)
-        if commands:
-            console.print("\nTo do it yourself:", style="bold")
-        for note in commands:
-            console.print(Text(f"\n# {note['label']}", style="green"), soft_wrap=True)
-            console.print(Text(note["value"]), soft_wrap=True)
+        console.rule(_join(notes, "title", facts), align="left")
+        for line in _collect(notes, "happened", facts):
+            console.print(Text(line), soft_wrap=True)
+        if look := _join(notes, "look", facts):
+            console.print(Text.assemble(("Look at: ", "cyan"), look), soft_wrap=True)
+        for command in _collect(notes, "try", {}):
+            console.print("Try:", style="cyan")
+            console.print(Text(f"  {command}", style="green"), soft_wrap=True)
+
+
+def _collect(notes: list[Note], kind: str, facts: dict[str, str]) -> list[str]:
+    """Return the values of one kind, with facts in the places of their labels."""
+    values = [note["value"] for note in notes if note["kind"] == kind]
+    return [_LABEL.sub(lambda label: facts.get(label[1], label[0]), value) for value in values]
+
+
+def _join(notes: list[Note], kind: str, facts: dict[str, str]) -> str:
+    return ", ".join(_collect(notes, kind, facts))
 
 
 def main() -> int:

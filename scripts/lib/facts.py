@@ -1,7 +1,8 @@
 """Notes for the demo's closing summary: one JSON object a line in the file that ``SLUICE_FACTS`` names.
 
-Scripts note facts (label and value) and commands (what it does and the line to type). Without the variable, as in any
-run outside the demo, nothing is written.
+Every script may note a ``fact``, which is a label and a value. A step of the demo notes its ``title``, what
+``happened`` (a sentence with the labels of facts in braces), where to ``look`` (likewise), and a command to ``try``
+next. Without the variable, as in any run outside the demo, nothing is written.
 """
 
 import json
@@ -11,7 +12,7 @@ from pathlib import Path
 
 
 def note(kind: str, label: str, value: str) -> None:
-    """Append one note; ``kind`` is ``title``, ``fact`` or ``command``."""
+    """Append one note; ``kind`` is ``fact``, with a label, or ``title``, ``happened``, ``look`` or ``try``, without."""
     file = os.environ.get("SLUICE_FACTS")
     if file:
         with Path(file).open("a", encoding="utf-8") as opened:
@@ -19,9 +20,9 @@ def note(kind: str, label: str, value: str) -> None:
 
 
 def main() -> int:
-    """Run from the command line: ``KIND LABEL [VALUE]``."""
-    kind, label, *value = sys.argv[1:]
-    note(kind, label, "".join(value))
+    """Run from the command line: ``fact LABEL VALUE`` or ``KIND VALUE``."""
+    kind, *label, value = sys.argv[1:]
+    note(kind, "".join(label), value)
     return 0
 
 

@@ -1,8 +1,9 @@
 """Every command that a Markdown file shows works when it is pasted into a clean shell."""
 
+import math
 import os
 import re
-import shutil
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,15 +34,12 @@ def offline(stack: Stack) -> Stack:
 
 
 @pytest.fixture
-def unchanged_checkout() -> Iterator[None]:
-    """Fail if the commands leave files that a user would have to tidy up."""
-    if not (ROOT / ".git").exists() or not shutil.which("git"):
-        yield
-        return
-    command = ["git", "status", "--porcelain", "--untracked-files=all"]
-    before = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def tidy_checkout() -> Iterator[None]:
+    """Fail if the commands leave files of their own in the checkout's root, where they are run."""
+    before = set(ROOT.iterdir())
     yield
-    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == before
+    left = {path.name for path in set(ROOT.iterdir()) - before}
+    assert left <= {".venv", ".local", "build", ".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache"}
 
 
 def paste(commands: list[str], folder: Path, path: str = os.environ["PATH"]) -> list[str]:
@@ -77,7 +75,7 @@ def check(block: Block, printed: str) -> None:
     assert set(PROBLEM.findall(printed)) <= set(announced), f"{block}\n{block.text}\nprints\n{printed}"
 
 
-@pytest.mark.usefixtures("offline", "unchanged_checkout")
+@pytest.mark.usefixtures("offline", "tidy_checkout")
 @pytest.mark.parametrize("file", BY_FILE)
 def test_blocks_of_a_file_work_one_after_another(file: str, tmp_path: Path) -> None:
     printed = paste([block.text for block in BY_FILE[file]], tmp_path)
@@ -97,8 +95,47 @@ def test_blocks_that_are_not_run_are_named(
     assert len(left_out) < sum(map(len, BY_FILE.values()))
 
 
+def find_demo_commands() -> list[str]:
+    """Return the commands that the demo's steps give to try, as their scripts have them."""
+    steps = sorted((ROOT / "scripts" / "demo.d").glob("*.sh"))
+    noted = [
+        line for step in steps for line in step.read_text().splitlines() if line.startswith("run_python facts try ")
+    ]
+    return [shlex.split(line)[3] for line in noted]
+
+
+@pytest.mark.usefixtures("offline", "tidy_checkout")
+def test_commands_that_the_demo_gives_to_try_work(tmp_path: Path) -> None:
+    before = "PREFIX=demo/tried/\nscripts/upload_pdfs.sh --prefix $PREFIX LICENSE\nscripts/upload_datasets.sh\n"
+    commands = find_demo_commands()
+    assert len(commands) == 5
+
+    for command, text in zip(commands, paste([before, *commands], tmp_path)[1:], strict=True):
+        assert text.strip(), command
+        assert not FAILURES.search(text), f"{command}\n{text}"
+        assert not PROBLEM.search(text), f"{command}\n{text}"
+
+
 @pytest.mark.slow
-@pytest.mark.usefixtures("offline", "unchanged_checkout")
+@pytest.mark.usefixtures("offline", "tidy_checkout")
+def test_demo_ends_with_two_screens_at_most_and_its_commands_work(tmp_path: Path) -> None:
+    demo = ["bash", "-c", ". .local/outputs.env; scripts/demo.sh"]
+    shell = {"HOME": os.environ.get("HOME", str(tmp_path)), "PATH": os.environ["PATH"], "COLUMNS": "100"}
+    done = subprocess.run(demo, cwd=ROOT, env=shell, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = done.stdout[done.stdout.index("Each line to try works") :].splitlines()
+    commands = [line.strip() for line in page if line.startswith("  ")]
+
+    assert sum(max(1, math.ceil(len(line) / 100)) for line in page) <= 2 * 24
+    assert len(commands) == 6
+    for text in paste(commands, tmp_path)[1:]:
+        assert text.strip()
+        assert not FAILURES.search(text), text
+        assert not PROBLEM.search(text), text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("offline", "tidy_checkout")
 def test_lines_for_the_aws_cli_work_with_the_one_of_pypi(tmp_path: Path) -> None:
     (pin,) = re.findall(r"^awscli==\S+", (ROOT / "requirements-bench.txt").read_text(), re.MULTILINE)
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "cli"], check=True)

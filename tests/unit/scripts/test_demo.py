@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,22 +12,55 @@ from lib.demo_summary import print_summary
 from lib.facts import note
 from tests.unit.scripts.conftest import ROOT
 
-COMMAND = "curl -sS 'http://127.0.0.1:4566/zip-jobs?limit=5' -H 'X: [bold]not markup[/bold]' " + "x" * 200
+COMMAND = "curl -sS 'http://127.0.0.1:4566/zip-jobs?limit=5' -H 'X: [bold]not markup[/bold] {Size}' " + "x" * 200
+STEPS = sorted((ROOT / "scripts" / "demo.d").glob("*.sh"))
 
 
-def test_commands_are_printed_whole_on_a_narrow_terminal() -> None:
-    notes = [
-        {"kind": "title", "label": "ZIP jobs", "value": ""},
-        {"kind": "fact", "label": "Archive", "value": "/a/long/path/" + "y" * 100},
-        {"kind": "command", "label": "list", "value": COMMAND},
-    ]
+def summarize(notes: list[dict[str, str]], width: int) -> list[str]:
     printed = io.StringIO()
+    print_summary([notes], Console(file=printed, width=width))
+    return printed.getvalue().splitlines()
 
-    print_summary([notes], Console(file=printed, width=40))
 
-    lines = printed.getvalue().splitlines()
-    assert COMMAND in lines
-    assert "Archive  /a/long/path/" + "y" * 100 in lines
+def test_commands_are_printed_whole_on_lines_of_their_own() -> None:
+    notes = [
+        {"kind": "title", "label": "", "value": "ZIP jobs"},
+        {"kind": "fact", "label": "Archive", "value": "/a/long/path/" + "y" * 100},
+        {"kind": "look", "label": "", "value": "{Archive}"},
+        {"kind": "try", "label": "", "value": COMMAND},
+    ]
+
+    lines = summarize(notes, 40)
+
+    assert f"  {COMMAND}" in lines
+    assert "Look at: /a/long/path/" + "y" * 100 in lines
+    assert "  . .local/outputs.env" in lines
+
+
+def test_facts_stand_in_sentences() -> None:
+    notes = [
+        {"kind": "happened", "label": "", "value": "500 PDFs, {Size}; {Not noted}"},
+        {"kind": "fact", "label": "Size", "value": "19 MB [red]{Size}"},
+        {"kind": "fact", "label": "Unused", "value": "unused"},
+    ]
+
+    lines = summarize(notes, 100)
+
+    assert "500 PDFs, 19 MB [red]{Size}; {Not noted}" in lines
+    assert not any("unused" in line for line in lines)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.stem)
+def test_step_says_what_happened_where_to_look_and_one_line_to_try(step: Path) -> None:
+    text = step.read_text()
+    kinds = re.findall(r"^run_python facts (\w+) ", text, re.MULTILINE)
+
+    assert kinds.count("title") == kinds.count("look") == kinds.count("try") == 1
+    assert 1 <= kinds.count("happened") <= 2
+    scripts = [path for folder in ("scripts", "scripts/lib") for path in (ROOT / folder).glob("*.[ps][yh]")]
+    noted = "".join(path.read_text() for path in scripts)
+    labels = re.findall(r"\{([A-Z][^{}$]*)\}", "".join(re.findall(r"facts (?:happened|look) .*", text)))
+    assert [label for label in labels if f'"{label}"' not in noted] == []
 
 
 def test_notes_are_kept_for_the_summary_only_in_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +82,8 @@ def test_demo_runs_every_step_in_order_and_stops_at_a_failure(tmp_path: Path, fa
     steps = tmp_path / "scripts" / "demo.d"
     steps.mkdir()
     for name, body in {
-        "10-first": '. "$(dirname "$0")/../lib/common.sh"; run_python facts title First; run_python facts fact did one',
+        "10-first": '. "$(dirname "$0")/../lib/common.sh"; run_python facts title First\n'
+        "run_python facts fact did one; run_python facts happened 'it did {did}'",
         "20-second": "exit 3" if fails else "echo second ran",
         "30-third": "echo third ran",
     }.items():
@@ -63,4 +98,4 @@ def test_demo_runs_every_step_in_order_and_stops_at_a_failure(tmp_path: Path, fa
         assert "third ran" not in done.stdout
     else:
         assert done.stdout.index("second ran") < done.stdout.index("third ran") < done.stdout.index("First")
-        assert "did  one" in done.stdout
+        assert "\nit did one\n" in done.stdout

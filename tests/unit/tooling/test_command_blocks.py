@@ -12,7 +12,7 @@ BLOCKS = read_blocks()
 PASTED = [block for block in BLOCKS if block.language == "bash"]
 MOST_THAT_ARE_NOT_RUN = 16
 # What the stack's prerequisites and every Linux and macOS have.
-PROGRAMS = {"make", "curl", "unzip", "terraform", "cmp", "cut", "do", "done", "echo", "grep", "sleep", "while", "."}
+PROGRAMS = {"make", "curl", "unzip", "cmp", "cut", "do", "done", "echo", "grep", "sleep", "while", "."}
 ASSIGNMENTS = re.compile(r"^(?:[A-Za-z_]\w*=\S*\s+)+")
 SEPARATORS = re.compile(r"\|\||&&|[|;\n]|\$\(|\bwhile\b|\bdo\b")
 QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\$]|\\.|\$(?!\())*\"")
