@@ -23,8 +23,8 @@ source, as it was bundled, to FILE or the terminal.
   --grace-minutes N   what is younger may still lack a bundle, a manifest or a copy (default: 15)
   -h, --help          this text
 
-The buckets are DISTRIBUTION_BUCKET, ARCHIVE_BUCKET and AGGREGATOR_SOURCE_BUCKET, beside IDEMPOTENCY_TABLE and AGGREGATOR_DLQ_URL: from the environment, .env, or .local/outputs.env as written by
-the last deployment.
+The buckets are DISTRIBUTION_BUCKET, ARCHIVE_BUCKET and AGGREGATOR_SOURCE_BUCKET, the table is IDEMPOTENCY_TABLE, the queue
+AGGREGATOR_DLQ_URL: from the environment, .env, or .local/outputs.env as written by the last deployment.
 TEXT
 }
 
@@ -33,7 +33,7 @@ case ${1:-} in
     usage
     exit 0
     ;;
-  "" | --prefix | --sources | --grace-minutes | bundle | cut) ;;
+  "" | --prefix | --sources | --grace-minutes | bundle | cut | find) ;;
   *) die_of_usage "unknown command $1" ;;
 esac
 
