@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/verify_bundles.sh [--prefix PREFIX]
+usage: scripts/verify_bundles.sh [--prefix PREFIX] [--sources] [--grace-minutes N]
        scripts/verify_bundles.sh bundle s3://BUCKET/KEY.gz
        scripts/verify_bundles.sh find SOURCE_KEY [--prefix PREFIX] [--wait SECONDS]
        scripts/verify_bundles.sh cut s3://BUCKET/KEY.gz SOURCE_KEY [--version-id ID] [--output FILE]
@@ -16,12 +16,15 @@ byte, and checks that no source is in two bundles and that the archive has a cop
 anything is wrong. 'bundle' does so for one bundle. 'find' prints the newest bundle that holds a source. 'cut' writes one
 source, as it was bundled, to FILE or the terminal.
 
-  --prefix PREFIX   only bundles of a time, such as 2026/11/21/
-  --wait SECONDS    wait so long for a source that is in no bundle yet
-  -h, --help        this text
+  --prefix PREFIX     only bundles of a time, such as 2026/11/21/
+  --sources           account for each version in the source bucket, too: in a bundle, by the table in one that has been
+                      cleared away, or among the dead letters
+  --wait SECONDS      wait so long for a source that is in no bundle yet
+  --grace-minutes N   what is younger may still lack a bundle, a manifest or a copy (default: 15)
+  -h, --help          this text
 
-The buckets are DISTRIBUTION_BUCKET and ARCHIVE_BUCKET: from the environment, .env, or .local/outputs.env as written by
-the last deployment.
+The buckets are DISTRIBUTION_BUCKET, ARCHIVE_BUCKET and AGGREGATOR_SOURCE_BUCKET, the table is IDEMPOTENCY_TABLE, the queue
+AGGREGATOR_DLQ_URL: from the environment, .env, or .local/outputs.env as written by the last deployment.
 TEXT
 }
 
@@ -30,7 +33,7 @@ case ${1:-} in
     usage
     exit 0
     ;;
-  "" | --prefix | bundle | cut | find) ;;
+  "" | --prefix | --sources | --grace-minutes | bundle | cut | find) ;;
   *) die_of_usage "unknown command $1" ;;
 esac
 
@@ -49,5 +52,19 @@ else
   require_settings DISTRIBUTION_BUCKET
   options=(--contents)
   if [[ -n ${ARCHIVE_BUCKET:-} ]]; then options+=(--archive "$ARCHIVE_BUCKET"); fi
-  verify bucket "$DISTRIBUTION_BUCKET" "${options[@]}" "$@"
+  while (($#)); do
+    case $1 in
+      --sources)
+        require_settings AGGREGATOR_SOURCE_BUCKET IDEMPOTENCY_TABLE AGGREGATOR_DLQ_URL
+        options+=(--sources "$AGGREGATOR_SOURCE_BUCKET" --table "$IDEMPOTENCY_TABLE" --dlq "$AGGREGATOR_DLQ_URL")
+        ;;
+      --prefix | --grace-minutes)
+        options+=("$1" "$(option_value "$@")")
+        shift
+        ;;
+      *) die_of_usage "unknown option $1" ;;
+    esac
+    shift
+  done
+  verify bucket "$DISTRIBUTION_BUCKET" "${options[@]}"
 fi

@@ -46,7 +46,7 @@ run "by_default_three_buckets_are_generated_and_the_role_may_do_its_work_and_not
     condition = toset(flatten(data.aws_iam_policy_document.aggregator.statement[*].actions)) == toset([
       "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility",
       "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject", "s3:AbortMultipartUpload",
-      "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
+      "dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
     ])
     error_message = "data-aggregator's actions changed."
   }

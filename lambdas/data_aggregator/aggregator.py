@@ -30,15 +30,15 @@ from .exceptions import (
     StopBundleError,
     UploadAgainError,
 )
-from .manifest import name_bundle, write_manifest
-from .schemas import Cut, Outcome, Result, Source
+from .manifest import Member, name_bundle, write_manifest
+from .schemas import Outcome, Result, Source
 from .settings import Settings
 from .sources import BLOCK_SIZE, SourceReader
 
 _SPOOL_MEMORY = 8 * 1024 * 1024
 _REPEATS = 2
 
-type Contents = list[tuple[Source, Cut]]
+type Contents = list[Member]
 
 
 @dataclass(slots=True)
@@ -152,23 +152,25 @@ class Aggregator:
             check=partial(self._check, file),
         )
         contents, left = self._fill(writer, mine) if mine else ([], [])
-        included = {source.id for source, _ in contents}
+        included = {member.source.id for member in contents}
         # Before the bundle is published: a claim for a published bundle has to mean that the source is in it.
         self.claimer.release([source for source in mine if source.id not in included], upload)
-        return Draft(upload, file, contents, left, writer.offset, writer.finish(), started)
+        bundle_bytes = writer.finish()
+        return Draft(upload, file, contents, left, writer.offset, bundle_bytes, started)
 
     def _fill(self, writer: BundleWriter, mine: Sequence[Source]) -> tuple[Contents, list[Source]]:
         contents: Contents = []
         with self.reader.open(mine, self._check_time) as feed:
             for position, source in enumerate(mine):
+                content = feed.contents(source)
                 try:
-                    cut = writer.add(feed.contents(source))
+                    cut = writer.add(content)
                 except SourceError as error:
                     self._note_error(source, error)
                 except StopBundleError as stop:
                     return contents, self._stop(stop, mine[position:], is_empty=not contents)
                 else:
-                    contents.append((source, cut))
+                    contents.append(Member(source, cut, content.coding, content.decompressed))
         return contents, []
 
     def _stop(self, stop: StopBundleError, left: Sequence[Source], *, is_empty: bool) -> list[Source]:
@@ -192,7 +194,7 @@ class Aggregator:
         self.bundles.publish(draft.upload, parts, manifest)
 
     def _commit(self, draft: Draft) -> None:
-        sources = [source for source, _ in draft.contents]
+        sources = [member.source for member in draft.contents]
         bundle = draft.upload.bundle
         try:
             self.claimer.commit(sources, draft.upload)

@@ -15,8 +15,9 @@ from .aggregator import Aggregator, Tally
 from .bundles import BundleStore
 from .claiming import Claimer
 from .claims import ClaimTable
-from .exceptions import MessageRejectedError, SourceError, SourceGoneError
-from .messages import parse_body
+from .exceptions import AggregatorError, MessageRejectedError, SourceError, SourceGoneError
+from .messages import Announced, parse_body
+from .reasons import record_reasons
 from .returns import Return, hide
 from .schemas import FINISHED, RESULTS, Named, ObjectName, Outcome, Result, Source
 from .settings import Settings
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 _LOG_LEVELS = {"failed": "error", "refused": "error", "source_gone": "warning", "superseded": "warning"}
 _FAILED_PAUSE_SECONDS = 5
 _LONGEST_PAUSE_SECONDS = 900
+_MOST_OBJECTS = 20_000
+"""In one invocation, so that its memory is bounded whatever the messages are: an object takes 2 KB."""
+_RECORD_MS = 10_000
+"""Least time that is left for writing reasons."""
+_MOST_KINDS = 20
+"""Lines about what is ignored in one message, the most frequent first."""
+_DEFINITE: frozenset[Result] = frozenset({"failed", "refused", "rejected"})
+"""Results whose reason is recorded at the first receive; others may end by themselves."""
 
 type Record = Mapping[str, Any]
 
@@ -41,12 +50,20 @@ class Report:
     results: Counter[Result]
     """Sources, and messages without any, by result."""
     tally: Tally
+    ignored: int
+    """Records that announce no object."""
 
     def describe(self) -> dict[str, int]:
         """Return the batch in numbers, the same ones for every batch."""
         returned = sum(outcome.result not in FINISHED for outcome in self.messages.values())
         counts: dict[str, int] = {result: self.results[result] for result in RESULTS if result != "nothing_to_do"}
-        return {"messages": len(self.messages), "returned": returned, "bundles": self.tally.bundles, **counts}
+        return {
+            "messages": len(self.messages),
+            "returned": returned,
+            "bundles": self.tally.bundles,
+            **counts,
+            "ignored": self.ignored,
+        }
 
 
 class Batch:
@@ -63,6 +80,8 @@ class Batch:
         self._clients = clients
         self._settings = settings
         self._logger = logger
+        self._remaining_ms = remaining_ms
+        self._ignored = 0
         self._reader = SourceReader(
             clients.s3,
             clients.quick.get,
@@ -81,29 +100,58 @@ class Batch:
 
     def process(self, records: Sequence[Record]) -> Report:
         """Bundle what the messages name."""
-        named, rejected = self._parse(records)
+        # Written first: of an attempt that is killed nothing else would tell.
+        self._record(
+            {record["messageId"]: _describe_attempt(record) for record in records if _count_receives(record) > 1}
+        )
+        named, undone = self._parse(records)
         self._logger.info("batch_start", extra={"messages": len(records), "sources": sum(map(len, named.values()))})
         known = self._look_up(dict.fromkeys(name for names in named.values() for name in names))
         in_order = [known[name] for names in named.values() for name in names]
         self._aggregator.run(source for source in in_order if isinstance(source, Source))
         outcomes = {name: self._outcome(found) for name, found in known.items()}
         self._log(outcomes)
-        messages = {message: _decide(outcomes[name] for name in names) for message, names in named.items()} | rejected
+        messages = {message: _decide(outcomes[name] for name in names) for message, names in named.items()} | undone
         self._return(records, messages)
-        results = Counter[Result](outcome.result for outcome in [*outcomes.values(), *rejected.values()])
-        return Report(messages, results, self._aggregator.tally)
+        results = Counter[Result](outcome.result for outcome in [*outcomes.values(), *undone.values()])
+        return Report(messages, results, self._aggregator.tally, self._ignored)
 
     def _parse(self, records: Sequence[Record]) -> tuple[dict[str, list[Named]], dict[str, Outcome]]:
+        """Return what each message names, and the messages whose outcome is known without looking at any object."""
         named: dict[str, list[Named]] = {}
-        rejected: dict[str, Outcome] = {}
+        undone: dict[str, Outcome] = {}
+        left = _MOST_OBJECTS
         for record in records:
+            message = record["messageId"]
             try:
-                named[record["messageId"]] = parse_body(record["body"])
+                announced = parse_body(record["body"])
             except MessageRejectedError as error:
-                rejected[record["messageId"]] = Outcome("rejected", str(error))
-                fields = {"message_id": record["messageId"], "error": str(error)}
-                self._logger.error("message_rejected", extra=fields)  # noqa: TRY400  # the error says it all
-        return named, rejected
+                undone[message] = self._reject(message, str(error))
+                continue
+            if len(announced.objects) > left:
+                undone[message] = Outcome("not_started", f"the batch names more than {_MOST_OBJECTS} objects")
+                continue
+            left -= len(announced.objects)
+            named[message] = list(announced.objects)
+            self._log_ignored(message, announced)
+            if announced.foreign:
+                # What else it names is bundled; the message itself has to be seen by somebody.
+                reason = f"it has a record of another service: {announced.foreign[0].event}"
+                undone[message] = self._reject(message, reason)
+        return named, undone
+
+    def _reject(self, message_id: str, reason: str) -> Outcome:
+        self._logger.error("message_rejected", extra={"message_id": message_id, "error": reason})
+        return Outcome("rejected", reason)
+
+    def _log_ignored(self, message_id: str, announced: Announced) -> None:
+        self._ignored += len(announced.ignored)
+        kinds = Counter((record.reason, record.event) for record in announced.ignored)
+        firsts = {(record.reason, record.event): record for record in reversed(announced.ignored)}
+        for (reason, name), count in kinds.most_common(_MOST_KINDS):
+            first = firsts[reason, name]
+            fields = {"message_id": message_id, "reason": reason, "record": name, "records": count}
+            self._logger.info("record_ignored", extra={**fields, "bucket": first.bucket, "key": first.key})
 
     def _look_up(self, named: Collection[Named]) -> dict[Named, Source | SourceError]:
         """Return the source that each name stands for, or why there is none."""
@@ -124,18 +172,37 @@ class Batch:
             log(event, extra=fields)
 
     def _return(self, records: Sequence[Record], messages: Mapping[str, Outcome]) -> None:
-        returns = [
-            Return(record["receiptHandle"], _pause(messages[record["messageId"]], record))
-            for record in records
-            if messages[record["messageId"]].result not in FINISHED
-        ]
-        if not self._settings.queue_url or not returns:
+        returned = [record for record in records if messages[record["messageId"]].result not in FINISHED]
+        self._record(
+            {
+                record["messageId"]: f"{outcome.result}: {outcome.reason}"
+                for record in returned
+                if (outcome := messages[record["messageId"]]).result in _DEFINITE or _count_receives(record) > 1
+            }
+        )
+        if not self._settings.queue_url or not returned:
             return
+        returns = [
+            Return(record["receiptHandle"], _pause(messages[record["messageId"]], record)) for record in returned
+        ]
         try:
             hide(self._clients.sqs, self._settings.queue_url, returns)
         except (ClientError, BotoCoreError) as error:
             # They come back all the same, after the queue's own visibility timeout.
             self._logger.warning("messages_not_hidden", extra={"messages": len(returns), "error": str(error)})
+
+    def _record(self, reasons: Mapping[str, str]) -> None:
+        """Note why messages come back, for whoever finds them in the dead-letter queue."""
+        if not reasons:
+            return
+        if self._remaining_ms() < _RECORD_MS:
+            self._logger.warning("reasons_not_recorded", extra={"messages": len(reasons), "error": "no time is left"})
+            return
+        expiration = int(time.time()) + self._settings.ttl_seconds
+        try:
+            record_reasons(self._clients.dynamodb, self._settings.table_name, reasons, expiration)
+        except (ClientError, BotoCoreError, AggregatorError) as error:
+            self._logger.warning("reasons_not_recorded", extra={"messages": len(reasons), "error": str(error)})
 
 
 def _decide(outcomes: Iterable[Outcome]) -> Outcome:
@@ -154,8 +221,15 @@ def _pause(outcome: Outcome, record: Record) -> int:
         case "busy":
             return min(outcome.retry_after_seconds or 1, _LONGEST_PAUSE_SECONDS)
         case "failed":
-            receives = int(record["attributes"]["ApproximateReceiveCount"])
-            return min(_FAILED_PAUSE_SECONDS << min(receives - 1, 10), _LONGEST_PAUSE_SECONDS)
+            return min(_FAILED_PAUSE_SECONDS << min(_count_receives(record) - 1, 10), _LONGEST_PAUSE_SECONDS)
         case _:
             # Not started: another worker may have time. Refused: the remaining receives are a formality.
             return 1
+
+
+def _count_receives(record: Record) -> int:
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
+def _describe_attempt(record: Record) -> str:
+    return f"receive {_count_receives(record)} did not end: the function was killed, timed out or ran out of memory"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .exceptions import BundleNotWrittenError, BundleUncertainError, UploadAgainError
-from .manifest import name_manifest, read_manifest
+from .manifest import MANIFEST_CODING, name_manifest, name_old_manifest, read_manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -159,7 +159,12 @@ class BundleStore:
         for _ in range(_TRIES):
             try:
                 self.s3.put_object(
-                    Bucket=self.bucket, Key=key, Body=manifest, ContentType="application/json", IfNoneMatch="*"
+                    Bucket=self.bucket,
+                    Key=key,
+                    Body=manifest,
+                    ContentType="application/json",
+                    ContentEncoding=MANIFEST_CODING,
+                    IfNoneMatch="*",
                 )
             except ClientError as error:
                 code = error.response["Error"]["Code"]
@@ -186,11 +191,11 @@ class BundleStore:
         return True
 
     def _read_ids(self, upload: Upload) -> frozenset[str] | None:
-        try:
-            raw = self._read(upload.bucket, name_manifest(upload.bundle))
-        except self.s3.exceptions.NoSuchKey:
-            return None
-        return frozenset(entry["id"] for entry in read_manifest(raw)["sources"])
+        # The worker that died may have been of an earlier version.
+        for name in (name_manifest(upload.bundle), name_old_manifest(upload.bundle)):
+            with suppress(self.s3.exceptions.NoSuchKey):
+                return frozenset(entry["id"] for entry in read_manifest(self._read(upload.bucket, name))["sources"])
+        return None
 
     def _read(self, bucket: str, key: str) -> bytes:
         return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -16,6 +16,11 @@ _HOLD = 4 * 1024 * 1024
 _GZIP = 31
 """``wbits`` of a gzip stream with the largest window."""
 _NEWLINE = b"\n"
+_SAMPLE = 64 * 1024
+"""Bytes of a source that are looked at for control characters."""
+_TEXT = bytes({7, 8, 9, 10, 11, 12, 13, 27, *range(0x20, 0x7F), *range(0x80, 0x100)})
+"""What a text in ASCII, UTF-8 or a Latin code page consists of. Source: file(1), encoding.c."""
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +30,35 @@ class _Mark:
     file_position: int
     offset: int
     taken: int
-    ends_with_newline: bool
+    lacks_newline: bool
+
+
+class _TextTest:
+    """Tells texts, whose lines a newline ends, from other data; UTF-16 is such data: one byte would shift the rest."""
+
+    def __init__(self) -> None:
+        self.is_text = True
+        self._mark = b""
+        self._left = _SAMPLE
+
+    def feed(self, chunk: bytes) -> None:
+        """Look at the next bytes."""
+        if not self.is_text:
+            return
+        if len(self._mark) < len(_UTF16_MARKS[0]):
+            self._mark = (self._mark + chunk[:2])[:2]
+        sample = chunk[: self._left]
+        self._left -= len(sample)
+        self.is_text = self._mark not in _UTF16_MARKS and b"\0" not in chunk and not sample.translate(None, _TEXT)
 
 
 class BundleWriter:
     """Compresses sources into ``file``, which has to be empty and seekable.
 
-    Between two sources comes a newline where the first does not end with one. A source that fails, on whatever
-    byte, leaves no trace: a small one is read to its end before anything is written, before a larger one a new gzip
-    member begins, to which the file can be cut back. ``zcat`` reads several members as one stream.
+    After a text comes a newline where it does not end with one: before the next source, and at the bundle's end, so
+    that bundles may be joined, too. After other data comes nothing. A source that fails, on whatever byte, leaves no
+    trace: a small one is read to its end before anything is written, before a larger one a new gzip member begins, to
+    which the file can be cut back. ``zcat`` reads several members as one stream.
 
     Args:
         file: where the gzip file goes.
@@ -50,7 +75,7 @@ class BundleWriter:
         self._compress = self._new_member()
         self._is_member_empty = True
         self._taken = 0
-        self._ends_with_newline = True
+        self._lacks_newline = False
         self.offset = 0
         """Bytes of the uncompressed bundle so far."""
 
@@ -77,11 +102,12 @@ class BundleWriter:
 
     def finish(self) -> int:
         """End the gzip file and return its size, bytes."""
+        self._separate()
         self._file.write(self._compress.flush())
         return self._file.tell()
 
     def _write(self, chunks: Iterable[bytes]) -> Cut:
-        digest = hashlib.sha256()
+        digest, test = hashlib.sha256(), _TextTest()
         length, start = 0, self.offset
         for chunk in chunks:
             if length == 0:
@@ -89,20 +115,22 @@ class BundleWriter:
             length += len(chunk)
             self._refuse_above_limit(length)
             digest.update(chunk)
+            test.feed(chunk)
             self._put(chunk)
+            self._lacks_newline = test.is_text and not chunk.endswith(_NEWLINE)
         self._taken += length
         return Cut(start, length, digest.hexdigest())
 
     def _separate(self) -> int:
-        if not self._ends_with_newline:
+        if self._lacks_newline:
             self._put(_NEWLINE)
+            self._lacks_newline = False
         return self.offset
 
     def _put(self, chunk: bytes) -> None:
         self._file.write(self._compress.compress(chunk))
         self._is_member_empty = False
         self.offset += len(chunk)
-        self._ends_with_newline = chunk.endswith(_NEWLINE)
 
     def _refuse_above_limit(self, length: int) -> None:
         """Raise if a source with this many bytes so far does not fit."""
@@ -122,14 +150,14 @@ class BundleWriter:
             self._file.write(self._compress.flush())
             self._compress = self._new_member()
             self._is_member_empty = True
-        return _Mark(self._file.tell(), self.offset, self._taken, self._ends_with_newline)
+        return _Mark(self._file.tell(), self.offset, self._taken, self._lacks_newline)
 
     def _go_back(self, mark: _Mark) -> None:
         self._file.seek(mark.file_position)
         self._file.truncate()
         self._compress = self._new_member()
         self._is_member_empty = True
-        self.offset, self._taken, self._ends_with_newline = mark.offset, mark.taken, mark.ends_with_newline
+        self.offset, self._taken, self._lacks_newline = mark.offset, mark.taken, mark.lacks_newline
 
     def _new_member(self) -> isal_zlib.Compress:
         return isal_zlib.compressobj(self._level, isal_zlib.DEFLATED, _GZIP)

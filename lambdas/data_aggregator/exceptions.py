@@ -29,8 +29,8 @@ class SourceRefusedError(SourceError):
     """Trying again cannot help: the object is too large, or not what its name says."""
 
 
-class CorruptGzipError(SourceRefusedError):
-    """A ``.gz`` object is not gzip, is damaged, or ends early."""
+class CorruptSourceError(SourceRefusedError):
+    """A compressed object is not what it is said to be, is damaged, or ends early."""
 
 
 class SourceTooLargeError(SourceRefusedError):

@@ -29,6 +29,7 @@ def put_metrics(service: str, report: Report) -> None:
     metrics = Metrics(namespace=_NAMESPACE, service=service)
     for result, name in _COUNTS.items():
         metrics.add_metric(name, MetricUnit.Count, report.results[result])
+    metrics.add_metric("RecordsIgnored", MetricUnit.Count, report.ignored)
     metrics.add_metric("BundlesWritten", MetricUnit.Count, report.tally.bundles)
     metrics.add_metric("InputBytes", MetricUnit.Bytes, report.tally.input_bytes)
     metrics.add_metric("BundleBytes", MetricUnit.Bytes, report.tally.bundle_bytes)

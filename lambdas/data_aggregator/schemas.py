@@ -4,44 +4,11 @@ from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict, get_args
 
 
-class S3Bucket(TypedDict):
-    """``s3.bucket`` of an event record."""
-
-    name: str
-
-
-class S3Object(TypedDict):
-    """``s3.object`` of an event record; the key is URL-encoded."""
-
-    key: str
-    size: NotRequired[int]
-    eTag: NotRequired[str]
-    versionId: NotRequired[str]
-    sequencer: NotRequired[str]
-
-
-class S3Entity(TypedDict):
-    """``s3`` of an event record."""
-
-    bucket: S3Bucket
-    object: S3Object
-
-
-class S3EventRecord(TypedDict):
-    """One record of an S3 event notification.
-
-    Source: "Event message structure", Amazon S3 user guide.
-    """
-
-    eventName: str
-    s3: S3Entity
-
-
 class ManifestSource(TypedDict):
     """One source of a bundle."""
 
-    id: str
-    """The key of its record in the idempotency table."""
+    id: NotRequired[str]
+    """The key of its record in the idempotency table; written where it is not that of bucket, key and version."""
     bucket: str
     key: str
     version_id: str | None
@@ -49,11 +16,15 @@ class ManifestSource(TypedDict):
     size: int
     """Bytes of the object as it is stored."""
     sha256: str
-    """Of the bytes at ``offset``, which for a ``.gz`` object are the decompressed ones."""
+    """Of the bytes at ``offset``, which for a compressed object are the decompressed ones."""
     offset: int
     """Where it begins in the uncompressed bundle, bytes."""
     length: int
     """How long it is there, bytes."""
+    decompressed: NotRequired[list[str]]
+    """The formats that were undone, the outermost first; earlier versions do not say."""
+    content_encoding: NotRequired[str]
+    """The object's own, as it is stored."""
 
 
 class Totals(TypedDict):
@@ -68,7 +39,7 @@ class Totals(TypedDict):
 
 
 class Manifest(TypedDict):
-    """What is written beside each bundle."""
+    """What is written about each bundle."""
 
     request_id: str
     bundle: str

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
+from .decompression import Content
 from .exceptions import SourceError, SourceGoneError, SourceSupersededError, SourceUnreadableError
-from .gunzip import gunzip
 from .messages import source_id
 from .quickget import QuickGet
 from .readahead import read_ahead
@@ -40,6 +40,15 @@ class Block:
     """Bytes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A piece of an object as it is stored."""
+
+    data: bytes
+    coding: str
+    """The object's Content-Encoding; empty if it has none."""
+
+
 class SourceReader:
     """Reads sources ahead of their turn, many at once, and hands them out in order.
 
@@ -64,7 +73,7 @@ class SourceReader:
     def open(self, sources: Sequence[Source], check: Callable[[], None]) -> Feed:
         """Start reading; the feed hands the sources' contents out in the same order.
 
-        ``check`` is called every second that is spent waiting, and ends it by raising.
+        ``check`` is called for every block and every second that is spent waiting, and ends the reading by raising.
         """
         blocks = (block for source in sources for block in _split(source))
         return Feed(
@@ -75,7 +84,8 @@ class SourceReader:
                 check,
                 concurrency=self._concurrency,
                 budget=self._budget,
-            )
+            ),
+            check,
         )
 
     def _look_up_one(self, name: ObjectName) -> Source | SourceError:
@@ -103,7 +113,7 @@ class SourceReader:
             return SourceUnreadableError(f"GetObject failed: {error}")
         return SourceUnreadableError("the object appeared between two looks")
 
-    def _read_block(self, block: Block) -> bytes | SourceError:
+    def _read_block(self, block: Block) -> Stored | SourceError:
         source = block.source
         headers: dict[str, str] = {}
         options: dict[str, Any] = {"Bucket": source.bucket, "Key": source.key}
@@ -117,9 +127,9 @@ class SourceReader:
         answer = self._get_quickly(source.bucket, source.key, headers, block.length, source.version_id)
         if answer is None or answer.object_size != source.size:
             return self._read_with_care(block, options)
-        return answer.data
+        return Stored(answer.data, answer.headers.get("Content-Encoding", ""))
 
-    def _read_with_care(self, block: Block, options: Mapping[str, Any]) -> bytes | SourceError:
+    def _read_with_care(self, block: Block, options: Mapping[str, Any]) -> Stored | SourceError:
         """Read with boto3, which repeats and explains."""
         problem = ""
         for _ in range(_READ_TRIES):
@@ -138,7 +148,7 @@ class SourceReader:
             except BotoCoreError as error:
                 return SourceUnreadableError(f"GetObject failed: {error}")
             if len(data) == block.length:
-                return data
+                return Stored(data, answer.get("ContentEncoding", ""))
             problem = f"{len(data)} bytes"
         return SourceUnreadableError(f"reading at byte {block.start}: wanted {block.length} bytes, got {problem}")
 
@@ -146,8 +156,10 @@ class SourceReader:
 class Feed:
     """The contents of sources, in their order; to be closed."""
 
-    def __init__(self, blocks: Generator[tuple[Block, bytes | SourceError]]) -> None:
+    def __init__(self, blocks: Generator[tuple[Block, Stored | SourceError]], check: Callable[[], None]) -> None:
         self._blocks = blocks
+        self._check = check
+        self._coding = ""
 
     def __enter__(self) -> Self:
         return self
@@ -155,22 +167,23 @@ class Feed:
     def __exit__(self, *_: object) -> None:
         self._blocks.close()
 
-    def contents(self, source: Source) -> Iterator[bytes]:
-        """Yield the next source's bytes, decompressed if its name says ``.gz``; what the last one left is passed over.
+    def contents(self, source: Source) -> Content:
+        """Return the next source's bytes, decompressed while they are iterated over; what the last one left is skipped.
 
-        Raises:
-            SourceError: it cannot be read, is gone, was replaced, or is not gzip.
+        The iteration raises a ``SourceError`` if the source cannot be read, is gone, was replaced, or is damaged.
         """
-        stored = self._stored(source)
-        return gunzip(stored) if source.key.lower().endswith(".gz") else stored
+        return Content(self._stored(source), source.key, lambda: self._coding)
 
     def _stored(self, source: Source) -> Iterator[bytes]:
+        self._coding = ""
         for block, result in self._blocks:
             if block.source is not source:
                 continue  # of a source that was given up half-way
             if isinstance(result, SourceError):
                 raise result
-            yield result
+            self._check()
+            self._coding = result.coding
+            yield result.data
             if block.start + block.length == source.size:
                 return
 

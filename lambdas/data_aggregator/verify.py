@@ -10,21 +10,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .buckets import BucketCheck, read_items
+from .dead_letters import DeadLetters, index_messages, read_messages
 from .exceptions import VerificationError
-from .manifest import name_manifest, read_manifest
+from .manifest import name_manifest, name_old_manifest, read_manifest
+from .reasons import REASON_PREFIX
 from .schemas import Manifest, ManifestSource
-from .verification import check_bundle, cut_source, find_unbundled, find_uncopied, verify_bucket
+from .verification import check_bundle, cut_source
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 
@@ -37,13 +43,18 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "bucket":
             return _verify_bucket(s3, chosen)
         bucket, key = _split_url(chosen.bundle)
-        manifest = read_manifest(s3.get_object(Bucket=bucket, Key=name_manifest(key))["Body"].read())
+        manifest = _read_manifest(s3, bucket, key)
         if chosen.command == "cut":
             entry = find_source(manifest, chosen.source_key, chosen.version_id)
             return _cut(s3, bucket, key, entry, chosen.output)
         check_bundle(s3.get_object(Bucket=bucket, Key=key)["Body"], manifest)
         print(json.dumps(manifest["totals"]))  # a command's output
-    except (VerificationError, ClientError, BotoCoreError) as error:
+    except BrokenPipeError:
+        # Nothing more can be written there: without this, the interpreter would try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("verify: the output was closed before all was written", file=sys.stderr)
+        return 1
+    except (VerificationError, ClientError, BotoCoreError, OSError) as error:
         print(f"verify: {error}", file=sys.stderr)
         return 1
     return 0
@@ -67,28 +78,61 @@ def find_source(manifest: Manifest, key: str, version_id: str | None) -> Manifes
 
 
 def _verify_bucket(s3: S3Client, chosen: argparse.Namespace) -> int:
-    findings, counts = verify_bucket(s3, chosen.bucket, chosen.prefix, contents=chosen.contents)
+    check = BucketCheck(s3, chosen.bucket, chosen.prefix, chosen.grace_minutes * 60)
+    check.check_bundles(contents=chosen.contents)
     if chosen.sources:
-        unbundled = find_unbundled(s3, chosen.sources, chosen.source_prefix, counts)
-        findings.add_problems("source in no bundle", unbundled)
+        dynamodb = boto3.client("dynamodb")
+        letters = _read_letters(dynamodb, chosen.table, chosen.dlq) if chosen.dlq else DeadLetters()
+        check.check_sources(chosen.sources, chosen.source_prefix, dynamodb, chosen.table, letters)
     if chosen.archive:
-        findings.add_problems("not in the archive", find_uncopied(s3, chosen.bucket, chosen.archive, chosen.prefix))
-    print(json.dumps(asdict(findings), indent=2))
-    return 1 if findings.problems else 0
+        check.check_archive(chosen.archive)
+    print(json.dumps(asdict(check.findings), indent=2))
+    return 1 if check.findings.problems else 0
+
+
+def _read_letters(dynamodb: DynamoDBClient, table: str | None, queue_url: str) -> DeadLetters:
+    messages = read_messages(boto3.client("sqs"), queue_url)
+    if not table:
+        return DeadLetters(index_messages(messages))
+    items = read_items(dynamodb, table, {REASON_PREFIX + message["MessageId"] for message in messages})
+    reasons = {name.removeprefix(REASON_PREFIX): item["reason"]["S"] for name, item in items}
+    return DeadLetters(index_messages(messages), reasons)
+
+
+def _read_manifest(s3: S3Client, bucket: str, bundle: str) -> Manifest:
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=name_manifest(bundle))
+    except s3.exceptions.NoSuchKey:
+        answer = s3.get_object(Bucket=bucket, Key=name_old_manifest(bundle))
+    return read_manifest(answer["Body"].read())
 
 
 def _cut(s3: S3Client, bucket: str, key: str, entry: ManifestSource, output: Path | None) -> int:
+    """Write a source to a file or to standard output, once all of it has been read and compared."""
     body = s3.get_object(Bucket=bucket, Key=key)["Body"]
-
-    def write(file: BinaryIO) -> None:
-        file.writelines(cut_source(body, entry))
-
     if output is None:
-        write(sys.stdout.buffer)
-    else:
-        with output.open("wb") as file:
-            write(file)
+        with tempfile.TemporaryFile() as file:
+            file.writelines(cut_source(body, entry))
+            file.seek(0)
+            shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        return 0
+    with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False) as file:
+        try:
+            file.writelines(cut_source(body, entry))
+            file.close()
+            Path(file.name).chmod(0o666 & ~_read_umask())
+            Path(file.name).replace(output)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
     return 0
+
+
+def _read_umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 def _split_url(url: str) -> tuple[str, str]:
@@ -115,8 +159,16 @@ def _read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     whole.add_argument("--prefix", default="", help="only bundles whose keys begin with this, such as 2026/11/21/")
     whole.add_argument("--sources", help="source bucket: each version of each of its objects has to be in a bundle")
     whole.add_argument("--source-prefix", default="", help="only sources whose keys begin with this")
+    whole.add_argument("--table", help="idempotency table: tells what was bundled and cleared away")
+    whole.add_argument("--dlq", help="URL of the dead-letter queue: tells what was given up, and why")
     whole.add_argument("--archive", help="archive bucket: has to hold a copy of everything")
     whole.add_argument("--contents", action="store_true", help="read the bundles too, not only the manifests")
+    whole.add_argument(
+        "--grace-minutes",
+        type=float,
+        default=15,
+        help="what is younger may still lack a bundle, a manifest or a copy (default: 15)",
+    )
     return parser.parse_args(arguments)
 
 

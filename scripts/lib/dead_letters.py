@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 HIDDEN_SECONDS = 900
 """For how long a message that was looked at stays hidden if nobody gives it back."""
 _ORIGINAL, _REASON = "OriginalMessageId", "FailureReason"
+_RECORD_PREFIX = "data-aggregator-message#"
+_READ_BATCH = 100
+"""DynamoDB's limit of BatchGetItem."""
 _LONGEST = 90
 # One may come from servers that have none of the messages.
 _EMPTY_ANSWERS = 2
@@ -26,6 +31,8 @@ class Letter:
 
     message: MessageTypeDef
     copies: list[MessageTypeDef] = field(default_factory=list)
+    recorded: str = ""
+    """Why it is here, as the data aggregator wrote it into its table."""
 
     @property
     def reason(self) -> str:
@@ -33,6 +40,8 @@ class Letter:
         for message in (*self.copies, self.message):
             if text := read_attribute(message, _REASON):
                 return text
+        if self.recorded:
+            return self.recorded
         if record := self.invocation:
             answer = record.get("responsePayload") or {}
             condition = record.get("requestContext", {}).get("condition", "")
@@ -132,6 +141,18 @@ def carry_attributes(message: MessageTypeDef) -> dict[str, Any]:
         for name, attribute in message.get("MessageAttributes", {}).items()
         if name not in {_ORIGINAL, _REASON}
     }
+
+
+def read_recorded(dynamodb: DynamoDBClient, table: str, letters: list[Letter]) -> None:
+    """Fill in the reasons that the data aggregator recorded, by message id."""
+    by_id = {_RECORD_PREFIX + letter.message["MessageId"]: letter for letter in letters}
+    for batch in batched(by_id, _READ_BATCH, strict=False):
+        waiting: Any = {table: {"Keys": [{"id": {"S": name}} for name in batch]}}
+        while waiting:
+            answer = dynamodb.batch_get_item(RequestItems=waiting)
+            for item in answer["Responses"].get(table, []):
+                by_id[item["id"]["S"]].recorded = item.get("reason", {}).get("S", "")
+            waiting = answer.get("UnprocessedKeys")
 
 
 def count_reasons(letters: list[Letter]) -> list[tuple[str, int]]:

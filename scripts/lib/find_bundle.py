@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lib.clients import make_s3_client
+from lib.manifests import read_manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_BUNDLE, _MANIFEST = ".gz", ".manifest.json"
+_BUNDLE = ".gz"
 _PAUSE_SECONDS = 0.5
 
 
@@ -29,8 +29,8 @@ def find_bundle(s3: S3Client, bucket: str, source_key: str, prefix: str, read: d
     bundles = [key for key in listed if key.endswith(_BUNDLE)]
     for bundle in sorted(bundles, key=lambda key: (listed[key], key), reverse=True):
         if bundle not in read:
-            manifest = s3.get_object(Bucket=bucket, Key=bundle.removesuffix(_BUNDLE) + _MANIFEST)["Body"].read()
-            read[bundle] = any(source["key"] == source_key for source in json.loads(manifest)["sources"])
+            manifest = read_manifest(s3, bucket, bundle)
+            read[bundle] = any(source["key"] == source_key for source in manifest["sources"])
         if read[bundle]:
             return bundle
     return None

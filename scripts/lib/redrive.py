@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lib.dead_letters import Letter, carry_attributes, count_reasons, give_back, is_copy, pair_copies, take_messages
+from lib.dead_letters import (
+    Letter,
+    carry_attributes,
+    count_reasons,
+    give_back,
+    is_copy,
+    pair_copies,
+    read_recorded,
+    take_messages,
+)
 from lib.settings import is_loopback
 
 if TYPE_CHECKING:
@@ -45,6 +54,17 @@ def find_source(sqs: SQSClient, dlq_url: str) -> str:
     if len(sources) != 1:
         raise RedriveError(f"{len(sources)} queues name {dlq_url} as their dead-letter queue, not one")
     return sources[0]
+
+
+def fill_in_reasons(dlq_url: str, letters: list[Letter]) -> None:
+    """Read the reasons of the data aggregator's dead letters from its table, if the queue is its."""
+    table, its_queue = os.environ.get("IDEMPOTENCY_TABLE"), os.environ.get("AGGREGATOR_DLQ_URL", "")
+    if not table or its_queue.rpartition("/")[2] != dlq_url.rpartition("/")[2]:
+        return
+    try:
+        read_recorded(boto3.client("dynamodb"), table, letters)
+    except (ClientError, BotoCoreError) as error:
+        print(f"redrive.sh: the reasons in {table} cannot be read: {error}", file=sys.stderr)
 
 
 def send_back(sqs: SQSClient, functions: LambdaClient, letter: Letter, source_url: str) -> None:
@@ -128,6 +148,7 @@ def run(sqs: SQSClient, functions: LambdaClient, dlq_url: str, *, match: str, li
     held: list[MessageTypeDef] = take_messages(sqs, dlq_url, limit)
     try:
         paired = pair_copies(held)
+        fill_in_reasons(dlq_url, paired)
         letters = [letter for letter in paired if letter.has(match)]
         print_letters(letters, is_all=len(held) < limit)
         if not send or not letters:

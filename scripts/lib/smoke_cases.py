@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lib.clickhouse import ClickHouseError, ask, order, quote_table
 from lib.clients import make_s3_client
+from lib.manifests import PREFIX, SUFFIX, name_bundle_of, read_manifest
 
 SCRIPTS = Path(__file__).parents[1]
 _MIB = 2**20
@@ -184,9 +185,10 @@ def _delete_bundles(buckets: set[str], source: str, prefix: str, before: set[str
     s3 = make_s3_client()
     distribution = os.environ["DISTRIBUTION_BUCKET"]
     for key in list_keys(distribution):
-        if key in before or not key.endswith(".manifest.json"):
+        if key in before or not (key.startswith(PREFIX) and key.endswith(SUFFIX)):
             continue
-        manifest = json.loads(s3.get_object(Bucket=distribution, Key=key)["Body"].read())
+        manifest = read_manifest(s3, distribution, name_bundle_of(key))
         if all(entry["bucket"] == source and entry["key"].startswith(prefix) for entry in manifest["sources"]):
             for bucket in buckets:
-                delete_versions(bucket, key.removesuffix(".manifest.json"))
+                delete_versions(bucket, key)
+                delete_versions(bucket, name_bundle_of(key))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections import Counter
@@ -16,12 +15,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from lib.clients import make_s3_client
 from lib.facts import note
+from lib.manifests import name_manifest, read_manifest
 from lib.units import describe_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_MANIFEST = ".manifest.json"
 _PAUSE_SECONDS = 0.4
 
 type Version = tuple[str, str, str]
@@ -53,8 +52,7 @@ def read_new_bundles(s3: S3Client, bucket: str, wanted: set[Version], bundled: B
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     keys = {item["Key"] for page in pages for item in page.get("Contents", [])}
     for key in sorted(key for key in keys if key.endswith(".gz") and key not in bundled.seen):
-        raw = s3.get_object(Bucket=bucket, Key=key.removesuffix(".gz") + _MANIFEST)["Body"].read()
-        manifest = json.loads(raw)
+        manifest = read_manifest(s3, bucket, key)
         bundled.seen.add(key)
         held = [(entry["bucket"], entry["key"], entry["version_id"]) for entry in manifest["sources"]]
         ours = [version for version in held if version in wanted]
@@ -93,7 +91,7 @@ def wait_for_copies(s3: S3Client, archive: str, keys: set[str], seconds: float, 
     Raises:
         NotBundledError: it lacks some after ``seconds``.
     """
-    wanted = keys | {key.removesuffix(".gz") + _MANIFEST for key in keys}
+    wanted = keys | set(map(name_manifest, keys))
     task = progress.add_task("Archiving", total=len(wanted), found="")
     deadline = time.monotonic() + seconds
     while True:

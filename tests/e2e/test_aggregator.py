@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from data_aggregator.manifest import name_manifest
+from data_aggregator.manifest import name_manifest, read_manifest
 from data_aggregator.verification import check_bundle
 from tests.e2e.stack import Stack, wait_until
 
@@ -70,7 +70,7 @@ class Aggregation:
     def manifest(self, bundle: str) -> dict[str, Any]:
         if bundle not in _MANIFESTS:
             answer = self.stack.s3.get_object(Bucket=self.distribution_bucket, Key=name_manifest(bundle))
-            _MANIFESTS[bundle] = json.loads(answer["Body"].read())
+            _MANIFESTS[bundle] = dict(read_manifest(answer["Body"].read()))
         return _MANIFESTS[bundle]
 
     def zcat(self, bundle: str) -> bytes:

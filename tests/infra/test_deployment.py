@@ -37,7 +37,7 @@ def write_packages(folder: Path) -> list[str]:
     for package in PACKAGES:
         modules = ("app", "dead_letters", "exporter")
         write_zip(folder / f"lambdas/{package}.zip", {f"{package}/{module}.py": HANDLER for module in modules})
-    for layer in ("aiohttp", "dataset", "isal", "powertools", "pydantic", "tracer", "xapi"):
+    for layer in ("aiohttp", "dataset", "isal", "powertools", "pydantic", "tracer", "xapi", "zstd"):
         write_zip(folder / f"layers/{layer}.zip", {f"python/{layer}_placeholder.py": ""})
     return [f"-var=lambda_zip_dir={folder}/lambdas", f"-var=layer_zip_dir={folder}/layers"]
 

@@ -13,6 +13,7 @@ SELECT
   refused,
   not_started,
   rejected,
+  ignored,
   aws_request_id
 FROM logs
 WHERE event = 'batch_complete'

@@ -1,5 +1,5 @@
-# The bundles as a table that Athena reads, without a crawler: the hours are computed, not looked up. Manifests lie
-# beside the bundles; queries leave them out by WHERE "$path" LIKE '%.gz'.
+# The bundles as a table that Athena reads, without a crawler: the hours are computed, not looked up. An hour's prefix
+# holds nothing but bundles: manifests are under a prefix of their own.
 
 resource "aws_glue_catalog_database" "this" {
   count = var.create_glue_table ? 1 : 0

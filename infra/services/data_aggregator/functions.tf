@@ -2,7 +2,7 @@
 
 module "layer" {
   source   = "../../modules/layer"
-  for_each = toset(["powertools", "isal", "tracer"])
+  for_each = toset(["powertools", "isal", "zstd", "tracer"])
 
   name         = "${var.name_prefix}-agg-${each.key}"
   description  = "${each.key} for the data aggregator"
@@ -17,7 +17,7 @@ module "function" {
   description          = "Bundles many objects into one gzip file"
   handler              = "data_aggregator.app.lambda_handler"
   package_path         = "${var.lambda_zip_dir}/data_aggregator.zip"
-  layer_arns           = [module.layer["powertools"].arn, module.layer["isal"].arn, module.layer["tracer"].arn]
+  layer_arns           = [module.layer["powertools"].arn, module.layer["isal"].arn, module.layer["zstd"].arn, module.layer["tracer"].arn]
   architecture         = var.architecture
   memory_mb            = var.aggregator.memory_mb
   ephemeral_storage_mb = var.aggregator.ephemeral_storage_mb

@@ -68,8 +68,9 @@ module "archive_bucket" {
   require_tls             = var.require_tls
   tags                    = var.tags
 
+  # Bundles' keys begin with a year. Manifests, under _manifests/, stay where they can be read at once.
   transitions = {
-    archive = { days = var.archive_transition_days, storage_class = var.archive_storage_class }
+    archive = { prefix = "2", days = var.archive_transition_days, storage_class = var.archive_storage_class }
   }
 }
 

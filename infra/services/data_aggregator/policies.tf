@@ -85,10 +85,10 @@ data "aws_iam_policy_document" "aggregator" {
     resources = [local.source_bucket_arn, local.distribution_bucket_arn]
   }
 
-  # A transaction needs what its parts need. Reading, for the record that a refused write is answered with.
+  # A transaction needs what its parts need; the batch is for the reasons of dead letters. Reading, for the record that a refused write is answered with.
   statement {
     sid       = "ClaimSources"
-    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
+    actions   = ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
     resources = [module.table.arn]
   }
 

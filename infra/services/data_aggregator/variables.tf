@@ -16,7 +16,7 @@ variable "lambda_zip_dir" {
 }
 
 variable "layer_zip_dir" {
-  description = "Folder that holds powertools.zip, isal.zip and tracer.zip."
+  description = "Folder that holds powertools.zip, isal.zip, zstd.zip and tracer.zip."
   type        = string
 }
 

@@ -19,7 +19,7 @@ import boto3
 found = importlib.import_module(sys.argv[1])
 assert callable(found.lambda_handler)
 roots = tuple(sys.argv[2:])
-for name in ("aiohttp", "aws_lambda_powertools", "aws_xray_sdk", "isal", "pydantic", "wrapt"):
+for name in ("aiohttp", "aws_lambda_powertools", "aws_xray_sdk", "backports.zstd", "isal", "pydantic", "wrapt"):
     module = sys.modules.get(name)
     assert module is None or module.__file__.startswith(roots), (name, module.__file__)
 """

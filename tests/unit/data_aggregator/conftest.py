@@ -16,8 +16,9 @@ from mypy_boto3_sqs import SQSClient
 
 from data_aggregator import app, clients
 from data_aggregator.claims import Claim
-from data_aggregator.manifest import name_manifest
+from data_aggregator.manifest import name_manifest, name_old_manifest, read_manifest
 from data_aggregator.messages import parse_body
+from data_aggregator.reasons import REASON_PREFIX
 from data_aggregator.schemas import Manifest, Source
 from tests.unit.data_aggregator.events import Context, s3_event
 
@@ -45,9 +46,10 @@ class Aws:
         )
         self.queue_url = self.sqs.create_queue(QueueName="aggregator")["QueueUrl"]
 
-    def put(self, key: str, body: bytes = b"x", bucket: str = "source") -> str:
+    def put(self, key: str, body: bytes = b"x", bucket: str = "source", coding: str = "") -> str:
         """Put an object; return the body of the message that announces it."""
-        answer = self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        options: Any = {"ContentEncoding": coding} if coding else {}
+        answer = self.s3.put_object(Bucket=bucket, Key=key, Body=body, **options)
         return s3_event(bucket, key, len(body), answer["ETag"], answer.get("VersionId"))
 
     def deliver(self, *bodies: str, receives: int = 1, context: Context | None = None) -> list[str]:
@@ -85,10 +87,7 @@ class Aws:
     def manifest(self, key: str | None = None) -> Manifest:
         if key is None:
             (key,) = self.bundle_keys()
-        manifest: Manifest = json.loads(
-            self.s3.get_object(Bucket="distribution", Key=name_manifest(key))["Body"].read()
-        )
-        return manifest
+        return read_manifest(self.s3.get_object(Bucket="distribution", Key=name_manifest(key))["Body"].read())
 
     def bundled(self) -> list[tuple[str, bytes]]:
         """Key and contents of every source in every bundle."""
@@ -102,7 +101,13 @@ class Aws:
         return sorted(found)
 
     def records(self) -> list[Claim]:
-        return [Claim.from_item(item) for item in self.dynamodb.scan(TableName=TABLE)["Items"]]
+        items = self.dynamodb.scan(TableName=TABLE)["Items"]
+        return [Claim.from_item(item) for item in items if not item["id"]["S"].startswith(REASON_PREFIX)]
+
+    def reasons(self) -> list[str]:
+        """Why messages came back, as it is written for whoever finds them in the dead-letter queue."""
+        items = self.dynamodb.scan(TableName=TABLE)["Items"]
+        return sorted(item["reason"]["S"] for item in items if item["id"]["S"].startswith(REASON_PREFIX))
 
     def statuses(self) -> list[str]:
         return sorted(claim.status for claim in self.records())
@@ -114,7 +119,7 @@ class Aws:
         self, body: str, *, bundle: str = "2026/01/01/00/bundle-other-0.gz", upload_id: str = "", seconds: float = 60
     ) -> Claim:
         """Write the record that another worker's claim would have left; negative seconds for one that is over."""
-        (source,) = parse_body(body)
+        (source,) = parse_body(body).objects
         assert isinstance(source, Source)
         now = time.time()
         claim = Claim("INPROGRESS", int(now) + 1000, int((now + seconds) * 1000), "distribution", bundle, upload_id)
@@ -123,6 +128,13 @@ class Aws:
 
     def begin_upload(self, bundle: str) -> str:
         return self.s3.create_multipart_upload(Bucket="distribution", Key=bundle)["UploadId"]
+
+
+def use_old_layout(aws: Aws, bundle: str) -> None:
+    """Move a bundle's manifest to where it was before manifests had a prefix of their own, uncompressed."""
+    manifest = json.dumps(aws.manifest(bundle)).encode()
+    aws.s3.put_object(Bucket="distribution", Key=name_old_manifest(bundle), Body=manifest)
+    aws.s3.delete_object(Bucket="distribution", Key=name_manifest(bundle))
 
 
 ENVIRONMENT = {

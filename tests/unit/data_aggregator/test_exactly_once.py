@@ -61,7 +61,7 @@ def wait_for_expiry() -> None:
 
 def test_record_is_one_that_powertools_reads(aws: Aws, bodies: list[str]) -> None:
     aws.deliver(*bodies)
-    (source,) = parse_body(bodies[0])
+    (source,) = parse_body(bodies[0]).objects
     assert isinstance(source, Source)
     layer = DynamoDBPersistenceLayer(TABLE, boto3_session=SESSION)
     record = layer._get_record(source.id)
@@ -405,7 +405,7 @@ def test_last_try_that_finds_nothing_left_to_write_is_no_failure(
     for body in bodies:
         aws.claim_elsewhere(body)
     table = ClaimTable(aws.dynamodb, TABLE)
-    sources = [source for body in bodies for source in parse_body(body) if isinstance(source, Source)]
+    sources = [source for body in bodies for source in parse_body(body).objects if isinstance(source, Source)]
     claim = Claim("INPROGRESS", 1, 1, "distribution", "b", "u")
     assert set(table.swap([Change(source.id, None, claim) for source in sources])) == {source.id for source in sources}
 

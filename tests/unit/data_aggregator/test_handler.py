@@ -31,7 +31,7 @@ ODD_KEYS = [
 def test_sources_lie_in_the_bundle_in_the_order_of_their_messages(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
     bodies = [aws.put("a", b"alpha"), aws.put("b", b"beta\n"), aws.put("c", b"gamma")]
     assert aws.deliver(*bodies) == []
-    assert aws.bundle() == b"alpha\nbeta\ngamma"
+    assert aws.bundle() == b"alpha\nbeta\ngamma\n"
     manifest = aws.manifest()
     assert [(entry["key"], entry["offset"], entry["length"]) for entry in manifest["sources"]] == [
         ("a", 0, 5),
@@ -163,7 +163,7 @@ def test_odd_keys_are_bundled_under_their_own_names(aws: Aws) -> None:
 def test_zero_byte_objects_are_legal(aws: Aws) -> None:
     assert aws.deliver(aws.put("empty", b""), aws.put("a", b"alpha"), aws.put("empty.gz", b"")) == []
     assert aws.bundled() == [("a", b"alpha"), ("empty", b""), ("empty.gz", b"")]
-    assert aws.bundle() == b"alpha"
+    assert aws.bundle() == b"alpha\n"
 
 
 def test_bundle_of_nothing_but_empty_objects_is_a_bundle(aws: Aws) -> None:
@@ -175,7 +175,7 @@ def test_bundle_of_nothing_but_empty_objects_is_a_bundle(aws: Aws) -> None:
 def test_gzip_sources_are_decompressed(aws: Aws) -> None:
     several_members = gzip.compress(b"one\n") + gzip.compress(b"two\n") + b"\0" * 7
     assert aws.deliver(aws.put("a.gz", several_members), aws.put("B.GZ", gzip.compress(b"three"))) == []
-    assert aws.bundle() == b"one\ntwo\nthree"
+    assert aws.bundle() == b"one\ntwo\nthree\n"
     assert [entry["size"] for entry in aws.manifest()["sources"]] == [
         len(several_members),
         len(gzip.compress(b"three")),
@@ -198,7 +198,7 @@ def test_broken_gzip_fails_only_its_message(aws: Aws, broken: bytes, caplog: pyt
     bad = aws.put("bad.gz", broken)
     assert aws.deliver(before, bad, after) == [bad]
     assert aws.bundled() == [("after", b"after"), ("before", b"before")]
-    assert aws.bundle() == b"before\nafter"
+    assert aws.bundle() == b"before\nafter\n"
     assert "source_refused" in events(caplog)
     assert aws.statuses() == ["COMPLETED"] * 2, "the bad one's claim is released"
 
@@ -343,7 +343,7 @@ def test_what_was_read_before_time_ran_short_is_bundled_and_the_rest_comes_back(
     early, late, after = aws.put("early", b"early"), aws.put("late", b"l" * 48 * MIB), aws.put("after")
     assert aws.deliver(early, late, after, context=context) == [late, after]
     assert aws.bundled() == [("early", b"early")]
-    assert aws.bundle() == b"early"
+    assert aws.bundle() == b"early\n"
     assert aws.uploads_in_progress() == 0
     assert aws.statuses() == ["COMPLETED"]
 

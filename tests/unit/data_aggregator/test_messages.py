@@ -10,27 +10,32 @@ from hypothesis import strategies as st
 
 from data_aggregator.exceptions import MessageRejectedError
 from data_aggregator.messages import parse_body, source_id
-from data_aggregator.schemas import ObjectName, Source
+from data_aggregator.schemas import Named, ObjectName, Source
 from tests.unit.data_aggregator.events import s3_event, s3_record
+
+
+def name_objects(body: str) -> list[Named]:
+    return list(parse_body(body).objects)
+
 
 KEYS = st.text(min_size=1).filter(lambda key: not any(0xD800 <= ord(letter) < 0xE000 for letter in key))
 
 
 @given(KEYS)
 def test_keys_are_url_decoded(key: str) -> None:
-    (source,) = parse_body(s3_event("b", key, 1, "e", "v"))
+    (source,) = name_objects(s3_event("b", key, 1, "e", "v"))
     assert source.key == key
 
 
 @given(KEYS)
 def test_plain_keys_are_taken_as_they_are(key: str) -> None:
-    assert parse_body(json.dumps({"bucket": "b", "key": key})) == [ObjectName("b", key, None)]
+    assert name_objects(json.dumps({"bucket": "b", "key": key})) == [ObjectName("b", key, None)]
 
 
 @given(st.text() | st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists).map(json.dumps))
 def test_anything_else_is_rejected_by_one_kind_of_error(body: str) -> None:
     with pytest.raises(MessageRejectedError):
-        parse_body(body)
+        name_objects(body)
 
 
 NAMES = ["s3", "bucket", "eventName", "object", "key", "name", "Records", "Type", "Message", "Event"]
@@ -43,7 +48,7 @@ NEARLY_RIGHT = st.recursive(
 @given(st.dictionaries(st.sampled_from(NAMES), NEARLY_RIGHT))
 def test_nearly_right_bodies_give_names_or_one_kind_of_error(document: dict[str, Any]) -> None:
     try:
-        named = parse_body(json.dumps(document))
+        named = name_objects(json.dumps(document))
     except MessageRejectedError:
         return
     assert all(name.bucket and name.key for name in named)
@@ -57,7 +62,7 @@ def with_object(**changes: Any) -> str:
 
 
 def identify(body: str) -> str:
-    (source,) = parse_body(body)
+    (source,) = name_objects(body)
     assert isinstance(source, Source)
     return source.id
 
@@ -78,7 +83,7 @@ def test_sequencer_identifies_an_object_without_versions(version: str | None) ->
     "missing", [{"size": None}, {"versionId": None, "eTag": None}, {"versionId": None, "eTag": ""}]
 )
 def test_event_that_says_too_little_is_looked_up(missing: dict[str, None]) -> None:
-    (name,) = parse_body(with_object(**missing))
+    (name,) = name_objects(with_object(**missing))
     assert isinstance(name, ObjectName)
 
 
@@ -88,6 +93,6 @@ def test_identities_of_different_objects_cannot_be_confused() -> None:
 
 
 def test_encoded_plus_is_a_plus() -> None:
-    (source,) = parse_body(s3_event("b", "a+b c", 1, "e", "v"))
+    (source,) = name_objects(s3_event("b", "a+b c", 1, "e", "v"))
     assert quote_plus("a+b c") == "a%2Bb+c"
     assert source.key == "a+b c"

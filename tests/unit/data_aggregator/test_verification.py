@@ -3,7 +3,9 @@
 import gzip
 import hashlib
 import io
-import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,10 @@ import pytest
 from data_aggregator import verify
 from data_aggregator.core import BundleWriter
 from data_aggregator.exceptions import VerificationError
-from data_aggregator.manifest import name_manifest, read_manifest, write_manifest
+from data_aggregator.manifest import Member, read_manifest, write_manifest
 from data_aggregator.schemas import Manifest, Source
 from data_aggregator.verification import check_bundle, cut_source
-from tests.unit.data_aggregator.conftest import SESSION, Aws
+from tests.unit.data_aggregator.conftest import SESSION, Aws, use_old_layout
 
 CONTENTS = {"a": b"alpha", "b": b"", "c": b"gamma\n" * 1000, "d": b"delta"}
 
@@ -24,14 +26,15 @@ CONTENTS = {"a": b"alpha", "b": b"", "c": b"gamma\n" * 1000, "d": b"delta"}
 def make_bundle() -> tuple[bytes, Manifest]:
     file = io.BytesIO()
     writer = BundleWriter(file, level=1, limit=2**20, check=lambda: None)
-    contents = [
-        (Source(f"id-{key}", "source", key, "v", "e", len(body)), writer.add([body])) for key, body in CONTENTS.items()
+    members = [
+        Member(Source(f"id-{key}", "source", key, "v", "e", len(body)), writer.add([body]))
+        for key, body in CONTENTS.items()
     ]
     size = writer.finish()
     raw = write_manifest(
         "x.gz",
         "request",
-        contents,
+        members,
         uncompressed_bytes=writer.offset,
         bundle_bytes=size,
         bundle_sha256=hashlib.sha256(file.getvalue()).hexdigest(),
@@ -75,7 +78,7 @@ def test_wrong_entry_is_found(field: str, value: Any, message: str) -> None:
 def test_missing_entry_is_found() -> None:
     bundle, manifest = make_bundle()
     del manifest["sources"][3]
-    with pytest.raises(VerificationError, match="does not end at byte"):
+    with pytest.raises(VerificationError, match="after the last source is more than a newline"):
         check_bundle(io.BytesIO(bundle), manifest)
 
 
@@ -92,7 +95,9 @@ def test_truncated_bundle_is_found(end: int) -> None:
         check_bundle(io.BytesIO(bundle[:end]), manifest)
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"sources": [{}]}', b'{"sources": [{"id": ""}]}', b"\xff"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b"{}", b'{"sources": [{}]}', b'{"sources": [{"id": ""}]}', b"\xff", b"\x1f\x8b\x08", b"null"]
+)
 def test_what_is_no_manifest_is_said_to_be_none(raw: bytes) -> None:
     with pytest.raises(VerificationError):
         read_manifest(raw)
@@ -112,44 +117,6 @@ def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, 
     return status, captured.out, captured.err
 
 
-def test_command_passes_a_right_bucket(bundled: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ("bucket", "distribution", "--sources", "source", "--archive", "distribution", "--contents")
-    status, out, _ = run(*arguments, capsys=capsys)
-    assert status == 0
-    assert (json.loads(out)["sources"], json.loads(out)["problems"]) == (4, [])
-
-
-def test_command_names_what_is_in_no_bundle(bundled: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    bundled.put("late")
-    status, out, _ = run("bucket", "distribution", "--sources", "source", capsys=capsys)
-    assert status == 1
-    assert "source in no bundle: ('source', 'late'" in json.loads(out)["problems"][0]
-
-
-def test_command_names_what_is_in_two_bundles(bundled: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    (bundle,) = bundled.bundle_keys()
-    for key in (bundle, name_manifest(bundle)):
-        bundled.s3.copy_object(
-            Bucket="distribution", Key=f"copy/{key}", CopySource={"Bucket": "distribution", "Key": key}
-        )
-    status, out, _ = run("bucket", "distribution", capsys=capsys)
-    assert status == 1
-    assert len([problem for problem in json.loads(out)["problems"] if "in several bundles" in problem]) == 4
-
-
-def test_command_names_bundles_without_manifest_and_forgives_the_reverse(
-    bundled: Aws, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bundled.s3.put_object(Bucket="distribution", Key="x.gz", Body=b"")
-    bundled.s3.put_object(Bucket="distribution", Key="y.manifest.json", Body=b"")
-    status, out, _ = run("bucket", "distribution", "--archive", "plain", capsys=capsys)
-    assert status == 1
-    found = json.loads(out)
-    assert "bundle without manifest: x.gz" in found["problems"]
-    assert "not in the archive: x.gz" in found["problems"]
-    assert found["abandoned_manifests"] == ["y.manifest.json"]
-
-
 def test_command_checks_and_cuts_one_bundle(bundled: Aws, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     url = f"s3://distribution/{bundled.bundle_keys()[0]}"
     assert run("bundle", url, capsys=capsys)[0] == 0
@@ -159,3 +126,69 @@ def test_command_checks_and_cuts_one_bundle(bundled: Aws, capsys: pytest.Capture
     assert (status, err) == (1, "verify: the bundle does not hold 'absent'\n")
     assert run("bundle", "distribution/x.gz", capsys=capsys)[0] == 1
     assert run("bundle", "s3://distribution/absent.gz", capsys=capsys)[0] == 1
+
+
+def test_bundle_of_the_old_layout_is_checked_and_cut_too(
+    bundled: Aws, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (key,) = bundled.bundle_keys()
+    use_old_layout(bundled, key)
+    assert run("bundle", f"s3://distribution/{key}", capsys=capsys)[0] == 0
+    assert run("cut", f"s3://distribution/{key}", "c", "--output", str(tmp_path / "c"), capsys=capsys)[0] == 0
+    assert (tmp_path / "c").read_bytes() == CONTENTS["c"]
+
+
+@pytest.fixture
+def truncated(bundled: Aws) -> str:
+    (key,) = bundled.bundle_keys()
+    raw = bundled.s3.get_object(Bucket="distribution", Key=key)["Body"].read()
+    bundled.s3.put_object(Bucket="distribution", Key=key, Body=raw[:-12])
+    return f"s3://distribution/{key}"
+
+
+def test_cut_of_a_truncated_bundle_says_so_and_leaves_nothing(
+    truncated: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "kept").write_bytes(b"from before")
+    for name in ("new", "kept"):
+        status, _, err = run("cut", truncated, "d", "--output", str(tmp_path / name), capsys=capsys)
+        assert status == 1
+        assert err.startswith("verify: the bundle is truncated or damaged: ")
+    assert run("cut", truncated, "d", capsys=capsys)[:2] == (1, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert (tmp_path / "kept").read_bytes() == b"from before"
+
+
+@pytest.mark.parametrize("what", ["folder", "missing/file", "file/below"])
+def test_cut_to_a_bad_path_says_so_and_leaves_nothing(
+    bundled: Aws, capsys: pytest.CaptureFixture[str], tmp_path: Path, what: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    url = f"s3://distribution/{bundled.bundle_keys()[0]}"
+    status, _, err = run("cut", url, "a", "--output", str(tmp_path / what), capsys=capsys)
+    assert status == 1
+    assert err.startswith("verify: ")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
+
+
+def test_cut_into_a_pipe_that_closes_says_so_without_a_traceback() -> None:
+    script = (
+        "import io, sys\nfrom data_aggregator import verify\n"
+        "verify._read_manifest = lambda *_: {'sources': [{'key': 'k', 'version_id': None}]}\n"
+        "verify.cut_source = lambda *_: (b'x' * 65536 for _ in range(100))\n"
+        "verify.boto3.client = lambda *_, **__: type('S3', (), {'get_object': lambda *_, **__: {'Body': None}})()\n"
+        "sys.exit(verify.main(['cut', 's3://b/k.gz', 'k']))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": "lambdas"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.read(1) == b"x"
+        process.stdout.close()
+        assert process.stderr.read() == b"verify: the output was closed before all was written\n"
+    assert process.returncode == 1

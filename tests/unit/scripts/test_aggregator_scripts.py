@@ -141,3 +141,13 @@ def test_object_that_is_not_bundled_yet_is_waited_for(run_script: RunScript, s3:
         time.sleep(1)
         put_bundle(s3, "bundle", {"late": b"x"})
         assert found.result().stdout == "s3://target/bundle.gz\n"
+
+
+def test_bundles_of_either_layout_are_watched(s3: "S3Client") -> None:
+    put_bundle(s3, "old", {"a": b"a\n"})
+    raw = s3.get_object(Bucket="target", Key="old.manifest.json")["Body"].read()
+    s3.put_object(Bucket="target", Key="_manifests/new.manifest.json", Body=gzip.compress(raw.replace(b"old", b"new")))
+    s3.put_object(Bucket="target", Key="new.gz", Body=b"")
+    bundled = Bundled()
+    read_new_bundles(s3, "target", {("source", "a", "null")}, bundled)
+    assert bundled.counts["source", "a", "null"] == 2

@@ -218,3 +218,36 @@ def test_bodies_of_any_kind_are_shown(body: str) -> None:
     letter = Letter({"Body": body, "MessageId": "m"})
     assert letter.subject == body
     assert pair_copies([letter.message]) == [letter]
+
+
+def test_reason_that_the_data_aggregator_recorded_is_shown(
+    queues: Queues, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dynamodb = SESSION.client("dynamodb")
+    dynamodb.create_table(
+        TableName="idempotency",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    known, _ = queues.bury(S3_EVENT), queues.bury("{}")
+    item = {"id": {"S": f"data-aggregator-message#{known}"}, "reason": {"S": "refused: damaged"}}
+    dynamodb.put_item(TableName="idempotency", Item=item)
+    monkeypatch.setattr(boto3, "client", SESSION.client)
+    monkeypatch.setenv("IDEMPOTENCY_TABLE", "idempotency")
+    monkeypatch.setenv("AGGREGATOR_DLQ_URL", queues.dlq_url)
+    queues.run(send=False)
+    out = capsys.readouterr().out
+    assert "1  refused: damaged" in out
+    assert "1  reason not known" in out
+    monkeypatch.setenv("IDEMPOTENCY_TABLE", "missing")
+    queues.run(send=False)
+    assert "2  reason not known" in capsys.readouterr().out, "the letters are listed all the same"
+
+
+def test_table_is_not_asked_about_other_queues(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    queues.bury("{}")
+    monkeypatch.setattr(boto3, "client", MagicMock(side_effect=AssertionError))
+    monkeypatch.setenv("IDEMPOTENCY_TABLE", "idempotency")
+    monkeypatch.setenv("AGGREGATOR_DLQ_URL", "https://sqs/1/aggregator-dlq")
+    assert queues.run(send=False) == 0

@@ -54,10 +54,11 @@ def test_bundles_with_objects_of_others_stay(s3: S3Client, monkeypatch: pytest.M
     contents = {"bundle-ours": ["smoke-1/a"], "bundle-mixed": ["smoke-1/b", "events/c"], "bundle-old": ["smoke-1/d"]}
     for name, keys in contents.items():
         manifest = {"sources": [{"bucket": "source", "key": key} for key in keys]}
-        s3.put_object(Bucket="bundles", Key=f"{name}.manifest.json", Body=json.dumps(manifest).encode())
+        s3.put_object(Bucket="bundles", Key=f"_manifests/{name}.manifest.json", Body=json.dumps(manifest).encode())
         s3.put_object(Bucket="bundles", Key=f"{name}.gz", Body=b"")
-    smoke_cases._delete_bundles({"bundles"}, "source", "smoke-1/", {"bundle-old.manifest.json"})
-    left = [f"{name}.{end}" for name in ("bundle-mixed", "bundle-old") for end in ("gz", "manifest.json")]
+    smoke_cases._delete_bundles({"bundles"}, "source", "smoke-1/", {"_manifests/bundle-old.manifest.json"})
+    names = ("bundle-mixed", "bundle-old")
+    left = [f"_manifests/{name}.manifest.json" for name in names] + [f"{name}.gz" for name in names]
     assert list_versions(s3) == left
 
 

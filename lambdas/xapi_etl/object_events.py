@@ -1,0 +1,1 @@
+../_vendored/object_events.py
