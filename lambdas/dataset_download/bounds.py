@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from .columns import is_text, is_uuid, unwrap
+from .metadata import Plain, RowGroup, Statistics
 from .query import Filter
+from .trust import find_bounds
 
 type Comparable = int | float | bytes | Decimal
+
+EXACT = Context(prec=1000)
+"""Decimals of Parquet have as many digits as their bytes hold."""
 
 
 class Verdict(Enum):
@@ -34,35 +38,41 @@ class Bounds:
     low: Comparable | None = None
     """No value is less; None: not known, or there are none."""
     high: Comparable | None = None
+    is_exact: bool = True
+    """Whether both are values of the column, not just bounds of them."""
 
 
-def read_bounds(group: pq.RowGroupMetaData, leaf: int, type_: pa.DataType) -> Bounds:
-    """Return what a row group says of the column that is stored in Parquet's column `leaf` alone."""
-    statistics = group.column(leaf).statistics
-    if statistics is None:
+def read_bounds(group: RowGroup, leaf: int, type_: pa.DataType) -> Bounds:
+    """Return what a row group says of the column that is stored in Parquet's column `leaf` alone, if it is believed."""
+    chunk = group.column(leaf)
+    statistics = chunk.statistics
+    # A column that repeats in a row has other counts.
+    if statistics is None or chunk.num_values != group.num_rows:
         return Bounds(group.num_rows, None)
-    nulls = statistics.null_count if statistics.has_null_count else None
-    if not statistics.has_min_max:
+    nulls = statistics.null_count
+    if nulls is not None and nulls > group.num_rows:
+        nulls = None
+    plain = find_bounds(statistics)
+    if plain is None:
         return Bounds(group.num_rows, nulls)
-    low, high = (_read_bound(statistics, which, type_) for which in ("min", "max"))
+    low, high = (_read_bound(value, statistics, type_) for value in plain)
     if low is None or high is None or not low <= high:  # type: ignore[operator]
         return Bounds(group.num_rows, nulls)
-    return Bounds(group.num_rows, nulls, low, high)
+    return Bounds(group.num_rows, nulls, low, high, statistics.is_exact)
 
 
-def _read_bound(statistics: pq.Statistics, which: str, type_: pa.DataType) -> Comparable | None:
+def _read_bound(raw: Plain, statistics: Statistics, type_: pa.DataType) -> Comparable | None:
     """Return a bound in the form in which values of the type are compared here."""
     plain = unwrap(type_)
     if pa.types.is_decimal(plain):
-        value = getattr(statistics, which)
-        return value if isinstance(value, Decimal) else None
+        unscaled = int.from_bytes(raw, "big", signed=True) if isinstance(raw, bytes) else int(raw)
+        return Decimal(unscaled).scaleb(-statistics.element.scale, EXACT)
     if pa.types.is_float16(plain):
         return None
-    raw = getattr(statistics, f"{which}_raw")
     if pa.types.is_unsigned_integer(plain):
         # Kept as signed numbers of 32 or 64 bits.
         return int(raw) % (1 << (64 if statistics.physical_type == "INT64" else 32))
-    return raw if isinstance(raw, (int, float, bytes)) else None
+    return raw
 
 
 def make_comparable(value: pa.Scalar) -> Comparable | None:
@@ -88,6 +98,9 @@ def judge(filter_: Filter, bounds: Bounds, type_: pa.DataType) -> Verdict:
     if bounds.low is None or bounds.high is None or len(known) < len(values):
         return Verdict.SOME
     verdict = _compare(filter_.operator, known, bounds.low, bounds.high)
+    # Bounds that were cut off may be equal where values are not.
+    if not bounds.is_exact and filter_.operator in {"eq", "ne"} and verdict is Verdict.ALL:
+        return Verdict.SOME
     # NaN is in no bounds: nothing compares with it, but it is unequal to everything.
     floating = pa.types.is_floating(unwrap(type_))
     if verdict is Verdict.ALL and (bounds.nulls != 0 or floating):

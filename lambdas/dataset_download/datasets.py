@@ -9,11 +9,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .exceptions import CorruptDatasetError, DatasetNotFoundError, SourceUnreadableError
 from .footers import TAIL_BYTES, read_footer
+from .metadata import Footer
 from .objects import DataFile, RangeReader
 from .partitions import PartitionValue, read_path, type_column
 from .quickget import MissingObjectError, QuickGetter
@@ -62,7 +62,7 @@ class Dataset:
     name: str
     files: tuple[DataFile, ...]
     """In the order of their rows."""
-    footers: tuple[pq.FileMetaData, ...] = field(repr=False)
+    footers: tuple[Footer, ...] = field(repr=False)
     """Of the files."""
     schema: pa.Schema
     """Of the files, followed by the partition columns of a folder."""
@@ -138,7 +138,7 @@ def open_dataset(store: Store, name: str) -> Dataset:
     if opened is not None:
         file, tail = opened
         footer = read_footer(reader, store.bucket, file, tail)
-        return Dataset(store, name, (file,), (footer,), _check_names(footer.schema.to_arrow_schema(), file))
+        return Dataset(store, name, (file,), (footer,), _check_names(footer.schema_arrow, file))
     return _open_folder(store, name, reader)
 
 
@@ -205,11 +205,11 @@ def _is_hidden(step: str) -> bool:
     return not step or (step[0] in "_." and "=" not in step)
 
 
-def _agree(files: tuple[DataFile, ...], footers: tuple[pq.FileMetaData, ...]) -> pa.Schema:
+def _agree(files: tuple[DataFile, ...], footers: tuple[Footer, ...]) -> pa.Schema:
     """Return the schema that all files have."""
-    first = footers[0].schema.to_arrow_schema()
+    first = footers[0].schema_arrow
     for file, footer in zip(files, footers, strict=True):
-        other = footer.schema.to_arrow_schema()
+        other = footer.schema_arrow
         if other.equals(first):
             continue
         theirs, ours = (dict(_describe(schema)) for schema in (other, first))

@@ -92,13 +92,9 @@ def measure_stored(dataset: "Dataset", name: str) -> Stored:
                 column = group.column(leaf)
                 compressed += column.total_compressed_size
                 uncompressed += column.total_uncompressed_size
-                bound = column.statistics.max_raw if _has_bounds(column.statistics) else None
+                bound = column.statistics.max_raw if column.statistics else None
                 longest = max(longest, len(bound) if isinstance(bound, bytes) else 0)
     return Stored(compressed / dataset.row_count, max(uncompressed / dataset.row_count, longest))
-
-
-def _has_bounds(statistics: object) -> bool:
-    return statistics is not None and bool(getattr(statistics, "has_min_max", False))
 
 
 def _estimate_width(type_: pa.DataType, stored: float) -> float:

@@ -97,7 +97,7 @@ def _widen(total: Bounds, group: Bounds) -> Bounds:
     nulls = None if total.nulls is None or group.nulls is None else total.nulls + group.nulls
     if group.nulls == group.rows:
         return replace(total, rows=total.rows + group.rows, nulls=nulls)
-    unknown = group.low is None or (total.low is None and total.rows > (total.nulls or 0))
+    unknown = group.low is None or not group.is_exact or (total.low is None and total.rows > (total.nulls or 0))
     if unknown or group.low is None or group.high is None:
         return Bounds(total.rows + group.rows, nulls)
     low = group.low if total.low is None else min(total.low, group.low)

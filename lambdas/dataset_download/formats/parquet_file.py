@@ -11,11 +11,21 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from dataset_download.columns import locate_leaves
 from dataset_download.conditions import make_plain
+from dataset_download.metadata import Footer
 
 GROUP_ROWS = 122_880
 GROUP_BYTES = 16 * 1024 * 1024
 """Rows are held until a row group is full: by rows or, since rows may be large, by bytes in memory."""
-CODECS = {"UNCOMPRESSED": "NONE", "LZ4_RAW": "LZ4"}
+CODECS = {
+    "UNCOMPRESSED": "NONE",
+    "SNAPPY": "SNAPPY",
+    "GZIP": "GZIP",
+    "BROTLI": "BROTLI",
+    "ZSTD": "ZSTD",
+    # Of the two framings that LZ4 has in Parquet nobody writes the old one any more.
+    "LZ4": "LZ4",
+    "LZ4_RAW": "LZ4",
+}
 DEFAULT_CODEC = "SNAPPY"
 SAMPLE_ROWS = 8_192
 MOST_DISTINCT = 0.75
@@ -51,12 +61,11 @@ class Collector(io.RawIOBase):
         return b"".join(pieces)
 
 
-def choose_codec(footer: pq.FileMetaData) -> str:
-    """Return the compression that a file uses (that of its first column)."""
+def choose_codec(footer: Footer) -> str:
+    """Return the compression that a file uses (that of its first column), or the default."""
     if not footer.num_row_groups or not footer.num_columns:
         return DEFAULT_CODEC
-    codec: str = footer.row_group(0).column(0).compression
-    return CODECS.get(codec, codec)
+    return CODECS.get(footer.row_group(0).column(0).compression, DEFAULT_CODEC)
 
 
 def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, codec: str) -> Iterator[bytes]:
