@@ -20,7 +20,7 @@ from .settings import Settings
 type Pairs = Sequence[tuple[str, str]]
 
 _NAME = re.compile(NAME_PATTERN)
-_ENCODING_VERSION = 1
+_ENCODING_VERSION = 2
 """Part of every tag: raise it when the same rows are written as other bytes."""
 _MAX_PARAMETERS = 500
 

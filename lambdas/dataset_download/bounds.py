@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from .columns import is_text, is_uuid, unwrap
+from .formats.text import render
 from .metadata import Plain, RowGroup, Statistics
 from .query import Filter
 from .trust import find_bounds
@@ -160,11 +161,8 @@ def show_bound(value: Comparable | None, type_: pa.DataType) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace") if is_text(plain) else None
     if pa.types.is_temporal(plain) and isinstance(value, int):
-        shown = pa.scalar(value, plain).cast(pa.string()).as_py() if not pa.types.is_timestamp(plain) else None
-        return str(shown or _show_timestamp(value, plain))
+        bits = pa.int32() if plain.bit_width == 32 else pa.int64()  # noqa: PLR2004 - bits
+        shown = pa.timestamp(plain.unit) if pa.types.is_timestamp(plain) else plain
+        text = str(render(pa.array([value], bits).cast(shown))[0].as_py())
+        return f"{text}Z" if pa.types.is_timestamp(plain) and plain.tz else text
     return str(value)
-
-
-def _show_timestamp(value: int, type_: pa.DataType) -> str:
-    naive = pa.scalar(value, pa.timestamp(type_.unit)).cast(pa.string()).as_py().replace(" ", "T")
-    return f"{naive}Z" if type_.tz else str(naive)

@@ -30,7 +30,7 @@ struct element {
     int64_t type, type_length, repetition, children, converted, scale, precision, field_id;
     int64_t logical;      /* the LogicalType union's field, 0 for none */
     int64_t unit, is_utc; /* of TIME and TIMESTAMP: 1 ms, 2 us, 3 ns; 0 for none */
-    struct place name, logical_bytes;
+    struct place name, logical_bytes, bytes;
 };
 
 struct group {
@@ -49,7 +49,7 @@ struct chunk {
 
 struct footer {
     int64_t rows, is_encrypted, leaves;
-    struct place created_by;
+    struct place created_by, schema; /* schema: the list with its header */
     int64_t element_count, group_count, chunk_count, order_count;
     /* With room for so many each; read_footer counts in *_count what there is. */
     struct element *elements;
@@ -246,6 +246,7 @@ static void read_element(struct cursor *c, struct element *element) {
     struct field field = {0};
     *element = (struct element){.type = NONE, .repetition = NONE, .converted = NONE, .field_id = NONE,
                                 .name = {NONE, 0}, .logical_bytes = {NONE, 0}};
+    const uint8_t *start = c->at;
     while (next_field(c, &field)) switch (field.id) {
             case 1: take_number(c, &field, &element->type); break;
             case 2: take_number(c, &field, &element->type_length); break;
@@ -263,6 +264,7 @@ static void read_element(struct cursor *c, struct element *element) {
                 } /* fall through */
             default: skip(c, field.type, false);
         }
+    element->bytes = (struct place){start - c->start, c->at - start};
 }
 
 static void read_statistics(struct cursor *c, struct chunk *chunk) {
@@ -464,10 +466,12 @@ int64_t read_footer(const uint8_t *data, int64_t size, struct footer *footer) {
     struct field field = {0};
     footer->rows = footer->is_encrypted = footer->leaves = 0;
     footer->element_count = footer->group_count = footer->chunk_count = footer->order_count = 0;
-    footer->created_by = (struct place){NONE, 0};
+    footer->created_by = footer->schema = (struct place){NONE, 0};
     while (next_field(&c, &field)) {
         if ((field.id == 2 || field.id == 4 || field.id == 7) && field.type == LIST) {
+            const uint8_t *start = c.at;
             read_table(&c, footer, field.id);
+            if (field.id == 2) footer->schema = (struct place){start - c.start, c.at - start};
         } else if (field.id == 3) {
             take_number(&c, &field, &footer->rows);
         } else if (field.id == 6) {

@@ -35,6 +35,7 @@ TYPES = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", 
 CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4_RAW")
 PLAIN = {"BOOLEAN": "<?", "INT32": "<i", "INT64": "<q", "FLOAT": "<f", "DOUBLE": "<d"}
 TYPE_ORDER = 1
+ARROW_SCHEMA = b"ARROW:schema"
 MARKER_BYTES = 8
 
 type Plain = bool | int | float | bytes
@@ -69,9 +70,10 @@ class Element(ctypes.Structure):
     is_utc: int
     name: _Place
     logical_bytes: _Place
+    bytes: _Place
     _fields_ = _describe(
         "type type_length repetition children converted scale precision field_id logical unit is_utc",
-        "name logical_bytes",
+        "name logical_bytes bytes",
     )
 
 
@@ -119,12 +121,15 @@ class _Footer(ctypes.Structure):
     end: int
     faulty_chunk: int
     created_by: _Place
+    schema: _Place
     elements: Any
     groups: Any
     chunks: Any
     orders: Any
     _fields_ = (
-        *_describe("rows is_encrypted leaves", "created_by", "element_count group_count chunk_count order_count"),
+        *_describe(
+            "rows is_encrypted leaves", "created_by schema", "element_count group_count chunk_count order_count"
+        ),
         ("elements", ctypes.POINTER(Element)),
         ("groups", ctypes.POINTER(_Group)),
         ("chunks", ctypes.POINTER(_Chunk)),
@@ -268,16 +273,42 @@ class RowGroup:
         return ColumnChunk(self._footer, self._footer.table.chunks[self._first + leaf], leaf)
 
 
-class Footer:
+class Layout:
+    """The parts of a footer, and where they are in it."""
+
+    def __init__(self, data: bytes, table: _Footer) -> None:
+        self.data = data
+        self.table = table
+
+    @cached_property
+    def elements(self) -> list[Element]:
+        """The schema's nodes, each before those below it; the first is the root."""
+        return list(self.table.elements[: self.table.element_count])
+
+    @cached_property
+    def leaves(self) -> list[Element]:
+        """The schema's nodes that are columns of Parquet."""
+        return [each for each in self.elements[1:] if not each.children and each.type != ABSENT]
+
+    @property
+    def schema(self) -> tuple[int, int]:
+        """Where the list of the schema's nodes begins and ends."""
+        return self.table.schema.start, self.table.schema.start + self.table.schema.length
+
+    def read(self, place: _Place) -> bytes:
+        """Return what is at a place; empty where it is absent."""
+        return self.data[place.start : place.start + place.length] if place.start >= 0 else b""
+
+
+class Footer(Layout):
     """A footer that has been checked. Of what pyarrow's FileMetaData has it has the parts that are used here."""
 
     def __init__(self, data: bytes, table: _Footer, opened: pq.ParquetFile) -> None:
-        self.data = data
-        self.table = table
+        super().__init__(data, table)
         self.arrow: pq.FileMetaData = opened.metadata
         """Arrow's own view: for decoding alone."""
-        self.schema_arrow: pa.Schema = opened.schema_arrow
-        """The columns as Arrow reads them, UUIDs and JSON as such."""
+        self.schema_arrow: pa.Schema = opened.schema_arrow.with_metadata(_list_metadata(opened) or None)
+        """The columns as Arrow reads them, UUIDs and JSON as such; with all that the file says of itself."""
         self.serialized_size = len(data)
         self.num_rows: int = table.rows
         self.num_row_groups: int = table.group_count
@@ -294,23 +325,9 @@ class Footer:
         return leaf < self.table.order_count and bool(self.table.orders[leaf] == TYPE_ORDER)
 
     @cached_property
-    def elements(self) -> list[Element]:
-        """The schema's nodes, each before those below it; the first is the root."""
-        return list(self.table.elements[: self.table.element_count])
-
-    @cached_property
-    def leaves(self) -> list[Element]:
-        """The schema's nodes that are columns of Parquet."""
-        return [each for each in self.elements[1:] if not each.children and each.type != ABSENT]
-
-    @cached_property
     def created_by(self) -> str:
         """The writer, in its own words."""
         return self.read(self.table.created_by).decode("utf-8", "replace")
-
-    def read(self, place: _Place) -> bytes:
-        """Return what is at a place; empty where it is absent."""
-        return self.data[place.start : place.start + place.length] if place.start >= 0 else b""
 
     def read_plain(self, chunk: _Chunk, place: _Place) -> Plain | None:
         """Return a bound of a chunk as its physical type."""
@@ -323,6 +340,11 @@ class Footer:
             return None
         value: Plain = struct.unpack(PLAIN[kind], raw)[0]
         return value
+
+
+def read_layout(data: bytes) -> Layout:
+    """Return the parts of a footer that comes from no file yet."""
+    return Layout(data, _read_table(data, 1 << 62))
 
 
 def parse_footer(data: bytes, file_size: int) -> Footer:
@@ -338,6 +360,12 @@ def parse_footer(data: bytes, file_size: int) -> Footer:
         return Footer(data, table, pq.ParquetFile(pa.BufferReader(whole), arrow_extensions_enabled=True))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CorruptDatasetError(str(error)) from error
+
+
+def _list_metadata(opened: pq.ParquetFile) -> dict[bytes, bytes]:
+    """Return the file's own metadata. Where Arrow wrote its schema into it, it takes only what is in there."""
+    stored = {key: value for key, value in (opened.metadata.metadata or {}).items() if key != ARROW_SCHEMA}
+    return {**(opened.schema_arrow.metadata or {}), **stored}
 
 
 def _read_table(data: bytes, end: int) -> _Footer:

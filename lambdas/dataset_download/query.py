@@ -197,8 +197,10 @@ def _show_value(value: pa.Scalar) -> str:
         return str(value.as_py())
     # Not by way of Python's values: those of nanoseconds would need pandas. Nor of local times: their text needs the
     # system's time zone database, which Lambda does not promise.
-    known = value.cast(pa.int64()) if pa.types.is_timestamp(value.type) else value
-    return str(known.cast(pa.string()).as_py())
+    # Arrow has no text for some dates.
+    if pa.types.is_temporal(value.type):
+        value = value.cast(pa.int32() if value.type.bit_width == 32 else pa.int64())  # noqa: PLR2004 - bits
+    return str(value.cast(pa.string()).as_py())
 
 
 def _check_operator(operator: str, type_: pa.DataType) -> None:
