@@ -114,7 +114,7 @@ def ask(settings: Settings, store: Store, name: str, format_: Format, pairs: Pai
         DatasetError: there is no such dataset, it cannot be read, or it does not have what is asked for.
     """
     dataset = open_dataset(store, name)
-    query = parse_query(pairs, dataset.schema, organisation_column=settings.organisation_column)
+    query = parse_query(pairs, dataset.comparison_schema, organisation_column=settings.organisation_column)
     plan = make_plan(dataset, query, make_reading(settings))
     return Asked(plan, format_, make_tag(settings, plan, format_))
 

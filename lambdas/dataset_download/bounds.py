@@ -10,7 +10,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from .columns import is_text, is_uuid, unwrap
 from .formats.text import render
-from .metadata import Plain, RowGroup, Statistics
+from .metadata import Footer, Plain, RowGroup, Statistics
 from .query import Filter
 from .trust import find_bounds
 
@@ -41,6 +41,21 @@ class Bounds:
     high: Comparable | None = None
     is_exact: bool = True
     """Whether both are values of the column, not just bounds of them."""
+
+
+def read_column_bounds(footer: Footer, group: RowGroup, field: pa.Field) -> Bounds:
+    """Return what a row group of a file says of a dataset's column, if it is believed."""
+    leaves = footer.find_leaves(field.name)
+    if not leaves:
+        is_absent = field.name not in footer.schema_arrow.names
+        return Bounds(group.num_rows, group.num_rows if is_absent else None)
+    own = unwrap(footer.schema_arrow.field(field.name).type)
+    if len(leaves) > 1 or pa.types.is_nested(own):
+        return Bounds(group.num_rows, None)
+    bounds = read_bounds(group, leaves[0], own)
+    # Of another unit, where files differ.
+    is_other = pa.types.is_temporal(own) and not own.equals(unwrap(field.type))
+    return Bounds(bounds.rows, bounds.nulls) if is_other else bounds
 
 
 def read_bounds(group: RowGroup, leaf: int, type_: pa.DataType) -> Bounds:
@@ -100,7 +115,7 @@ def judge(filter_: Filter, bounds: Bounds, type_: pa.DataType) -> Verdict:
         return Verdict.SOME
     verdict = _compare(filter_.operator, known, bounds.low, bounds.high)
     # Bounds that were cut off may be equal where values are not.
-    if not bounds.is_exact and filter_.operator in {"eq", "ne"} and verdict is Verdict.ALL:
+    if not bounds.is_exact and (filter_.operator, verdict) in {("eq", Verdict.ALL), ("ne", Verdict.NONE)}:
         return Verdict.SOME
     # NaN is in no bounds: nothing compares with it, but it is unequal to everything.
     floating = pa.types.is_floating(unwrap(type_))

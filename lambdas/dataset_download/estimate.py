@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from .bounds import Bounds, make_comparable
-from .columns import is_binary, is_text, is_uuid, locate_leaves, unwrap
+from .columns import is_binary, is_text, is_uuid, unwrap
 from .formats import Format
 from .query import Filter
 
@@ -84,11 +84,10 @@ def measure_stored(dataset: "Dataset", name: str) -> Stored:
         return Stored(1, 16)
     compressed = uncompressed = 0
     longest = 0.0
-    leaves = locate_leaves(dataset.schema, [dataset.schema.names.index(name)])
     for footer in dataset.footers:
         for number in range(footer.num_row_groups):
             group = footer.row_group(number)
-            for leaf in leaves:
+            for leaf in footer.find_leaves(name):
                 column = group.column(leaf)
                 compressed += column.total_compressed_size
                 uncompressed += column.total_uncompressed_size

@@ -8,12 +8,14 @@ import ctypes
 import struct
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from .columns import count_leaves
 from .exceptions import CorruptDatasetError
 
 LIBRARY = Path(__file__).with_name("footer.so")
@@ -313,6 +315,15 @@ class Footer(Layout):
         self.num_rows: int = table.rows
         self.num_row_groups: int = table.group_count
         self.num_columns: int = table.leaves
+
+    @cached_property
+    def _leaves_of_columns(self) -> dict[str, range]:
+        ends = [0, *accumulate(count_leaves(field.type) for field in self.schema_arrow)]
+        return {name: range(*ends[place : place + 2]) for place, name in enumerate(self.schema_arrow.names)}
+
+    def find_leaves(self, name: str) -> range:
+        """Return the numbers of the leaves that hold a column; none if the file does not have it."""
+        return self._leaves_of_columns.get(name, range(0))
 
     def row_group(self, number: int) -> RowGroup:
         """Return a row group."""

@@ -28,7 +28,7 @@ def write_day(days: int) -> str:
 def read_day(text: str) -> int | None:
     """Return the days from 1970-01-01 to a date such as 2024-05-31 or -0043-03-15; None if it is none."""
     match = _DATE.fullmatch(text)
-    if not match:
+    if not match or text.startswith("-0000"):
         return None
     year, month, day = map(int, match.groups())
     era, year_of_era = divmod(year - (month <= _FEBRUARY), _ERA_YEARS)

@@ -19,6 +19,8 @@ ORDERING = frozenset({"gt", "gte", "lt", "lte"})
 TEXTUAL = frozenset({"contains", "startswith"})
 ORGANISATION = "organisation-entity"
 """The parameter that filters by the organisation, whatever the column is called."""
+COMPARED_TEXT = {b"compared": b"as a number"}
+"""Metadata of a field whose values are text that is compared as the number of the field's type."""
 COUNT = re.compile(r"[0-9]{1,18}")
 SHOWN_CHARACTERS = 60
 
@@ -127,7 +129,7 @@ class _Parser:
         return QueryError(f"There is no column {_shorten(name)}. The columns are {_join(self.schema.names)}.")
 
     def _filter(self, column: str, operator: str, text: str) -> None:
-        type_ = self.schema.field(column).type
+        type_ = self._find_type(column, operator)
         if operator == "isnull":
             made = Filter(column, operator, (pa.scalar(parse_flag(text)),), (text,))
         else:
@@ -140,6 +142,11 @@ class _Parser:
             self.any_of[column] = made
         else:
             self.query = replace(self.query, filters=(*self.query.filters, made))
+
+    def _find_type(self, column: str, operator: str) -> pa.DataType:
+        """Return the type in which values are compared; parts of a text are compared as text."""
+        field = self.schema.field(column)
+        return pa.string() if operator in TEXTUAL and field.metadata == COMPARED_TEXT else field.type
 
     def _select(self, value: str) -> None:
         chosen = (*(self.query.select or ()), *self._split(value, lambda name: name in self.schema.names))

@@ -9,8 +9,9 @@ from itertools import chain, islice
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from dataset_download.columns import locate_leaves
+from dataset_download.columns import has_empty_structure, locate_leaves
 from dataset_download.conditions import make_plain
+from dataset_download.exceptions import CorruptDatasetError
 from dataset_download.metadata import MARKER_BYTES, Footer, read_layout
 
 from .annotations import Annotations, annotate, has_unordered, list_ordered
@@ -73,7 +74,16 @@ def choose_codec(footer: Footer) -> str:
 def write_parquet(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema, codec: str, annotations: Annotations
 ) -> Iterator[bytes]:
-    """Yield the file, a row group at a time; it is valid only with the last piece."""
+    """Yield the file, a row group at a time; it is valid only with the last piece.
+
+    Raises:
+        CorruptDatasetError: a column has a structure without fields, of which Arrow writes nothing.
+    """
+    if empty := [field.name for field in schema if has_empty_structure(field.type)]:
+        raise CorruptDatasetError(
+            f"The column {empty[0]} has a structure without fields, which cannot be written to Parquet again; select "
+            "other columns, or ask for another format."
+        )
     sink = Collector()
     tables: Iterator[pa.Table] = _gather(batches, schema)
     first = list(islice(tables, 1))

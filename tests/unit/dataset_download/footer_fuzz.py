@@ -74,7 +74,7 @@ def mutate(data: bytes, dice: random.Random) -> bytes:
                 footer[place : place + 8] = footer[source : source + 8]
         if not footer:
             footer = bytearray(b"\0")
-    if len(body) > 4 and dice.random() < 0.2:  # noqa: PLR2004 - its marker; one in five
+    if len(body) > 4 and dice.random() < 0.2:
         damaged = bytearray(body)
         damaged[dice.randrange(4, len(damaged))] ^= 1 << dice.randrange(8)
         body = bytes(damaged)
