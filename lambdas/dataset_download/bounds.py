@@ -2,17 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from .columns import is_text, is_uuid, unwrap
+from .formats.text import render
+from .metadata import Footer, Plain, RowGroup, Statistics
 from .query import Filter
+from .trust import find_bounds
 
 type Comparable = int | float | bytes | Decimal
+
+EXACT = Context(prec=1000)
+"""Decimals of Parquet have as many digits as their bytes hold."""
 
 
 class Verdict(Enum):
@@ -34,35 +39,56 @@ class Bounds:
     low: Comparable | None = None
     """No value is less; None: not known, or there are none."""
     high: Comparable | None = None
+    is_exact: bool = True
+    """Whether both are values of the column, not just bounds of them."""
 
 
-def read_bounds(group: pq.RowGroupMetaData, leaf: int, type_: pa.DataType) -> Bounds:
-    """Return what a row group says of the column that is stored in Parquet's column `leaf` alone."""
-    statistics = group.column(leaf).statistics
-    if statistics is None:
+def read_column_bounds(footer: Footer, group: RowGroup, field: pa.Field) -> Bounds:
+    """Return what a row group of a file says of a dataset's column, if it is believed."""
+    leaves = footer.find_leaves(field.name)
+    if not leaves:
+        is_absent = field.name not in footer.schema_arrow.names
+        return Bounds(group.num_rows, group.num_rows if is_absent else None)
+    own = unwrap(footer.schema_arrow.field(field.name).type)
+    if len(leaves) > 1 or pa.types.is_nested(own):
         return Bounds(group.num_rows, None)
-    nulls = statistics.null_count if statistics.has_null_count else None
-    if not statistics.has_min_max:
+    bounds = read_bounds(group, leaves[0], own)
+    # Of another unit, where files differ.
+    is_other = pa.types.is_temporal(own) and not own.equals(unwrap(field.type))
+    return Bounds(bounds.rows, bounds.nulls) if is_other else bounds
+
+
+def read_bounds(group: RowGroup, leaf: int, type_: pa.DataType) -> Bounds:
+    """Return what a row group says of the column that is stored in Parquet's column `leaf` alone, if it is believed."""
+    chunk = group.column(leaf)
+    statistics = chunk.statistics
+    # A column that repeats in a row has other counts.
+    if statistics is None or chunk.num_values != group.num_rows:
+        return Bounds(group.num_rows, None)
+    nulls = statistics.null_count
+    if nulls is not None and nulls > group.num_rows:
+        nulls = None
+    plain = find_bounds(statistics)
+    if plain is None:
         return Bounds(group.num_rows, nulls)
-    low, high = (_read_bound(statistics, which, type_) for which in ("min", "max"))
+    low, high = (_read_bound(value, statistics, type_) for value in plain)
     if low is None or high is None or not low <= high:  # type: ignore[operator]
         return Bounds(group.num_rows, nulls)
-    return Bounds(group.num_rows, nulls, low, high)
+    return Bounds(group.num_rows, nulls, low, high, statistics.is_exact)
 
 
-def _read_bound(statistics: pq.Statistics, which: str, type_: pa.DataType) -> Comparable | None:
+def _read_bound(raw: Plain, statistics: Statistics, type_: pa.DataType) -> Comparable | None:
     """Return a bound in the form in which values of the type are compared here."""
     plain = unwrap(type_)
     if pa.types.is_decimal(plain):
-        value = getattr(statistics, which)
-        return value if isinstance(value, Decimal) else None
+        unscaled = int.from_bytes(raw, "big", signed=True) if isinstance(raw, bytes) else int(raw)
+        return Decimal(unscaled).scaleb(-statistics.element.scale, EXACT)
     if pa.types.is_float16(plain):
         return None
-    raw = getattr(statistics, f"{which}_raw")
     if pa.types.is_unsigned_integer(plain):
         # Kept as signed numbers of 32 or 64 bits.
         return int(raw) % (1 << (64 if statistics.physical_type == "INT64" else 32))
-    return raw if isinstance(raw, (int, float, bytes)) else None
+    return raw
 
 
 def make_comparable(value: pa.Scalar) -> Comparable | None:
@@ -88,6 +114,9 @@ def judge(filter_: Filter, bounds: Bounds, type_: pa.DataType) -> Verdict:
     if bounds.low is None or bounds.high is None or len(known) < len(values):
         return Verdict.SOME
     verdict = _compare(filter_.operator, known, bounds.low, bounds.high)
+    # Bounds that were cut off may be equal where values are not.
+    if not bounds.is_exact and (filter_.operator, verdict) in {("eq", Verdict.ALL), ("ne", Verdict.NONE)}:
+        return Verdict.SOME
     # NaN is in no bounds: nothing compares with it, but it is unequal to everything.
     floating = pa.types.is_floating(unwrap(type_))
     if verdict is Verdict.ALL and (bounds.nulls != 0 or floating):
@@ -147,11 +176,8 @@ def show_bound(value: Comparable | None, type_: pa.DataType) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace") if is_text(plain) else None
     if pa.types.is_temporal(plain) and isinstance(value, int):
-        shown = pa.scalar(value, plain).cast(pa.string()).as_py() if not pa.types.is_timestamp(plain) else None
-        return str(shown or _show_timestamp(value, plain))
+        bits = pa.int32() if plain.bit_width == 32 else pa.int64()  # noqa: PLR2004 - bits
+        shown = pa.timestamp(plain.unit) if pa.types.is_timestamp(plain) else plain
+        text = str(render(pa.array([value], bits).cast(shown))[0].as_py())
+        return f"{text}Z" if pa.types.is_timestamp(plain) and plain.tz else text
     return str(value)
-
-
-def _show_timestamp(value: int, type_: pa.DataType) -> str:
-    naive = pa.scalar(value, pa.timestamp(type_.unit)).cast(pa.string()).as_py().replace(" ", "T")
-    return f"{naive}Z" if type_.tz else str(naive)

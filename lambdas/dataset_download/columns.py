@@ -16,6 +16,16 @@ def count_leaves(type_: pa.DataType) -> int:
     return 1
 
 
+def has_empty_structure(type_: pa.DataType) -> bool:
+    """Return whether a column of this type has a structure without fields somewhere."""
+    if isinstance(type_, pa.BaseExtensionType):
+        return has_empty_structure(type_.storage_type)
+    if not pa.types.is_nested(type_):
+        return False
+    children = [type_.field(number).type for number in range(type_.num_fields)]
+    return not children or any(map(has_empty_structure, children))
+
+
 def locate_leaves(schema: pa.Schema, columns: Sequence[int]) -> list[int]:
     """Return the numbers of the Parquet columns that hold these Arrow columns."""
     starts = [0]

@@ -1,22 +1,26 @@
 """Datasets in a bucket: which there are, and what Parquet's footers say of one."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .exceptions import CorruptDatasetError, DatasetNotFoundError, SourceUnreadableError
 from .footers import TAIL_BYTES, read_footer
+from .metadata import Footer
 from .objects import DataFile, RangeReader
-from .partitions import PartitionValue, read_path, type_column
+from .partitions import NUMBER, PartitionColumn, PartitionValue, read_path, type_column
+from .query import COMPARED_TEXT
 from .quickget import MissingObjectError, QuickGetter
+from .table_formats import explain, find_table_format, holds_deletes
+from .unification import DifferentTypesError, unite_schemas
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -62,13 +66,23 @@ class Dataset:
     name: str
     files: tuple[DataFile, ...]
     """In the order of their rows."""
-    footers: tuple[pq.FileMetaData, ...] = field(repr=False)
+    footers: tuple[Footer, ...] = field(repr=False)
     """Of the files."""
     schema: pa.Schema
     """Of the files, followed by the partition columns of a folder."""
     partition_columns: tuple[str, ...] = ()
     partition_values: tuple[tuple[PartitionValue, ...], ...] = ()
     """For each file, the values of the partition columns."""
+    partition_numbers: frozenset[str] = frozenset()
+    """Partition columns of texts that are compared as numbers, such as 01."""
+
+    @cached_property
+    def comparison_schema(self) -> pa.Schema:
+        """The columns in the types that values are compared in; texts among them are marked by COMPARED_TEXT."""
+        schema = self.schema
+        for name in self.partition_numbers:
+            schema = schema.set(schema.names.index(name), pa.field(name, NUMBER, metadata=COMPARED_TEXT))
+        return schema
 
     @property
     def row_count(self) -> int:
@@ -138,7 +152,7 @@ def open_dataset(store: Store, name: str) -> Dataset:
     if opened is not None:
         file, tail = opened
         footer = read_footer(reader, store.bucket, file, tail)
-        return Dataset(store, name, (file,), (footer,), _check_names(footer.schema.to_arrow_schema(), file))
+        return Dataset(store, name, (file,), (footer,), _check_names(footer.schema_arrow, file))
     return _open_folder(store, name, reader)
 
 
@@ -177,51 +191,82 @@ def _open_tail_with_care(store: Store, key: str) -> tuple[DataFile, bytes] | Non
 
 def _open_folder(store: Store, name: str, reader: RangeReader) -> Dataset:
     folder = f"{store.prefix}{name}/"
-    files = tuple(_list_files(store, folder))
+    files = tuple(_list_table(store, folder))
     if not files:
         raise DatasetNotFoundError(f"There is no dataset {name}.")
     with ThreadPoolExecutor(FOOTERS_AT_ONCE, thread_name_prefix="footers") as threads:
         footers = tuple(threads.map(lambda file: read_footer(reader, store.bucket, file), files))
-    schema = _check_names(_agree(files, footers), files[0])
+    for file, footer in zip(files, footers, strict=True):
+        if holds_deletes(footer.schema_arrow.metadata):
+            raise CorruptDatasetError(explain(file.key, "Apache Iceberg"))
+    schema = _unite(files, footers)
     texts = [read_path(file.key.removeprefix(folder)) for file in files]
-    schema, names, values = _add_partitions(schema, texts, files)
-    return Dataset(store, name, files, footers, schema, names, values)
+    columns = _read_partitions(schema, texts, files)
+    return Dataset(
+        store,
+        name,
+        files,
+        footers,
+        _append(schema, columns),
+        tuple(column.field.name for column in columns),
+        tuple(zip(*(column.values for column in columns), strict=True)) or ((),) * len(files),
+        frozenset(column.field.name for column in columns if column.is_number),
+    )
+
+
+def _append(schema: pa.Schema, columns: list[PartitionColumn]) -> pa.Schema:
+    for column in columns:
+        schema = schema.append(column.field)
+    return schema
+
+
+def _list_table(store: Store, folder: str) -> Iterator[DataFile]:
+    """Yield the Parquet files of a dataset's folder, unless some of their rows are not valid."""
+    for file in _list_objects(store, folder):
+        kind = find_table_format(file.key.removeprefix(folder))
+        if kind:
+            raise CorruptDatasetError(explain(folder, kind))
+        if _is_data(store, file):
+            yield file
 
 
 def _list_files(store: Store, prefix: str) -> Iterator[DataFile]:
-    """Yield the Parquet files below a prefix by key; hidden ones (a step begins with _ or .) are none."""
+    """Yield the Parquet files below a prefix by key."""
+    return (file for file in _list_objects(store, prefix) if _is_data(store, file))
+
+
+def _list_objects(store: Store, prefix: str) -> Iterator[DataFile]:
     pages = store.client.get_paginator("list_objects_v2").paginate(Bucket=store.bucket, Prefix=prefix)
     try:
         for page in pages:
             for item in page.get("Contents", []):
-                steps = item["Key"].removeprefix(store.prefix).split("/")
-                if steps[-1].endswith(SUFFIX) and steps[-1] != SUFFIX and not any(map(_is_hidden, steps)):
-                    yield DataFile(item["Key"], item["Size"], item["ETag"], item["LastModified"])
+                yield DataFile(item["Key"], item["Size"], item["ETag"], item["LastModified"])
     except (ClientError, BotoCoreError) as error:
         raise SourceUnreadableError(f"{prefix or store.bucket} cannot be listed: {error}") from error
+
+
+def _is_data(store: Store, file: DataFile) -> bool:
+    """Whether an object is a Parquet file; hidden ones (a step begins with _ or .) are none."""
+    steps = file.key.removeprefix(store.prefix).split("/")
+    return steps[-1].endswith(SUFFIX) and steps[-1] != SUFFIX and not any(map(_is_hidden, steps))
 
 
 def _is_hidden(step: str) -> bool:
     return not step or (step[0] in "_." and "=" not in step)
 
 
-def _agree(files: tuple[DataFile, ...], footers: tuple[pq.FileMetaData, ...]) -> pa.Schema:
-    """Return the schema that all files have."""
-    first = footers[0].schema.to_arrow_schema()
-    for file, footer in zip(files, footers, strict=True):
-        other = footer.schema.to_arrow_schema()
-        if other.equals(first):
-            continue
-        theirs, ours = (dict(_describe(schema)) for schema in (other, first))
-        names = [name for name in (*ours, *theirs) if ours.get(name) != theirs.get(name)] or ["the order of columns"]
+def _unite(files: tuple[DataFile, ...], footers: tuple[Footer, ...]) -> pa.Schema:
+    """Return the columns of all files."""
+    schemas = [_check_names(footer.schema_arrow, file) for file, footer in zip(files, footers, strict=True)]
+    try:
+        return unite_schemas(schemas)
+    except DifferentTypesError as error:
+        name, one, other = error.args
+        types = [schemas[number].field(name).type for number in (one, other)]
         raise CorruptDatasetError(
-            f"{file.key} and {files[0].key} are of one dataset, but differ in {', '.join(dict.fromkeys(names))}"
-        )
-    return first
-
-
-def _describe(schema: pa.Schema) -> Iterator[tuple[str, str]]:
-    return ((each.name, f"{each.type} {each.nullable}") for each in schema)
+            f"{files[one].key} and {files[other].key} are of one dataset, but their columns {name} differ: "
+            f"{types[0]} and {types[1]} have no type in common"
+        ) from error
 
 
 def _check_names(schema: pa.Schema, file: DataFile) -> pa.Schema:
@@ -231,17 +276,12 @@ def _check_names(schema: pa.Schema, file: DataFile) -> pa.Schema:
     return schema
 
 
-def _add_partitions(
+def _read_partitions(
     schema: pa.Schema, texts: list[dict[str, str | None]], files: tuple[DataFile, ...]
-) -> tuple[pa.Schema, tuple[str, ...], tuple[tuple[PartitionValue, ...], ...]]:
-    """Return the schema with the partition columns; a file's own column of the same name stays what it is."""
-    names = tuple(name for name in texts[0] if name not in schema.names)
+) -> list[PartitionColumn]:
+    """Return the partition columns; a file's own column of the same name stays what it is."""
     for file, found in zip(files, texts, strict=True):
         if found.keys() != texts[0].keys():
             raise CorruptDatasetError(f"{file.key} and {files[0].key} are partitioned by different columns")
-    columns: Mapping[str, tuple[pa.Field, list[Any]]] = {
-        name: type_column(name, [found[name] for found in texts]) for name in names
-    }
-    for added, _ in columns.values():
-        schema = schema.append(added)
-    return schema, names, tuple(zip(*(values for _, values in columns.values()), strict=True)) or ((),) * len(files)
+    names = [name for name in texts[0] if name not in schema.names]
+    return [type_column(name, [found[name] for found in texts]) for name in names]

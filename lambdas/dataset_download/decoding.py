@@ -72,7 +72,10 @@ def decode(
     try:
         # A pre-buffered read would hold whole row groups; this one asks for pages as it goes.
         opened = pq.ParquetFile(
-            RemoteFile(ahead, file), metadata=dataset.footers[group.file], buffer_size=STREAM_BYTES, pre_buffer=False
+            RemoteFile(ahead, file),
+            metadata=dataset.footers[group.file].arrow,
+            buffer_size=STREAM_BYTES,
+            pre_buffer=False,
         )
         for batch in opened.reader.iter_batches(
             min(batch_rows, FIRST_ROWS), row_groups=[group.number], column_indices=leaves, use_threads=False

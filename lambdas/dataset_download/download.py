@@ -10,6 +10,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from .encoding import Encode, encode_batches
 from .formats import Format
+from .formats.annotations import find_annotations
 from .formats.csv_rows import make_csv_rows, make_header
 from .formats.json_rows import SEPARATOR, make_json_array, make_json_lines
 from .formats.parquet_file import choose_codec, write_parquet
@@ -126,8 +127,12 @@ class Download(Iterator[bytes]):
     def _write_parquet(self) -> Generator[bytes]:
         batches = self._read()
         with closing(batches):
+            plan = self._plan
             yield from write_parquet(
-                self._count(batches), self._plan.schema, choose_codec(self._plan.dataset.footers[0])
+                self._count(batches),
+                plan.schema,
+                choose_codec(plan.dataset.footers[0]),
+                find_annotations(plan.schema.names, plan.dataset.footers),
             )
 
     def _count(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

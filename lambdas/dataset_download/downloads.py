@@ -14,7 +14,7 @@ from .compression import compress
 from .download import Download, start_download
 from .export_answers import answer_head
 from .formats import Format
-from .headers import attach, choose_encoding, format_time, matches
+from .headers import attach, choose_encoding, format_time, is_unmodified, matches
 from .large import LargeAnswer, answer_large
 from .observation import Record
 from .pieces import End, PiecesResponse, pull
@@ -63,7 +63,7 @@ def _choose(service: Service, wanted: Wanted, asked: Asked, record: Record) -> R
     if encoding is None:
         raise Problem(HTTPStatus.NOT_ACCEPTABLE, "The answer comes as it is or, unless it is Parquet, in gzip.")
     headers = describe(service, asked, encoding)
-    if matches(wanted.headers.get("if-none-match"), asked.tag):
+    if _is_known(wanted.headers, asked):
         record.finish("not_modified")
         kept = {name: headers[name] for name in _KEPT if name in headers}
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
@@ -78,6 +78,15 @@ def _choose(service: Service, wanted: Wanted, asked: Asked, record: Record) -> R
         record.finish("head")
         return answer_head(headers)
     return _answer_pieces(service, large, encoding)
+
+
+def _is_known(headers: Headers, asked: Asked) -> bool:
+    """Whether the caller has the answer already. A tag goes before a date (RFC 9110, 13.2.2)."""
+    if "if-none-match" in headers:
+        return matches(headers["if-none-match"], asked.tag)
+    # The newest date of several files does not tell that one is gone.
+    is_one = len(asked.dataset.files) == 1
+    return is_one and is_unmodified(headers.get("if-modified-since"), asked.dataset.last_modified)
 
 
 def _is_the_object_itself(service: Service, asked: Asked) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from .bounds import Bounds, make_comparable
-from .columns import is_binary, is_text, is_uuid, locate_leaves, unwrap
+from .columns import is_binary, is_text, is_uuid, unwrap
 from .formats import Format
 from .query import Filter
 
@@ -84,21 +84,16 @@ def measure_stored(dataset: "Dataset", name: str) -> Stored:
         return Stored(1, 16)
     compressed = uncompressed = 0
     longest = 0.0
-    leaves = locate_leaves(dataset.schema, [dataset.schema.names.index(name)])
     for footer in dataset.footers:
         for number in range(footer.num_row_groups):
             group = footer.row_group(number)
-            for leaf in leaves:
+            for leaf in footer.find_leaves(name):
                 column = group.column(leaf)
                 compressed += column.total_compressed_size
                 uncompressed += column.total_uncompressed_size
-                bound = column.statistics.max_raw if _has_bounds(column.statistics) else None
+                bound = column.statistics.max_raw if column.statistics else None
                 longest = max(longest, len(bound) if isinstance(bound, bytes) else 0)
     return Stored(compressed / dataset.row_count, max(uncompressed / dataset.row_count, longest))
-
-
-def _has_bounds(statistics: object) -> bool:
-    return statistics is not None and bool(getattr(statistics, "has_min_max", False))
 
 
 def _estimate_width(type_: pa.DataType, stored: float) -> float:

@@ -1,14 +1,11 @@
 """Parquet's footers: read with one request, remembered between the invocations of a warm function."""
 
-import io
 import threading
 from collections import OrderedDict
 from functools import cache
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
-
 from .exceptions import CorruptDatasetError
+from .metadata import Footer, parse_footer
 from .objects import DataFile, RangeReader
 
 TAIL_BYTES = 64 * 1024
@@ -27,10 +24,10 @@ class FooterCache:
     def __init__(self, limit: int = REMEMBERED_BYTES) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._footers: OrderedDict[tuple[str, str, str], pq.FileMetaData] = OrderedDict()
+        self._footers: OrderedDict[tuple[str, str, str], Footer] = OrderedDict()
         self._bytes = 0
 
-    def get(self, bucket: str, file: DataFile) -> pq.FileMetaData | None:
+    def get(self, bucket: str, file: DataFile) -> Footer | None:
         """Return a remembered footer."""
         key = (bucket, file.key, file.etag)
         with self._lock:
@@ -38,7 +35,7 @@ class FooterCache:
                 self._footers.move_to_end(key)
             return self._footers.get(key)
 
-    def put(self, bucket: str, file: DataFile, footer: pq.FileMetaData) -> None:
+    def put(self, bucket: str, file: DataFile, footer: Footer) -> None:
         """Remember a footer; those unused for longest are forgotten."""
         with self._lock:
             if (bucket, file.key, file.etag) not in self._footers:
@@ -55,7 +52,7 @@ def shared_cache() -> FooterCache:
     return FooterCache()
 
 
-def read_footer(reader: RangeReader, bucket: str, file: DataFile, tail: bytes = b"") -> pq.FileMetaData:
+def read_footer(reader: RangeReader, bucket: str, file: DataFile, tail: bytes = b"") -> Footer:
     """Return a file's footer; `tail` is the end of the file, if it was read already.
 
     Raises:
@@ -84,9 +81,8 @@ def _measure_footer(tail: bytes, file: DataFile) -> int:
     return length
 
 
-def _parse(footer: bytes, file: DataFile) -> pq.FileMetaData:
+def _parse(footer: bytes, file: DataFile) -> Footer:
     try:
-        # A file of nothing but its footer is enough for metadata.
-        return pq.read_metadata(io.BytesIO(b"PAR1" + footer))
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptDatasetError(f"{file.key} is not a valid Parquet file: {error}") from error
+        return parse_footer(footer[:-MARKER_BYTES], file.size)
+    except CorruptDatasetError as error:
+        raise CorruptDatasetError(f"{file.key} is not a Parquet file that can be read: {error}") from error

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import quote
 
 from .query import Query
@@ -59,6 +59,18 @@ def matches(header: str | None, tag: str) -> bool:
     if header.strip() == "*":
         return True
     return any(found in {tag, f"{tag}-gzip"} for found in _TAG.findall(header))
+
+
+def is_unmodified(header: str | None, last_modified: datetime) -> bool:
+    """Tell whether what an ``If-Modified-Since`` asks for is as old as its date; what is no date is ignored."""
+    try:
+        since = parsedate_to_datetime(header or "")
+    except ValueError:
+        return False
+    # Dates of HTTP have whole seconds, and are UTC even where they do not say so.
+    return last_modified.astimezone(UTC).replace(microsecond=0) <= (
+        since if since.tzinfo else since.replace(tzinfo=UTC)
+    )
 
 
 def format_time(time: datetime) -> str:

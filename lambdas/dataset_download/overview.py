@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from .bounds import Bounds, read_bounds, show_bound
-from .columns import is_binary, is_text, is_uuid, locate_leaves, unwrap
+from .bounds import Bounds, read_column_bounds, show_bound
+from .columns import is_binary, is_text, is_uuid, unwrap
 from .datasets import Dataset
 from .formats.csv_rows import to_text
 from .partitions import PartitionValue
@@ -80,16 +80,15 @@ def _describe(dataset: Dataset, number: int) -> ColumnStatistics:
 
 def _span_groups(dataset: Dataset, number: int) -> tuple[int | None, str | None, str | None]:
     """Return a column's nulls, least and greatest value over all row groups."""
-    type_ = dataset.schema.field(number).type
-    leaves = locate_leaves(dataset.schema, [number])
-    if len(leaves) != 1 or pa.types.is_nested(unwrap(type_)):
+    field = dataset.schema.field(number)
+    if pa.types.is_nested(unwrap(field.type)):
         return None, None, None
     total = Bounds(0, 0)
     for footer in dataset.footers:
         for group in map(footer.row_group, range(footer.num_row_groups)):
             if group.num_rows:
-                total = _widen(total, read_bounds(group, leaves[0], type_))
-    return total.nulls, show_bound(total.low, type_), show_bound(total.high, type_)
+                total = _widen(total, read_column_bounds(footer, group, field))
+    return total.nulls, show_bound(total.low, field.type), show_bound(total.high, field.type)
 
 
 def _widen(total: Bounds, group: Bounds) -> Bounds:
@@ -97,7 +96,7 @@ def _widen(total: Bounds, group: Bounds) -> Bounds:
     nulls = None if total.nulls is None or group.nulls is None else total.nulls + group.nulls
     if group.nulls == group.rows:
         return replace(total, rows=total.rows + group.rows, nulls=nulls)
-    unknown = group.low is None or (total.low is None and total.rows > (total.nulls or 0))
+    unknown = group.low is None or not group.is_exact or (total.low is None and total.rows > (total.nulls or 0))
     if unknown or group.low is None or group.high is None:
         return Bounds(total.rows + group.rows, nulls)
     low = group.low if total.low is None else min(total.low, group.low)
@@ -110,8 +109,13 @@ def _span_partitions(dataset: Dataset, name: str) -> tuple[int, str | None, str 
     values: list[PartitionValue] = [values[place] for values in dataset.partition_values]
     rows = [footer.num_rows for footer in dataset.footers]
     nulls = sum(count for value, count in zip(values, rows, strict=True) if value is None)
-    given = sorted(value for value in values if value is not None)
+    is_number = name in dataset.partition_numbers
+    given = sorted((value for value in values if value is not None), key=_count if is_number else None)
     return nulls, str(given[0]) if given else None, str(given[-1]) if given else None
+
+
+def _count(text: PartitionValue) -> int:
+    return int(str(text))
 
 
 def name_type(type_: pa.DataType) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from urllib.parse import unquote
 
@@ -11,7 +12,22 @@ NULL = "__HIVE_DEFAULT_PARTITION__"
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
+PADDED_NUMBER = re.compile(r"-?[0-9]{1,38}")
+"""A whole number whose text says more, such as 01, or one of more digits than 64 bits hold."""
+NUMBER = pa.decimal128(38, 0)
+
 type PartitionValue = str | int | date | None
+
+
+@dataclass(frozen=True)
+class PartitionColumn:
+    """A column that paths stand for."""
+
+    field: pa.Field
+    values: Sequence[PartitionValue]
+    """One for each file."""
+    is_number: bool = False
+    """Whether the values are texts that are compared and sorted as numbers."""
 
 
 def read_path(relative: str) -> dict[str, str | None]:
@@ -24,16 +40,24 @@ def read_path(relative: str) -> dict[str, str | None]:
     return texts
 
 
-def type_column(name: str, texts: Sequence[str | None]) -> tuple[pa.Field, list[PartitionValue]]:
-    """Return the column that these texts make: whole numbers if all are, else dates if all are, else text."""
+def type_column(name: str, texts: Sequence[str | None]) -> PartitionColumn:
+    """Return the column that these texts make: whole numbers if all are, else dates if all are, else text.
+
+    Whole numbers with leading zeros are text that is compared as numbers.
+    """
     given = [text for text in texts if text is not None]
     nullable = len(given) < len(texts)
     if given and all(WHOLE_NUMBER.fullmatch(text) for text in given):
-        return pa.field(name, pa.int64(), nullable), [None if text is None else int(text) for text in texts]
+        return PartitionColumn(
+            pa.field(name, pa.int64(), nullable), [None if text is None else int(text) for text in texts]
+        )
     dates = {text: _read_date(text) for text in given}
     if given and None not in dates.values():
-        return pa.field(name, pa.date32(), nullable), [None if text is None else dates[text] for text in texts]
-    return pa.field(name, pa.string(), nullable), list(texts)
+        return PartitionColumn(
+            pa.field(name, pa.date32(), nullable), [None if text is None else dates[text] for text in texts]
+        )
+    is_number = bool(given) and all(PADDED_NUMBER.fullmatch(text) for text in given)
+    return PartitionColumn(pa.field(name, pa.string(), nullable), list(texts), is_number=is_number)
 
 
 def _read_date(text: str) -> date | None:

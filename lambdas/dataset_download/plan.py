@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from .bounds import Bounds, Verdict, judge, make_comparable, read_bounds
-from .columns import locate_leaves, unwrap
+from .bounds import Bounds, Verdict, judge, make_comparable, read_column_bounds
 from .datasets import Dataset
 from .estimate import estimate_row_bytes, estimate_share
 from .exceptions import SortTooLargeError
+from .file_metadata import select_metadata
 from .formats import Format
-from .query import Filter, Query
+from .partitions import NUMBER
+from .query import TEXTUAL, Filter, Query
 
 MEGABYTE = 1024 * 1024
 
@@ -59,10 +61,8 @@ class Plan:
         """Columns of the answer, with the dataset's metadata."""
         if self.query.select is None:
             return self.dataset.schema
-        schema = self.dataset.schema
-        # pandas' own description of the table would name columns that are not there.
-        kept = {key: value for key, value in (schema.metadata or {}).items() if key != b"pandas"}
-        return pa.schema([schema.field(name) for name in self.query.select], metadata=kept or None)
+        schema, names = self.dataset.schema, self.query.select
+        return pa.schema([schema.field(name) for name in names], metadata=select_metadata(schema.metadata, names))
 
     @property
     def row_count(self) -> int | None:
@@ -103,38 +103,29 @@ def make_plan(dataset: Dataset, query: Query, reading: Reading) -> Plan:
 
 
 def _find_groups(dataset: Dataset, query: Query) -> list[Group]:
-    leaves = {name: _find_leaf(dataset, name) for name in {each.column for each in query.filters}}
     groups = []
     for number, footer in enumerate(dataset.footers):
         for row_group in range(footer.num_row_groups):
             rows = footer.row_group(row_group).num_rows
-            bounds = [_find_bounds(dataset, number, row_group, each, leaves[each.column]) for each in query.filters]
+            bounds = [_find_bounds(dataset, number, row_group, each) for each in query.filters]
             group = _judge_group(dataset, query, bounds, Group(number, row_group, rows, (), rows))
             if group is not None:
                 groups.append(group)
     return groups
 
 
-def _find_leaf(dataset: Dataset, name: str) -> int | None:
-    """Return the number of the Parquet column that is this column; None if several or none are."""
-    if name in dataset.partition_columns:
-        return None
-    leaves = locate_leaves(dataset.schema, [dataset.schema.names.index(name)])
-    is_nested = pa.types.is_nested(unwrap(dataset.schema.field(name).type))
-    return leaves[0] if len(leaves) == 1 and not is_nested else None
-
-
-def _find_bounds(dataset: Dataset, file: int, row_group: int, filter_: Filter, leaf: int | None) -> Bounds:
-    type_ = dataset.schema.field(filter_.column).type
-    group = dataset.footers[file].row_group(row_group)
-    if leaf is not None:
-        return read_bounds(group, leaf, type_)
-    if filter_.column not in dataset.partition_columns:
-        return Bounds(group.num_rows, None)
+def _find_bounds(dataset: Dataset, file: int, row_group: int, filter_: Filter) -> Bounds:
+    field, footer = dataset.schema.field(filter_.column), dataset.footers[file]
+    if field.name not in dataset.partition_columns:
+        return read_column_bounds(footer, footer.row_group(row_group), field)
+    group = footer.row_group(row_group)
     value = dataset.partition_values[file][dataset.partition_columns.index(filter_.column)]
     if value is None:
         return Bounds(group.num_rows, group.num_rows)
-    bound = make_comparable(pa.scalar(value, type_))
+    if field.name in dataset.partition_numbers and filter_.operator not in TEXTUAL:
+        bound = make_comparable(pa.scalar(Decimal(str(value)), NUMBER))
+    else:
+        bound = make_comparable(pa.scalar(value, field.type))
     return Bounds(group.num_rows, 0, bound, bound)
 
 

@@ -19,6 +19,8 @@ ORDERING = frozenset({"gt", "gte", "lt", "lte"})
 TEXTUAL = frozenset({"contains", "startswith"})
 ORGANISATION = "organisation-entity"
 """The parameter that filters by the organisation, whatever the column is called."""
+COMPARED_TEXT = {b"compared": b"as a number"}
+"""Metadata of a field whose values are text that is compared as the number of the field's type."""
 COUNT = re.compile(r"[0-9]{1,18}")
 SHOWN_CHARACTERS = 60
 
@@ -127,7 +129,7 @@ class _Parser:
         return QueryError(f"There is no column {_shorten(name)}. The columns are {_join(self.schema.names)}.")
 
     def _filter(self, column: str, operator: str, text: str) -> None:
-        type_ = self.schema.field(column).type
+        type_ = self._find_type(column, operator)
         if operator == "isnull":
             made = Filter(column, operator, (pa.scalar(parse_flag(text)),), (text,))
         else:
@@ -140,6 +142,11 @@ class _Parser:
             self.any_of[column] = made
         else:
             self.query = replace(self.query, filters=(*self.query.filters, made))
+
+    def _find_type(self, column: str, operator: str) -> pa.DataType:
+        """Return the type in which values are compared; parts of a text are compared as text."""
+        field = self.schema.field(column)
+        return pa.string() if operator in TEXTUAL and field.metadata == COMPARED_TEXT else field.type
 
     def _select(self, value: str) -> None:
         chosen = (*(self.query.select or ()), *self._split(value, lambda name: name in self.schema.names))
@@ -197,8 +204,10 @@ def _show_value(value: pa.Scalar) -> str:
         return str(value.as_py())
     # Not by way of Python's values: those of nanoseconds would need pandas. Nor of local times: their text needs the
     # system's time zone database, which Lambda does not promise.
-    known = value.cast(pa.int64()) if pa.types.is_timestamp(value.type) else value
-    return str(known.cast(pa.string()).as_py())
+    # Arrow has no text for some dates.
+    if pa.types.is_temporal(value.type):
+        value = value.cast(pa.int32() if value.type.bit_width == 32 else pa.int64())  # noqa: PLR2004 - bits
+    return str(value.cast(pa.string()).as_py())
 
 
 def _check_operator(operator: str, type_: pa.DataType) -> None:

@@ -103,7 +103,7 @@ def _try_query(service: Service, dataset: Dataset, pairs: list[Pair]) -> tuple[Q
     """Return the query with its plan, or the empty query and what is wrong with the one that was asked for."""
     settings = service.settings
     try:
-        query = parse_query(pairs, dataset.schema, organisation_column=settings.organisation_column)
+        query = parse_query(pairs, dataset.comparison_schema, organisation_column=settings.organisation_column)
         return query, make_plan(dataset, query, make_reading(settings)), ""
     except QueryError as error:
         return Query(), None, str(error)

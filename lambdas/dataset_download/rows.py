@@ -5,13 +5,14 @@ from contextlib import closing
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from .columns import locate_leaves
 from .conditions import make_mask
 from .decoding import Follower, decode
+from .exceptions import CorruptDatasetError
 from .objects import RangeReader
 from .plan import Group, Plan
 from .readahead import ReadAhead, Segment
 from .segments import cut_row_group
+from .unification import conform, make_absent
 
 BATCH_BYTES = 8 * 1024 * 1024
 """Of a batch as Parquet stores it uncompressed: rows may be large, so a number of rows is no bound."""
@@ -30,6 +31,8 @@ class Rows:
         self.columns = tuple(columns)
         self.schema = pa.schema([plan.dataset.schema.field(name) for name in columns])
         self._known_leaves: dict[tuple[str, ...], list[int]] = {}
+        self._file = -1
+        """Whose leaves these are."""
 
     def iterate(self) -> Generator[pa.RecordBatch]:
         """Yield batches, none of them empty; closing the generator ends all reading.
@@ -68,16 +71,18 @@ class Rows:
         segments: list[Segment] = []
         for order, group in enumerate(self.plan.groups):
             file, footer = dataset.files[group.file], dataset.footers[group.file]
-            leaves = self._find_leaves((*_list_tested(group), *self.columns))
+            leaves = self._find_leaves(group, (*_list_tested(group), *self.columns))
             segments += cut_row_group(file, footer, group.number, leaves, group=order, budget=budget)
         return segments
 
-    def _find_leaves(self, names: tuple[str, ...]) -> list[int]:
-        """Return the Parquet columns of those that are in the files, by their place in these."""
+    def _find_leaves(self, group: Group, names: tuple[str, ...]) -> list[int]:
+        """Return the Parquet columns of those that are in the group's file, by their place in it."""
+        if group.file != self._file:
+            self._file, self._known_leaves = group.file, {}
         if names not in self._known_leaves:
-            schema, partitions = self.plan.dataset.schema, self.plan.dataset.partition_columns
-            stored = sorted({schema.names.index(name) for name in names if name not in partitions})
-            self._known_leaves[names] = locate_leaves(schema, stored)
+            footer, partitions = self.plan.dataset.footers[group.file], self.plan.dataset.partition_columns
+            stored = {leaf for name in names if name not in partitions for leaf in footer.find_leaves(name)}
+            self._known_leaves[names] = sorted(stored)
         return self._known_leaves[names]
 
     def _read_all(self, group: Group, ahead: ReadAhead) -> Iterator[pa.RecordBatch]:
@@ -118,14 +123,25 @@ class Rows:
     def _find_column(self, batch: pa.RecordBatch, name: str, group: Group) -> pa.Array:
         dataset = self.plan.dataset
         if name not in dataset.partition_columns:
-            return batch.column(batch.schema.get_field_index(name))
+            return self._conform(batch, name, group)
         value = dataset.partition_values[group.file][dataset.partition_columns.index(name)]
         return pa.repeat(pa.scalar(value, dataset.schema.field(name).type), batch.num_rows)
+
+    def _conform(self, batch: pa.RecordBatch, name: str, group: Group) -> pa.Array:
+        """Return a column as the dataset has it, where a file has it otherwise or not at all."""
+        field, place = self.plan.dataset.schema.field(name), batch.schema.get_field_index(name)
+        try:
+            return make_absent(batch.num_rows, field) if place < 0 else conform(batch.column(place), field.type)
+        except pa.ArrowInvalid as error:
+            key = self.plan.dataset.files[group.file].key
+            raise CorruptDatasetError(
+                f"{key}: a value of {name} cannot be of the type {field.type}: {error}"
+            ) from error
 
     def _decode(self, group: Group, names: tuple[str, ...], ahead: ReadAhead) -> Generator[pa.RecordBatch]:
         """Yield batches of columns; where none of them is in the file, of nothing but their length."""
         size = self._choose_batch_rows(group)
-        leaves = self._find_leaves(names)
+        leaves = self._find_leaves(group, names)
         if leaves:
             yield from decode(self.plan.dataset, group, leaves, size, ahead)
             return
@@ -134,7 +150,7 @@ class Rows:
 
     def _choose_batch_rows(self, group: Group) -> int:
         metadata = self.plan.dataset.footers[group.file].row_group(group.number)
-        leaves = self._find_leaves((*_list_tested(group), *self.columns))
+        leaves = self._find_leaves(group, (*_list_tested(group), *self.columns))
         stored: int = sum(metadata.column(leaf).total_uncompressed_size for leaf in leaves)
         row_bytes = stored // max(1, group.rows) + 1
         text_bytes = LEAST_VALUE_BYTES * len(leaves) + sum(map(len, self.columns)) + 1

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
-
+from .metadata import Footer
 from .objects import DataFile
 from .readahead import Segment
 
@@ -28,21 +27,18 @@ class Chunk:
     end: int
 
 
-def find_chunks(metadata: pq.FileMetaData, row_group: int, columns: Sequence[int]) -> list[Chunk]:
+def find_chunks(metadata: Footer, row_group: int, columns: Sequence[int]) -> list[Chunk]:
     """Return the chunks of Parquet's leaf columns, by their place in the file."""
     group = metadata.row_group(row_group)
     chunks = []
     for number in columns:
         column = group.column(number)
-        start = column.data_page_offset
-        if column.has_dictionary_page and column.dictionary_page_offset is not None:
-            start = min(start, column.dictionary_page_offset)
-        chunks.append(Chunk(start, start + column.total_compressed_size))
+        chunks.append(Chunk(column.start, column.start + column.total_compressed_size))
     return sorted(chunks, key=lambda chunk: chunk.start)
 
 
 def cut_row_group(
-    file: DataFile, metadata: pq.FileMetaData, row_group: int, columns: Sequence[int], *, group: int, budget: int
+    file: DataFile, metadata: Footer, row_group: int, columns: Sequence[int], *, group: int, budget: int
 ) -> list[Segment]:
     """Return the segments of a row group's wanted columns, in the order in which decoding needs them.
 

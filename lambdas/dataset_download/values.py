@@ -3,26 +3,23 @@
 import re
 import uuid
 from collections.abc import Callable
-from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from .columns import is_text, is_uuid, unwrap
+from .proleptic import DATE_PATTERN, read_day
 
 WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,40}")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?|[+-]?inf(inity)?", re.IGNORECASE)
-DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2})(\.(?P<fraction>[0-9]{1,9}))?)?"
 ONLY_TIME = re.compile(TIME)
+END_OF_DAY = re.compile(r"24:00(:00(\.0{1,9})?)?")
 # A plus that was not escaped in the address arrives as a space.
-TIMESTAMP = re.compile(
-    rf"(?P<date>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})([T ]{TIME}(?P<zone>Z|[-+ ][0-9]{{2}}:?[0-9]{{2}})?)?"
-)
+TIMESTAMP = re.compile(rf"(?P<date>{DATE_PATTERN})([T ]{TIME}(?P<zone>Z|[-+ ][0-9]{{2}}:?[0-9]{{2}})?)?")
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """Units in a second."""
 TRUE, FALSE = frozenset({"true", "1"}), frozenset({"false", "0"})
-EPOCH = date(1970, 1, 1)
 SECONDS_OF_A_DAY = 86_400
 
 
@@ -101,6 +98,8 @@ def _parse_boolean(text: str, _: pa.DataType) -> bool:
 
 def _parse_date(text: str, type_: pa.DataType) -> int:
     days = _count_days(text)
+    if not -(1 << 31) <= days < 1 << 31:
+        raise ValueRefusedError(f"{type_} does not reach as far")
     return days if pa.types.is_date32(type_) else days * SECONDS_OF_A_DAY * UNITS["ms"]
 
 
@@ -108,6 +107,8 @@ def _parse_time(text: str, type_: pa.DataType) -> int:
     match = ONLY_TIME.fullmatch(text)
     if not match:
         raise ValueRefusedError("a time such as 09:30:00 is expected")
+    if END_OF_DAY.fullmatch(text):
+        return SECONDS_OF_A_DAY * UNITS[type_.unit]
     return _count_time(match, type_.unit)
 
 
@@ -128,12 +129,10 @@ def _parse_timestamp(text: str, type_: pa.DataType) -> int:
 
 
 def _count_days(text: str) -> int:
-    if not DATE.fullmatch(text):
+    days = read_day(text)
+    if days is None:
         raise ValueRefusedError("a date such as 2024-05-31 is expected")
-    try:
-        return (date.fromisoformat(text) - EPOCH).days
-    except ValueError as error:
-        raise ValueRefusedError(f"there is no such date: {error}") from error
+    return days
 
 
 def _count_time(match: re.Match[str], unit: str) -> int:
@@ -144,9 +143,7 @@ def _count_time(match: re.Match[str], unit: str) -> int:
     size = UNITS["ns"] // UNITS[unit]
     if nanoseconds % size:
         raise ValueRefusedError(f"the column is not as fine: its unit is {unit}")
-    return (
-        int(timedelta(hours=hour, minutes=minute, seconds=second).total_seconds()) * UNITS[unit] + nanoseconds // size
-    )
+    return ((hour * 60 + minute) * 60 + second) * UNITS[unit] + nanoseconds // size
 
 
 def _count_offset(zone: str | None) -> int:

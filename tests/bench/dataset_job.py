@@ -60,7 +60,7 @@ def run_ours(job: Job) -> None:
 
     extension, pairs = _QUERIES[job.case]
     dataset = open_dataset(job.store, NAME)
-    query = parse_query(pairs, dataset.schema, organisation_column="organisation-entity")
+    query = parse_query(pairs, dataset.comparison_schema, organisation_column="organisation-entity")
     download = start_download(make_plan(dataset, query, Reading()), Format(extension))
     with Path(job.target).open("wb", buffering=0) as target:
         for piece in download:

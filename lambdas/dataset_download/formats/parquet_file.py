@@ -9,13 +9,26 @@ from itertools import chain, islice
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from dataset_download.columns import locate_leaves
+from dataset_download.columns import has_empty_structure, locate_leaves
 from dataset_download.conditions import make_plain
+from dataset_download.exceptions import CorruptDatasetError
+from dataset_download.metadata import MARKER_BYTES, Footer, read_layout
+
+from .annotations import Annotations, annotate, has_unordered, list_ordered
 
 GROUP_ROWS = 122_880
 GROUP_BYTES = 16 * 1024 * 1024
 """Rows are held until a row group is full: by rows or, since rows may be large, by bytes in memory."""
-CODECS = {"UNCOMPRESSED": "NONE", "LZ4_RAW": "LZ4"}
+CODECS = {
+    "UNCOMPRESSED": "NONE",
+    "SNAPPY": "SNAPPY",
+    "GZIP": "GZIP",
+    "BROTLI": "BROTLI",
+    "ZSTD": "ZSTD",
+    # Of the two framings that LZ4 has in Parquet nobody writes the old one any more.
+    "LZ4": "LZ4",
+    "LZ4_RAW": "LZ4",
+}
 DEFAULT_CODEC = "SNAPPY"
 SAMPLE_ROWS = 8_192
 MOST_DISTINCT = 0.75
@@ -51,16 +64,26 @@ class Collector(io.RawIOBase):
         return b"".join(pieces)
 
 
-def choose_codec(footer: pq.FileMetaData) -> str:
-    """Return the compression that a file uses (that of its first column)."""
+def choose_codec(footer: Footer) -> str:
+    """Return the compression that a file uses (that of its first column), or the default."""
     if not footer.num_row_groups or not footer.num_columns:
         return DEFAULT_CODEC
-    codec: str = footer.row_group(0).column(0).compression
-    return CODECS.get(codec, codec)
+    return CODECS.get(footer.row_group(0).column(0).compression, DEFAULT_CODEC)
 
 
-def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, codec: str) -> Iterator[bytes]:
-    """Yield the file, a row group at a time; it is valid only with the last piece."""
+def write_parquet(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, codec: str, annotations: Annotations
+) -> Iterator[bytes]:
+    """Yield the file, a row group at a time; it is valid only with the last piece.
+
+    Raises:
+        CorruptDatasetError: a column has a structure without fields, of which Arrow writes nothing.
+    """
+    if empty := [field.name for field in schema if has_empty_structure(field.type)]:
+        raise CorruptDatasetError(
+            f"The column {empty[0]} has a structure without fields, which cannot be written to Parquet again; select "
+            "other columns, or ask for another format."
+        )
     sink = Collector()
     tables: Iterator[pa.Table] = _gather(batches, schema)
     first = list(islice(tables, 1))
@@ -68,7 +91,13 @@ def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, codec: s
     tables = chain(first, tables)
     del first
     writer = pq.ParquetWriter(
-        sink, schema, compression=codec, version="2.6", store_schema=True, use_dictionary=dictionaries
+        sink,
+        schema,
+        compression=codec,
+        version="2.6",
+        store_schema=True,
+        use_dictionary=dictionaries,
+        write_statistics=choose_statistics(schema, annotations),
     )
 
     def write(table: pa.Table) -> bytes:
@@ -82,7 +111,14 @@ def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, codec: s
     finally:
         # Of an answer that was given up nobody gets the rest.
         writer.is_open = False
-    yield sink.fetch()
+    yield _annotate_end(sink.fetch(), annotations)
+
+
+def _annotate_end(end: bytes, annotations: Annotations) -> bytes:
+    """Return the end of a file with its footer completed."""
+    start = len(end) - MARKER_BYTES - int.from_bytes(end[-MARKER_BYTES:-4], "little")
+    footer = annotate(end[start:-MARKER_BYTES], annotations)
+    return b"".join([end[:start], footer, len(footer).to_bytes(4, "little"), end[-4:]])
 
 
 def _write_behind(tables: Iterable[pa.Table], write: Callable[[pa.Table], bytes]) -> Generator[bytes]:
@@ -104,11 +140,28 @@ def _write_behind(tables: Iterable[pa.Table], write: Callable[[pa.Table], bytes]
 def list_repeating(table: pa.Table) -> list[str]:
     """Return the Parquet columns, by their paths, whose values come often enough for a dictionary."""
     chosen = [number for number, column in enumerate(table.columns) if _repeats(column)]
-    # Parquet's names of nested columns are the writer's: an empty file has them.
+    stored = _write_empty(table.schema)
+    paths = pq.ParquetFile(pa.BufferReader(stored)).schema
+    return [paths.column(leaf).path for leaf in locate_leaves(table.schema, chosen)]
+
+
+def _write_empty(schema: pa.Schema) -> bytes:
+    """Return a file without rows: it has Parquet's names of nested columns, which are the writer's."""
     sink = io.BytesIO()
-    pq.write_table(table.schema.empty_table(), sink)
-    stored = pq.ParquetFile(sink).schema
-    return [stored.column(leaf).path for leaf in locate_leaves(table.schema, chosen)]
+    # Arrow does not make empty columns of every type.
+    pq.ParquetWriter(sink, schema).close()
+    return sink.getvalue()
+
+
+def choose_statistics(schema: pa.Schema, annotations: Annotations) -> bool | list[str]:
+    """Return the Parquet columns, by their paths, of which there are statistics: of all, unless some have no order."""
+    if not has_unordered(annotations):
+        return True
+    file = _write_empty(schema)
+    length = int.from_bytes(file[-MARKER_BYTES:-4], "little")
+    ordered = list_ordered(annotations, read_layout(file[-MARKER_BYTES - length : -MARKER_BYTES]))
+    paths = pq.ParquetFile(pa.BufferReader(file)).schema
+    return [paths.column(leaf).path for leaf in ordered]
 
 
 def _repeats(column: pa.ChunkedArray) -> bool:

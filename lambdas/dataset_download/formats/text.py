@@ -17,7 +17,7 @@ from dataset_download.columns import is_binary, is_text, is_uuid, unwrap
 from dataset_download.exceptions import CorruptDatasetError
 
 from .joining import Cells, Mode
-from .times import render_duration, render_timestamp
+from .times import render_date, render_duration, render_time, render_timestamp
 
 
 class Kind(Enum):
@@ -60,7 +60,7 @@ def render(column: pa.Array) -> pa.StringArray:
     Nested types are not for here.
 
     Raises:
-        CorruptDatasetError: a text is not UTF-8.
+        CorruptDatasetError: a text is not UTF-8, or the type is none of Parquet's.
     """
     type_ = column.type
     if is_uuid(type_):
@@ -70,7 +70,7 @@ def render(column: pa.Array) -> pa.StringArray:
     for applies, writer in WRITERS:
         if applies(type_):
             return writer(column)
-    return column.cast(pa.string())
+    raise CorruptDatasetError(f"values of the type {type_} cannot be written as text")
 
 
 def _render_text(column: pa.Array) -> pa.StringArray:
@@ -94,7 +94,12 @@ def _render_float(column: pa.Array) -> pa.StringArray:
     finite = pc.is_finite(column)
     if finite.false_count:
         column = pc.if_else(finite, column, pa.scalar(None, column.type))
-    return column.cast(pa.string())
+    text = column.cast(pa.string())
+    known = column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
+    if not pc.equal(known, pa.scalar(0, known.type)).true_count:
+        return text
+    # As -0 it would be a whole number, and those have no negative zero.
+    return pc.if_else(pc.equal(text, "-0"), "-0.0", text)
 
 
 def _render_decimal(column: pa.Array) -> pa.StringArray:
@@ -115,8 +120,11 @@ WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Stri
     (is_text, _render_text),
     (is_binary, lambda column: _render_each(column, lambda value: base64.b64encode(value).decode())),
     (pa.types.is_boolean, _render_boolean),
+    (pa.types.is_integer, lambda column: column.cast(pa.string())),
     (pa.types.is_floating, _render_float),
     (pa.types.is_decimal, _render_decimal),
+    (pa.types.is_date, render_date),
+    (pa.types.is_time, render_time),
     (pa.types.is_timestamp, render_timestamp),
     (pa.types.is_duration, render_duration),
     (pa.types.is_null, _render_null),

@@ -1,34 +1,80 @@
-"""Timestamps and durations in ISO 8601."""
+"""Dates, times and durations in ISO 8601.
 
+Arrow writes only what lies in the years -32767 to 32767, and in a day of 24 hours; of the rest it makes a placeholder.
+So what is not common is written here, value by value.
+"""
+
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+from dataset_download.proleptic import write_day
 
 from .joining import DIGITS, Cells, Mode
 from .zones import SAME_AS_UTC, UTC_OFFSET, find_offsets
 
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 DATE_LENGTH = len("2024-05-31")
-SECOND_LENGTH = len("2024-05-31T09:30:00")
 FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+DAY_SECONDS = 86_400
 
 
 def make_time_cells(column: pa.Array, quote: str) -> Cells | None:
     """Return timestamps, in quotes, for the library in C: such as have no zone, or UTC, and years of four digits."""
     if not pa.types.is_timestamp(column.type) or column.type.tz not in {None, *SAME_AS_UTC}:
         return None
-    bounds, unit = pc.min_max(column.cast(pa.int64())), UNITS[column.type.unit]
-    first, last = bounds["min"].as_py(), bounds["max"].as_py()
-    if first is not None and not FIRST_SECOND <= first // unit <= last // unit <= LAST_SECOND:
+    unit = UNITS[column.type.unit]
+    if not _lies_within(column.cast(pa.int64()), FIRST_SECOND * unit, (LAST_SECOND + 1) * unit):
         return None
     return Cells(column, quote, (UTC_OFFSET if is_utc(column.type) else "") + quote, Mode.TIME)
+
+
+def _lies_within(counts: pa.Array, first: int, end: int) -> bool:
+    """Whether all of an integer column lies between two numbers, the second of which is not included."""
+    bounds = pc.min_max(counts)
+    return bounds["min"].as_py() is None or first <= bounds["min"].as_py() <= bounds["max"].as_py() < end
+
+
+def _render_each(counts: pa.Array, write: Callable[[int], str]) -> pa.StringArray:
+    """Return integers as `write` has them; each that repeats is written once."""
+    encoded = counts.dictionary_encode()
+    return pa.array(map(write, encoded.dictionary.to_pylist()), pa.string()).take(encoded.indices)
+
+
+def render_date(column: pa.Array) -> pa.StringArray:
+    """Return dates such as 2024-05-31, or -0043-03-15."""
+    counts = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
+    unit = 1 if pa.types.is_date32(column.type) else DAY_SECONDS * UNITS["ms"]
+    if _lies_within(counts, FIRST_SECOND // DAY_SECONDS * unit, (LAST_SECOND + 1) // DAY_SECONDS * unit):
+        return column.cast(pa.string())
+    return _render_each(counts, lambda count: write_day(count // unit))
+
+
+def render_time(column: pa.Array) -> pa.StringArray:
+    """Return times of day such as 09:30:00.000; 24:00:00 and what else is no time of a day as it is counted."""
+    unit = column.type.unit
+    counts = column.cast(pa.int32() if pa.types.is_time32(column.type) else pa.int64())
+    if _lies_within(counts, 0, DAY_SECONDS * UNITS[unit]):
+        return column.cast(pa.string())
+    return _render_each(counts, lambda count: ("-" if count < 0 else "") + _write_clock(abs(count), unit))
+
+
+def _write_clock(count: int, unit: str) -> str:
+    seconds, fraction = divmod(count, UNITS[unit])
+    text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{text}.{fraction:0{DIGITS[unit]}d}" if DIGITS[unit] else text
 
 
 def render_timestamp(column: pa.Array) -> pa.StringArray:
     """Return times such as 2024-05-31T09:30:00.000000+01:00: local time, with the offset if the type has a zone."""
     unit, zone = column.type.unit, column.type.tz
+    # A day less on either side, for local times.
+    first, end = FIRST_SECOND + DAY_SECONDS, LAST_SECOND - DAY_SECONDS
+    if not _lies_within(column.cast(pa.int64()), first * UNITS[unit], end * UNITS[unit]):
+        return _render_far(column)
     if zone is None:
         return render_naive(column)
     if is_utc(column.type):
@@ -41,6 +87,21 @@ def render_timestamp(column: pa.Array) -> pa.StringArray:
         texts = pa.array(offsets.texts, pa.string()).take(offsets.indices)
     local = pc.add(column.cast(pa.int64()), pc.multiply(shifts, UNITS[unit])).cast(pa.timestamp(unit))
     return pc.binary_join_element_wise(render_naive(local), texts, "")
+
+
+def _render_far(column: pa.Array) -> pa.StringArray:
+    unit, zone = column.type.unit, column.type.tz
+
+    def write(count: int) -> str:
+        seconds, text = 0, ""
+        if zone is not None:
+            offsets = find_offsets(zone, pa.array([count // UNITS[unit]], pa.int64()))
+            number = offsets.indices[0].as_py() if offsets.indices is not None else 0
+            seconds, text = offsets.seconds[number], offsets.texts[number]
+        days, rest = divmod(count + seconds * UNITS[unit], DAY_SECONDS * UNITS[unit])
+        return f"{write_day(days)}T{_write_clock(rest, unit)}{text}"
+
+    return _render_each(column.cast(pa.int64()), write)
 
 
 def _floor_divide(values: pa.Array, divisor: int) -> pa.Array:
@@ -58,16 +119,10 @@ def is_utc(type_: pa.DataType) -> bool:
 
 
 def render_naive(column: pa.Array) -> pa.StringArray:
-    """Return times without their offset, as UTC has them."""
+    """Return times of the years 1 to 9999 without their offset, as UTC has them."""
     # With its zone Arrow takes twenty times as long.
     text = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
-    digits = DIGITS[column.type.unit]
-    length = SECOND_LENGTH + (digits + 1 if digits else 0)
-    lengths = pc.min_max(pc.binary_length(text))
-    if lengths["min"].as_py() in (length, None) and lengths["max"].as_py() in (length, None):
-        return pc.binary_replace_slice(text, DATE_LENGTH, DATE_LENGTH + 1, "T")
-    # Years before 0 or after 9999 are longer.
-    return pc.replace_substring(text, " ", "T", max_replacements=1)
+    return pc.binary_replace_slice(text, DATE_LENGTH, DATE_LENGTH + 1, "T")
 
 
 def render_duration(column: pa.Array) -> pa.StringArray:

@@ -80,7 +80,7 @@ class MemoryS3:
 
     def plan(self, pairs: Pairs, name: str = "data", reading: Reading | None = None) -> Plan:
         dataset = self.open(name)
-        query: Query = parse_query(pairs, dataset.schema, organisation_column=ORGANISATION)
+        query: Query = parse_query(pairs, dataset.comparison_schema, organisation_column=ORGANISATION)
         return make_plan(dataset, query, reading or Reading())
 
     def start(self, format_: str, pairs: Pairs | None = None, reading: Reading | None = None) -> Download:

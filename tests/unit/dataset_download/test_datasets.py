@@ -53,7 +53,9 @@ def put_object(s3: S3Client, key: str, body: bytes) -> None:
 
 def make(store: Store, name: str, pairs: Pairs) -> Plan:
     dataset = open_dataset(store, name)
-    return make_plan(dataset, parse_query(pairs, dataset.schema, organisation_column="organisation-entity"), Reading())
+    return make_plan(
+        dataset, parse_query(pairs, dataset.comparison_schema, organisation_column="organisation-entity"), Reading()
+    )
 
 
 def download(store: Store, name: str, pairs: Pairs, format_: Format = Format.JSON) -> bytes:
@@ -179,21 +181,6 @@ def test_dates_are_typed_and_mixed_texts_stay_text(s3: S3Client) -> None:
 def test_a_column_in_the_files_wins_over_the_path(s3: S3Client) -> None:
     put_object(s3, "sales/year=2024/x.parquet", make_parquet(year=["from the file"]))
     assert json.loads(download(Store(s3, BUCKET), "sales", [])) == [{"year": "from the file"}]
-
-
-@pytest.mark.parametrize(
-    ("other", "named"),
-    [
-        (make_parquet(id=["1"], name=["x"]), "id"),
-        (make_parquet(id=[1]), "name"),
-        (make_parquet(id=[1], name=["x"], more=[1]), "more"),
-    ],
-)
-def test_files_of_different_schemas_are_refused(s3: S3Client, other: bytes, named: str) -> None:
-    put_object(s3, "a/1.parquet", make_parquet(id=[1], name=["x"]))
-    put_object(s3, "a/2.parquet", other)
-    with pytest.raises(CorruptDatasetError, match=rf"a/2\.parquet and a/1\.parquet .* differ in {named}$"):
-        open_dataset(Store(s3, BUCKET), "a")
 
 
 def test_files_partitioned_differently_are_refused(s3: S3Client) -> None:

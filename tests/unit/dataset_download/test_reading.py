@@ -339,7 +339,7 @@ def test_a_large_footer_is_read_whole() -> None:
 def test_columns_beside_a_filter_are_decoded_only_where_something_passes() -> None:
     store = make_sorted()
     data = bytearray(store.objects["data.parquet"])
-    noise = store.open().footers[0].row_group(0).column(2)
+    noise = store.open().footers[0].arrow.row_group(0).column(2)
     assert noise.path_in_schema == "noise"
     start = noise.data_page_offset
     data[start : start + noise.total_compressed_size] = bytes(noise.total_compressed_size)

@@ -78,6 +78,28 @@ def test_who_has_the_answer_gets_304(app: ASGIApp, encoding: str) -> None:
     assert call(app, "/customers.csv?limit=5", {"If-None-Match": tag}).status == 200
 
 
+def test_who_has_an_answer_of_that_date_gets_304(app: ASGIApp, aws: Aws) -> None:
+    known = call(app, "/customers.csv").headers
+    date = known["last-modified"]
+    again = call(app, "/customers.csv", {"If-Modified-Since": date})
+    assert (again.status, again.body, again.headers["etag"]) == (304, b"", known["etag"])
+    assert call(app, "/customers.csv", {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}).status == 304
+    assert call(app, "/customers.parquet", {"If-Modified-Since": date}, method="HEAD").status == 304
+    for other in ("Sat, 01 Jan 2000 00:00:00 GMT", "yesterday", ""):
+        assert call(app, "/customers.csv", {"If-Modified-Since": other}).status == 200
+    # The tag goes before the date.
+    assert call(app, "/customers.csv", {"If-Modified-Since": date, "If-None-Match": '"another"'}).status == 200
+    assert call(app, "/customers.csv", {"If-Modified-Since": "x", "If-None-Match": known["etag"]}).status == 304
+
+
+def test_a_date_tells_nothing_of_several_files(app: ASGIApp, aws: Aws) -> None:
+    for name in ("1", "2"):
+        aws.put(f"folder/{name}.parquet", make_customers(1))
+    date = call(app, "/folder.csv").headers["last-modified"]
+    assert call(app, "/folder.csv", {"If-Modified-Since": date}).status == 200
+
+
+
 def test_gzip_is_sent_to_who_accepts_it(app: ASGIApp) -> None:
     plain = call(app, "/customers.csv")
     packed = call(app, "/customers.csv", {"Accept-Encoding": "br;q=1.0, gzip;q=0.2"})
