@@ -99,7 +99,6 @@ def test_a_date_tells_nothing_of_several_files(app: ASGIApp, aws: Aws) -> None:
     assert call(app, "/folder.csv", {"If-Modified-Since": date}).status == 200
 
 
-
 def test_gzip_is_sent_to_who_accepts_it(app: ASGIApp) -> None:
     plain = call(app, "/customers.csv")
     packed = call(app, "/customers.csv", {"Accept-Encoding": "br;q=1.0, gzip;q=0.2"})
