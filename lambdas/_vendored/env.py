@@ -3,7 +3,9 @@
 One source file, linked into each Lambda package that uses it, so that every zip carries its own copy.
 """
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 
 class SettingsError(ValueError):
@@ -50,6 +52,18 @@ class Environment:
         if value not in {"true", "false"}:
             self._problems.append(f"{name} is {value!r}, not true or false")
         return value == "true"
+
+    def document(self, name: str) -> dict[str, Any]:
+        """Return a JSON object, an empty one if the variable is not set."""
+        try:
+            found = json.loads(self.text(name, "{}"))
+        except (ValueError, RecursionError) as error:
+            self._problems.append(f"{name} is not JSON: {error}")
+            return {}
+        if not isinstance(found, dict):
+            self._problems.append(f"{name} is not a JSON object")
+            return {}
+        return found
 
     def reject(self, name: str, problem: str) -> None:
         """Note what is wrong with a variable that the caller reads in a way of its own."""

@@ -3,15 +3,19 @@
 import os
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from . import gateway
-from .clients import AwsBackend
-from .core import Receipt, build_job, choose_job_id, parse_request, submit_job
-from .exceptions import RequestRejected, ServiceUnavailableError
+from .access import check_access
+from .callers import Caller, CallerUnknownError, read_caller
+from .clients import AwsBackend, read_principal_tag
+from .core import Item, Receipt, build_job, choose_job_id, parse_request, submit_job
+from .exceptions import Code, FieldError, RequestRejected, ServiceUnavailableError
 from .logs import make_logger
+from .schemas import ZipJobRequest
 from .settings import Settings
 
 logger = make_logger("zip_enqueue")
@@ -42,13 +46,32 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 def _create_job(event: dict[str, Any]) -> Receipt:
     settings = load_settings()
+    caller = _read_caller(event, settings)
     idempotency_key = gateway.read_idempotency_key(event)
-    job_id = choose_job_id(idempotency_key, gateway.read_caller(event))
+    job_id = choose_job_id(idempotency_key, caller.owner)
     request = parse_request(gateway.read_body(event, settings.max_body_bytes))
-    item = build_job(request, settings, job_id, datetime.now(UTC), idempotent=idempotency_key is not None)
+    now, idempotent = datetime.now(UTC), idempotency_key is not None
+    item = build_job(request, settings, job_id, caller.owner, now, idempotent=idempotent)
+    item |= _check_access(request, caller, settings)
     receipt = submit_job(item, request.keys, AwsBackend(settings))
     logger.info(
         "job_created" if receipt.created else "job_repeated",
         extra={"job_id": receipt.job_id, "status": receipt.status, "keys": len(request.keys)},
     )
     return receipt
+
+
+def _read_caller(event: dict[str, Any], settings: Settings) -> Caller:
+    try:
+        return read_caller(event, settings.api_auth)
+    except CallerUnknownError as error:
+        errors = [FieldError("Authorization", str(error))]
+        raise RequestRejected(HTTPStatus.FORBIDDEN, Code.CALLER_UNKNOWN, errors) from error
+
+
+def _check_access(request: ZipJobRequest, caller: Caller, settings: Settings) -> Item:
+    """Refuse what the caller may not use; return what the worker has to hold the keys against that it finds."""
+    rules = settings.allowed_prefixes
+    prefixes = rules.choose(caller, read_principal_tag) if rules else None
+    check_access(request, prefixes, settings.dst_prefix)
+    return {} if prefixes is None else {"allowedPrefixes": list(prefixes)}

@@ -1,10 +1,11 @@
 """The DynamoDB, S3 and SQS calls of zip-enqueue."""
 
 import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 # At import, not at first use: Lambda runs imports in its init phase, with a full CPU.
@@ -25,6 +26,7 @@ type Item = dict[str, Any]
 
 # Three tries of five seconds each leave room within the API's 30 seconds to take a half-made job back.
 _CONFIG = Config(connect_timeout=1, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3})
+_TAGS_SECONDS = 60
 _STILL_QUEUED = "#status = :pending AND #phase = :queued AND attribute_not_exists(receives)"
 _NAMES = {"#status": "status", "#phase": "phase"}
 
@@ -46,6 +48,35 @@ def get_s3(*, path_style: bool) -> "S3Client":
 def get_sqs() -> "SQSClient":
     """Return the one SQS client of this execution environment."""
     return boto3.client("sqs", config=_CONFIG)
+
+
+@cache
+def get_iam() -> Any:  # noqa: ANN401  # its types are not installed for two calls
+    """Return the one IAM client of this execution environment."""
+    return boto3.client("iam", config=_CONFIG)
+
+
+def read_principal_tag(arn: str, key: str) -> str | None:
+    """Return a tag of a role or user of this account, ``None`` without it; it is remembered for a minute.
+
+    Raises:
+        ServiceUnavailableError: IAM does not tell.
+    """
+    return _read_tags(arn, int(time.monotonic() // _TAGS_SECONDS)).get(key)
+
+
+@lru_cache(maxsize=256)
+def _read_tags(arn: str, _period: int) -> Mapping[str, str]:
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    iam = get_iam()
+    with _calling("ListTags"):
+        if kind == "role":
+            tags = [tag for page in iam.get_paginator("list_role_tags").paginate(RoleName=name) for tag in page["Tags"]]
+        elif kind == "user":
+            tags = [tag for page in iam.get_paginator("list_user_tags").paginate(UserName=name) for tag in page["Tags"]]
+        else:  # the root, federated users: they have none
+            tags = []
+    return {tag["Key"]: tag["Value"] for tag in tags}
 
 
 @contextmanager

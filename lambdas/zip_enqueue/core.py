@@ -11,8 +11,9 @@ from typing import Any, NoReturn, Protocol
 
 from pydantic import ValidationError
 
-from .exceptions import FieldError, RequestRejected, ServiceUnavailableError
-from .schemas import KEY_LIST_PREFIX, MAX_KEY_BYTES, ZipJobRequest, list_field_errors
+from .exceptions import Code, FieldError, RequestRejected, ServiceUnavailableError
+from .keys import KEY_LIST_PREFIX, MAX_KEY_BYTES
+from .schemas import ZipJobRequest, list_field_errors
 from .settings import Settings
 
 type Item = dict[str, Any]
@@ -66,9 +67,10 @@ def parse_request(body: str) -> ZipJobRequest:
     try:
         request = ZipJobRequest.model_validate(document)
     except ValidationError as error:
-        raise RequestRejected(HTTPStatus.BAD_REQUEST, [*list_field_errors(error), *missing]) from None
+        errors = [*list_field_errors(error), *missing]
+        raise RequestRejected(HTTPStatus.BAD_REQUEST, Code.INVALID_FIELD, errors) from None
     if missing:
-        raise RequestRejected(HTTPStatus.BAD_REQUEST, missing)
+        raise RequestRejected(HTTPStatus.BAD_REQUEST, Code.MISSING_KEYS, missing)
     return request
 
 
@@ -92,11 +94,11 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def reject_body(detail: str) -> NoReturn:
     """Raise the 400 for a body that cannot be read."""
-    raise RequestRejected(HTTPStatus.BAD_REQUEST, [FieldError("body", detail)])
+    raise RequestRejected(HTTPStatus.BAD_REQUEST, Code.INVALID_BODY, [FieldError("body", detail)])
 
 
-def choose_job_id(idempotency_key: str | None, caller: str) -> str:
-    """Return a fresh id, or the one id that ``caller`` gets for ``idempotency_key``.
+def choose_job_id(idempotency_key: str | None, owner: str) -> str:
+    """Return a fresh id, or the one id that ``owner`` gets for ``idempotency_key``.
 
     Raises:
         RequestRejected: 400 if the key is not 1 to 255 printable ASCII characters.
@@ -105,11 +107,14 @@ def choose_job_id(idempotency_key: str | None, caller: str) -> str:
         return str(uuid.uuid4())
     if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         detail = "must be 1 to 255 printable ASCII characters"
-        raise RequestRejected(HTTPStatus.BAD_REQUEST, [FieldError("Idempotency-Key", detail)])
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(["zip-jobs", caller, idempotency_key])))
+        errors = [FieldError("Idempotency-Key", detail)]
+        raise RequestRejected(HTTPStatus.BAD_REQUEST, Code.INVALID_IDEMPOTENCY_KEY, errors)
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(["zip-jobs", owner, idempotency_key])))
 
 
-def build_job(request: ZipJobRequest, settings: Settings, job_id: str, now: datetime, *, idempotent: bool) -> Item:
+def build_job(
+    request: ZipJobRequest, settings: Settings, job_id: str, owner: str, now: datetime, *, idempotent: bool
+) -> Item:
     """Return the job table's item for ``request``; ``now`` is in UTC.
 
     Raises:
@@ -120,6 +125,7 @@ def build_job(request: ZipJobRequest, settings: Settings, job_id: str, now: date
     created_at = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
     item: Item = {
         "jobId": job_id,
+        "owner": owner,
         "day": created_at[:10],
         "createdAt": created_at,
         "status": "PENDING",
@@ -129,7 +135,10 @@ def build_job(request: ZipJobRequest, settings: Settings, job_id: str, now: date
         "targetKey": target_key,
         "archiveName": target_key.rpartition("/")[2],
         "paths": request.paths,
+        "names": request.names,
         "onMissing": request.on_missing,
+        "onUnreadable": request.on_unreadable or request.on_missing,
+        "onChanged": request.on_changed,
         "compression": request.compression,
         "computeCrc": request.compute_crc,
         "presignTtlSeconds": request.presign_ttl_seconds or settings.presign_ttl_seconds,
@@ -163,7 +172,7 @@ def _choose_buckets(request: ZipJobRequest, settings: Settings) -> tuple[str, st
     if target not in settings.target_buckets:
         errors.append(FieldError("targetBucket", detail))
     if errors:
-        raise RequestRejected(HTTPStatus.FORBIDDEN, errors)
+        raise RequestRejected(HTTPStatus.FORBIDDEN, Code.BUCKET_NOT_ALLOWED, errors)
     return source, target
 
 
@@ -172,7 +181,7 @@ def _choose_target_key(request: ZipJobRequest, settings: Settings, job_id: str) 
     key = f"{prefix}{job_id}/{request.archive_name}" if request.archive_name else f"{prefix}{job_id}.zip"
     if len(key.encode()) > MAX_KEY_BYTES:
         detail = f"the archive's key would be longer than {MAX_KEY_BYTES} bytes"
-        raise RequestRejected(HTTPStatus.BAD_REQUEST, [FieldError("targetPrefix", detail)])
+        raise RequestRejected(HTTPStatus.BAD_REQUEST, Code.INVALID_FIELD, [FieldError("targetPrefix", detail)])
     return key
 
 
@@ -181,7 +190,8 @@ def hash_request(request: ZipJobRequest) -> str:
 
     Spelling out a default of this API does not change it, nor does a change of the service's own settings.
     """
-    canonical = json.dumps(request.model_dump(), sort_keys=True, separators=(",", ":"))
+    asked = request.model_dump() | {"on_unreadable": request.on_unreadable or request.on_missing}
+    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -221,7 +231,8 @@ def _repeat(item: Item, keys: list[str], backend: Backend) -> Receipt | None:
         return None
     if existing["requestHash"] != item["requestHash"]:
         detail = "was used before with a different request"
-        raise RequestRejected(HTTPStatus.UNPROCESSABLE_ENTITY, [FieldError("Idempotency-Key", detail)])
+        errors = [FieldError("Idempotency-Key", detail)]
+        raise RequestRejected(HTTPStatus.UNPROCESSABLE_ENTITY, Code.IDEMPOTENCY_KEY_REUSED, errors)
     if existing["status"] == "PENDING" and "receives" not in existing:
         # The first request may have died before it queued the job; a second message does no harm.
         _queue(existing, keys, backend)

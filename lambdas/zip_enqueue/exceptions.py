@@ -2,7 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
+
+
+class Code(StrEnum):
+    """The ``code`` of a problem document: stable, for programs; the OpenAPI document lists all of them."""
+
+    INVALID_BODY = "invalid_body"
+    INVALID_FIELD = "invalid_field"
+    MISSING_KEYS = "missing_keys"
+    INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    BODY_TOO_LARGE = "body_too_large"
+    BUCKET_NOT_ALLOWED = "bucket_not_allowed"
+    KEY_NOT_ALLOWED = "key_not_allowed"
+    CALLER_UNKNOWN = "caller_unknown"
+    INTERNAL_ERROR = "internal_error"
+    SERVICE_UNAVAILABLE = "service_unavailable"
 
 
 @dataclass(frozen=True)
@@ -14,16 +31,17 @@ class FieldError:
 
 
 class RequestRejected(Exception):  # noqa: N818  # it is an answer to the caller, not an error of ours
-    """The caller's fault: a 4xx status, and the fields to blame, at least one."""
+    """The caller's fault: a 4xx status, its code, and the fields to blame, at least one."""
 
-    def __init__(self, status: HTTPStatus, errors: Sequence[FieldError]) -> None:
+    def __init__(self, status: HTTPStatus, code: Code, errors: Sequence[FieldError]) -> None:
         super().__init__(describe_errors(errors))
         self.status = status
+        self.code = code
         self.errors = tuple(errors)
 
 
 class ServiceUnavailableError(Exception):
-    """DynamoDB, S3 or SQS did not do what was asked; the same request may succeed later."""
+    """DynamoDB, S3, SQS or IAM did not do what was asked; the same request may succeed later."""
 
 
 def describe_errors(errors: Sequence[FieldError]) -> str:

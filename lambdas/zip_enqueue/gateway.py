@@ -6,12 +6,13 @@ from http import HTTPStatus
 from typing import Any
 
 from .core import reject_body
-from .exceptions import FieldError, RequestRejected
+from .exceptions import Code, FieldError, RequestRejected
 
 type Event = dict[str, Any]
 type Answer = dict[str, Any]
 
 _RETRY_AFTER_SECONDS = 5
+_POLL_AFTER_SECONDS = 2
 _MAX_ERRORS_SHOWN = 100  # an answer of Lambda's ends at 6 MB, and 100,000 keys may all be wrong
 
 
@@ -36,7 +37,8 @@ def read_body(event: Event, max_bytes: int) -> str:
 
 def _reject_size(max_bytes: int) -> None:
     detail = f"larger than {max_bytes} bytes; name a prefix, or put the keys into an object and give its manifestKey"
-    raise RequestRejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, [FieldError("body", detail)])
+    errors = [FieldError("body", detail)]
+    raise RequestRejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Code.BODY_TOO_LARGE, errors)
 
 
 def read_idempotency_key(event: Event) -> str | None:
@@ -45,18 +47,19 @@ def read_idempotency_key(event: Event) -> str | None:
     return next((value for name, value in headers.items() if name.lower() == "idempotency-key"), None)
 
 
-def read_caller(event: Event) -> str:
-    """Return who is calling, as IAM or the JWT authorizer tells it; empty when the API is open."""
-    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    iam, jwt = authorizer.get("iam") or {}, authorizer.get("jwt") or {}
-    return str(iam.get("userArn") or (jwt.get("claims") or {}).get("sub") or "")
-
-
 def answer_accepted(job_id: str, status: str) -> Answer:
-    """Return the 202 that says where the job can be watched."""
+    """Return the 202 that says where the job can be watched, and when to look first.
+
+    The Location is relative to the request's own address: a base path, a stage or a proxy's path in front of the API
+    does not matter.
+    """
     return {
         "statusCode": HTTPStatus.ACCEPTED.value,
-        "headers": {"content-type": "application/json", "location": f"/zip-jobs/{job_id}"},
+        "headers": {
+            "content-type": "application/json",
+            "location": f"zip-jobs/{job_id}",
+            "retry-after": str(_POLL_AFTER_SECONDS),
+        },
         "body": json.dumps({"jobId": job_id, "status": status}),
     }
 
@@ -64,23 +67,25 @@ def answer_accepted(job_id: str, status: str) -> Answer:
 def answer_rejection(rejection: RequestRejected) -> Answer:
     """Return the problem document of a 4xx, with the wrong fields (the first 100 of them)."""
     shown = [{"field": error.field, "detail": error.detail} for error in rejection.errors[:_MAX_ERRORS_SHOWN]]
-    return _answer_problem(rejection.status, str(rejection), {"errors": shown})
+    return _answer_problem(rejection.status, rejection.code, str(rejection), {"errors": shown})
 
 
 def answer_unavailable() -> Answer:
     """Return the 503 of a service behind us that did not answer; the caller may try again."""
-    answer = _answer_problem(HTTPStatus.SERVICE_UNAVAILABLE, "The job could not be queued; please try again.")
+    detail = "The job could not be queued; please try again."
+    answer = _answer_problem(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVICE_UNAVAILABLE, detail)
     answer["headers"]["retry-after"] = str(_RETRY_AFTER_SECONDS)
     return answer
 
 
 def answer_failure() -> Answer:
     """Return the 500 of a fault in this service, which says nothing about it."""
-    return _answer_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The request could not be handled.")
+    detail = "The request could not be handled."
+    return _answer_problem(HTTPStatus.INTERNAL_SERVER_ERROR, Code.INTERNAL_ERROR, detail)
 
 
-def _answer_problem(status: HTTPStatus, detail: str, more: dict[str, Any] | None = None) -> Answer:
-    problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+def _answer_problem(status: HTTPStatus, code: Code, detail: str, more: dict[str, Any] | None = None) -> Answer:
+    problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": code, "detail": detail}
     return {
         "statusCode": status.value,
         "headers": {"content-type": "application/problem+json"},

@@ -1,6 +1,7 @@
 """The body of ``POST /zip-jobs``, and how its faults are told to the caller."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -8,15 +9,28 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from .exceptions import FieldError
+from .keys import MAX_KEY_BYTES, find_prefix_fault
 from .settings import MAX_PRESIGN_TTL_SECONDS, MIN_PRESIGN_TTL_SECONDS
 
-MAX_KEY_BYTES = 1024  # the longest S3 object key, in UTF-8 bytes
-KEY_LIST_PREFIX = ".zip-jobs/"
 _MAX_FILE_NAME_BYTES = 255  # the longest file name of the usual file systems
 _MAX_FIELD_NAME = 100
 _ARCHIVE_SUFFIX = ".zip"
-# Separators, controls, line separators and the marks that make a name read backwards.
-_NOT_IN_FILE_NAME = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# Separators, controls, line separators, marks that make a name read backwards, and noncharacters.
+_NOT_IN_FILE_NAME = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
+_WORDING = {
+    "bool_type": "must be true or false",
+    "extra_forbidden": "is not a field of this request",
+    "greater_than_equal": "must be at least {ge}",
+    "int_type": "must be a whole number",
+    "less_than_equal": "must be at most {le}",
+    "list_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a text",
+    "string_unicode": "must be valid Unicode",
+    "too_short": "must have at least one entry",
+}
+"""pydantic's kinds of faults in this API's words."""
 
 
 def _check_key_length(value: str) -> str:
@@ -26,18 +40,26 @@ def _check_key_length(value: str) -> str:
 
 
 def _check_target_prefix(value: str) -> str:
-    if value.startswith(("/", KEY_LIST_PREFIX)):
-        raise PydanticCustomError("target_prefix", "must not start with '/' or '.zip-jobs/'")
+    if fault := find_prefix_fault(value):
+        raise PydanticCustomError("target_prefix", "{fault}", {"fault": fault})
     return value
 
 
 def _complete_archive_name(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("archive_name", "must not be blank")
     if _NOT_IN_FILE_NAME.search(value):
         raise PydanticCustomError("archive_name", "must not contain '/', '\\' or control characters")
     name = value if value.lower().endswith(_ARCHIVE_SUFFIX) else value + _ARCHIVE_SUFFIX
     if len(name.encode()) > _MAX_FILE_NAME_BYTES:
         raise PydanticCustomError("archive_name", "must be at most 255 bytes in UTF-8, '.zip' included")
     return name
+
+
+def _check_policy(value: str) -> str:
+    if value not in {"fail", "skip"}:
+        raise PydanticCustomError("policy", "must be 'fail' or 'skip'")
+    return value
 
 
 def _accept_whole_float(value: object) -> object:
@@ -64,7 +86,10 @@ class ZipJobRequest(BaseModel):
     manifest_key: _Key = ""
     archive_name: Annotated[_Text, AfterValidator(_complete_archive_name)] = ""
     paths: Literal["basename", "relative", "full"] = "basename"
+    names: Literal["portable", "asIs"] = "portable"
     on_missing: Literal["fail", "skip"] = "fail"
+    on_unreadable: Annotated[str, AfterValidator(_check_policy)] = ""
+    on_changed: Literal["fail", "skip"] = "fail"
     compression: Literal["stored", "deflated"] = "stored"
     compute_crc: bool = False
     presign_ttl_seconds: Annotated[
@@ -74,8 +99,13 @@ class ZipJobRequest(BaseModel):
 
 def list_field_errors(error: ValidationError) -> list[FieldError]:
     """Return every fault that pydantic found, in its order, under the caller's own field names."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [FieldError(_name_field(fault["loc"]), fault["msg"]) for fault in found]
+    found = error.errors(include_url=False, include_input=False)
+    return [FieldError(_name_field(fault["loc"]), _describe(fault)) for fault in found]
+
+
+def _describe(fault: Mapping[str, Any]) -> str:
+    wording = _WORDING.get(fault["type"])
+    return wording.format(**fault.get("ctx", {})) if wording else str(fault["msg"])
 
 
 def _name_field(location: tuple[Any, ...]) -> str:

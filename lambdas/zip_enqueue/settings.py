@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from .access import PrefixRules
+from .callers import AUTHORIZATIONS
 from .env import Environment
+from .keys import find_prefix_fault
 
 MIN_PRESIGN_TTL_SECONDS = 60
 MAX_PRESIGN_TTL_SECONDS = 604_800  # seven days, the longest that Signature Version 4 allows
@@ -28,6 +31,8 @@ class Settings:
     job_ttl_days: int
     max_body_bytes: int
     path_style: bool
+    api_auth: str
+    allowed_prefixes: PrefixRules | None
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Self:
@@ -46,6 +51,12 @@ class Settings:
             max_body_bytes=env.integer("MAX_BODY_BYTES", _LAMBDA_PAYLOAD_BYTES, 1, _LAMBDA_PAYLOAD_BYTES),
             # Emulators answer on one address for all buckets; AWS wants the bucket in the host name.
             path_style=bool(variables.get("AWS_ENDPOINT_URL")),
+            api_auth=env.text("API_AUTH", "NONE"),
+            allowed_prefixes=PrefixRules.from_environment(env),
         )
+        if settings.api_auth not in AUTHORIZATIONS:
+            env.reject("API_AUTH", f"is {settings.api_auth!r}, not one of {', '.join(AUTHORIZATIONS)}")
+        if fault := find_prefix_fault(settings.dst_prefix):
+            env.reject("DST_PREFIX", fault)
         env.check()
         return settings

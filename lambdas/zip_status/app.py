@@ -1,17 +1,20 @@
-"""Lambda handler of the reading and cancelling routes, and of every path that has no route."""
+"""Lambda handler of the reading and deleting routes, and of every path that has no route."""
 
 import os
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from . import core, gateway
-from .clients import JobTable, sign_download
-from .exceptions import RequestRejected, ServiceUnavailableError
+from .archives import Archives
+from .callers import CallerUnknownError, read_caller
+from .clients import JobTable
+from .exceptions import Code, RequestRejected, ServiceUnavailableError
 from .logs import make_logger
-from .schemas import Answer
+from .schemas import Answer, Viewer
 from .settings import Settings
 
 logger = make_logger("zip_status")
@@ -26,6 +29,11 @@ def load_settings() -> Settings:
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Answer one request: 200, or a problem document."""
+    answer = _answer(event)
+    return answer | {"body": ""} if gateway.is_head(event) else answer
+
+
+def _answer(event: dict[str, Any]) -> dict[str, Any]:
     try:
         return gateway.answer_json(_answer_route(event))
     except RequestRejected as rejection:
@@ -41,28 +49,42 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 def _answer_route(event: dict[str, Any]) -> Answer:
     settings = load_settings()
-    jobs, now = JobTable(settings.table_name), datetime.now(UTC)
-    match event.get("routeKey"):
+    jobs, archives, now = JobTable(settings.table_name), Archives(settings), datetime.now(UTC)
+    match gateway.read_route(event):
         case "GET /zip-jobs":
-            return core.list_jobs(core.parse_page(gateway.read_query(event)), jobs, now)
+            viewer = _read_viewer(event, settings)
+            return core.list_jobs(core.parse_page(gateway.read_query(event)), viewer, jobs, now)
         case "GET /zip-jobs/{jobId}":
-            return _show_job(gateway.read_job_id(event), jobs, settings, now)
+            return _show_job(gateway.read_job_id(event), _read_viewer(event, settings), jobs, archives, now)
         case "DELETE /zip-jobs/{jobId}":
-            return _cancel_job(gateway.read_job_id(event), jobs, now)
+            return _delete_job(gateway.read_job_id(event), _read_viewer(event, settings), jobs, archives, now)
         case _:
             raise gateway.reject_route(event)
 
 
-def _show_job(job_id: str, jobs: JobTable, settings: Settings, now: datetime) -> Answer:
-    item, settled = core.read_settled_job(job_id, jobs, settings, now)
+def _read_viewer(event: dict[str, Any], settings: Settings) -> Viewer:
+    try:
+        caller = read_caller(event, settings.api_auth)
+    except CallerUnknownError as error:
+        raise RequestRejected(HTTPStatus.FORBIDDEN, Code.CALLER_UNKNOWN, str(error), field="Authorization") from error
+    operators = settings.operators
+    return Viewer(caller.owner, caller.is_one_of(operators.iam_arns, operators.claims), caller.is_shared)
+
+
+def _show_job(job_id: str, viewer: Viewer, jobs: JobTable, archives: Archives, now: datetime) -> Answer:
+    item, settled = core.read_settled_job(job_id, viewer, jobs, load_settings(), now)
     if settled:
         logger.warning("job_settled", extra={"job_id": job_id, "error": item["error"]})
+    if item["status"] == "READY" and not archives.exists(item):
+        item, expired = core.expire_job(item, jobs, now)
+        if expired:
+            logger.info("job_expired", extra={"job_id": job_id})
     logger.debug("job_read", extra={"job_id": job_id, "status": item["status"]})
-    signature = sign_download(item, settings, now) if item["status"] == "READY" else None
-    return core.describe_job(item, signature)
+    return core.describe_job(item, viewer, archives.sign(item, now))
 
 
-def _cancel_job(job_id: str, jobs: JobTable, now: datetime) -> Answer:
-    if core.cancel_job(job_id, jobs, now):
-        logger.info("job_cancelled", extra={"job_id": job_id})
-    return {"jobId": job_id, "status": "CANCELLED"}
+def _delete_job(job_id: str, viewer: Viewer, jobs: JobTable, archives: Archives, now: datetime) -> Answer:
+    status, changed = core.delete_job(job_id, viewer, jobs, archives, now)
+    if changed:
+        logger.info("job_cancelled" if status == "CANCELLED" else "archive_deleted", extra={"job_id": job_id})
+    return {"jobId": job_id, "status": status}

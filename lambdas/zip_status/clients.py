@@ -1,9 +1,8 @@
-"""The DynamoDB calls of zip-status, and the signing of downloads."""
+"""The clients of zip-status, and its DynamoDB calls."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,18 +13,17 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .core import choose_lifetime, name_download, read_expiry
 from .exceptions import ServiceUnavailableError
-from .schemas import Item, Position, Signature
-from .settings import Settings
+from .schemas import Filter, Item, Position
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 _CONFIG = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
-_INDEX = "byDay"
-_LISTED = ("jobId", "status", "phase", "createdAt", "targetKey", "files", "sizeBytes")
+_LISTED = ("jobId", "owner", "status", "phase", "createdAt", "targetKey", "files", "sizeBytes")
+_LEAST_EVALUATED = 200
+"""Jobs that one query looks at where a filter may drop most of them."""
 
 
 @cache
@@ -42,7 +40,7 @@ def get_dynamodb() -> "DynamoDBClient":
 
 @cache
 def get_s3(*, path_style: bool) -> "S3Client":
-    """Return the one S3 client of this execution environment; it only signs."""
+    """Return the one S3 client of this execution environment."""
     # botocore still signs us-east-1 for the global address unless told otherwise.
     style = Config(
         signature_version="s3v4",
@@ -51,11 +49,12 @@ def get_s3(*, path_style: bool) -> "S3Client":
             "us_east_1_regional_endpoint": "regional",
         },
     )
-    return get_session().client("s3", config=style)
+    return get_session().client("s3", config=_CONFIG.merge(style))
 
 
 @contextmanager
-def _calling(operation: str) -> Iterator[None]:
+def calling(operation: str) -> Iterator[None]:
+    """Turn what AWS's client raises into ServiceUnavailableError."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
@@ -70,7 +69,7 @@ class JobTable:
 
     def read_job(self, job_id: str) -> Item | None:
         """Return the job by a consistent read, or None."""
-        with _calling("GetItem"):
+        with calling("GetItem"):
             answer = get_dynamodb().get_item(
                 TableName=self.table_name, Key={"jobId": {"S": job_id}}, ConsistentRead=True
             )
@@ -88,45 +87,62 @@ class JobTable:
         """Turn a PENDING job into CANCELLED; return False if it is not PENDING or does not exist."""
         return self._end(job_id, {"status": "CANCELLED", "completedAt": completed_at}, "", {})
 
-    def query_day(self, day: str, limit: int, after: Position | None) -> list[Item]:
-        """Return up to ``limit`` jobs of one day, newest first; those before ``after`` if that is of this day."""
-        start: dict[str, Any] = {}
+    def expire_job(self, job_id: str, values: Item) -> bool:
+        """Turn a READY job into EXPIRED; return False if it is not READY any more."""
+        return self._end(job_id, values, "", {}, status="READY")
+
+    def query_day(self, day: str, wanted: Filter, limit: int, after: Position | None) -> list[Item]:
+        """Return at least ``limit`` jobs of one day where there are as many, newest first, from ``after`` on."""
+        start: Item = {}
         if after and after.created_at.startswith(day):
-            key = {"jobId": after.job_id, "day": day, "createdAt": after.created_at}
-            start = {"ExclusiveStartKey": _encode(key)}
+            start = {"jobId": after.job_id, "day": day, "createdAt": after.created_at}
+        return self._query("byDay", "#day = :day", {"day": day}, wanted, limit, start)
+
+    def query_owner(self, owner: str, since: str, wanted: Filter, limit: int, after: Position | None) -> list[Item]:
+        """Return at least ``limit`` of the owner's jobs where there are as many, newest first, from ``after`` on."""
+        if after and after.created_at < since:
+            return []
+        start: Item = {"jobId": after.job_id, "owner": owner, "createdAt": after.created_at} if after else {}
+        key = "#owner = :owner AND #createdAt >= :createdAt"
+        return self._query("byOwner", key, {"owner": owner, "createdAt": since}, wanted, limit, start)
+
+    def _query(self, index: str, key: str, values: Item, wanted: Filter, limit: int, start: Item) -> list[Item]:
+        condition, filter_values = _describe_filter(wanted)
+        request: dict[str, Any] = {
+            "TableName": self.table_name,
+            "IndexName": index,
+            "KeyConditionExpression": key,
+            "ExpressionAttributeNames": {f"#{name}": name for name in {*_LISTED, *values}},
+            "ExpressionAttributeValues": _encode({f":{name}": one for name, one in (values | filter_values).items()}),
+            "ProjectionExpression": ", ".join(f"#{name}" for name in _LISTED),
+            "ScanIndexForward": False,
+        }
+        if condition:
+            request["FilterExpression"] = condition
+        if start:
+            request["ExclusiveStartKey"] = _encode(start)
         found: list[Item] = []
         while len(found) < limit:
-            with _calling("Query"):
-                answer = get_dynamodb().query(**self._describe_query(day, limit - len(found)), **start)
+            request["Limit"] = max(limit - len(found), _LEAST_EVALUATED if condition else 1)
+            with calling("Query"):
+                answer = get_dynamodb().query(**request)
             found += [_decode(item) for item in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
                 break
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         return found
 
-    def _describe_query(self, day: str, limit: int) -> dict[str, Any]:
-        return {
-            "TableName": self.table_name,
-            "IndexName": _INDEX,
-            "KeyConditionExpression": "#day = :day",
-            "ExpressionAttributeNames": {"#day": "day", **{f"#{name}": name for name in _LISTED}},
-            "ExpressionAttributeValues": {":day": {"S": day}},
-            "ProjectionExpression": ", ".join(f"#{name}" for name in _LISTED),
-            "ScanIndexForward": False,
-            "Limit": limit,
-        }
-
-    def _end(self, job_id: str, values: Item, condition: str, condition_values: Item) -> bool:
+    def _end(self, job_id: str, values: Item, condition: str, condition_values: Item, status: str = "PENDING") -> bool:
         placeholders = {f":{name}": value for name, value in values.items()}
-        with _calling("UpdateItem"):
+        with calling("UpdateItem"):
             return _is_accepted(
                 lambda: get_dynamodb().update_item(
                     TableName=self.table_name,
                     Key={"jobId": {"S": job_id}},
                     UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-                    ConditionExpression=" AND ".join(filter(None, ["#status = :pending", condition])),
+                    ConditionExpression=" AND ".join(filter(None, ["#status = :mustBe", condition])),
                     ExpressionAttributeNames={f"#{name}": name for name in values},
-                    ExpressionAttributeValues=_encode({**placeholders, ":pending": "PENDING", **condition_values}),
+                    ExpressionAttributeValues=_encode({**placeholders, ":mustBe": status, **condition_values}),
                 )
             )
 
@@ -142,31 +158,15 @@ def _is_accepted(write: Callable[[], object]) -> bool:
     return True
 
 
-def sign_download(item: Item, settings: Settings, now: datetime) -> Signature:
-    """Return an address that downloads the archive under its own name, and when it stops working."""
-    target = {"Bucket": item["targetBucket"], "Key": item["targetKey"]}
-    if item.get("versionId"):
-        target["VersionId"] = item["versionId"]
-    with _calling("sign"):
-        url = get_s3(path_style=settings.path_style).generate_presigned_url(
-            "get_object",
-            Params={**target, "ResponseContentDisposition": name_download(item)},
-            ExpiresIn=choose_lifetime(item, _list_credentials_seconds(settings, now)),
-        )
-    return Signature(url, read_expiry(url))
-
-
-def _list_credentials_seconds(settings: Settings, now: datetime) -> list[int]:
-    """Return how long the credentials last, as a list of one number, or none if they never end."""
-    credentials = get_session().get_credentials()
-    if credentials is None:
-        return []
-    frozen = credentials.get_frozen_credentials()  # refreshes them if they are about to end
-    # botocore tells an expiry only through this attribute of its refreshable credentials.
-    expiry = getattr(credentials, "_expiry_time", None)
-    if isinstance(expiry, datetime):
-        return [int((expiry - now).total_seconds())]
-    return [settings.session_credentials_seconds] if frozen.token else []
+def _describe_filter(wanted: Filter) -> tuple[str, Item]:
+    conditions, values = [], {}
+    if wanted.status is not None:
+        conditions.append("#status = :status")
+        values["status"] = wanted.status
+    if wanted.shared_owner is not None:
+        conditions.append("(attribute_not_exists(#owner) OR #owner = :owner)")
+        values["owner"] = wanted.shared_owner
+    return " AND ".join(conditions), values
 
 
 def _encode(values: Item) -> dict[str, Any]:

@@ -1,18 +1,33 @@
 """What can go wrong with a request: the caller's fault, or a service of ours that does not answer."""
 
+from enum import StrEnum
 from http import HTTPStatus
 
 
-class RequestRejected(Exception):  # noqa: N818  # it is an answer to the caller, not an error of ours
-    """The caller's fault: a 4xx ``status``, the reason, the ``field`` to blame and the methods to use instead."""
+class Code(StrEnum):
+    """The ``code`` of a problem document: stable, for programs; the OpenAPI document lists all of them."""
 
-    def __init__(self, status: HTTPStatus, reason: str, *, field: str = "", allow: str = "") -> None:
+    INVALID_PARAMETER = "invalid_parameter"
+    CALLER_UNKNOWN = "caller_unknown"
+    JOB_NOT_FOUND = "job_not_found"
+    PATH_NOT_FOUND = "path_not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    JOB_HAS_NO_ARCHIVE = "job_has_no_archive"
+    INTERNAL_ERROR = "internal_error"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+
+
+class RequestRejected(Exception):  # noqa: N818  # it is an answer to the caller, not an error of ours
+    """The caller's fault: a 4xx, its code, the reason, the ``field`` to blame and the methods to use instead."""
+
+    def __init__(self, status: HTTPStatus, code: Code, reason: str, *, field: str = "", allow: str = "") -> None:
         super().__init__(f"{field}: {reason}" if field else reason)
         self.status = status
+        self.code = code
         self.reason = reason
         self.field = field
         self.allow = allow
 
 
 class ServiceUnavailableError(Exception):
-    """DynamoDB did not do what was asked; the same request may succeed later."""
+    """DynamoDB or S3 did not do what was asked; the same request may succeed later."""

@@ -20,15 +20,43 @@ class Position:
 
 @dataclass(frozen=True)
 class Page:
-    """What a list request asks for: at most ``limit`` jobs, older than ``after`` if given."""
+    """What a list request asks for: at most ``limit`` jobs, older than ``after`` and of ``status`` if given."""
 
     limit: int
     after: Position | None
+    status: str | None = None
 
 
 @dataclass(frozen=True)
-class Signature:
-    """A signed download address and the moment (ISO 8601, UTC) at which it stops working."""
+class Viewer:
+    """Whose jobs a request may see."""
 
-    url: str
-    expires_at: str
+    owner: str
+    is_operator: bool = False
+    """Whether the caller sees every job."""
+    is_shared: bool = False
+    """Whether the API tells its callers not apart: all of them own what no owner is recorded for, too."""
+
+    def may_see(self, item: Item) -> bool:
+        """Say whether the job is the viewer's to see."""
+        owner = item.get("owner")
+        return self.is_operator or owner == self.owner or (self.is_shared and owner is None)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs of an index a list shows; ``None`` does not matter."""
+
+    status: str | None = None
+    shared_owner: str | None = None
+    """Jobs of this owner, or of none."""
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """What a job's objects can be downloaded by; empty texts where there is no such object."""
+
+    archive_url: str = ""
+    expires_at: str = ""
+    """When the archive's address stops working: ISO 8601, UTC."""
+    key_report_url: str = ""

@@ -1,14 +1,35 @@
 """The environment of zip-status, read once into a frozen object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
+from .callers import AUTHORIZATIONS
 from .env import Environment
 
 _MAX_RECEIVES = 1000  # SQS's limits: of maxReceiveCount, of retention and of a role session
 _MAX_RETENTION_SECONDS = 1_209_600
 _MAX_SESSION_SECONDS = 43_200
+
+
+@dataclass(frozen=True)
+class Operators:
+    """Who sees every job: IAM roles and users, and those whose token has a claim with one of the values."""
+
+    iam_arns: tuple[str, ...] = ()
+    claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls, env: Environment) -> Self:
+        """Read ``OPERATORS``: ``{"iamArns": [...], "claims": {"<claim>": [...]}}``."""
+        document = env.document("OPERATORS")
+        arns, claims = document.get("iamArns", []), document.get("claims", {})
+        is_known = document.keys() <= {"iamArns", "claims"} and isinstance(claims, dict)
+        lists = [arns, *claims.values()] if is_known else [None]
+        if not all(isinstance(one, list) and all(isinstance(text, str) and text for text in one) for one in lists):
+            env.reject("OPERATORS", "has iamArns (a list) and claims (lists by claim), and nothing else")
+            return cls()
+        return cls(tuple(arns), {name: tuple(values) for name, values in claims.items()})
 
 
 @dataclass(frozen=True)
@@ -23,6 +44,8 @@ class Settings:
     queue_retention_seconds: int
     session_credentials_seconds: int
     path_style: bool
+    api_auth: str
+    operators: Operators
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Self:
@@ -35,6 +58,10 @@ class Settings:
             session_credentials_seconds=env.integer("SESSION_CREDENTIALS_SECONDS", 3600, 60, _MAX_SESSION_SECONDS),
             # Emulators answer on one address for all buckets; AWS wants the bucket in the host name.
             path_style=bool(variables.get("AWS_ENDPOINT_URL")),
+            api_auth=env.text("API_AUTH", "NONE"),
+            operators=Operators.from_environment(env),
         )
+        if settings.api_auth not in AUTHORIZATIONS:
+            env.reject("API_AUTH", f"is {settings.api_auth!r}, not one of {', '.join(AUTHORIZATIONS)}")
         env.check()
         return settings

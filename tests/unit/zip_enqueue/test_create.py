@@ -17,7 +17,8 @@ def test_a_job_is_recorded_listed_and_queued(service: Service) -> None:
     answer = service.post({"keys": ["uploads/a.pdf", "uploads/é.pdf"]})
     job_id = answer.body["jobId"]
     assert (answer.status, answer.body["status"]) == (202, "PENDING")
-    assert answer.headers["location"] == f"/zip-jobs/{uuid.UUID(job_id)}"
+    assert answer.headers["location"] == f"zip-jobs/{uuid.UUID(job_id)}"
+    assert answer.headers["retry-after"] == "2"
     assert service.read_key_list(job_id) == ["uploads/a.pdf", "uploads/é.pdf"]
     assert service.read_messages() == [{"jobId": job_id}]
     job = service.read_job()
@@ -26,6 +27,7 @@ def test_a_job_is_recorded_listed_and_queued(service: Service) -> None:
     del job["createdAt"], job["day"], job["ttl"], job["requestHash"]
     assert job == {
         "jobId": job_id,
+        "owner": "anonymous",
         "status": "PENDING",
         "phase": "queued",
         "sourceBucket": "source",
@@ -35,7 +37,10 @@ def test_a_job_is_recorded_listed_and_queued(service: Service) -> None:
         "keyListKey": f".zip-jobs/{job_id}.json",
         "filesTotal": 2,
         "paths": "basename",
+        "names": "portable",
         "onMissing": "fail",
+        "onUnreadable": "fail",
+        "onChanged": "fail",
         "compression": "stored",
         "computeCrc": False,
         "presignTtlSeconds": 86_400,

@@ -81,8 +81,22 @@ def test_an_encoded_body_that_is_no_utf8_is_refused(service: Service, body: str)
         ({"targetPrefix": ".zip-jobs/"}, "targetPrefix"),
         ({"targetPrefix": ".zip-jobs/a/"}, "targetPrefix"),
         ({"targetPrefix": "x" * 985}, "targetPrefix"),
+        ({"targetPrefix": "zips/../up/"}, "targetPrefix"),
+        ({"targetPrefix": "../"}, "targetPrefix"),
+        ({"targetPrefix": "./zips/"}, "targetPrefix"),
+        ({"targetPrefix": "zips/."}, "targetPrefix"),
+        ({"targetPrefix": "zips/.."}, "targetPrefix"),
+        ({"targetPrefix": "zips/\u0007/"}, "targetPrefix"),
+        ({"targetPrefix": "zips/\n"}, "targetPrefix"),
+        ({"targetPrefix": "zips/\x7f"}, "targetPrefix"),
+        ({"targetPrefix": "zips/\x9f"}, "targetPrefix"),
+        ({"targetPrefix": "zips/\u2028"}, "targetPrefix"),
+        ({"targetPrefix": "zips/\uffff"}, "targetPrefix"),
         ({"targetPrefix": "x" * 800, "archiveName": "y" * 200}, "targetPrefix"),
         ({"archiveName": ""}, "archiveName"),
+        ({"archiveName": "  "}, "archiveName"),
+        ({"archiveName": "\u00a0\u3000"}, "archiveName"),
+        ({"archiveName": "a\uffff"}, "archiveName"),
         ({"archiveName": "a/b.zip"}, "archiveName"),
         ({"archiveName": "a\\b.zip"}, "archiveName"),
         ({"archiveName": "a\r\nSet-Cookie: b.zip"}, "archiveName"),
@@ -93,6 +107,10 @@ def test_an_encoded_body_that_is_no_utf8_is_refused(service: Service, body: str)
         ({"paths": "flat"}, "paths"),
         ({"paths": []}, "paths"),
         ({"onMissing": "ignore"}, "onMissing"),
+        ({"onUnreadable": ""}, "onUnreadable"),
+        ({"onUnreadable": None}, "onUnreadable"),
+        ({"onChanged": "latest"}, "onChanged"),
+        ({"names": "windows"}, "names"),
         ({"compression": "zstd"}, "compression"),
         ({"compression": None}, "compression"),
         ({"computeCrc": "true"}, "computeCrc"),
@@ -108,7 +126,7 @@ def test_an_encoded_body_that_is_no_utf8_is_refused(service: Service, body: str)
 )
 def test_a_wrong_field_is_named(service: Service, changes: dict[str, Any], field: str) -> None:
     answer = service.post(GOOD | changes)
-    assert (answer.status, answer.fields) == (400, [field])
+    assert (answer.status, answer.fields, answer.body["code"]) == (400, [field], "invalid_field")
     assert answer.body["detail"].startswith(f"{field}: ")
     assert service.read_jobs() == []
 
@@ -224,3 +242,42 @@ def test_no_json_is_a_fault_of_ours(service: Service, document: object) -> None:
 def test_no_body_is_a_fault_of_ours(service: Service, body: str, encoded: bool, key: str | None) -> None:
     answer = service.post(body, key=key, event=load_event("create_job") | {"isBase64Encoded": encoded})
     assert answer.status == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"keys": [""]}, "keys[0]: must not be empty"),
+        ({"keys": []}, "keys: must have at least one entry"),
+        ({"keys": "a"}, "keys: must be a list"),
+        ({"keys": [1]}, "keys[0]: must be a text"),
+        ({"paths": "flat"}, "paths: must be 'basename', 'relative' or 'full'"),
+        ({"computeCrc": 1}, "computeCrc: must be true or false"),
+        ({"presignTtlSeconds": "60"}, "presignTtlSeconds: must be a whole number"),
+        ({"presignTtlSeconds": 59}, "presignTtlSeconds: must be at least 60"),
+        ({"presignTtlSeconds": 604_801}, "presignTtlSeconds: must be at most 604800"),
+        ({"key": "a"}, "key: is not a field of this request"),
+        ({"onUnreadable": "ask"}, "onUnreadable: must be 'fail' or 'skip'"),
+        (
+            {"targetPrefix": "a/../b/"},
+            "targetPrefix: must not have '.' or '..' as a segment: clients would resolve it, and miss the object",
+        ),
+    ],
+)
+def test_a_fault_is_told_in_this_apis_words(service: Service, changes: dict[str, Any], detail: str) -> None:
+    assert service.post(GOOD | changes).body["detail"] == detail
+
+
+@pytest.mark.parametrize("prefix", ["zips", "a.b/", ".../", "..a/", "a../", ".hidden/", "a//b/", "é ü/", "%2e%2e/"])
+def test_a_prefix_that_only_looks_odd_is_accepted(service: Service, prefix: str) -> None:
+    assert service.post(GOOD | {"targetPrefix": prefix}).status == 202
+
+
+@pytest.mark.parametrize("prefix", ["/zips/", ".zip-jobs/", "a/../", "./", "zips/\x07"])
+def test_a_default_prefix_that_a_request_could_not_name_is_refused(
+    service: Service, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    monkeypatch.setenv("DST_PREFIX", prefix)
+    app.load_settings.cache_clear()
+    assert service.post(GOOD).status == 500
+    assert service.read_jobs() == []

@@ -11,8 +11,10 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_s3 import S3Client
 
 from tests.unit.events import Event, load_event
 from tests.unit.events.api_document import check_answer
@@ -52,9 +54,9 @@ class Answer:
 
 
 @cache
-def make_client() -> DynamoDBClient:
-    """Return the tests' own client, made once: that takes longer than any test."""
-    return boto3.client("dynamodb")
+def make_clients() -> tuple[DynamoDBClient, S3Client]:
+    """Return the tests' own clients, made once: that takes longer than any test."""
+    return boto3.client("dynamodb"), boto3.client("s3")
 
 
 def format_time(moment: datetime) -> str:
@@ -62,10 +64,11 @@ def format_time(moment: datetime) -> str:
 
 
 class Service:
-    """The handler over the deployment's job table."""
+    """The handler over the deployment's job table and target bucket."""
 
     def __init__(self) -> None:
-        self.dynamodb = make_client()
+        self.dynamodb, self.s3 = make_clients()
+        self.s3.create_bucket(Bucket="target")
         self._intercepted: list[Callable[[], None]] = []
         self.dynamodb.create_table(
             TableName="jobs",
@@ -74,16 +77,18 @@ class Service:
                 {"AttributeName": "jobId", "AttributeType": "S"},
                 {"AttributeName": "day", "AttributeType": "S"},
                 {"AttributeName": "createdAt", "AttributeType": "S"},
+                {"AttributeName": "owner", "AttributeType": "S"},
             ],
             GlobalSecondaryIndexes=[
                 {
-                    "IndexName": "byDay",
+                    "IndexName": index,
                     "KeySchema": [
-                        {"AttributeName": "day", "KeyType": "HASH"},
+                        {"AttributeName": key, "KeyType": "HASH"},
                         {"AttributeName": "createdAt", "KeyType": "RANGE"},
                     ],
                     "Projection": {"ProjectionType": "ALL"},
                 }
+                for index, key in (("byDay", "day"), ("byOwner", "owner"))
             ],
             BillingMode="PAY_PER_REQUEST",
         )
@@ -102,7 +107,13 @@ class Service:
             "archiveName": f"{job_id}.zip",
             "presignTtlSeconds": 600,
         }
-        self.dynamodb.put_item(TableName="jobs", Item=encode(item | values))
+        item |= values
+        self.dynamodb.put_item(TableName="jobs", Item=encode(item))
+        if item["status"] == "READY":
+            self.s3.put_object(Bucket="target", Key=item["targetKey"], Body=b"archive")
+
+    def list_objects(self) -> list[str]:
+        return [found["Key"] for found in self.s3.list_objects_v2(Bucket="target").get("Contents", [])]
 
     def change_job(self, **values: object) -> None:
         self.dynamodb.update_item(
@@ -132,10 +143,10 @@ class Service:
         check_answer(event["routeKey"], answer)
         return Answer(answer)
 
-    def intercept(self, operation: str, action: Callable[[], None]) -> None:
-        """Do ``action`` once, right before the handler's next DynamoDB call of ``operation``."""
-        name = f"before-call.dynamodb.{operation}"
-        events = clients.get_dynamodb().meta.events
+    def intercept(self, operation: str, action: Callable[[], None], client: str = "dynamodb") -> None:
+        """Do ``action`` once, right before the handler's next call of ``operation``."""
+        name = f"before-call.{client}.{operation}"
+        events = (clients.get_dynamodb() if client == "dynamodb" else clients.get_s3(path_style=False)).meta.events
 
         def stop() -> None:
             events.unregister(name, act)
@@ -154,6 +165,10 @@ class Service:
         for stop in missed:
             stop()
         assert not missed
+
+
+def lose_connection() -> None:
+    raise EndpointConnectionError(endpoint_url="https://secret-endpoint.internal")
 
 
 def encode(values: dict[str, Any]) -> dict[str, Any]:

@@ -25,13 +25,12 @@ def test_cancelling_again_does_nothing(service: Service, log_lines: Callable[[],
     assert [line["event"] for line in log_lines()] == ["job_cancelled"]
 
 
-@pytest.mark.parametrize("values", [READY, {"status": "FAILED", "error": "e"}], ids=["READY", "FAILED"])
-def test_an_ended_job_cannot_be_cancelled(service: Service, values: dict[str, Any]) -> None:
-    service.put_job(**values)
+def test_a_failed_job_has_nothing_to_delete(service: Service) -> None:
+    service.put_job(status="FAILED", error="e")
     answer = service.cancel()
-    assert answer.status == 409
-    assert str(values["status"]) in answer.body["detail"]
-    assert service.read_job()["status"] == values["status"]
+    assert (answer.status, answer.body["code"]) == (409, "job_has_no_archive")
+    assert "FAILED" in answer.body["detail"]
+    assert service.read_job()["status"] == "FAILED"
 
 
 @pytest.mark.parametrize("job_id", [JOB_ID, "1", ""])
@@ -40,11 +39,12 @@ def test_an_unknown_job_cannot_be_cancelled_nor_made(service: Service, job_id: s
     assert service.dynamodb.scan(TableName="jobs")["Items"] == []
 
 
-def test_a_job_that_becomes_ready_first_stays_ready(service: Service) -> None:
+def test_a_job_that_becomes_ready_first_loses_its_archive(service: Service) -> None:
+    """Whoever deletes a job wants none of it, however far it is."""
     service.put_job()
-    service.intercept("UpdateItem", lambda: service.change_job(**READY))
-    assert service.cancel().status == 409
-    assert service.get().body["status"] == "READY"
+    service.intercept("UpdateItem", lambda: service.put_job(**READY))
+    assert service.cancel().body == {"jobId": JOB_ID, "status": "EXPIRED"}
+    assert service.list_objects() == []
 
 
 def test_a_job_that_someone_else_cancels_first_is_cancelled(service: Service) -> None:

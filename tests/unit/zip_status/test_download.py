@@ -5,7 +5,6 @@ from email.message import Message
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import boto3
 import pytest
 import requests
 from botocore.credentials import RefreshableCredentials
@@ -26,9 +25,6 @@ def seconds_until(moment: str) -> float:
 
 
 def test_the_address_downloads_the_archive(service: Service) -> None:
-    s3 = boto3.client("s3")
-    s3.create_bucket(Bucket="target")
-    s3.put_object(Bucket="target", Key=f"zips/{JOB_ID}.zip", Body=b"archive")
     service.put_job(**READY, archiveName="my files.zip")
     answer = requests.get(service.get().body["downloadUrl"], timeout=5)
     assert (answer.status_code, answer.content) == (200, b"archive")

@@ -90,5 +90,5 @@ def test_a_worker_that_comes_back_is_not_overwritten(service: Service, values: d
 
 def test_a_job_that_ends_while_it_is_settled_keeps_its_end(service: Service) -> None:
     service.put_job(**lease(-60, receives=3))
-    service.intercept("UpdateItem", lambda: service.change_job(**READY))
+    service.intercept("UpdateItem", lambda: service.put_job(**READY))
     assert service.get().body["status"] == "READY"

@@ -1,0 +1,1 @@
+../_vendored/callers.py
