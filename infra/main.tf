@@ -47,6 +47,7 @@ module "zip_jobs" {
 
   presign_ttl_seconds     = var.presign_ttl_seconds
   job_ttl_days            = var.zip_jobs.job_ttl_days
+  expire_archives         = var.zip_jobs.expire_archives
   queue_retention_seconds = var.zip_jobs.queue_retention_seconds
   max_receive_count       = var.zip_jobs.max_receive_count
   settle_schedule         = var.zip_jobs.settle_schedule
@@ -55,6 +56,8 @@ module "zip_jobs" {
   api_auth               = var.api_auth
   jwt_issuer             = var.jwt_issuer
   jwt_audience           = var.jwt_audience
+  operators              = var.zip_jobs.operators
+  allowed_prefixes       = var.zip_jobs.allowed_prefixes
   cors_allow_origins     = var.zip_jobs.cors_allow_origins
   throttling_rate_limit  = var.zip_jobs.throttling_rate_limit
   throttling_burst_limit = var.zip_jobs.throttling_burst_limit

@@ -62,7 +62,21 @@ run "bucket_uses_the_key_and_expires_prefixes" {
   variables {
     bucket_name = "acme-papers"
     kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/ours"
-    expirations = { scratch = { prefix = "tmp/", days = 7 } }
+    expirations = {
+      scratch  = { prefix = "tmp/", days = 7 }
+      archives = { tag = { key = "kind", value = "archive" }, days = 30 }
+    }
+    cors_allow_origins = ["https://app.example.com"]
+  }
+
+  assert {
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : [rule.filter[0].tag[0].key, rule.filter[0].tag[0].value, tostring(rule.expiration[0].days)] if rule.id == "expire-archives"] == [["kind", "archive", "30"]]
+    error_message = "The tag does not expire."
+  }
+
+  assert {
+    condition     = one(aws_s3_bucket_cors_configuration.this[0].cors_rule).allowed_methods == toset(["GET", "HEAD"])
+    error_message = "Pages of the origins cannot read objects."
   }
 
   assert {
@@ -87,9 +101,10 @@ run "bucket_refuses_bad_values" {
     bucket_name                = "Not A Bucket"
     abort_upload_after_days    = 0
     noncurrent_expiration_days = 0.5
+    expirations                = { everything = { days = 1 } }
   }
 
-  expect_failures = [var.bucket_name, var.abort_upload_after_days, var.noncurrent_expiration_days]
+  expect_failures = [var.bucket_name, var.abort_upload_after_days, var.noncurrent_expiration_days, var.expirations]
 }
 
 run "queue_redrives_to_its_dlq_denies_plain_http_and_watches_age" {

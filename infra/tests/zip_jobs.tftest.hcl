@@ -36,7 +36,7 @@ run "by_default_all_is_made_and_every_role_may_do_its_work_and_nothing_else" {
   }
 
   assert {
-    condition     = toset(flatten(data.aws_iam_policy_document.status.statement[*].actions)) == toset(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:GetObject", "s3:GetObjectVersion"])
+    condition     = toset(flatten(data.aws_iam_policy_document.status.statement[*].actions)) == toset(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:DeleteObject", "s3:DeleteObjectVersion"])
     error_message = "zip-status's actions changed."
   }
 
@@ -45,7 +45,7 @@ run "by_default_all_is_made_and_every_role_may_do_its_work_and_nothing_else" {
       "dynamodb:GetItem", "dynamodb:UpdateItem",
       "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility", "sqs:SendMessage",
       "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:ListBucket",
-      "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:DeleteObject", "s3:DeleteObjectVersion",
+      "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:DeleteObject", "s3:DeleteObjectVersion",
     ])
     error_message = "zip-worker's actions changed."
   }
@@ -100,6 +100,49 @@ run "by_default_all_is_made_and_every_role_may_do_its_work_and_nothing_else" {
     condition     = contains(module.queries.names, "acme-test/zip-jobs/failed-jobs") && length(module.queries.names) == length(fileset("./queries/zip_jobs", "*.query"))
     error_message = "The saved queries are not those of queries/zip_jobs."
   }
+}
+
+run "who_may_do_what_reaches_the_functions" {
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    cors_allow_origins = ["https://app.example.com"]
+    job_ttl_days       = 7
+    operators          = { iam_arns = ["arn:aws:iam::111122223333:role/Operators"], claims = { groups = ["ops"] } }
+    allowed_prefixes   = { principal_tag = "team", values = { finance = ["finance/"] } }
+  }
+
+  assert {
+    condition     = jsondecode(local.operators_json) == { iamArns = ["arn:aws:iam::111122223333:role/Operators"], claims = { groups = ["ops"] } }
+    error_message = "The operators do not reach zip-status."
+  }
+
+  assert {
+    condition     = jsondecode(local.allowed_prefixes_json).values.finance == ["finance/"] && jsondecode(local.allowed_prefixes_json).tag == "team"
+    error_message = "The prefixes do not reach zip-enqueue."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.enqueue.statement : statement.resources if statement.sid == "ReadCallersTags"] == [toset(["arn:aws:iam::111122223333:role/*", "arn:aws:iam::111122223333:user/*"])]
+    error_message = "zip-enqueue cannot read its callers' tags, or more than those."
+  }
+}
+
+run "refuses_operators_and_prefixes_that_cannot_be_meant" {
+  command = plan
+
+  module {
+    source = "./services/zip_jobs"
+  }
+
+  variables {
+    dst_prefix = "zips/../"
+    operators  = { iam_arns = ["Operators"] }
+  }
+
+  expect_failures = [var.dst_prefix, var.operators]
 }
 
 run "longest_generated_bucket_name_fits" {

@@ -8,8 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .archive import ArchiveWriter
-from .core import Reading, write_archive
-from .exceptions import EndlessJobError, OutOfTimeError, UploadGoneError
+from .core import Reading, plan_without, write_archive
+from .exceptions import (
+    EndlessJobError,
+    OutOfTimeError,
+    ShortReadError,
+    SourceUnavailableError,
+    UploadGoneError,
+)
 from .heartbeat import Heartbeat
 from .parts import PartCutter
 from .schemas import Archive, Job, Source, StoredObject
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
 
 _MOST_BARREN = 10
 """Invocations without time for anything after which a job is given up."""
+_MOST_BEGINNINGS = 5
+"""How often one invocation begins an archive anew because objects had to be left out."""
 _KEEP_MS = 10_000
 """What is left of the time before the limit for handing the job over, once no copy is waited for any more."""
 
@@ -56,9 +64,35 @@ class Attempt:
             if stored:
                 return self._describe(found[0], stored)
             found = None
-        plan = found[0] if found else make_plan()
-        with self._open_upload(plan, found[1].parts if found else Parts()) as upload:
-            return self._write(plan, found[1] if found else None, upload, reading)
+        plan, state = found or (make_plan(), None)
+        for _ in range(_MOST_BEGINNINGS):
+            try:
+                with self._open_upload(plan, state.parts if state else Parts()) as upload:
+                    return self._write(plan, state, upload, reading)
+            except SourceUnavailableError as error:
+                plan, state = self._leave_out(plan, error, reading), None
+        raise ShortReadError("objects kept disappearing or changing while they were archived")
+
+    def _leave_out(self, plan: Plan, error: SourceUnavailableError, reading: Reading) -> Plan:
+        """Return a plan without all the objects that cannot be read by now; nothing of the archive stays.
+
+        Raises:
+            PermanentError: the job does not go on without them.
+            ShortReadError: all can be read after all.
+        """
+        self._heartbeat.renew()
+        faults = reading.reader.probe([member.source for member in plan.layout.members])
+        self._heartbeat.check()
+        if not faults:
+            raise ShortReadError(str(error)) from error
+        plan = plan_without(self._job, plan, faults, self._settings)
+        self._store.drop()
+        abort_stale_uploads(self._s3, self._job.target_bucket, self._job.target_key)
+        self._store = StateStore(self._s3, self._job.target_bucket, self._job.job_id)
+        self._plan_etag = None
+        progress = self._heartbeat.progress
+        progress.files_done = progress.bytes_copied = progress.bytes_streamed = 0
+        return plan
 
     def _find_state(self) -> tuple[Plan, State] | None:
         """Return what an earlier worker saved, if its upload is as it was; what no state knows of is aborted."""
@@ -191,7 +225,7 @@ class Attempt:
         return Archive(
             stored,
             len(plan.layout.members),
-            list(plan.missing),
+            list(plan.skipped),
             progress.bytes_copied,
             progress.bytes_streamed,
             is_saved=self._store.is_used,

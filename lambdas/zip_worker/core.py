@@ -7,16 +7,18 @@ from itertools import chain, islice
 from typing import Protocol
 
 from .archive import ArchiveWriter, Block, BlockRequest, prepare_block
-from .exceptions import KeyListError, LimitExceededError, SourceMissingError
+from .exceptions import ErrorCode, LimitExceededError, SourceMissingError
+from .faults import make_fault, refuse
 from .jobs import Progress
 from .layout import End, Layout, Read, choose_layout, plan_steps
 from .names import name_members
 from .readahead import read_ahead
-from .schemas import Job, Source, Survey
+from .schemas import Job, KeyFault, Source, Survey
 from .settings import Settings
 from .state import Plan
 
-_NAMES_SHOWN = 5
+_OWN_PREFIX = ".zip-jobs/"
+"""Where the service keeps its own objects."""
 
 
 class SourceReader(Protocol):
@@ -28,11 +30,14 @@ class SourceReader(Protocol):
     def list_prefix(self, prefix: str) -> Iterator[Source]:
         """Yield every object under ``prefix``."""
 
-    def inspect(self, sources: Sequence[Source]) -> list[Source]:
+    def inspect(self, sources: Sequence[Source]) -> Survey:
         """Return listed sources with what a listing does not tell."""
 
     def survey(self, keys: Sequence[str]) -> Survey:
         """Find the objects of ``keys``."""
+
+    def probe(self, sources: Sequence[Source]) -> list[KeyFault]:
+        """Return which of the surveyed objects cannot be read now."""
 
     def read_block(self, request: BlockRequest) -> bytes:
         """Return the bytes of one block."""
@@ -61,18 +66,36 @@ def plan_job(job: Job, keys: Sequence[str] | None, reader: SourceReader, setting
         PermanentError: the job cannot be done as it was asked for.
     """
     listed = _listed_keys(job, keys, reader, settings.max_members)
+    refuse(job, [make_fault(key, ErrorCode.KEY_NOT_ALLOWED) for key in listed if not _is_allowed(job, key)])
     survey = reader.survey(listed) if listed else Survey([], [])
-    if survey.missing and job.on_missing == "fail":
-        raise SourceMissingError(_describe_missing(survey.missing))
-    sources = survey.sources
     if job.prefix is not None:
         known = set(listed)
-        more = (source for source in reader.list_prefix(job.prefix) if source.key not in known)
-        found = _take(more, settings.max_members - len(sources), settings.max_members)
-        sources = [*sources, *reader.inspect(found)]
-    members = name_members(sources, job.paths, job.prefix)
+        more = (
+            source
+            for source in reader.list_prefix(job.prefix)
+            if source.key not in known and _is_allowed(job, source.key)
+        )
+        found = reader.inspect(_take(more, settings.max_members - len(survey.sources), settings.max_members))
+        survey = Survey([*survey.sources, *found.sources], [*survey.faults, *found.faults])
+    return _lay_out(job, survey, settings)
+
+
+def plan_without(job: Job, plan: Plan, faults: Sequence[KeyFault], settings: Settings) -> Plan:
+    """Return the plan without the objects that turned out to be unreadable.
+
+    Raises:
+        PermanentError: the job does not go on without them, or nothing is left.
+    """
+    left_out = {fault.key for fault in faults}
+    sources = [member.source for member in plan.layout.members if member.source.key not in left_out]
+    return _lay_out(job, Survey(sources, [*plan.skipped, *faults]), settings)
+
+
+def _lay_out(job: Job, survey: Survey, settings: Settings) -> Plan:
+    refuse(job, survey.faults)
+    members = name_members(survey.sources, job.paths, job.prefix, job.names)
     if not members:
-        raise KeyListError(_describe_nothing(job, survey.missing))
+        raise SourceMissingError(_describe_nothing(job, survey), ErrorCode.NOTHING_TO_ARCHIVE, survey.faults)
     layout = choose_layout(
         members,
         job.compression,
@@ -81,7 +104,13 @@ def plan_job(job: Job, keys: Sequence[str] | None, reader: SourceReader, setting
         copy_threshold=settings.copy_threshold,
         compute_crc=job.compute_crc,
     )
-    return Plan(layout, survey.missing)
+    return Plan(layout, survey.faults)
+
+
+def _is_allowed(job: Job, key: str) -> bool:
+    """Say whether the job's owner may archive a key; the request's own were checked when it came."""
+    prefixes = job.allowed_prefixes
+    return not key.startswith(_OWN_PREFIX) and (prefixes is None or key.startswith(prefixes))
 
 
 def write_archive(
@@ -144,15 +173,14 @@ def _take[Item](items: Iterable[Item], room: int, most: int) -> list[Item]:
     return taken
 
 
-def _describe_missing(missing: Sequence[str]) -> str:
-    shown = ", ".join(repr(key) for key in missing[:_NAMES_SHOWN])
-    more = f" and {len(missing) - _NAMES_SHOWN} more" if len(missing) > _NAMES_SHOWN else ""
-    return f"{len(missing)} of the objects do not exist: {shown}{more}"
-
-
-def _describe_nothing(job: Job, missing: Sequence[str]) -> str:
-    if missing:
-        return f"nothing to archive: none of the {len(missing)} objects exists"
+def _describe_nothing(job: Job, survey: Survey) -> str:
+    faults = survey.faults
+    if faults and len(survey.missing) == len(faults):
+        return f"nothing to archive: none of the {len(faults)} objects exists"
+    if faults:
+        return f"nothing to archive: none of the {len(faults)} objects can be read"
+    if survey.sources:
+        return "nothing to archive: the list holds no objects but folder markers"
     if job.prefix is not None:
         return f"nothing to archive: no objects under prefix {job.prefix!r} in bucket {job.source_bucket}"
-    return "nothing to archive: the list holds no objects but folder markers"
+    return f"nothing to archive: manifest {job.manifest_key!r} names no keys"

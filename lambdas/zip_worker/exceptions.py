@@ -1,28 +1,72 @@
 """What can go wrong with a job, by what has to happen next."""
 
+from collections.abc import Sequence
+from enum import StrEnum
+
+from .schemas import KeyFault
+
+
+class ErrorCode(StrEnum):
+    """Why a job FAILED, or a key was left out: stable, for programs; the OpenAPI document lists all of them."""
+
+    OBJECT_MISSING = "object_missing"
+    OBJECT_ARCHIVED = "object_archived"
+    OBJECT_DENIED = "object_denied"
+    OBJECT_ENCRYPTED = "object_encrypted"
+    OBJECT_CHANGED = "object_changed"
+    KEY_NOT_ALLOWED = "key_not_allowed"
+    INVALID_MANIFEST = "invalid_manifest"
+    NOTHING_TO_ARCHIVE = "nothing_to_archive"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    TARGET_DENIED = "target_denied"
+    WORKER_STOPPED = "worker_stopped"
+    GAVE_UP = "gave_up"
+
 
 class ZipJobError(Exception):
     """Base of every error raised by this package."""
 
 
 class PermanentError(ZipJobError):
-    """Trying again cannot help: the job becomes FAILED with this message."""
+    """Trying again cannot help: the job becomes FAILED with this message, a code, and the keys to blame."""
+
+    code = ErrorCode.GAVE_UP
+
+    def __init__(self, message: str, code: str | None = None, faults: Sequence[KeyFault] = ()) -> None:
+        super().__init__(message)
+        self.code = ErrorCode(code) if code else self.code
+        self.faults = list(faults)
 
 
 class SourceMissingError(PermanentError):
-    """An object to be archived does not exist."""
+    """Objects to be archived do not exist, or cannot be read."""
+
+    code = ErrorCode.OBJECT_MISSING
 
 
 class SourceChangedError(PermanentError):
     """An object was replaced or deleted while it was being archived."""
 
+    code = ErrorCode.OBJECT_CHANGED
+
+
+class SourceUnavailableError(SourceChangedError):
+    """An object that the survey found cannot be read any more, or never could; the job may go on without it."""
+
+    def __init__(self, fault: KeyFault) -> None:
+        super().__init__(f"{fault.key!r} {fault.detail}", fault.code, [fault])
+
 
 class KeyListError(PermanentError):
     """The list of keys, a manifest above all, cannot be used."""
 
+    code = ErrorCode.INVALID_MANIFEST
+
 
 class LimitExceededError(PermanentError):
     """The job is larger than this worker, or S3, can take."""
+
+    code = ErrorCode.LIMIT_EXCEEDED
 
 
 class ShortReadError(ZipJobError):
@@ -51,6 +95,8 @@ class OutOfTimeError(ZipJobError):
 
 class EndlessJobError(PermanentError):
     """Going on in further invocations would lead nowhere."""
+
+    code = ErrorCode.LIMIT_EXCEEDED
 
 
 class TryAgainError(ZipJobError):

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from .exceptions import ErrorCode, PermanentError
+from .reports import KEYS_KEPT
 from .schemas import Archive, Job
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_SKIPPED_KEYS_KEPT = 100
-"""Of the missing keys, how many are listed in the item: an item ends at 400 KB."""
 
 _DEAD = "the worker ended without a result on every try; its log says more (out of memory or of time, most often)"
 
@@ -47,7 +46,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The job is READY, FAILED or CANCELLED."""
+    """The job is READY, FAILED, CANCELLED or EXPIRED."""
 
     status: str
     target_bucket: str
@@ -165,17 +164,28 @@ class JobTable:
             "files": archive.files,
             "bytesCopied": archive.bytes_copied,
             "bytesStreamed": archive.bytes_streamed,
-            "skipped": len(archive.missing),
-            "skippedKeys": archive.missing[:_SKIPPED_KEYS_KEPT],
+            "skipped": len(archive.skipped),
+            "skippedKeys": [fault.key for fault in archive.skipped[:KEYS_KEPT]],
             "completedAt": _now(),
         }
         if archive.stored.version_id:
             values["versionId"] = archive.stored.version_id
+        if archive.report_key:
+            values["keyReportKey"] = archive.report_key
         return self._update_mine(job_id, values, remove=("leaseOwner", "leaseExpiresAt", "lastError"))
 
-    def fail(self, job_id: str, error: str) -> bool:
+    def fail(self, job_id: str, error: PermanentError, report_key: str | None = None) -> bool:
         """Mark the job FAILED for good; false when it is no longer this worker's."""
-        values = {"status": "FAILED", "error": error, "completedAt": _now()}
+        values: dict[str, object] = {
+            "status": "FAILED",
+            "error": str(error),
+            "errorCode": error.code.value,
+            "completedAt": _now(),
+        }
+        if error.faults:
+            values["failedKeys"] = [fault.key for fault in error.faults[:KEYS_KEPT]]
+        if report_key:
+            values["keyReportKey"] = report_key
         return self._update_mine(job_id, values, remove=("leaseOwner", "leaseExpiresAt"))
 
     def give_back(self, job_id: str, error: str) -> bool:
@@ -231,7 +241,8 @@ def settle_dead(dynamodb: DynamoDBClient, table_name: str, job_id: str, message_
             TableName=table_name,
             Key={"jobId": {"S": job_id}},
             UpdateExpression=(
-                "SET #status = :failed, #error = :error, completedAt = :at REMOVE leaseOwner, leaseExpiresAt"
+                "SET #status = :failed, #error = :error, errorCode = :code, completedAt = :at "
+                "REMOVE leaseOwner, leaseExpiresAt"
             ),
             ConditionExpression=(
                 "#status = :pending AND (attribute_not_exists(leaseOwner) OR leaseExpiresAt < :now) "
@@ -243,6 +254,7 @@ def settle_dead(dynamodb: DynamoDBClient, table_name: str, job_id: str, message_
                 {
                     "failed": "FAILED",
                     "error": _DEAD,
+                    "code": ErrorCode.WORKER_STOPPED.value,
                     "at": _now(),
                     "pending": "PENDING",
                     "now": _seconds(now),
@@ -283,6 +295,10 @@ def _job(item: Mapping[str, Any]) -> Job:
         attempts=int(item["attempts"]),
         hops=int(item.get("hops", 0)),
         compute_crc=bool(item.get("computeCrc", False)),
+        names=item.get("names", "asIs"),  # of a job from before there was a choice
+        on_unreadable=item.get("onUnreadable", item["onMissing"]),
+        on_changed=item.get("onChanged", "fail"),
+        allowed_prefixes=tuple(item["allowedPrefixes"]) if "allowedPrefixes" in item else None,
     )
 
 

@@ -5,7 +5,8 @@ from enum import IntEnum
 from typing import Literal
 
 PathMode = Literal["basename", "relative", "full"]
-OnMissing = Literal["fail", "skip"]
+NameStyle = Literal["portable", "asIs"]
+Policy = Literal["fail", "skip"]
 Compression = Literal["stored", "deflated"]
 
 
@@ -21,7 +22,7 @@ class Job:
     manifest_key: str | None
     prefix: str | None
     paths: PathMode
-    on_missing: OnMissing
+    on_missing: Policy
     compression: Compression
     attempts: int
     """How often a worker has started on the job, this time included."""
@@ -29,6 +30,11 @@ class Job:
     """How often an invocation has handed the job on to the next."""
     compute_crc: bool = False
     """Whether large objects whose CRC-32 S3 does not know may be read once for it, and then be copied."""
+    names: NameStyle = "portable"
+    on_unreadable: Policy = "fail"
+    on_changed: Policy = "fail"
+    allowed_prefixes: tuple[str, ...] | None = None
+    """What every key begins with one of; ``None`` where all keys are allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +63,27 @@ class Placement(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFault:
+    """Why an object cannot be archived."""
+
+    key: str
+    code: str
+    """Of the API's ``ErrorCode``."""
+    detail: str
+    """The end of a sentence that begins with the key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """What a job's keys turned out to be."""
 
     sources: list[Source]
-    missing: list[str]
+    faults: list[KeyFault]
+
+    @property
+    def missing(self) -> list[str]:
+        """Keys of objects that do not exist."""
+        return [fault.key for fault in self.faults if fault.code == "object_missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +112,12 @@ class Archive:
 
     stored: StoredObject
     files: int
-    missing: list[str]
+    skipped: list[KeyFault]
     bytes_copied: int = 0
     """Bytes of members that S3 copied by itself."""
     bytes_streamed: int = 0
     """Bytes of members that passed through the worker."""
     is_saved: bool = False
     """Whether a plan and a state were kept on the way."""
+    report_key: str | None = None
+    """Where all of ``skipped`` is listed, if that is long."""

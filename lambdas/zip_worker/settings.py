@@ -30,6 +30,8 @@ class Settings:
     copy_threshold: int
     """Members from this size on are copied inside S3 where their CRC-32 is known; 0: none."""
     copy_concurrency: int
+    head_threshold: int
+    """Listed objects from this size on are asked for one by one before anything is read."""
     checkpoint_seconds: int
     stop_before_seconds: int
     max_hops: int
@@ -51,6 +53,7 @@ class Settings:
             max_members=env.integer("MAX_MEMBERS", 100_000, 1, 5_000_000),
             copy_threshold=_read_copy_threshold(env) * MIB,
             copy_concurrency=env.integer("COPY_CONCURRENCY", 8, 1, 64),
+            head_threshold=env.integer("HEAD_THRESHOLD_KB", 1024, 0, 5 * 1024 * 1024) * 1024,
             checkpoint_seconds=env.integer("CHECKPOINT_SECONDS", 60, 0, 900),
             stop_before_seconds=env.integer("STOP_BEFORE_SECONDS", 45, 1, 600),
             # The job's item remembers each handover's message, and DynamoDB takes items of 400 KB.

@@ -10,10 +10,11 @@ from typing import Any
 from .archive import RECORD_SIZE, CopiedRun, Cursor
 from .layout import Layout
 from .parts import PartBuffer
-from .schemas import Member, Placement, Source
+from .schemas import KeyFault, Member, Placement, Source
 from .uploads import CopyRange, Part, Parts
 
 _VERSION = 1
+_PLAN_VERSION = 2
 _MEMBERS_A_LINE = 1000
 
 
@@ -22,8 +23,8 @@ class Plan:
     """What will be archived, under which names, and how; made once for a job."""
 
     layout: Layout
-    missing: Sequence[str]
-    """Keys that were asked for and do not exist."""
+    skipped: Sequence[KeyFault]
+    """Keys that were asked for and are left out."""
 
     @property
     def size(self) -> int:
@@ -68,12 +69,12 @@ def dump_plan(plan: Plan) -> bytes:
     """Return the plan as gzipped lines of JSON."""
     layout = plan.layout
     head = {
-        "version": _VERSION,
+        "version": _PLAN_VERSION,
         "part_size": layout.part_size,
         "range_size": layout.range_size,
         "block_size": layout.block_size,
         "compression": layout.compression,
-        "missing": list(plan.missing),
+        "skipped": [astuple(fault) for fault in plan.skipped],
     }
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as lines:
@@ -89,10 +90,10 @@ def load_plan(raw: bytes) -> Plan | None:
     """Return the plan that :func:`dump_plan` wrote; ``None`` for one of another version of this code."""
     with gzip.open(io.BytesIO(raw)) as lines:
         head = json.loads(lines.readline())
-        if head.pop("version") != _VERSION:
+        if head.pop("version") != _PLAN_VERSION:
             return None
-        missing = head.pop("missing")
-        return Plan(Layout(members=list(_load_members(lines)), **head), missing)
+        skipped = [KeyFault(*fault) for fault in head.pop("skipped")]
+        return Plan(Layout(members=list(_load_members(lines)), **head), skipped)
 
 
 def _load_members(lines: Iterator[bytes]) -> Iterator[Member]:

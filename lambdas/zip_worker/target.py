@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .archive import CopiedRun
-from .exceptions import SourceChangedError, UploadGoneError
+from .exceptions import SourceUnavailableError, UploadGoneError
+from .faults import explain_later
 from .schemas import StoredObject
 from .uploads import (
     CopyRange,
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CONTENT_TYPE = "application/zip"
+LIFETIME_TAG = "sluice-zip-jobs=archive"
+"""By which the bucket's lifecycle rule finds what ends with its job."""
 _MEMORY = 64 * 1024 * 1024
 """Most bytes of parts that are being uploaded at one time."""
-_CHANGED = {"PreconditionFailed", "412", "NoSuchKey", "404", "InvalidRange"}
 
 
 class ArchiveUpload:
@@ -148,6 +150,7 @@ class ArchiveUpload:
             Key=self._key,
             Body=data,
             ContentType=_CONTENT_TYPE,
+            Tagging=LIFETIME_TAG,
             ChecksumCRC32=write_checksum(crc32),
         )
         return StoredObject(answer["ETag"], answer.get("VersionId"), len(data), crc32)
@@ -155,7 +158,11 @@ class ArchiveUpload:
     def _find_upload_id(self) -> str:
         if not self.parts.upload_id:
             created = self._s3.create_multipart_upload(
-                Bucket=self._bucket, Key=self._key, ContentType=_CONTENT_TYPE, ChecksumAlgorithm="CRC32"
+                Bucket=self._bucket,
+                Key=self._key,
+                ContentType=_CONTENT_TYPE,
+                ChecksumAlgorithm="CRC32",
+                Tagging=LIFETIME_TAG,
             )
             self.parts.upload_id = created["UploadId"]
             if created["ResponseMetadata"]["RetryAttempts"]:
@@ -228,6 +235,8 @@ def _explain_upload(error: Exception) -> Exception:
 
 
 def _explain_copy(error: Exception, copy: CopyRange) -> Exception:
-    if isinstance(error, ClientError) and error.response["Error"]["Code"] in _CHANGED:
-        return SourceChangedError(f"{copy.source.key!r} was changed or deleted while it was archived")
-    return _explain_upload(error)
+    """Return what a refused copy says of its source; the attempt looks whether it was the source or the target."""
+    explained = _explain_upload(error)
+    if isinstance(error, ClientError) and explained is error and (fault := explain_later(error, copy.source.key)):
+        return SourceUnavailableError(fault)
+    return explained

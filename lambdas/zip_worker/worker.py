@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .attempt import Attempt
 from .core import Reading, plan_job
 from .exceptions import (
+    ErrorCode,
     JobCancelledError,
     LeaseLostError,
     MessageRejectedError,
@@ -25,7 +26,8 @@ from .heartbeat import Heartbeat
 from .jobs import Busy, Ended, JobTable, Unknown
 from .keylists import parse_key_list
 from .quickget import QuickGet
-from .schemas import Archive, Job
+from .reports import write_report
+from .schemas import Archive, Job, KeyFault
 from .settings import Settings
 from .source import SourceBucket
 from .store import StateStore
@@ -117,7 +119,7 @@ class Worker:
             self._logger.warning("lease_lost", extra={"error": str(error)})
             raise TryAgainError(str(error)) from error
         except PermanentError as error:
-            self._fail(job, str(error))
+            self._fail(job, error)
         except Exception as error:  # noqa: BLE001  # whatever it is, the job must learn of it
             self._retry_or_fail(job, message, error)
         else:
@@ -129,7 +131,14 @@ class Worker:
     def _archive(self, job: Job, message: Message) -> Archive | None:
         settings = self._settings
         crc32_from = settings.copy_threshold if job.compression == "stored" else 0
-        reader = SourceBucket(self._s3, job.source_bucket, settings.read_concurrency, self._get_quickly, crc32_from)
+        reader = SourceBucket(
+            self._s3,
+            job.source_bucket,
+            settings.read_concurrency,
+            self._get_quickly,
+            crc32_from,
+            settings.head_threshold,
+        )
         with Heartbeat(self._jobs, job.job_id, message.hide, settings.lease_seconds) as heartbeat:
             attempt = Attempt(job, settings, self._s3, heartbeat, self._remaining_ms)
             return attempt.run(
@@ -152,7 +161,8 @@ class Worker:
         """
         hops = job.hops + 1
         if hops > self._settings.max_hops:
-            self._fail(job, f"the job was not done after {hops} invocations, the limit of this deployment (MAX_HOPS)")
+            reason = f"the job was not done after {hops} invocations, the limit of this deployment (MAX_HOPS)"
+            self._fail(job, PermanentError(reason, ErrorCode.LIMIT_EXCEEDED))
             return
         is_last = message.receives >= self._settings.max_receives
         if is_last:
@@ -164,6 +174,7 @@ class Worker:
         self._logger.info("job_continued", extra={"hops": hops})
 
     def _finish(self, job: Job, archive: Archive, seconds: float) -> None:
+        archive = replace(archive, report_key=self._write_report(job, archive.skipped))
         if not self._jobs.finish(job.job_id, archive):
             self._take_back(job, archive)
             return
@@ -171,7 +182,7 @@ class Worker:
             "job_ready",
             extra={
                 "files": archive.files,
-                "skipped": len(archive.missing),
+                "skipped": len(archive.skipped),
                 "bytes": archive.stored.size,
                 "bytes_copied": archive.bytes_copied,
                 "bytes_streamed": archive.bytes_streamed,
@@ -182,31 +193,54 @@ class Worker:
         )
         self._drop_objects(job.job_id, job.target_bucket, job.key_list_key, is_saved=archive.is_saved)
 
+    def _write_report(self, job: Job, faults: Sequence[KeyFault]) -> str | None:
+        """Write the list of keys where it is long; a list that cannot be written must not cost the job its end."""
+        try:
+            return write_report(self._s3, job, faults)
+        except (ClientError, BotoCoreError):
+            self._logger.exception("key_report_failed")
+            return None
+
     def _take_back(self, job: Job, archive: Archive) -> None:
         """Deal with an archive that is complete when its job is no longer ours."""
         status = self._jobs.status(job.job_id)
         if status in {"CANCELLED", "FAILED"}:
             version: dict[str, Any] = {"VersionId": archive.stored.version_id} if archive.stored.version_id else {}
             self._s3.delete_object(Bucket=job.target_bucket, Key=job.target_key, **version)
+            self._drop_report(job, archive.report_key)
             self._clean_up(job)
             self._logger.info("job_cancelled" if status == "CANCELLED" else "job_skipped", extra={"status": status})
-        elif status == "READY":  # by our own write, whose answer was lost, or by another worker
+        elif status in {"READY", "EXPIRED"}:  # by our own write, whose answer was lost, or by another worker
             self._logger.info("job_skipped", extra={"status": status})
         else:
             raise TryAgainError("the lease was lost as the archive was complete")
 
-    def _fail(self, job: Job, reason: str, cause: Exception | None = None) -> None:
-        if self._jobs.fail(job.job_id, reason):
-            self._logger.error("job_failed", exc_info=cause, extra={"error": reason})
+    def _fail(self, job: Job, error: PermanentError, cause: Exception | None = None) -> None:
+        report_key = self._write_report(job, error.faults)
+        if self._jobs.fail(job.job_id, error, report_key):
+            fields = {"error": str(error), "code": error.code.value, "keys": len(error.faults)}
+            self._logger.error("job_failed", exc_info=cause, extra=fields)
             self._clean_up(job)
-        elif self._jobs.status(job.job_id) == "PENDING":
+            return
+        status = self._jobs.status(job.job_id)
+        if status == "CANCELLED":
+            self._drop_report(job, report_key)
+        elif status == "PENDING":
             raise TryAgainError("the lease was lost as the job failed")
+
+    def _drop_report(self, job: Job, report_key: str | None) -> None:
+        if report_key:
+            with suppress(ClientError, BotoCoreError):
+                self._s3.delete_object(Bucket=job.target_bucket, Key=report_key)
 
     def _retry_or_fail(self, job: Job, message: Message, error: Exception) -> None:
         reason = describe(error)
         permanent = isinstance(error, ClientError) and error.response["Error"]["Code"] in _PERMANENT_CODES
-        if permanent or message.receives >= self._settings.max_receives:
-            self._fail(job, reason if permanent else f"gave up after {message.receives} tries: {reason}", error)
+        if permanent:
+            self._fail(job, PermanentError(reason, ErrorCode.TARGET_DENIED), error)
+            return
+        if message.receives >= self._settings.max_receives:
+            self._fail(job, PermanentError(f"gave up after {message.receives} tries: {reason}"), error)
             return
         delay = _FIRST_RETRY_SECONDS * 2 ** (message.receives - 1)
         self._logger.warning("job_retry", exc_info=error, extra={"error": reason, "retry_in_seconds": delay})

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import schemathesis
@@ -74,6 +75,9 @@ def expect_problem(answer: Any, status: int, said: str) -> None:
         ({"keys": ["a"], "targetPrefix": "/zips/"}, 400, "targetPrefix"),
         ({"keys": ["a"], "targetPrefix": ".zip-jobs/"}, 400, "targetPrefix"),
         ({"keys": ["a"], "targetPrefix": LONG_KEY}, 400, "targetPrefix"),
+        ({"keys": ["a"], "targetPrefix": "a/../b/"}, 400, "segment"),
+        ({"keys": ["a"], "targetPrefix": "a\x07/"}, 400, "control characters"),
+        ({"keys": [".zip-jobs/other.json"]}, 403, "key_not_allowed"),
         ({"keys": ["a"], "key": "b"}, 400, "key"),
         ({"keys": ["a"], "sourceBucket": "someone-elses"}, 403, "sourceBucket"),
         ({"keys": ["a"], "targetBucket": "someone-elses"}, 403, "targetBucket"),
@@ -117,7 +121,13 @@ def test_unknown_job_is_not_found(stack: Stack, method: str, job_id: str) -> Non
 
 @pytest.mark.parametrize(
     ("query", "said"),
-    [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("nextToken=%21%21", "nextToken")],
+    [
+        ("status=ready", "status"),
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=x", "limit"),
+        ("nextToken=%21%21", "nextToken"),,
+    ],
 )
 def test_bad_list_parameters_are_refused(stack: Stack, query: str, said: str) -> None:
     expect_problem(stack.call("GET", f"/zip-jobs?{query}"), 400, said)
@@ -137,7 +147,8 @@ def test_accepted_request_says_where_its_job_is(stack: Stack, prefix: str) -> No
     stack.created.append(job_id)
     assert answer.status_code == 202
     assert answer.json() == {"jobId": job_id, "status": "PENDING"}
-    assert answer.headers["Location"] == f"/zip-jobs/{job_id}"
+    place = urljoin(answer.url, answer.headers["Location"])
+    assert stack.api.get(place, timeout=60).json()["jobId"] == job_id
     assert stack.wait_for_end(job_id)["status"] == "READY"
 
 

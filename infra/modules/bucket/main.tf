@@ -90,6 +90,15 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
       filter {
         prefix = rule.value.prefix
+
+        dynamic "tag" {
+          for_each = rule.value.tag == null ? [] : [rule.value.tag]
+
+          content {
+            key   = tag.value.key
+            value = tag.value.value
+          }
+        }
       }
 
       expiration {
@@ -119,6 +128,21 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
         storage_class = rule.value.storage_class
       }
     }
+  }
+}
+
+# For pages that fetch what a signed address gives; a link needs none of it.
+resource "aws_s3_bucket_cors_configuration" "this" {
+  count = length(var.cors_allow_origins) == 0 ? 0 : 1
+
+  bucket = aws_s3_bucket.this.id
+
+  cors_rule {
+    allowed_origins = var.cors_allow_origins
+    allowed_methods = ["GET", "HEAD"]
+    allowed_headers = ["*"]
+    expose_headers  = ["Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"]
+    max_age_seconds = 3600
   }
 }
 

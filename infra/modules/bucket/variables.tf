@@ -43,13 +43,26 @@ variable "noncurrent_expiration_days" {
 }
 
 variable "expirations" {
-  description = "Objects to delete by age: rule name to prefix and days."
+  description = "Objects to delete by age: rule name to days, and to the prefix or the tag (key and value) of the objects."
   type = map(object({
-    prefix = string
+    prefix = optional(string)
+    tag    = optional(object({ key = string, value = string }))
     days   = number
   }))
   default  = {}
   nullable = false
+
+  validation {
+    condition     = alltrue([for expiration in values(var.expirations) : (expiration.prefix == null) != (expiration.tag == null)])
+    error_message = "An expiration has either a prefix or a tag."
+  }
+}
+
+variable "cors_allow_origins" {
+  description = "Browser origins that may read objects; empty for none."
+  type        = list(string)
+  default     = []
+  nullable    = false
 }
 
 variable "transitions" {

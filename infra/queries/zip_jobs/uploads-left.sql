@@ -1,6 +1,6 @@
--- Which unfinished uploads could not be aborted, and wait for the bucket's lifecycle rule?
-SELECT "@timestamp", job_id, exception, aws_request_id
+-- Which unfinished uploads could not be aborted (the bucket's lifecycle rule will), and which lists of keys not be written?
+SELECT "@timestamp", event, job_id, exception, aws_request_id
 FROM logs
-WHERE event = 'uploads_left'
+WHERE event IN ('uploads_left', 'key_report_failed')
 ORDER BY "@timestamp" DESC
 LIMIT 200

@@ -1,5 +1,16 @@
 # The four functions and what invokes them. What each may do is in policies.tf.
 
+locals {
+  # As the functions read them.
+  operators_json = jsonencode({ iamArns = var.operators.iam_arns, claims = var.operators.claims })
+  allowed_prefixes_json = var.allowed_prefixes == null ? "" : jsonencode({
+    claim   = var.allowed_prefixes.claim
+    tag     = var.allowed_prefixes.principal_tag
+    values  = var.allowed_prefixes.values
+    default = var.allowed_prefixes.default
+  })
+}
+
 module "enqueue" {
   source = "../../modules/lambda"
 
@@ -22,6 +33,8 @@ module "enqueue" {
     PRESIGN_TTL_SECONDS  = var.presign_ttl_seconds
     JOB_TTL_DAYS         = var.job_ttl_days
     MAX_BODY_BYTES       = 6291456 # what Lambda lets through
+    API_AUTH             = var.api_auth
+    ALLOWED_PREFIXES     = local.allowed_prefixes_json
     POWERTOOLS_LOG_LEVEL = var.log_level
   }
 
@@ -39,7 +52,7 @@ module "status" {
   source = "../../modules/lambda"
 
   name             = "${var.name_prefix}-zip-status"
-  description      = "Reports, lists and cancels ZIP jobs, and signs their download addresses"
+  description      = "Reports, lists, cancels and deletes ZIP jobs, and signs their download addresses"
   handler          = "zip_status.app.lambda_handler"
   package_path     = "${var.lambda_zip_dir}/zip_status.zip"
   layer_arns       = [module.layer["powertools"].arn]
@@ -53,6 +66,8 @@ module "status" {
     MAX_RECEIVES                = var.max_receive_count
     QUEUE_RETENTION_SECONDS     = var.queue_retention_seconds
     SESSION_CREDENTIALS_SECONDS = 3600 # for how long a role's session is sure to live
+    API_AUTH                    = var.api_auth
+    OPERATORS                   = local.operators_json
     POWERTOOLS_LOG_LEVEL        = var.log_level
   }
 
@@ -101,6 +116,7 @@ module "worker" {
     MAX_MEMBERS          = var.worker.max_members
     COPY_THRESHOLD_MB    = var.worker.copy_threshold_mb
     COPY_CONCURRENCY     = var.worker.copy_concurrency
+    HEAD_THRESHOLD_KB    = var.worker.head_threshold_kb
     CHECKPOINT_SECONDS   = var.worker.checkpoint_seconds
     STOP_BEFORE_SECONDS  = var.worker.stop_before_seconds
     MAX_HOPS             = var.worker.max_hops

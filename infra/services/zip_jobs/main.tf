@@ -54,10 +54,15 @@ module "dst_bucket" {
   require_tls             = var.require_tls
   tags                    = var.tags
 
-  # The worker deletes a job's key list, plan and state at its end; this is for jobs that never got there.
-  expirations = {
-    key-lists = { prefix = ".zip-jobs/", days = 7 }
-  }
+  # A page that may call the API may fetch the archives, too.
+  cors_allow_origins = var.cors_allow_origins
+
+  # The worker deletes a job's key list, plan and state at its end; this is for jobs that never got there. Archives end
+  # with their jobs; the worker tags them, since a request may choose their prefix.
+  expirations = merge(
+    { key-lists = { prefix = ".zip-jobs/", days = 7 } },
+    var.expire_archives ? { archives = { tag = { key = "sluice-zip-jobs", value = "archive" }, days = var.job_ttl_days } } : {},
+  )
 }
 
 module "table" {
@@ -65,7 +70,7 @@ module "table" {
 
   name                = "${var.name_prefix}-zip-jobs"
   hash_key            = "jobId"
-  attributes          = { jobId = "S", day = "S", createdAt = "S" }
+  attributes          = { jobId = "S", day = "S", createdAt = "S", owner = "S" }
   ttl_attribute       = "ttl"
   kms_key_arn         = var.kms_key_arn
   deletion_protection = var.deletion_protection
@@ -73,9 +78,10 @@ module "table" {
   alarm_topic_arns    = var.alarm_topic_arns
   tags                = var.tags
 
-  # The newest jobs first: a day's jobs by the time they were made.
+  # The newest jobs first: a day's jobs for operators, an owner's for the owner.
   indexes = {
-    byDay = { hash_key = "day", range_key = "createdAt" }
+    byDay   = { hash_key = "day", range_key = "createdAt" }
+    byOwner = { hash_key = "owner", range_key = "createdAt" }
   }
 }
 

@@ -37,6 +37,17 @@ data "aws_iam_policy_document" "enqueue" {
     actions   = ["sqs:SendMessage"]
     resources = [module.queue.arn]
   }
+
+  # A request tells its caller's role or user, and not what that is tagged with.
+  dynamic "statement" {
+    for_each = try(var.allowed_prefixes.principal_tag, null) == null ? [] : [1]
+
+    content {
+      sid       = "ReadCallersTags"
+      actions   = ["iam:ListRoleTags", "iam:ListUserTags"]
+      resources = [for kind in ["role", "user"] : "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:${kind}/*"]
+    }
+  }
 }
 
 data "aws_iam_policy_document" "status" {
@@ -51,13 +62,26 @@ data "aws_iam_policy_document" "status" {
   statement {
     sid       = "ListJobs"
     actions   = ["dynamodb:Query"]
-    resources = ["${module.table.arn}/index/byDay"]
+    resources = [for name in ["byDay", "byOwner"] : "${module.table.arn}/index/${name}"]
   }
 
   # A signed address can do what its signer can: without these, the download would be refused.
   statement {
     sid       = "SignDownloads"
     actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = local.target_object_arns
+  }
+
+  # Without it S3 answers 403 where an archive is gone, not 404.
+  statement {
+    sid       = "MissArchives"
+    actions   = ["s3:ListBucket"]
+    resources = local.target_bucket_arns
+  }
+
+  statement {
+    sid       = "DeleteArchives"
+    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
     resources = local.target_object_arns
   }
 }
@@ -104,11 +128,12 @@ data "aws_iam_policy_document" "worker" {
     resources = local.source_bucket_arns
   }
 
-  # s3:PutObject stands for making, filling and completing an upload too.
+  # s3:PutObject stands for making, filling and completing an upload too; the tag is what archives expire by.
   statement {
     sid = "WriteArchives"
     actions = [
       "s3:PutObject",
+      "s3:PutObjectTagging",
       "s3:AbortMultipartUpload",
       "s3:ListMultipartUploadParts",
       "s3:DeleteObject",

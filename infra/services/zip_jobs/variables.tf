@@ -79,6 +79,11 @@ variable "dst_prefix" {
     condition     = !startswith(var.dst_prefix, "/") && !startswith(var.dst_prefix, ".zip-jobs/")
     error_message = "dst_prefix does not start with a slash, nor with .zip-jobs/, where the service keeps its own objects."
   }
+
+  validation {
+    condition     = length(setintersection([".", ".."], split("/", var.dst_prefix))) == 0 && !can(regex("[\\x00-\\x1f\\x7f-\\x{9f}\\x{2028}\\x{2029}]", var.dst_prefix))
+    error_message = "dst_prefix has no . or .. between its slashes, which clients would resolve, and no control characters."
+  }
 }
 
 variable "force_destroy" {
@@ -107,7 +112,7 @@ variable "presign_ttl_seconds" {
 }
 
 variable "job_ttl_days" {
-  description = "Days that a job is remembered."
+  description = "Days that a job is remembered, and its archive is kept (see expire_archives)."
   type        = number
   default     = 30
 
@@ -115,6 +120,12 @@ variable "job_ttl_days" {
     condition     = var.job_ttl_days >= 1 && floor(var.job_ttl_days) == var.job_ttl_days
     error_message = "job_ttl_days is a whole number of at least 1."
   }
+}
+
+variable "expire_archives" {
+  description = "Delete archives after job_ttl_days, too, in the bucket that is made here. They carry the tag sluice-zip-jobs = archive, by which an existing bucket can do the same."
+  type        = bool
+  default     = true
 }
 
 variable "queue_retention_seconds" {
@@ -156,6 +167,7 @@ variable "worker" {
     max_members          = optional(number, 100000)
     copy_threshold_mb    = optional(number, 32)
     copy_concurrency     = optional(number, 8)
+    head_threshold_kb    = optional(number, 1024)
     checkpoint_seconds   = optional(number, 60)
     stop_before_seconds  = optional(number, 45)
     max_hops             = optional(number, 50)
@@ -224,8 +236,44 @@ variable "jwt_audience" {
   default     = []
 }
 
+variable "operators" {
+  description = "Callers who see every job: IAM roles and users by their ARNs, and tokens by claim and its values, like { \"cognito:groups\" = [\"zip-operators\"] }. All others see their own jobs."
+  type = object({
+    iam_arns = optional(list(string), [])
+    claims   = optional(map(list(string)), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for arn in var.operators.iam_arns : can(regex("^arn:[a-z0-9-]+:(iam|sts)::[0-9]{12}:.+$", arn))])
+    error_message = "operators.iam_arns holds ARNs of IAM identities, like arn:aws:iam::111122223333:role/Operators."
+  }
+
+  validation {
+    condition     = alltrue([for value in flatten(values(var.operators.claims)) : value != ""])
+    error_message = "operators.claims holds values that are not empty."
+  }
+}
+
+variable "allowed_prefixes" {
+  description = "Which keys a caller may archive; null for every key. The values of the token's claim, or the tag of the caller's IAM role or user, or its ARN choose among the lists of key prefixes in values; whoever none of them is for has default. The prefix \"\" stands for every key."
+  type = object({
+    claim         = optional(string)
+    principal_tag = optional(string)
+    values        = optional(map(list(string)), {})
+    default       = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = length(jsonencode(var.allowed_prefixes)) <= 3000
+    error_message = "allowed_prefixes is at most 3,000 characters of JSON: a function's environment ends at 4 KB."
+  }
+}
+
 variable "cors_allow_origins" {
-  description = "Browser origins that may call the API; empty for none."
+  description = "Browser origins that may call the API and fetch the archives; empty for none."
   type        = list(string)
   default     = []
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from boto3.dynamodb.types import TypeSerializer
 from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
@@ -52,8 +53,8 @@ class Aws:
         for key, body in objects.items():
             self.s3.put_object(Bucket="source", Key=key, Body=body)
 
-    def put_job(self, job_id: str = "job-1", keys: Sequence[str] | None = None, **changes: str) -> None:
-        item = {
+    def put_job(self, job_id: str = "job-1", keys: Sequence[str] | None = None, **changes: str | list[str]) -> None:
+        item: dict[str, str | list[str]] = {
             "jobId": job_id,
             "status": "PENDING",
             "phase": "queued",
@@ -67,8 +68,9 @@ class Aws:
         }
         if keys is not None:
             item["keyListKey"] = f".zip-jobs/{job_id}.json"
-            self.s3.put_object(Bucket="target", Key=item["keyListKey"], Body=json.dumps(list(keys)).encode())
-        self.dynamodb.put_item(TableName="jobs", Item={name: {"S": value} for name, value in item.items()})
+            self.s3.put_object(Bucket="target", Key=f".zip-jobs/{job_id}.json", Body=json.dumps(list(keys)).encode())
+        serialize = TypeSerializer().serialize
+        self.dynamodb.put_item(TableName="jobs", Item={name: serialize(value) for name, value in item.items()})
 
     def job(self, job_id: str = "job-1") -> dict[str, str]:
         """The job's item, every value as text."""

@@ -72,8 +72,8 @@ def test_denied_access_is_not_taken_for_a_missing_object(aws: Aws, monkeypatch: 
         raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
 
     monkeypatch.setattr(aws.s3, "head_object", deny)
-    with pytest.raises(ClientError, match="403"):
-        reader(aws).survey(["a"])
+    survey = reader(aws).survey(["a"])
+    assert (survey.missing, [fault.code for fault in survey.faults]) == ([], ["object_denied"])
 
 
 def request_for(aws: Aws, key: str, start: int, length: int) -> BlockRequest:
@@ -177,3 +177,139 @@ def test_quick_read_asks_for_exactly_the_surveyed_object_and_range(aws: Aws) -> 
     request = request_for(aws, "a", 4, 3)
     assert SourceBucket(aws.s3, "source", 4, quick).read_block(request) == b"456"
     assert asked == [("source", "a", {"If-Match": request.source.etag, "Range": "bytes=4-6"}, 3)]
+
+
+def fail_heads(monkeypatch: pytest.MonkeyPatch, aws: Aws, code: str, on: str) -> None:
+    real = aws.s3.head_object
+
+    def head_object(**options: Any) -> Any:
+        if options["Key"] == on:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, "HeadObject")
+        return real(**options)
+
+    monkeypatch.setattr(aws.s3, "head_object", head_object)
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("403", "object_denied"),
+        ("400", "object_encrypted"),
+        ("404", "object_missing"),
+        ("KMS.DisabledException", "object_encrypted"),
+    ],
+)
+def test_an_error_that_lasts_is_the_keys_fault(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, code: str, fault: str
+) -> None:
+    aws.put({"a": b"1", "b": b"2"})
+    fail_heads(monkeypatch, aws, code, "a")
+    survey = reader(aws).survey(["a", "b"])
+    assert [(one.key, one.code) for one in survey.faults] == [("a", fault)]
+    assert [source.key for source in survey.sources] == ["b"]
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "503", "InternalError", "RequestTimeout"])
+def test_an_error_that_may_pass_is_nobodys_fault(aws: Aws, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    aws.put({"a": b"1"})
+    fail_heads(monkeypatch, aws, code, "a")
+    with pytest.raises(ClientError, match=code):
+        reader(aws).survey(["a"])
+
+
+def put_cold(aws: Aws, key: str, storage_class: Any) -> None:
+    aws.s3.put_object(Bucket="source", Key=key, Body=b"cold", StorageClass=storage_class)
+
+
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+@pytest.mark.parametrize("many", [0, 30])
+def test_archived_objects_are_found_by_asking_and_by_listing(
+    aws: Aws, calls: list[str], storage_class: str, many: int
+) -> None:
+    others = {f"docs/{number:03d}": b"x" for number in range(many)}
+    aws.put(others)
+    put_cold(aws, "docs/cold", storage_class)
+    calls.clear()
+    survey = reader(aws).survey([*others, "docs/cold"])
+    assert [(fault.key, fault.code) for fault in survey.faults] == [("docs/cold", "object_archived")]
+    assert len(survey.sources) == many
+    assert calls == (["ListObjectsV2", "HeadObject"] if many else ["HeadObject"]), "only what may be archived"
+
+
+@pytest.mark.parametrize("storage_class", ["STANDARD_IA", "GLACIER_IR", "INTELLIGENT_TIERING"])
+def test_other_classes_can_be_read(aws: Aws, storage_class: str) -> None:
+    put_cold(aws, "a", storage_class)
+    assert reader(aws).survey(["a"]).faults == []
+
+
+@pytest.mark.parametrize(
+    ("head", "is_readable"),
+    [
+        ({"StorageClass": "GLACIER"}, False),
+        ({"StorageClass": "GLACIER", "Restore": 'ongoing-request="true"'}, False),
+        ({"StorageClass": "GLACIER", "Restore": 'ongoing-request="false", expiry-date="Fri, 21 Dec 2099"'}, True),
+        ({"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "DEEP_ARCHIVE_ACCESS"}, False),
+        ({"StorageClass": "INTELLIGENT_TIERING"}, True),
+        ({}, True),
+    ],
+)
+def test_a_restored_object_can_be_read_and_an_archive_tier_cannot(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, head: dict[str, str], is_readable: bool
+) -> None:
+    aws.put({"a": b"1"})
+    real = aws.s3.head_object
+    monkeypatch.setattr(aws.s3, "head_object", lambda **options: {**real(**options), **head})
+    assert bool(reader(aws).survey(["a"]).sources) is is_readable
+
+
+def test_large_listed_objects_are_asked_for_one_by_one(aws: Aws, calls: list[str]) -> None:
+    aws.put({f"docs/{number:03d}": b"x" * number for number in range(30)})
+    calls.clear()
+    bucket = SourceBucket(aws.s3, "source", 4, lambda *_: None, head_from=28)
+    assert bucket.inspect(list(bucket.list_prefix("docs/"))).faults == []
+    assert calls == ["ListObjectsV2", "HeadObject", "HeadObject"]
+
+
+def test_a_probe_names_what_cannot_be_read_by_now(aws: Aws) -> None:
+    aws.put({"a": b"1", "b": b"2", "c": b"3", "empty": b"", "gone-empty": b""})
+    bucket = reader(aws)
+    sources = bucket.survey(["a", "b", "c", "empty", "gone-empty"]).sources
+    aws.put({"b": b"changed"})
+    for key in ("c", "gone-empty"):
+        aws.s3.delete_object(Bucket="source", Key=key)
+    assert [(fault.key, fault.code) for fault in bucket.probe(sources)] == [
+        ("b", "object_changed"),
+        ("c", "object_missing"),
+        ("gone-empty", "object_missing"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "hint"),
+    [
+        (b"\x1f\x8b\x08\x00rest", "gzip"),
+        (b"\xff\xfea\x00", "UTF-16"),
+        (b"a.pdf\ns3://source/b.pdf\n", "line 2: an s3:// address"),
+        (b'"source","a.pdf"\n', "CSV"),
+        (b'["a.pdf",\n', "JSON"),
+        (b'{"keys": ["a.pdf"]}', "JSON"),
+    ],
+)
+def test_a_manifest_in_another_format_is_refused_with_a_hint(raw: bytes, hint: str) -> None:
+    with pytest.raises(KeyListError, match=hint):
+        list(parse_manifest([raw], "list"))
+
+
+@pytest.mark.parametrize("key", ['a "quoted" word.pdf', "[draft] a.pdf", "{a}.txt", "s3/a", '"', "a,b.csv"])
+def test_a_key_that_only_looks_like_another_format_is_taken(key: str) -> None:
+    assert list(parse_manifest([key.encode()], "list")) == [key]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidObjectState", "InvalidRequest"])
+def test_a_manifest_that_cannot_be_read_is_named(aws: Aws, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    def refuse(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetObject")
+
+    monkeypatch.setattr(aws.s3, "get_object", refuse)
+    with pytest.raises(KeyListError, match=r"manifestKey 'lists/m\.txt' "):
+        list(reader(aws).read_manifest("lists/m.txt"))
