@@ -241,6 +241,10 @@ logs: guard-SERVICE $(SCRIPT_TOOLS) ## Print a function's log lines (SERVICE=zip
 insights: $(SCRIPT_TOOLS) ## Ask the logs a saved query (QUERY=zip_jobs/failed-jobs, SINCE=3h; without QUERY: list them)
 	@$(VENV_PYTHON) scripts/insights.py $(if $(QUERY),"$(QUERY)") $(if $(SINCE),--since $(SINCE)) $(ARGS)
 
+.PHONY: assign-zip-owners
+assign-zip-owners: guard-OWNER $(SCRIPT_TOOLS) ## Count the ZIP jobs from before there were owners (OWNER=); DRY_RUN=0 gives them the owner
+	@bash scripts/assign_zip_owners.sh $(if $(filter 0,$(DRY_RUN)),--write) "$(OWNER)"
+
 .PHONY: redrive
 redrive: guard-QUEUE $(SCRIPT_TOOLS) ## List a queue's dead letters (QUEUE=name or URL, MATCH=text); DRY_RUN=0 sends them back
 	@bash scripts/redrive.sh $(if $(filter 0,$(DRY_RUN)),--send) $(if $(MATCH),--match "$(MATCH)") "$(QUEUE)"

@@ -73,7 +73,9 @@ trap clean_up EXIT
 create_job() {
   MANIFEST="$(run_python zip_request "$PREFIX" "$WORK/body.json")" || die "no job was created"
   call_api POST /zip-jobs "$WORK/created.json" "$WORK/body.json"
-  if [[ $HTTP_STATUS != 202 ]]; then
+  if [[ $HTTP_STATUS == 000 ]]; then
+    die "POST $API_BASE/zip-jobs got no answer; is the stack running (make up deploy-local), and the address right?"
+  elif [[ $HTTP_STATUS != 202 ]]; then
     die "POST $API_BASE/zip-jobs answered $HTTP_STATUS: $(run_python answer problem "$WORK/created.json")"
   fi
   JOB_ID="$(run_python answer field "$WORK/created.json" jobId)" || die "POST $API_BASE/zip-jobs gave no job id"
@@ -112,6 +114,9 @@ die_in_progress() {
 }
 
 die_of_answer() {
+  if [[ $HTTP_STATUS == 000 ]]; then
+    die_in_progress "GET $API_BASE/zip-jobs/$JOB_ID got no answer, $FAILURES_IN_A_ROW times in a row; the job goes on by itself"
+  fi
   die_in_progress "GET $API_BASE/zip-jobs/$JOB_ID answered $HTTP_STATUS: $(run_python answer problem "$WORK/job.json")"
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import mimetypes
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 _TRIES = 3
 _PAUSE_SECONDS = 1.0
 _FAILURES_SHOWN = 20
+_CLASHES_SHOWN = 5
+# Controls and noncharacters make a bucket's listing, which is XML 1.0, unreadable.
+_NOT_IN_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 # The pool is parallel enough; a second level of threads per file would multiply --parallel.
 _TRANSFER = TransferConfig(use_threads=False)
 
@@ -52,6 +56,10 @@ class Failure:
     reason: str
 
 
+class KeyClashError(ValueError):
+    """Several files would get one key."""
+
+
 def plan_uploads(paths: Sequence[Path], prefix: str) -> list[Upload]:
     """Return what to upload: files under their names, folders' files under their paths inside the folder.
 
@@ -59,14 +67,41 @@ def plan_uploads(paths: Sequence[Path], prefix: str) -> list[Upload]:
 
     Raises:
         FileNotFoundError: one of the paths does not exist.
+        KeyClashError: two files would get the same key, and one would replace the other.
     """
-    uploads = []
+    uploads: list[Upload] = []
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist")
         files = _walk(path) if path.is_dir() else [(path, path.name)]
         uploads += [Upload(file, prefix + name, file.stat().st_size) for file, name in files]
-    return uploads
+    return _check_keys(uploads)
+
+
+def _check_keys(uploads: Sequence[Upload]) -> list[Upload]:
+    """Return the uploads, a file that was named twice only once."""
+    by_key: dict[str, Upload] = {}
+    clashes: list[str] = []
+    for upload in uploads:
+        first = by_key.setdefault(upload.key, upload)
+        if not first.path.samefile(upload.path):
+            clashes.append(f"  {first.path} and {upload.path} would both become {upload.key!r}")
+    if clashes:
+        more = [f"  and {len(clashes) - _CLASHES_SHOWN} more"] if len(clashes) > _CLASHES_SHOWN else []
+        advice = "nothing was uploaded; rename one, upload them under different --prefix, or upload their folder"
+        raise KeyClashError("\n".join([f"files of one key ({advice}):", *clashes[:_CLASHES_SHOWN], *more]))
+    return list(by_key.values())
+
+
+def find_key_fault(key: str) -> str:
+    """Return why a file cannot be uploaded under ``key``, an empty text if it can."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8, as keys are; rename it"
+    if _NOT_IN_KEY.search(key):
+        return "its name has a control character, which would make the bucket's listing unreadable; rename it"
+    return ""
 
 
 def upload_all(
@@ -80,6 +115,9 @@ def upload_all(
     done = 0
     failures: list[Failure] = []
 
+    failures += [Failure(upload, fault) for upload in uploads if (fault := find_key_fault(upload.key))]
+    possible = [upload for upload in uploads if not find_key_fault(upload.key)]
+
     def attempt(upload: Upload) -> Failure | None:
         failure = upload_one(s3, bucket, upload)
         if failure is None:
@@ -87,7 +125,7 @@ def upload_all(
         return failure
 
     with ThreadPoolExecutor(parallel) as pool:
-        for group in batched(uploads, batch, strict=False):
+        for group in batched(possible, batch, strict=False):
             left = [failure for failure in pool.map(attempt, group) if failure]
             for again in range(1, _TRIES):
                 if left:
@@ -104,7 +142,7 @@ def upload_one(s3: S3Client, bucket: str, upload: Upload) -> Failure | None:
     kind = mimetypes.guess_type(upload.path.name)[0] or "application/octet-stream"
     try:
         s3.upload_file(str(upload.path), bucket, upload.key, ExtraArgs={"ContentType": kind}, Config=_TRANSFER)
-    except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
+    except (Boto3Error, BotoCoreError, ClientError, OSError, UnicodeError) as error:
         return Failure(upload, str(error))
     return None
 
@@ -130,9 +168,17 @@ def _positive(text: str) -> int:
     return number
 
 
+def _prefix(text: str) -> str:
+    if any(segment in {".", ".."} for segment in text.split("/")) or find_key_fault(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has a control character, or . or .. between slashes, which clients would resolve"
+        )
+    return text
+
+
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bulk_upload.sh")
-    parser.add_argument("--prefix", default="uploads/")
+    parser.add_argument("--prefix", type=_prefix, default="uploads/")
     parser.add_argument("--parallel", type=_positive, default=10)
     parser.add_argument("--batch", type=_positive, default=50)
     parser.add_argument("paths", type=Path, nargs="+")
@@ -145,7 +191,7 @@ def main() -> int:
     bucket = os.environ["SRC_BUCKET"]
     try:
         uploads = plan_uploads(arguments.paths, arguments.prefix)
-    except OSError as error:
+    except (OSError, KeyClashError) as error:
         print(error, file=sys.stderr)
         return 1
     if not uploads:

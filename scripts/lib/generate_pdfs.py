@@ -38,8 +38,12 @@ def write_document(seed: int, number: int, folder: Path) -> int:
     content = draw_document(seed, number)
     path = folder / name_document(number)
     unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
     return len(content)
 
 
@@ -57,7 +61,12 @@ def main() -> int:
     if arguments.count < 1:
         parser.error("the number of PDFs must be at least 1")
     started = time.monotonic()
-    size = generate_pdfs(arguments.count, arguments.folder, arguments.seed)
+    try:
+        size = generate_pdfs(arguments.count, arguments.folder, arguments.seed)
+    except OSError as error:
+        where = error.filename or arguments.folder
+        print(f"generate_pdfs.sh: cannot write to {where}: {error.strerror or error}", file=sys.stderr)
+        return 1
     seconds = time.monotonic() - started
     said = f"{arguments.count} PDFs, {describe_bytes(size)}, in {arguments.folder} ({seconds:.1f} s)"
     print(said)

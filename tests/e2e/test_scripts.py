@@ -66,10 +66,7 @@ def test_printed_curl_lines_work_when_pasted(stack: Stack, prefix: str, pdfs: di
     assert len(lines) == 5
     assert '"PENDING"' in answers["create a job"]
     assert '"READY"' in answers["look how far it is"]
-    assert (
-        "already" in answers["cancel a job (409 once it is READY)"]
-        or "409" in answers["cancel a job (409 once it is READY)"]
-    )
+    assert '"EXPIRED"' in answers["cancel a job, or delete its archive"]
     assert job_id in answers["list the newest jobs"]
     with zipfile.ZipFile(tmp_path / "archive.zip") as archive:
         assert sorted(archive.namelist()) == sorted(pdfs)

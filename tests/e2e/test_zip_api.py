@@ -126,7 +126,7 @@ def test_unknown_job_is_not_found(stack: Stack, method: str, job_id: str) -> Non
         ("limit=0", "limit"),
         ("limit=101", "limit"),
         ("limit=x", "limit"),
-        ("nextToken=%21%21", "nextToken"),,
+        ("nextToken=%21%21", "nextToken"),
     ],
 )
 def test_bad_list_parameters_are_refused(stack: Stack, query: str, said: str) -> None:

@@ -5,6 +5,7 @@ import time
 import uuid
 
 import pytest
+import requests
 
 from tests.e2e.stack import JOB_SECONDS, Job, Stack, wait_until
 
@@ -90,18 +91,48 @@ def test_cancelling_again_changes_nothing(stack: Stack, slow_keys: list[str]) ->
     assert answers[0].json() == answers[1].json()
 
 
-@pytest.mark.parametrize("end", ["READY", "FAILED"])
-def test_ended_job_cannot_be_cancelled(stack: Stack, prefix: str, end: str) -> None:
-    keys = stack.put_objects({f"{prefix}one.pdf": b"x"})
-    job_id = stack.create_job(keys=keys if end == "READY" else [f"{prefix}absent.pdf"])
-    assert stack.wait_for_end(job_id)["status"] == end
+def test_failed_job_has_nothing_to_delete(stack: Stack, prefix: str) -> None:
+    job_id = stack.create_job(keys=[f"{prefix}absent.pdf"])
+    assert stack.wait_for_end(job_id)["status"] == "FAILED"
 
     answer = stack.call("DELETE", f"/zip-jobs/{job_id}")
 
     assert answer.status_code == 409
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert end in answer.json()["detail"]
-    assert stack.get_job(job_id)["status"] == end
+    assert answer.json()["code"] == "job_has_no_archive"
+    assert stack.get_job(job_id)["errorCode"] == "object_missing"
+
+
+def test_deleting_a_ready_job_deletes_its_archive_and_its_address_dies(stack: Stack, prefix: str) -> None:
+    job = stack.finish_job(keys=stack.put_objects({f"{prefix}one.pdf": b"x"}))
+
+    answers = [stack.call("DELETE", f"/zip-jobs/{job['jobId']}").json() for _ in range(2)]
+
+    assert answers == [{"jobId": job["jobId"], "status": "EXPIRED"}] * 2
+    assert stack.list_versions(job["targetKey"]) == []
+    assert requests.get(job["downloadUrl"], timeout=30).status_code == 404
+    assert stack.get_job(job["jobId"])["status"] == "EXPIRED"
+
+
+def test_job_whose_archive_somebody_deleted_has_expired(stack: Stack, prefix: str) -> None:
+    job = stack.finish_job(keys=stack.put_objects({f"{prefix}one.pdf": b"x"}))
+
+    stack.s3.delete_object(Bucket=stack.target, Key=job["targetKey"])
+
+    gone = stack.get_job(job["jobId"])
+    assert gone["status"] == "EXPIRED"
+    assert "downloadUrl" not in gone
+
+
+def test_head_and_status_are_answered(stack: Stack, prefix: str) -> None:
+    job_id = stack.create_job(keys=[f"{prefix}absent.pdf"])
+    stack.wait_for_end(job_id)
+
+    head = stack.call("HEAD", f"/zip-jobs/{job_id}")
+    failed = stack.call("GET", "/zip-jobs?status=FAILED&limit=100").json()["jobs"]
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert {job["status"] for job in failed} == {"FAILED"}
 
 
 def test_list_has_the_newest_jobs_first_page_by_page(stack: Stack, prefix: str) -> None:

@@ -81,3 +81,14 @@ def test_wrong_count_is_refused(run_script: RunScript, tmp_path: Path, count: st
     assert done.returncode == 2
     assert "generate_pdfs.sh:" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("count", ["1", "120"])
+def test_folder_that_cannot_be_is_named(run_script: RunScript, tmp_path: Path, count: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    done = run_script("generate_pdfs.sh", count, str(tmp_path / "file" / "folder"))
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"cannot write to {tmp_path / 'file' / 'folder'}" in done.stderr

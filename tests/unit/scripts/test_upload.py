@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,3 +111,54 @@ def test_named_bucket_wins_over_the_source_bucket(run_script: RunScript, s3: "S3
     assert read_bucket(s3) == {}
     assert s3.get_object(Bucket="target", Key="logs/1.pdf")["Body"].read() == b"%PDF-" + bytes(1)
     assert run_script("upload_pdfs.sh", "--bucket", "", file).returncode == 2
+
+
+def test_two_files_of_one_name_are_refused(run_script: RunScript, s3: "S3Client", tmp_path: Path) -> None:
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.pdf").write_bytes(folder.encode())
+    files = [str(tmp_path / folder / "same.pdf") for folder in "ab"]
+
+    done = run_script("upload_pdfs.sh", *files)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "'uploads/same.pdf'" in done.stderr
+    assert all(file in done.stderr for file in files)
+    assert read_bucket(s3) == {}
+
+
+def test_one_file_named_twice_is_uploaded_once(run_script: RunScript, s3: "S3Client", folder: Path) -> None:
+    done = run_script("upload_pdfs.sh", str(folder / "1.pdf"), str(folder / "sub folder" / ".." / "1.pdf"))
+
+    assert done.returncode == 0, done.stderr
+    assert list(read_bucket(s3)) == ["uploads/1.pdf"]
+    assert "1 files" in done.stdout
+
+
+@pytest.mark.parametrize(("name", "reason"), [(b"b\xe9.pdf", "not UTF-8"), (b"b\x07.pdf", "control character")])
+def test_a_file_whose_name_cannot_be_a_key_does_not_keep_the_others(
+    run_script: RunScript, s3: "S3Client", folder: Path, name: bytes, reason: str
+) -> None:
+    odd = os.path.join(os.fsencode(folder), name)  # noqa: PTH118  # a Path holds text
+    with open(odd, "wb") as file:  # noqa: PTH123
+        file.write(b"odd")
+
+    done = run_script("bulk_upload.sh", str(folder))
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "1 of 9 files were not uploaded" in done.stderr
+    assert reason in done.stderr
+    assert len(read_bucket(s3)) == 8
+
+
+@pytest.mark.parametrize("prefix", ["a/../", "./", "x\x07/"])
+def test_a_prefix_that_clients_cannot_use_is_refused(
+    run_script: RunScript, s3: "S3Client", folder: Path, prefix: str
+) -> None:
+    done = run_script("bulk_upload.sh", "--prefix", prefix, str(folder))
+
+    assert done.returncode == 2
+    assert "--prefix" in done.stderr
+    assert read_bucket(s3) == {}
