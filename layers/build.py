@@ -6,10 +6,14 @@ Reads layers/<layer>/requirements.txt (and leave_out.txt) and lambdas/<package>/
 """
 
 import argparse
+import fcntl
 import json
 import os
+import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from compiled import compile_files, is_for_lambda
@@ -31,6 +35,18 @@ MEGABYTE = 1024 * 1024
 # AWS Lambda quota "deployment package (unzipped), including layers".
 UNZIPPED_LIMIT = 250 * MEGABYTE
 CODE = ".code"
+TREES = ".trees-"
+
+
+@contextmanager
+def occupy(output: Path) -> Iterator[None]:
+    """Keep other builds out of the output folder meanwhile, and delete what a killed one has left in it."""
+    output.mkdir(parents=True, exist_ok=True)
+    with (output / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in [*output.glob(f"{TREES}*"), *output.glob(f"{CODE}-*")]:
+            shutil.rmtree(left)
+        yield
 
 
 def build_layers(build: Build, way: str) -> dict[str, str]:
@@ -41,7 +57,7 @@ def build_layers(build: Build, way: str) -> dict[str, str]:
         return outcome
     build.output.mkdir(parents=True, exist_ok=True)
     # Beside the output rather than in the system's temporary folder, which is often small.
-    with tempfile.TemporaryDirectory(dir=build.output, prefix=".trees-") as folder:
+    with tempfile.TemporaryDirectory(dir=build.output, prefix=TREES) as folder:
         trees = Path(folder)
         if way == "docker":
             install_by_docker(
@@ -67,7 +83,7 @@ def build_functions(build: Build) -> dict[str, str]:
     outcome = {}
     target = choose_target(build.architecture, native=build.native)
     build.output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=build.output, prefix=".code-") as folder:
+    with tempfile.TemporaryDirectory(dir=build.output, prefix=f"{CODE}-") as folder:
         for package in find_packages(build.root):
             source = build.root / "lambdas" / package
             files = collect_function(source) | compile_libraries(source, Path(folder), target)
@@ -193,9 +209,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not is_for_lambda() and not build.native:
             print("not built by Python 3.13: Lambda will compile at each cold start", file=sys.stderr)
-        make_layers(build)
-        if not layers_only:
-            make_functions(build)
+        with occupy(build.output):
+            make_layers(build)
+            if not layers_only:
+                make_functions(build)
     except BuildError as error:
         print(f"build failed: {error}", file=sys.stderr)
         return 1

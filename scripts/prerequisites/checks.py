@@ -151,12 +151,16 @@ def _list_own_ports(places: Places) -> set[int]:
     return ports
 
 
-def check_docker(_: Machine) -> Finding:
-    """Check that a Docker engine answers and has its compose plugin."""
+def check_docker(machine: Machine) -> Finding:
+    """Check that Docker is there with its compose plugin."""
     try:
-        command = ["docker", "compose", "version"]
         done = subprocess.run(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=_SECONDS, check=False
+            ["docker", "compose", "version"],
+            env=dict(machine.environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         done = None

@@ -80,7 +80,7 @@ def read_requirement(infra: Path) -> Requirement:
     """Read what the root and all its modules require; raises ValueError where nothing is said of the provider."""
     providers: list[str] = []
     programs: list[str] = []
-    for path in sorted(infra.rglob("versions.tf")):
+    for path in sorted(infra.rglob("versions.tf"), key=lambda path: (len(path.parts), path)):
         text = path.read_text(encoding="utf-8")
         providers += _PROVIDER_VERSION.findall(text)
         programs += _TERRAFORM_VERSION.findall(text)

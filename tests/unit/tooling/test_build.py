@@ -1,5 +1,6 @@
 """Which layers and functions are built, when, and what stops a build."""
 
+import fcntl
 import re
 import sys
 import zipfile
@@ -11,7 +12,7 @@ import pytest
 
 import build as build_module
 import inputs
-from build import build_functions, build_layers, check_sizes, main, make_layers, read_arguments
+from build import build_functions, build_layers, check_sizes, main, make_layers, occupy, read_arguments
 from inputs import Build, find_layers, find_packages, read_layers_of
 from tests.unit.tooling.conftest import WriteFiles
 from wheels import BuildError, check_pins, explain, read_pins, remove_runtime_packages, run
@@ -163,6 +164,16 @@ def test_second_build_does_nothing(pip_build: Build, monkeypatch: pytest.MonkeyP
     assert build_layers(pip_build, "pip") == {"one": "built"}
     monkeypatch.setattr(build_module, "install_by_pip", lambda *_, **__: pytest.fail("installed again"))
     assert build_layers(pip_build, "pip") == {"one": "unchanged"}
+
+
+def test_what_a_killed_build_left_is_deleted_and_builds_wait_for_each_other(pip_build: Build) -> None:
+    left = [pip_build.output / ".trees-k1lled/one/thing", pip_build.output / ".code-k1lled/alpha"]
+    for folder in left:
+        folder.mkdir(parents=True)
+    with occupy(pip_build.output):
+        assert [folder for folder in left if folder.exists()] == []
+        with (pip_build.output / ".lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_changed_requirements_are_built_again(pip_build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
