@@ -150,7 +150,9 @@ def main(arguments: list[str]) -> int:
         parser.error(str(error))
     stages = [stage for block in blocks for stage in block]
     chosen.logs.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell starts background commands with interrupts ignored, and children would inherit that.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         all(run_block(block) for block in blocks)
     except KeyboardInterrupt:
