@@ -61,7 +61,8 @@ LOCAL_CLICKHOUSE = http://$(LOCAL_HOST):$$(($(SLUICE_PORT_BASE) + 2))
 LOCAL_DATASETS = http://127.0.0.1:$$(($(SLUICE_PORT_BASE) + 3))
 # Terraform with the AWS provider that this machine has, or the registry's.
 RUN_TF = TF="$(TF)" "$(PYTHON)" scripts/run_terraform.py
-LOCAL_TF = TF_DATA_DIR=$(LOCAL)/terraform/data $(RUN_TF) -chdir=$(LOCAL_INFRA)
+LOCAL_DATA := $(LOCAL)/terraform/data
+LOCAL_TF = TF_DATA_DIR=$(LOCAL_DATA) $(RUN_TF) -chdir=$(LOCAL_INFRA)
 LOCAL_VARS = -var-file=envs/$(LOCAL_ENV).tfvars -var=aws_endpoint_url=http://127.0.0.1:$(SLUICE_PORT_BASE) \
 	-var=clickhouse_url=$(LOCAL_CLICKHOUSE) -var=dataset_stream_url=$(LOCAL_DATASETS) \
 	-var=lambda_zip_dir=$(LOCAL_ZIPS)/lambdas -var=layer_zip_dir=$(LOCAL_ZIPS)/layers
@@ -69,6 +70,8 @@ LOCAL_VARS = -var-file=envs/$(LOCAL_ENV).tfvars -var=aws_endpoint_url=http://127
 WIN_OVER_DOTENV = unset SLUICE_OUTPUTS_SOURCED
 # Most of an apply is the provider's waiting, up to 55 s for a bucket's lifecycle rules: let all wait at once.
 LOCAL_WAITING = -parallelism=40
+LOCAL_APPLY = $(QUIETLY) "applying the Terraform" env $(LOCAL_TF) apply -input=false -no-color -auto-approve -compact-warnings \
+	$(LOCAL_WAITING) -state=$(LOCAL_STATE) $(LOCAL_VARS)
 # MiniStack runs functions with its own interpreter on this machine; a container runs them as Lambda does.
 LOCAL_WHEELS = $(if $(filter compose,$(STACK)),--architecture $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64),--native)
 
@@ -109,8 +112,9 @@ doctor: ## Check all that this needs of the machine, and say how to get what is 
 		TF="$(TF)" "$$python" scripts/doctor.py
 
 .PHONY: check-tools
-check-tools: check-python
-	@TF="$(TF)" "$(PYTHON)" scripts/doctor.py terraform provider curl unzip space
+check-tools:
+	@test -n "$(PYTHON)" || exec sh scripts/choose_python.sh
+	@TF="$(TF)" "$(PYTHON)" scripts/doctor.py python venv terraform provider curl unzip space
 
 .PHONY: check-python
 check-python:
@@ -187,15 +191,29 @@ endif
 
 .PHONY: deploy-local
 deploy-local: local-zips ## Build and apply the Terraform to the offline stack (after up)
-	@rm -rf $(LOCAL_INFRA) $(LOCAL_APPLIED) && mkdir -p $(LOCAL_INFRA) && touch $(LOCAL_APPLIED).begun
+	@test ! -f $(LOCAL_APPLIED).begun || mv $(LOCAL_APPLIED).begun $(LOCAL_APPLIED).interrupted
+	@rm -rf $(LOCAL_INFRA) $(LOCAL_DATA) $(LOCAL_APPLIED) && mkdir -p $(LOCAL_INFRA) && touch $(LOCAL_APPLIED).begun
 	@cp -R infra/. $(LOCAL_INFRA) && rm -rf $(LOCAL_INFRA)/backend.tf \
 		$(LOCAL_INFRA)/*_override.tf $(LOCAL_INFRA)/.terraform $(LOCAL_INFRA)/terraform.tfstate*
 	@$(QUIETLY) "preparing Terraform" env $(LOCAL_TF) init -input=false -no-color
-	@$(QUIETLY) "applying the Terraform" env $(LOCAL_TF) apply -input=false -no-color -auto-approve -compact-warnings $(LOCAL_WAITING) \
-		-state=$(LOCAL_STATE) $(LOCAL_VARS)
+	@rm -f $(LOCAL_APPLIED).failed; $(LOCAL_APPLY) || touch $(LOCAL_APPLIED).failed
+	@test ! -f $(LOCAL_APPLIED).failed || $(MAKE) --no-print-directory apply-afresh
 	@$(LOCAL_TF) output -json -state=$(LOCAL_STATE) | $(VENV_PYTHON) scripts/write_outputs.py .local --sample-files $(LOCAL_SAMPLES)
-	@cp $(LOCAL)/outputs.env $(LOCAL_APPLIED) && touch -r $(LOCAL_APPLIED).begun $(LOCAL_APPLIED) && rm $(LOCAL_APPLIED).begun
+	@cp $(LOCAL)/outputs.env $(LOCAL_APPLIED) && touch -r $(LOCAL_APPLIED).begun $(LOCAL_APPLIED)
+	@rm -f $(LOCAL_APPLIED).begun $(LOCAL_APPLIED).interrupted $(LOCAL_APPLIED).failed
 	@$(VENV_PYTHON) scripts/stack.py datasets
+
+# An apply that was killed may have made what its state does not tell of, or have left half a state. If it was the first
+# one, nothing of anybody's is in the stack.
+.PHONY: apply-afresh
+apply-afresh:
+	@test -f $(LOCAL_APPLIED).interrupted || exit 1; test ! -f $(LOCAL)/outputs.json || \
+		{ echo "the apply before was interrupted; this empties the stack and applies anew: make down KEEP=0 up deploy-local" >&2; exit 1; }
+	@echo "the first apply was interrupted: starting over with an empty stack"
+	@$(MAKE) --no-print-directory down KEEP=0
+	@$(MAKE) --no-print-directory up
+	@touch $(LOCAL_APPLIED).begun
+	@$(LOCAL_APPLY)
 
 # Terraform takes half a minute to find that there is nothing to do. That is known beforehand where the emulator is the one
 # that was applied to, the outputs are those of that time, and neither the Terraform nor a zip is newer.
@@ -253,7 +271,7 @@ redrive: guard-QUEUE $(SCRIPT_TOOLS) ## List a queue's dead letters (QUEUE=name 
 
 .PHONY: tf-init
 tf-init: aws-env check-tools ## Prepare Terraform for an environment
-	@mkdir -p $(LOCAL)/terraform/$(ENV)
+	@mkdir -p $(LOCAL)/terraform/$(ENV) && rm -rf $(LOCAL)/terraform/$(ENV)/modules
 	@$(AWS_TF) init -input=false
 	@$(AWS_TF) workspace select -or-create $(ENV)
 

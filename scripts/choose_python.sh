@@ -11,26 +11,21 @@ case ${1:-} in
     ;;
 esac
 
-# Asked, not only looked for: version managers leave names on the path that run nothing.
-fits() {
-  "$1" -c "import sys; sys.exit(not ($2))" >/dev/null 2>&1
+# Asked, not only looked for: version managers leave names on the path that run nothing. And a virtual environment that is
+# active, which may be the one to be made anew, is passed over for the interpreter that it was made with.
+show_if() {
+  "$2" -c "import sys; sys.exit(1) if not ($1) else print(getattr(sys, '_base_executable', '') or sys.executable)" 2>/dev/null
 }
 
 for name in python3.13 python3 python \
   "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
   "${UV_PYTHON_INSTALL_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/uv/python}"/cpython-3.13*/bin/python3.13 \
   "${HOMEBREW_PREFIX:-/opt/homebrew}"/opt/python@3.13/bin/python3.13; do
-  if fits "$name" "sys.version_info[:2] == (3, 13)"; then
-    command -v "$name"
-    exit 0
-  fi
+  show_if "sys.version_info[:2] == (3, 13)" "$name" && exit 0
 done
 if [ "${1:-}" = --any ]; then
   for name in python3 /usr/bin/python3 python3.14 python3.12 python3.11 python3.10 python3.9 python3.8; do
-    if fits "$name" "sys.version_info >= (3, 8)"; then
-      command -v "$name"
-      exit 0
-    fi
+    show_if "sys.version_info >= (3, 8)" "$name" && exit 0
   done
 fi
 printf '%s\n' >&2 \

@@ -39,13 +39,13 @@ from prerequisites.terraform import Terraform
 MIRROR_VARIABLE = "TF_PROVIDER_MIRROR"
 SEARCH_VARIABLE = "TF_PROVIDER_SEARCH"
 """Folders to search instead of the whole machine, separated as in PATH; empty: none."""
-SEARCH_SECONDS = 1.2
-REGISTRY_SECONDS = 1.2
+SEARCH_SECONDS = 1.0
+REGISTRY_SECONDS = 1.0
 _LONGEST_REASON = 2
 
 
 class ProviderError(Exception):
-    """Terraform cannot get its provider; the message, of at most six lines, says what to do."""
+    """Terraform cannot get its provider; the message, of at most five lines, says what to do."""
 
 
 @dataclass(frozen=True)
@@ -332,8 +332,8 @@ def _list_what_to_do(chooser: Chooser) -> list[str]:
 def _explain(chooser: Chooser) -> str:
     return "\n".join(
         [
-            f"{chooser.terraform.name} cannot get its provider, {_describe(chooser)}:",
-            f"no usable copy was found on this machine, and {chooser.terraform.registry} does not answer.",
+            f"{chooser.terraform.name} cannot get {_describe(chooser)}: "
+            f"no usable copy is on this machine, and {chooser.terraform.registry} does not answer.",
             *_list_rejected(chooser),
             *_list_what_to_do(chooser),
         ]

@@ -54,3 +54,28 @@ def test_newer_terraform_is_applied(applied: Path) -> None:
     for path in applied.rglob("*"):
         os.utime(path, (0, 0))
     assert "called --no-print-directory deploy-local" in deploy_changes(applied)
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "said"),
+    [
+        ([], 2, ""),
+        (["outputs.json"], 2, ""),
+        (["terraform/local.tfstate.applied.interrupted", "outputs.json"], 2, "make down KEEP=0 up deploy-local"),
+        (["terraform/local.tfstate.applied.interrupted"], 0, "starting over with an empty stack"),
+    ],
+)
+def test_only_a_first_apply_that_was_interrupted_starts_over(
+    tmp_path: Path, files: list[str], status: int, said: str
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    command = ["make", "apply-afresh", f"LOCAL={tmp_path}", "MAKE=echo called", "LOCAL_APPLY=echo applied"]
+    (tmp_path / "terraform").mkdir(exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert said in done.stdout + done.stderr
+    assert ("called --no-print-directory down KEEP=0" in done.stdout) is (status == 0)
+    assert ("applied\n" in done.stdout) is (status == 0)

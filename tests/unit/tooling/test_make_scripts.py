@@ -128,7 +128,7 @@ def test_quiet_run_shows_what_failed_and_its_status(tmp_path: Path) -> None:
     assert "    reason" in done.stderr
 
 
-IS_313 = 'case "$2" in *"== (3, 13)"*) exit 0 ;; esac; exit 1'
+IS_313 = 'case "$2" in *"== (3, 13)"*) echo "$0"; exit 0 ;; esac; exit 1'
 """What a Python 3.13 answers to choose_python.sh."""
 
 
@@ -151,6 +151,13 @@ def test_python_that_a_version_manager_hides_is_found(tmp_path: Path, place: str
     assert choose_python(tmp_path).stdout.strip() == str(tmp_path / place / "python3.13")
 
 
+def test_active_virtual_environment_is_passed_over_for_its_interpreter() -> None:
+    active = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    chosen = run("/bin/sh", "scripts/choose_python.sh", path=active).stdout.strip()
+    assert Path(chosen).is_file()
+    assert chosen.startswith(sys.base_prefix)
+
+
 def test_missing_python_is_named_with_how_to_get_it(tmp_path: Path) -> None:
     make_program(tmp_path / "bin", "python3", "exit 1")
     chosen = choose_python(tmp_path)
@@ -160,7 +167,7 @@ def test_missing_python_is_named_with_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_older_python_will_do_to_say_what_is_missing(tmp_path: Path) -> None:
-    make_program(tmp_path / "bin", "python3", 'case "$2" in *">= (3, 8)"*) exit 0 ;; esac; exit 1')
+    make_program(tmp_path / "bin", "python3", 'case "$2" in *">= (3, 8)"*) echo "$0"; exit 0 ;; esac; exit 1')
     assert choose_python(tmp_path).returncode == 1
     assert choose_python(tmp_path, "--any").stdout.strip() == str(tmp_path / "bin/python3")
 
