@@ -34,7 +34,7 @@ from prerequisites.requirements import (
     satisfies,
 )
 from prerequisites.search import Verdict, list_roots, search
-from prerequisites.terraform import Terraform
+from prerequisites.terraform import Terraform, accepts_configuration
 
 MIRROR_VARIABLE = "TF_PROVIDER_MIRROR"
 SEARCH_VARIABLE = "TF_PROVIDER_SEARCH"
@@ -215,7 +215,9 @@ def _use_own(chooser: Chooser, user: UserConfiguration) -> tuple[Choice | None, 
         if name in chooser.environment and not Path(chooser.environment[name]).is_file()
     }
     if user.methods is None:
-        return Choice(origin, unset, None, user.notices), None
+        if accepts_configuration(chooser.terraform, {**chooser.environment, **dict.fromkeys(unset, "")}):
+            return Choice(origin, unset, None, user.notices), None
+        return None, f"{origin} is none that {chooser.terraform.name} can read: it is passed over"
     for method in user.methods:
         works, package = _try_method(chooser, method)
         if works:
@@ -228,7 +230,7 @@ def _try_method(chooser: Chooser, method: Method) -> tuple[bool, Package | None]
     address = chooser.terraform.address
     if method.kind == "dev_overrides":
         return bool({PROVIDER, address} & set(method.settings)), None
-    if not method.covers(address):
+    if method.kind not in {"filesystem_mirror", "network_mirror", "direct"} or not method.covers(address):
         return False, None
     if method.kind == "filesystem_mirror":
         package = chooser.find_below([Path(str(method.settings.get("path", ""))).expanduser() / address])
@@ -332,8 +334,10 @@ def _list_what_to_do(chooser: Chooser) -> list[str]:
 def _explain(chooser: Chooser) -> str:
     return "\n".join(
         [
-            f"{chooser.terraform.name} cannot get {_describe(chooser)}: "
-            f"no usable copy is on this machine, and {chooser.terraform.registry} does not answer.",
+            (
+                f"{chooser.terraform.name} cannot get {_describe(chooser)}: "
+                f"no usable copy is on this machine, and {chooser.terraform.registry} does not answer."
+            ),
             *_list_rejected(chooser),
             *_list_what_to_do(chooser),
         ]

@@ -72,13 +72,27 @@ def find_terraform(name: str, constraint: str, environment: Mapping[str, str]) -
 
 
 def _ask(program: str, environment: Mapping[str, str]) -> tuple[Version, str, bool]:
-    # The user's configuration may be broken, and the question for updates goes to the Internet: neither matters here.
-    own = {"TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1"}
+    # The user's configuration may be broken, which does not matter here.
+    answer = _run_version(program, {**environment, "TF_CLI_CONFIG_FILE": os.devnull})
+    match = _TEXT_VERSION.search(answer)
+    if not match:
+        raise TerraformError(f"{program} does not say its version but: {json.dumps(answer.strip()[:100])}; {INSTALL}")
+    platform = re.search(r"^on (\w+)$", answer, re.MULTILINE)
+    return parse_version(match.group(1)), platform.group(1) if platform else _guess_platform(), "OpenTofu" in answer
+
+
+def accepts_configuration(terraform: Terraform, environment: Mapping[str, str]) -> bool:
+    """Tell whether Terraform can read the CLI configuration that it finds by itself."""
+    return "Error: " not in _run_version(terraform.program, environment)
+
+
+def _run_version(program: str, environment: Mapping[str, str]) -> str:
+    # Without the question for news of itself, which goes to the Internet.
     kept = {name: value for name, value in environment.items() if not name.startswith("TF_CLI_ARGS")}
     try:
-        answer = subprocess.run(
+        return subprocess.run(
             [program, "version"],
-            env={**kept, **own},
+            env={**kept, "CHECKPOINT_DISABLE": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -87,11 +101,6 @@ def _ask(program: str, environment: Mapping[str, str]) -> tuple[Version, str, bo
         ).stdout.decode(errors="replace")
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TerraformError(f"{program} does not run ({error}): {INSTALL}") from error
-    match = _TEXT_VERSION.search(answer)
-    if not match:
-        raise TerraformError(f"{program} does not say its version but: {json.dumps(answer.strip()[:100])}; {INSTALL}")
-    platform = re.search(r"^on (\w+)$", answer, re.MULTILINE)
-    return parse_version(match.group(1)), platform.group(1) if platform else _guess_platform(), "OpenTofu" in answer
 
 
 def _guess_platform() -> str:

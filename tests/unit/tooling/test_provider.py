@@ -123,6 +123,7 @@ def test_configuration_that_says_nothing_of_providers_is_kept_and_added_to(machi
         "direct {}",
         'network_mirror { url = "https://mirror.example.com/" }',
         'direct { exclude = ["hashicorp/*"] }',
+        'filesystem_miror { path = "/" }',
     ],
 )
 def test_configuration_that_leads_nowhere_is_passed_over_with_a_notice(machine: Machine, methods: str) -> None:
@@ -131,6 +132,20 @@ def test_configuration_that_leads_nowhere_is_passed_over_with_a_notice(machine: 
     choice = machine.choose()
     assert find_target(choice).is_relative_to(machine.disk)
     assert [notice.endswith("leads to no usable provider: it is passed over") for notice in choice.notices] == [True]
+
+
+@pytest.mark.parametrize("complaint", ["", "Error: Error parsing"])
+def test_configuration_that_is_not_understood_is_left_to_terraform_unless_that_cannot_read_it(
+    machine: Machine, complaint: str
+) -> None:
+    program = machine.curl.with_name("terraform")
+    program.write_text(f"#!/bin/sh\necho Terraform v1.11.4\necho '{complaint}' >&2\n")
+    program.chmod(0o755)
+    (machine.home / ".terraformrc").write_text("provider_installation <<<")
+    make_unpacked(machine.disk)
+    choice = machine.choose(Terraform(str(program), (1, 11, 4), "linux_amd64", tofu=False))
+    assert (choice.environment == {}) is (complaint == "")
+    assert [notice.endswith("can read: it is passed over") for notice in choice.notices] == [True] * bool(complaint)
 
 
 @pytest.mark.parametrize(
