@@ -22,8 +22,10 @@ GET_PYTHON = (
     "`pyenv install 3.13`, `apt-get install python3.13 python3.13-venv`, `brew install python@3.13` or "
     "`uv python install 3.13`; make PYTHON=/path/to/python3.13 ... names it"
 )
-SPACE_MB = 3500
-"""What `make demo` installs, builds and keeps."""
+FIRST_SPACE_MB = 3500
+"""What the first `make demo` installs, builds and keeps."""
+LATER_SPACE_MB = 1500
+"""What a later one keeps."""
 _SECONDS = 5
 
 
@@ -117,12 +119,11 @@ def check_command(name: str) -> Callable[[Machine], Finding]:
 
 
 def check_space(machine: Machine) -> Finding:
-    """Check the disk, until all is installed: a pip that runs out of space says so at the end of many lines."""
-    free = shutil.disk_usage(str(machine.root)).free // 1_000_000
-    needed = int(machine.environment.get("SPACE_MB") or SPACE_MB)
+    """Check the disk: a pip that runs out of space says so at the end of many lines."""
     installed = [machine.root / ".local" / name / "installed" for name in ("ministack-venv", "clickhouse-venv")]
-    if all(path.is_file() for path in installed):
-        return found(f"{free} MB free, everything is installed")
+    usual = LATER_SPACE_MB if all(path.is_file() for path in installed) else FIRST_SPACE_MB
+    text = machine.environment.get("SPACE_MB", "")
+    free, needed = shutil.disk_usage(machine.root).free // 1_000_000, int(text) if text.isdecimal() else usual
     if free < needed:
         return missing(f"{needed} MB of free disk space are needed in {machine.root}, there are {free} MB")
     return found(f"{free} MB free, {needed} MB needed")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
+import stat
 import struct
 import zipfile
 from dataclasses import dataclass
@@ -195,3 +197,10 @@ def fingerprint(package: Package) -> str:
         status = path.stat()
         parts.append(f"{path.name}:{status.st_size}:{status.st_mtime_ns}")
     return "|".join(parts)
+
+
+def is_safe(package: Package) -> bool:
+    """Tell whether only this user and the system's can have written a package."""
+    paths = [package.path] if package.is_packed else [package.path, *package.path.rglob("*")]
+    statuses = [path.stat() for path in paths]
+    return all(status.st_uid in {0, os.geteuid()} and not status.st_mode & stat.S_IWOTH for status in statuses)

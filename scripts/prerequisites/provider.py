@@ -22,7 +22,7 @@ from prerequisites.cli_configuration import (
     format_configuration,
     write_whole,
 )
-from prerequisites.packages import BrokenPackageError, Package, check, fingerprint, has_checksum
+from prerequisites.packages import BrokenPackageError, Package, check, fingerprint, has_checksum, is_safe
 from prerequisites.requirements import (
     LOCK_FILE,
     PROVIDER,
@@ -33,7 +33,7 @@ from prerequisites.requirements import (
     read_requirement,
     satisfies,
 )
-from prerequisites.search import Verdict, list_roots, search
+from prerequisites.search import Verdict, list_private_folders, list_roots, search
 from prerequisites.terraform import Terraform, accepts_configuration
 
 MIRROR_VARIABLE = "TF_PROVIDER_MIRROR"
@@ -115,15 +115,28 @@ class Chooser:
             self.rejected[package.path] = "differs from its checksum in infra/.terraform.lock.hcl"
         return bool(known[1])
 
-    def find_below(self, folders: Iterable[Path], seconds: float = SEARCH_SECONDS) -> Package | None:
-        """Return a usable package below some folders; the version of the lock file where there is one."""
+    def find_below(self, folders: Iterable[Path], *, anywhere: bool = False) -> Package | None:
+        """Return a usable package below some folders; the version of the lock file where there is one.
+
+        `anywhere`: nobody has named the folders, so what has no known checksum must not be another user's to change.
+        """
         roots = [folder for folder in folders if folder.is_dir()]
         # What Terraform installs for this checkout is no source for installing it.
-        left_out = [self.local / "data", self.local / "mirrors"]
+        left_out = [self.local / "data", self.local / "mirrors", *list_private_folders(self.home)]
         while True:
-            found = search(roots, left_out, self.judge, seconds) if roots else None
-            if not found or self.has_known_checksum(found):
+            found = search(roots, left_out, self.judge, SEARCH_SECONDS) if roots else None
+            if not found or (self.has_known_checksum(found) and (not anywhere or self.is_trusted(found))):
                 return found
+
+    def is_trusted(self, package: Package) -> bool:
+        """Tell whether a package is the lock file's, or else belongs to this user or the system."""
+        if self.lock and self.lock.version == package.version and self.lock.checksums:
+            return True
+        with suppress(OSError):
+            if is_safe(package):
+                return True
+        self.rejected[package.path] = "has no known checksum and is another user's to change"
+        return False
 
     def remember(self) -> None:
         """Keep what was found for the next run; a folder that cannot be written to only makes that slower."""
@@ -192,7 +205,7 @@ def choose(
         if package:
             return chooser.use(f"Terraform's own folder {folder}", package, user)
     with _ask_registry(f"https://{terraform.registry}/.well-known/terraform.json", environment) as registry:
-        package = _recall(chooser) or chooser.find_below(_list_searched(chooser))
+        package = _recall(chooser) or chooser.find_below(_list_searched(chooser), anywhere=True)
         if package:
             chooser.memory["found"] = str(package.path)
             chooser.remember()
@@ -282,7 +295,7 @@ def _recall(chooser: Chooser) -> Package | None:
     if not path or SEARCH_VARIABLE in chooser.environment:
         return None
     folder = Path(path).parent if path.endswith(".zip") else Path(path)
-    return chooser.find_below([folder])
+    return chooser.find_below([folder], anywhere=True)
 
 
 def _read_memory(path: Path) -> dict[str, Any]:

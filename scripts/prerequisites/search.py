@@ -6,6 +6,7 @@ import enum
 import heapq
 import os
 import re
+import sys
 import threading
 import time
 from pathlib import Path
@@ -36,6 +37,12 @@ class Verdict(enum.Enum):
 def list_roots(home: Path, checkout: Path) -> list[Path]:
     """Return where a search of the whole machine begins."""
     return [home, checkout.parent, Path("/opt"), Path("/usr/local"), Path("/srv"), Path("/var"), Path("/")]
+
+
+def list_private_folders(home: Path) -> list[Path]:
+    """Return the folders that macOS asks the user about before a program may look into them."""
+    names = ("Desktop", "Documents", "Downloads", "Library", "Movies", "Music", "Pictures")
+    return [home / name for name in names] if sys.platform == "darwin" else []
 
 
 def walk(roots: Sequence[Path], left_out: Sequence[Path], is_over: Callable[[], bool]) -> Iterator[Package]:

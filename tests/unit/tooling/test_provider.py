@@ -316,6 +316,15 @@ def test_version_of_the_lock_file_is_preferred_and_another_will_do_for_a_copy(ma
     assert find_target(machine.choose(pinned=True)).is_relative_to(machine.disk / "z")
 
 
+def test_what_another_user_could_change_is_found_only_with_a_known_checksum(machine: Machine) -> None:
+    package = make_unpacked(machine.disk / "somewhere")
+    package.chmod(0o777)
+    assert "has no known checksum and is another user's to change" in "\n".join(machine.fail())
+    assert find_target(machine.choose(TF_PROVIDER_MIRROR=str(machine.disk))) == package
+    lock(machine, package)
+    assert find_target(machine.choose()) == package
+
+
 def test_lock_file_stays_where_its_version_was_found(machine: Machine, tmp_path: Path) -> None:
     lock(machine, make_unpacked(machine.disk))
     release_lock(machine.root / "infra", machine.choose(), TERRAFORM)
