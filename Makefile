@@ -114,7 +114,7 @@ doctor: ## Check all that this needs of the machine, and say how to get what is 
 .PHONY: check-tools
 check-tools:
 	@test -n "$(PYTHON)" || exec sh scripts/choose_python.sh
-	@TF="$(TF)" "$(PYTHON)" scripts/doctor.py python venv terraform provider curl unzip space
+	@TF="$(TF)" "$(PYTHON)" scripts/doctor.py python venv curl unzip space terraform provider
 
 .PHONY: check-python
 check-python:
