@@ -30,7 +30,7 @@ def run(log: Path, title: str, command: list[str]) -> int:
     if on_terminal:
         show(title, "")
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as file:
+    with log.open("a", buffering=1, encoding="utf-8") as file:  # what is killed leaves its last line, too
         file.write(f"\n$ {' '.join(command)}\n")
         with subprocess.Popen(
             command,
@@ -67,6 +67,9 @@ def main(arguments: list[str]) -> int:
     except FileNotFoundError:
         print(f"{title}: there is no command {command[0]}", file=sys.stderr)
         return 127
+    except KeyboardInterrupt:
+        print(f"\n{title}: interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

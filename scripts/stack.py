@@ -138,6 +138,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (StackError, SchemaError) as error:
         print(f"offline stack: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("offline stack: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

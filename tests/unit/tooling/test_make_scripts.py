@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,19 @@ def test_quiet_run_shows_what_failed_and_its_status(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "failing: failed" in done.stderr
     assert "    reason" in done.stderr
+
+
+def test_interrupted_quiet_run_says_so_in_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "make.log"
+    command = [sys.executable, "scripts/run_quietly.py", str(log), "waiting", "sh", "-c", "echo ready; sleep 600"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        for _ in range(1200):
+            if log.exists() and "ready\n" in log.read_text().partition("sleep 600")[2]:
+                break
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (130, "\nwaiting: interrupted\n")
 
 
 IS_313 = 'case "$2" in *"== (3, 13)"*) echo "$0"; exit 0 ;; esac; exit 1'
