@@ -24,5 +24,5 @@ trap - EXIT
 printf '3. Bundles appear, and their copies in the archive\n'
 run_python watch_bundles "$AGGREGATOR_SOURCE_BUCKET" "$PREFIX" "$DISTRIBUTION_BUCKET" "$ARCHIVE_BUCKET"
 run_python facts happened "{Size}, {Compression}; {Proof}"
-run_python facts look "{Bundles}"
+run_python facts look "s3://$DISTRIBUTION_BUCKET/, copies in s3://$ARCHIVE_BUCKET/"
 run_python facts try "scripts/verify_bundles.sh"
