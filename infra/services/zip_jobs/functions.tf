@@ -30,7 +30,7 @@ module "enqueue" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }
@@ -61,7 +61,7 @@ module "status" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }
@@ -116,7 +116,7 @@ module "worker" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }
@@ -167,7 +167,7 @@ module "settler" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }
