@@ -276,17 +276,25 @@ tf-init: aws-env check-tools ## Prepare Terraform for an environment
 	@$(AWS_TF) workspace select -or-create $(ENV)
 
 .PHONY: tf-plan
-tf-plan: aws-ready ## Show what tf-apply would change
+tf-plan: aws-ready aws-limits ## Show what tf-apply would change
 	@$(AWS_TF) plan $(AWS_VARS) $(ARGS)
 
 .PHONY: tf-apply
-tf-apply: aws-ready $(SCRIPT_TOOLS) ## Deploy the zips of `make build` (asks first; ARGS=-auto-approve does not)
+tf-apply: aws-ready aws-limits ## Deploy the zips of `make build` (asks first; ARGS=-auto-approve does not)
 	@$(AWS_TF) apply $(AWS_VARS) $(ARGS)
 	@$(AWS_TF) output -json | $(VENV_PYTHON) scripts/write_outputs.py .local
 
 .PHONY: tf-destroy
 tf-destroy: aws-ready ## Destroy an environment (asks first)
 	@$(AWS_TF) destroy $(AWS_VARS) $(ARGS)
+
+.PHONY: aws-limits
+aws-limits: aws-env $(SCRIPT_TOOLS)
+	@$(VENV_PYTHON) scripts/account_limits.py $(ENV)
+
+.PHONY: cost
+cost: check-tools $(SCRIPT_TOOLS) ## Say what an environment costs a month while nothing happens (ENV=dev), without an account
+	@$(VENV_PYTHON) scripts/idle_cost.py $(ENV)
 
 .PHONY: aws-env
 aws-env:

@@ -1,6 +1,16 @@
 # A topic of our own for the alarms, where an address to mail them to is given.
 
-data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+
+data "aws_caller_identity" "current" {
+  # A receive that is throttled counts as one: messages would end in the dead-letter queue without having been looked at.
+  lifecycle {
+    precondition {
+      condition     = local.event_source_concurrency <= 0.8 * var.account_concurrency
+      error_message = "The event sources' maximum_concurrency add up to ${local.event_source_concurrency}, more than four fifths of account_concurrency (${var.account_concurrency}): the rest is for APIs, downloads and schedules. Lower them, or raise the account's limit in Service Quotas and say so in account_concurrency; scripts/account_limits.py tells what it is."
+    }
+  }
+}
 
 resource "aws_sns_topic" "alarms" {
   count = var.alarms_enabled && var.alarm_email != null ? 1 : 0
@@ -31,7 +41,7 @@ data "aws_iam_policy_document" "alarms" {
     condition {
       test     = "ArnLike"
       variable = "aws:SourceArn"
-      values   = ["arn:*:cloudwatch:${var.aws_region}:${data.aws_caller_identity.current.account_id}:alarm:${local.name_prefix}-*"]
+      values   = ["arn:${data.aws_partition.current.partition}:cloudwatch:${var.aws_region}:${data.aws_caller_identity.current.account_id}:alarm:${local.name_prefix}-*"]
     }
   }
 }

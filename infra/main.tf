@@ -8,6 +8,13 @@ locals {
   knows_clickhouse = var.clickhouse_url != null || var.xapi_etl.clickhouse.host != null
   xapi_etl_enabled = coalesce(var.enable_xapi_etl, local.knows_clickhouse)
 
+  # How many invocations the queues may start at once.
+  event_source_concurrency = sum([
+    var.enable_zip_jobs ? coalesce(var.zip_jobs.worker.maximum_concurrency, 2) : 0,
+    var.enable_data_aggregator ? coalesce(var.data_aggregator.maximum_concurrency, 2) : 0,
+    local.xapi_etl_enabled ? max(1, length(var.xapi_etl.partitions)) * coalesce(var.xapi_etl.maximum_concurrency, 2) : 0,
+  ])
+
   # Only what is surely known may be compared with null: the name is inside.
   makes_artifact_bucket = (local.xapi_etl_enabled || var.enable_dataset_download) && var.artifact_bucket_name == null
   artifact_bucket       = { name = local.makes_artifact_bucket ? module.artifact_bucket[0].name : var.artifact_bucket_name }
@@ -73,6 +80,7 @@ module "zip_jobs" {
   log_level                    = var.log_level
   log_retention_days           = var.log_retention_days
   alarms_enabled               = var.alarms_enabled
+  essential_alarms_only        = var.essential_alarms_only
   alarm_topic_arns             = local.alarm_topic_arns
   queries_enabled              = var.queries_enabled
   oldest_message_alarm_seconds = var.zip_jobs.oldest_message_alarm_seconds
@@ -106,11 +114,12 @@ module "csv_streamer" {
   tracing_enabled          = var.tracing_enabled
   require_tls              = var.require_tls
 
-  log_level          = var.log_level
-  log_retention_days = var.log_retention_days
-  alarms_enabled     = var.alarms_enabled
-  alarm_topic_arns   = local.alarm_topic_arns
-  queries_enabled    = var.queries_enabled
+  log_level             = var.log_level
+  log_retention_days    = var.log_retention_days
+  alarms_enabled        = var.alarms_enabled
+  essential_alarms_only = var.essential_alarms_only
+  alarm_topic_arns      = local.alarm_topic_arns
+  queries_enabled       = var.queries_enabled
 }
 
 module "data_aggregator" {
@@ -158,6 +167,7 @@ module "data_aggregator" {
   log_level                         = var.log_level
   log_retention_days                = var.log_retention_days
   alarms_enabled                    = var.alarms_enabled
+  essential_alarms_only             = var.essential_alarms_only
   alarm_topic_arns                  = local.alarm_topic_arns
   queries_enabled                   = var.queries_enabled
   oldest_message_alarm_seconds      = var.data_aggregator.oldest_message_alarm_seconds
@@ -207,6 +217,7 @@ module "xapi_etl" {
   log_level                    = var.log_level
   log_retention_days           = var.log_retention_days
   alarms_enabled               = var.alarms_enabled
+  essential_alarms_only        = var.essential_alarms_only
   alarm_topic_arns             = local.alarm_topic_arns
   queries_enabled              = var.queries_enabled
   oldest_message_alarm_seconds = var.xapi_etl.oldest_message_alarm_seconds
@@ -259,6 +270,7 @@ module "dataset_download" {
   log_level                  = var.log_level
   log_retention_days         = var.log_retention_days
   alarms_enabled             = var.alarms_enabled
+  essential_alarms_only      = var.essential_alarms_only
   alarm_topic_arns           = local.alarm_topic_arns
   us_east_1_alarm_topic_arns = concat(var.dataset_download.us_east_1_alarm_topic_arns, var.aws_region == "us-east-1" ? local.alarm_topic_arns : [])
   error_rate_alarm_percent   = var.dataset_download.error_rate_alarm_percent

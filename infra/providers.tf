@@ -1,5 +1,9 @@
 locals {
   is_emulator = var.aws_endpoint_url != ""
+
+  # Where CloudFront's metrics are. Credentials of China or GovCloud are refused by every region of another partition,
+  # also where there is no CloudFront to look at.
+  cdn_region = startswith(var.aws_region, "cn-") ? "cn-northwest-1" : startswith(var.aws_region, "us-gov-") ? var.aws_region : "us-east-1"
 }
 
 provider "aws" {
@@ -49,7 +53,7 @@ provider "aws" {
 # CloudFront's alarms are there, wherever the rest is.
 provider "aws" {
   alias  = "us_east_1"
-  region = "us-east-1"
+  region = local.cdn_region
 
   access_key                  = local.is_emulator ? "test" : null
   secret_key                  = local.is_emulator ? "test" : null

@@ -46,6 +46,17 @@ variable "tags" {
   default     = {}
 }
 
+variable "account_concurrency" {
+  description = "Concurrent executions of Lambda that the account has in the region. New accounts start with 10; scripts/account_limits.py tells, Service Quotas raises it."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.account_concurrency >= 10 && floor(var.account_concurrency) == var.account_concurrency
+    error_message = "account_concurrency is a whole number of at least 10."
+  }
+}
+
 # Packages
 
 variable "lambda_zip_dir" {
@@ -141,15 +152,21 @@ variable "log_level" {
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept."
+  description = "Days that logs are kept: as long as the dead-letter queues keep what the logs explain."
   type        = number
-  default     = 1
+  default     = 14
 }
 
 variable "alarms_enabled" {
   description = "Make the alarms."
   type        = bool
   default     = true
+}
+
+variable "essential_alarms_only" {
+  description = "Of the alarms make only those on what was given up: dead letters and failed invocations. Ten alarms an account are free."
+  type        = bool
+  default     = false
 }
 
 variable "dashboard_enabled" {
@@ -261,7 +278,7 @@ variable "zip_jobs" {
     job_ttl_days                 = optional(number, 30)
     expire_archives              = optional(bool, true)
     queue_retention_seconds      = optional(number, 345600)
-    max_receive_count            = optional(number, 3)
+    max_receive_count            = optional(number, 5)
     oldest_message_alarm_seconds = optional(number, 3600)
     settle_schedule              = optional(string, "rate(5 minutes)")
     allowed_prefixes = optional(object({

@@ -9,14 +9,15 @@ usage() {
 usage: scripts/download_dataset.sh [--output FOLDER] DATASET.FORMAT [QUERY]
 
 Downloads a dataset as csv, json, jsonl or parquet, all of it or what QUERY ('organisation-entity=...&limit=10') asks
-for, follows a redirect to an export, and prints the time to the first byte and to the last, size and rows.
+for, waits for an export where that is what is answered (202) and follows the redirect to it, and prints the time to the
+first byte and to the last, size and rows. The file appears once it is whole.
 
   --output FOLDER   where the file goes (DOWNLOAD_DIR, or .local/downloads)
   -h, --help        this text
 
 The address is DATASET_STREAM_URL where there is one (the offline stack's own server, which streams), else DATASET_URL,
-whose requests are signed as the caller's AWS identity unless it is on this machine: from the environment, .env, or
-.local/outputs.env as written by the last deployment.
+whose requests are signed as the caller's AWS identity unless it is on this machine, and those to other hosts, where
+redirects lead, never: from the environment, .env, or .local/outputs.env as written by the last deployment.
 TEXT
 }
 
@@ -44,22 +45,9 @@ QUERY=${WORDS[1]:-}
 load_settings
 FOLDER=${FOLDER:-$ROOT/.local/downloads}
 BASE=${DATASET_STREAM_URL:-}
-AUTH=""
 if [[ -z $BASE ]]; then
   require_settings DATASET_URL
   BASE=$DATASET_URL
-  if [[ $BASE == https://*.lambda-url.* ]]; then
-    AUTH="$(run_python curl_auth lambda)" || die "cannot sign requests for $BASE"
-  fi
 fi
 mkdir -p "$FOLDER"
-TARGET="$FOLDER/$FILE"
-URL="$BASE/$FILE${QUERY:+?$QUERY}"
-DONE="$(printf '%s\n' "$AUTH" | curl --config - --silent --show-error --location --output "$TARGET" \
-  --write-out '%{http_code} %{time_starttransfer} %{time_total} %{size_download}' "$URL")" || die "the download of $URL broke"
-read -r STATUS FIRST TOTAL SIZE <<<"$DONE"
-[[ $STATUS == 200 ]] || die "$URL answers $STATUS: $(head -c 500 "$TARGET")"
-ROWS="$(run_python count_rows "$TARGET")" || die "$TARGET cannot be read"
-SAID="$(printf '%s rows, %s bytes, first byte after %.2f s, all in %.2f s' "$ROWS" "$SIZE" "$FIRST" "$TOTAL")"
-printf '   %-22s %s\n' "$FILE${QUERY:+ (slice)}" "$SAID"
-run_python facts fact "$FILE${QUERY:+ ($QUERY)}" "$SAID"
+run_python download_dataset "${BASE%/}" "$FILE" "$QUERY" "$FOLDER"

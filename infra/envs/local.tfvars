@@ -3,6 +3,9 @@
 environment      = "local"
 aws_endpoint_url = "http://127.0.0.1:4566"
 
+# An emulator has no such limit.
+account_concurrency = 1000
+
 api_auth      = "NONE"
 force_destroy = true
 

@@ -42,7 +42,7 @@ run "longest_generated_bucket_name_fits" {
 
   override_data {
     target = data.aws_region.current
-    values = { name = "ap-southeast-1" }
+    values = { id = "ap-southeast-1", name = "ap-southeast-1" }
   }
 
   assert {

@@ -70,7 +70,7 @@ run "by_default_three_buckets_are_generated_and_the_role_may_do_its_work_and_not
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.aggregator.scaling_config[0].maximum_concurrency == 10
+    condition     = aws_lambda_event_source_mapping.aggregator.scaling_config[0].maximum_concurrency == 2
     error_message = "The concurrency is not bounded as the variable says."
   }
 
@@ -91,7 +91,7 @@ run "longest_generated_bucket_names_fit" {
 
   override_data {
     target = data.aws_region.current
-    values = { name = "ap-southeast-1" }
+    values = { id = "ap-southeast-1", name = "ap-southeast-1" }
   }
 
   assert {

@@ -85,7 +85,7 @@ run "longest_generated_names_fit" {
 
   override_data {
     target = data.aws_region.current
-    values = { name = "ap-southeast-1" }
+    values = { id = "ap-southeast-1", name = "ap-southeast-1" }
   }
 
   assert {

@@ -349,7 +349,7 @@ run "lambda_writes_its_own_logs_only_and_alarms_before_the_timeout" {
   }
 
   assert {
-    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/acme-worker" && aws_cloudwatch_log_group.this.retention_in_days == 1
+    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/acme-worker" && aws_cloudwatch_log_group.this.retention_in_days == 14
     error_message = "The log group is not the function's, or keeps logs for longer than asked."
   }
 

@@ -61,7 +61,7 @@ run "by_default_one_function_may_do_its_work_and_nothing_else" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.etl["all"].scaling_config[0].maximum_concurrency == 10
+    condition     = aws_lambda_event_source_mapping.etl["all"].scaling_config[0].maximum_concurrency == 2
     error_message = "The concurrency is not bounded as the variable says."
   }
 
@@ -83,7 +83,7 @@ run "longest_generated_names_fit" {
 
   override_data {
     target = data.aws_region.current
-    values = { name = "ap-southeast-1" }
+    values = { id = "ap-southeast-1", name = "ap-southeast-1" }
   }
 
   assert {

@@ -82,7 +82,7 @@ run "by_default_all_is_made_and_every_role_may_do_its_work_and_nothing_else" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.worker.scaling_config[0].maximum_concurrency == 10
+    condition     = aws_lambda_event_source_mapping.worker.scaling_config[0].maximum_concurrency == 2
     error_message = "The worker's concurrency is not bounded as the variable says."
   }
 
@@ -156,7 +156,7 @@ run "longest_generated_bucket_name_fits" {
 
   override_data {
     target = data.aws_region.current
-    values = { name = "ap-southeast-1" }
+    values = { id = "ap-southeast-1", name = "ap-southeast-1" }
   }
 
   assert {

@@ -8,21 +8,18 @@ import zlib
 from http import HTTPStatus
 from http.client import IncompleteRead
 
-import boto3
 import requests
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from urllib3.exceptions import HTTPError
 
 from lib.clients import make_s3_client
 from lib.count_rows import count_rows
 from lib.datasets import draw_entities, write_parquet
+from lib.fetch import fetch, make_signer
 from lib.smoke_cases import Case, delete_versions, expect, list_keys, run_script
 
 _ROWS = 20_000
 _EXPORT_ROWS = 400_000  # some 40 MB of CSV: above STREAM_LIMIT_MB
 _STREAM_ROWS = 150_000  # some 15 MB: streamed
-_TIMEOUT_SECONDS = 120
 _FIRST_BYTES = 65_536
 
 
@@ -93,9 +90,4 @@ def check_cut(case: Case) -> None:
 def ask(path: str) -> requests.Response:
     """Ask for a file, compressed, signed where the address is one of Lambda's; the body is not yet read."""
     base = os.environ.get("DATASET_STREAM_URL") or os.environ["DATASET_URL"]
-    request = AWSRequest("GET", f"{base}/{path}", headers={"accept-encoding": "gzip"})
-    if ".lambda-url." in base:
-        credentials = boto3.Session().get_credentials()
-        expect(credentials, "no AWS credentials")
-        SigV4Auth(credentials.get_frozen_credentials(), "lambda", os.environ["AWS_REGION"]).add_auth(request)  # type: ignore[union-attr]
-    return requests.get(str(request.url), headers=dict(request.headers.items()), stream=True, timeout=_TIMEOUT_SECONDS)
+    return fetch(f"{base}/{path}", {"Accept-Encoding": "gzip"}, make_signer(base))

@@ -6,8 +6,8 @@ A process for many files: starting one and reading the provider's schema takes l
 from tests.emulator import ROOT
 from tests.infra.run_terraform import Terraform
 
-ELSEWHERE = {"observability"}
-"""Run by test_alarms.py, which also looks at what it made."""
+ELSEWHERE = {"environments", "observability"}
+"""Run by test_limits.py and test_alarms.py, which also look at what they made."""
 SERVICES = {path.name for path in (ROOT / "infra/services").iterdir()}
 FILES = {path.name.removesuffix(".tftest.hcl") for path in (ROOT / "infra/tests").glob("*.tftest.hcl")} - ELSEWHERE
 

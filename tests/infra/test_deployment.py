@@ -97,7 +97,7 @@ def test_outputs_name_what_was_made(outputs: dict[str, str], address: str) -> No
     dead = client["sqs"].get_queue_attributes(QueueUrl=outputs["zip_dlq_url"], AttributeNames=["QueueArn"])[
         "Attributes"
     ]
-    assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 3}
+    assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 5}
 
 
 def test_destination_bucket_forgets_key_lists_and_stale_uploads(outputs: dict[str, str], address: str) -> None:

@@ -11,7 +11,7 @@ locals {
   arn = format(
     "arn:%s:sqs:%s:%s:%s",
     data.aws_partition.current.partition,
-    data.aws_region.current.name,
+    data.aws_region.current.id,
     data.aws_caller_identity.current.account_id,
     var.name,
   )

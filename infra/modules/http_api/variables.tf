@@ -83,7 +83,7 @@ variable "throttling_burst_limit" {
 variable "log_retention_days" {
   description = "Days that access logs are kept."
   type        = number
-  default     = 1
+  default     = 14
 }
 
 variable "kms_key_arn" {

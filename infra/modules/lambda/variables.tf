@@ -173,7 +173,7 @@ variable "recursive_loop" {
 variable "log_retention_days" {
   description = "Days that logs are kept."
   type        = number
-  default     = 1
+  default     = 14
 
   validation {
     condition = contains(

@@ -114,7 +114,7 @@ locals {
               stacked = false
               stat    = widget.stat
               period  = widget.period
-              region  = coalesce(widget.region, data.aws_region.current.name)
+              region  = coalesce(widget.region, data.aws_region.current.id)
               metrics = [
                 for metric in widget.metrics :
                 concat([metric.namespace, metric.name], flatten([for name, value in metric.dimensions : [name, value]]))

@@ -11,7 +11,7 @@ locals {
   queue_arn = format(
     "arn:%s:sqs:%s:%s:%s",
     data.aws_partition.current.partition,
-    data.aws_region.current.name,
+    data.aws_region.current.id,
     data.aws_caller_identity.current.account_id,
     var.name,
   )
@@ -85,7 +85,7 @@ module "dead_letters" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "oldest_message" {
-  count = var.alarms_enabled ? 1 : 0
+  count = var.alarms_enabled && !var.essential_alarms_only ? 1 : 0
 
   alarm_name          = "${var.name}-oldest-message"
   alarm_description   = "A message has waited in ${aws_sqs_queue.this.name} for over ${var.oldest_message_alarm_seconds} s: consumers do not keep up, or fail. Runbook: oldest-message"

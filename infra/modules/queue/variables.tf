@@ -76,6 +76,12 @@ variable "alarms_enabled" {
   default     = true
 }
 
+variable "essential_alarms_only" {
+  description = "Make the alarm on dead letters alone, not the one on waiting messages."
+  type        = bool
+  default     = false
+}
+
 variable "alarm_topic_arns" {
   description = "SNS topics told when an alarm fires and when it ends."
   type        = list(string)

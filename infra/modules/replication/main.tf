@@ -11,7 +11,7 @@ locals {
   rule_id         = "everything"
   source_arn      = "arn:${data.aws_partition.current.partition}:s3:::${var.source_bucket_name}"
   destination_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.destination_bucket_name}"
-  kms_via         = ["s3.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+  kms_via         = ["s3.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"]
 }
 
 data "aws_iam_policy_document" "trust" {

@@ -15,10 +15,12 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  all_alarms = var.alarms_enabled && !var.essential_alarms_only
+
   function_name = "${var.name_prefix}-csv-streamer"
 
   # Bucket names are unique in all of AWS: the account and the region make them so.
-  generated_name = "${var.name_prefix}-csv-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  generated_name = "${var.name_prefix}-csv-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   bucket_name    = coalesce(var.bucket_name, local.generated_name)
 }
 
@@ -118,7 +120,7 @@ module "function" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }
@@ -155,7 +157,7 @@ module "alarms" {
   source = "../../modules/alarms"
 
   name_prefix      = local.function_name
-  alarms_enabled   = var.alarms_enabled
+  alarms_enabled   = local.all_alarms
   alarm_topic_arns = var.alarm_topic_arns
   tags             = var.tags
 

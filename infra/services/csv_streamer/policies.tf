@@ -10,7 +10,7 @@ locals {
   function_arn = format(
     "arn:%s:lambda:%s:%s:function:%s",
     data.aws_partition.current.partition,
-    data.aws_region.current.name,
+    data.aws_region.current.id,
     data.aws_caller_identity.current.account_id,
     local.function_name,
   )
@@ -99,7 +99,7 @@ data "aws_iam_policy_document" "streamer" {
         variable = "kms:ViaService"
         values = [
           for service in ["s3", "secretsmanager", "sqs"] :
-          "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+          "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"
         ]
       }
     }

@@ -25,8 +25,10 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  all_alarms = var.alarms_enabled && !var.essential_alarms_only
+
   # Bucket names are unique in all of AWS: the account and the region make them so.
-  bucket_suffix            = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  bucket_suffix            = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   source_bucket_name       = coalesce(var.source_bucket_name, "${var.name_prefix}-agg-src-${local.bucket_suffix}")
   distribution_bucket_name = coalesce(var.distribution_bucket_name, "${var.name_prefix}-agg-dst-${local.bucket_suffix}")
   archive_bucket_name      = coalesce(var.archive_bucket_name, "${var.name_prefix}-agg-arc-${local.bucket_suffix}")
@@ -85,7 +87,7 @@ module "replication" {
   replica_kms_key_arn      = var.kms_key_arn
   latency_alarm_seconds    = var.replication_latency_alarm_seconds
   permissions_boundary_arn = var.permissions_boundary_arn
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }
@@ -99,7 +101,7 @@ module "table" {
   ttl_attribute       = "expiration"
   kms_key_arn         = var.kms_key_arn
   deletion_protection = var.deletion_protection
-  alarms_enabled      = var.alarms_enabled
+  alarms_enabled      = local.all_alarms
   alarm_topic_arns    = var.alarm_topic_arns
   tags                = var.tags
 }
@@ -118,6 +120,7 @@ module "queue" {
   tags                       = var.tags
 
   alarms_enabled               = var.alarms_enabled
+  essential_alarms_only        = var.essential_alarms_only
   alarm_topic_arns             = var.alarm_topic_arns
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 }
@@ -142,7 +145,7 @@ module "alarms" {
   source = "../../modules/alarms"
 
   name_prefix      = "${var.name_prefix}-aggregator"
-  alarms_enabled   = var.alarms_enabled
+  alarms_enabled   = local.all_alarms
   alarm_topic_arns = var.alarm_topic_arns
   tags             = var.tags
 

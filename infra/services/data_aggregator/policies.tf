@@ -10,7 +10,7 @@ locals {
   queue_arn = format(
     "arn:%s:sqs:%s:%s:%s",
     data.aws_partition.current.partition,
-    data.aws_region.current.name,
+    data.aws_region.current.id,
     data.aws_caller_identity.current.account_id,
     local.queue_name,
   )
@@ -107,7 +107,7 @@ data "aws_iam_policy_document" "aggregator" {
         variable = "kms:ViaService"
         values = [
           for service in ["dynamodb", "s3", "sqs"] :
-          "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+          "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"
         ]
       }
     }

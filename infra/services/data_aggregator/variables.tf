@@ -193,7 +193,7 @@ variable "aggregator" {
     timeout_seconds         = optional(number, 300)
     batch_size              = optional(number, 1000)
     batching_window_seconds = optional(number, 10)
-    maximum_concurrency     = optional(number, 10)
+    maximum_concurrency     = optional(number, 2)
     reserved_concurrency    = optional(number, -1)
     max_bundle_input_mb     = optional(number, 100)
     gzip_level              = optional(number, 1)
@@ -306,15 +306,21 @@ variable "log_level" {
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept."
+  description = "Days that logs are kept: as long as the dead-letter queues keep what the logs explain."
   type        = number
-  default     = 1
+  default     = 14
 }
 
 variable "alarms_enabled" {
   description = "Make the alarms."
   type        = bool
   default     = true
+}
+
+variable "essential_alarms_only" {
+  description = "Of the alarms make only those on what was given up: dead letters and failed invocations."
+  type        = bool
+  default     = false
 }
 
 variable "alarm_topic_arns" {

@@ -1,7 +1,7 @@
 # Beside those of the functions themselves: errors as callers see them, and what the functions count.
 
 resource "aws_cloudwatch_metric_alarm" "error_rate" {
-  count = var.alarms_enabled ? 1 : 0
+  count = local.all_alarms ? 1 : 0
 
   alarm_name          = "${local.function_name}-error-rate"
   alarm_description   = "Over ${var.error_rate_alarm_percent} % of the requests to ${local.function_name} were answered with a 5xx. Runbook: url-5xx"
@@ -41,7 +41,7 @@ module "alarms" {
   source = "../../modules/alarms"
 
   name_prefix      = local.function_name
-  alarms_enabled   = var.alarms_enabled
+  alarms_enabled   = local.all_alarms
   alarm_topic_arns = var.alarm_topic_arns
   tags             = var.tags
 

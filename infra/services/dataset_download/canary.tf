@@ -47,7 +47,7 @@ resource "aws_codedeploy_deployment_group" "this" {
   }
 
   alarm_configuration {
-    enabled = var.alarms_enabled
+    enabled = local.all_alarms
     alarms  = aws_cloudwatch_metric_alarm.error_rate[*].alarm_name
   }
 }
@@ -59,8 +59,9 @@ data "aws_iam_policy_document" "codedeploy_trust" {
     actions = ["sts:AssumeRole"]
 
     principals {
-      type        = "Service"
-      identifiers = ["codedeploy.amazonaws.com"]
+      type = "Service"
+      # In China the principal has the region and the partition's domain in its name.
+      identifiers = [data.aws_partition.current.partition == "aws-cn" ? "codedeploy.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}" : "codedeploy.amazonaws.com"]
     }
 
     condition {
@@ -97,7 +98,7 @@ data "aws_iam_policy_document" "codedeploy" {
     resources = [format(
       "arn:%s:cloudwatch:%s:%s:alarm:*",
       data.aws_partition.current.partition,
-      data.aws_region.current.name,
+      data.aws_region.current.id,
       data.aws_caller_identity.current.account_id,
     )]
   }

@@ -7,14 +7,25 @@ locals {
   # Python's own runtime does not stream, the Web Adapter does; but no Function URL streams out of a VPC.
   streams = var.web_adapter && var.vpc_config == null
 
-  # Published by AWS in each region. Another one, or a copy of one's own, is a variable.
-  adapter_layer_arn = format(
-    "arn:%s:lambda:%s:753240598075:layer:LambdaAdapterLayer%s:26",
+  # Published by AWS in each region of the commercial partition, in China by an account for each of the two regions and
+  # for x86_64 only, in GovCloud not at all. Another one, or a copy of one's own, is a variable.
+  adapter_accounts = {
+    aws    = "753240598075"
+    aws-cn = { cn-north-1 = "041581134020", cn-northwest-1 = "069767869989" }
+  }
+  adapter_account = (
+    data.aws_partition.current.partition == "aws" ? local.adapter_accounts.aws :
+    data.aws_partition.current.partition == "aws-cn" && var.architecture != "arm64" ? lookup(local.adapter_accounts.aws-cn, data.aws_region.current.id, null) :
+    null
+  )
+  adapter_layer_arn = local.adapter_account == null ? null : format(
+    "arn:%s:lambda:%s:%s:layer:LambdaAdapterLayer%s:26",
     data.aws_partition.current.partition,
-    data.aws_region.current.name,
+    data.aws_region.current.id,
+    local.adapter_account,
     var.architecture == "arm64" ? "Arm64" : "X86",
   )
-  adapter_arn = local.streams ? coalesce(var.web_adapter_layer_arn, local.adapter_layer_arn) : null
+  adapter_arn = local.streams ? try(coalesce(var.web_adapter_layer_arn, local.adapter_layer_arn), null) : null
 
   environment = merge(
     {
@@ -93,7 +104,7 @@ module "download" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }
@@ -125,7 +136,7 @@ module "export" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }

@@ -14,6 +14,11 @@ data "aws_caller_identity" "current" {
     }
 
     precondition {
+      condition     = !local.streams || local.adapter_arn != null
+      error_message = "AWS publishes no layer of the Lambda Web Adapter for this partition, region and architecture: set web_adapter_layer_arn to a copy of your own, or web_adapter to false (answers of up to 6 MB, the rest by exports)."
+    }
+
+    precondition {
       condition     = !var.cdn.enabled || var.function_url_auth == "AWS_IAM"
       error_message = "CloudFront signs its requests: with cdn.enabled, function_url_auth is AWS_IAM, and nobody gets past it."
     }
@@ -25,8 +30,10 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  all_alarms = var.alarms_enabled && !var.essential_alarms_only
+
   # Bucket names are unique in all of AWS: the account and the region make them so.
-  bucket_suffix      = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  bucket_suffix      = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   bucket_name        = coalesce(var.bucket_name, "${var.name_prefix}-dataset-${local.bucket_suffix}")
   export_bucket_name = coalesce(var.export_bucket_name, "${var.name_prefix}-exports-${local.bucket_suffix}")
 
@@ -103,7 +110,7 @@ module "cdn" {
   error_ttl_seconds      = var.cdn.error_ttl_seconds
   price_class            = var.cdn.price_class
   log_bucket_domain_name = var.cdn.log_bucket_domain_name
-  alarms_enabled         = var.alarms_enabled
+  alarms_enabled         = local.all_alarms
   alarm_topic_arns       = var.us_east_1_alarm_topic_arns
   tags                   = var.tags
 }

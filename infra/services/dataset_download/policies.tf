@@ -8,7 +8,7 @@ locals {
   export_function_arn = format(
     "arn:%s:lambda:%s:%s:function:%s",
     data.aws_partition.current.partition,
-    data.aws_region.current.name,
+    data.aws_region.current.id,
     data.aws_caller_identity.current.account_id,
     local.export_function_name,
   )
@@ -53,7 +53,7 @@ data "aws_iam_policy_document" "read" {
         variable = "kms:ViaService"
         values = [
           for service in ["s3", "sqs"] :
-          "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+          "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"
         ]
       }
     }

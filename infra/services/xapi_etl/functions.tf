@@ -47,7 +47,7 @@ module "function" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }

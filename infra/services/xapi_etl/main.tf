@@ -25,8 +25,10 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  all_alarms = var.alarms_enabled && !var.essential_alarms_only
+
   # Bucket names are unique in all of AWS: the account and the region make them so.
-  bucket_suffix          = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  bucket_suffix          = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   bucket_name            = coalesce(var.bucket_name, "${var.name_prefix}-xapi-${local.bucket_suffix}")
   quarantine_bucket_name = coalesce(var.quarantine_bucket_name, local.bucket_name)
 
@@ -70,6 +72,7 @@ module "queue" {
   tags                       = var.tags
 
   alarms_enabled               = var.alarms_enabled
+  essential_alarms_only        = var.essential_alarms_only
   alarm_topic_arns             = var.alarm_topic_arns
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 }
@@ -108,7 +111,7 @@ module "alarms" {
   for_each = local.partitions
 
   name_prefix      = local.names[each.key]
-  alarms_enabled   = var.alarms_enabled
+  alarms_enabled   = local.all_alarms
   alarm_topic_arns = var.alarm_topic_arns
   tags             = var.tags
 

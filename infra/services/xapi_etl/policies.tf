@@ -8,7 +8,7 @@ locals {
     for partition, name in local.names : partition => format(
       "arn:%s:sqs:%s:%s:%s",
       data.aws_partition.current.partition,
-      data.aws_region.current.name,
+      data.aws_region.current.id,
       data.aws_caller_identity.current.account_id,
       name,
     )
@@ -135,7 +135,7 @@ data "aws_iam_policy_document" "etl" {
         variable = "kms:ViaService"
         values = [
           for service in ["s3", "secretsmanager", "sqs"] :
-          "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+          "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"
         ]
       }
     }

@@ -230,7 +230,7 @@ variable "etl" {
     timeout_seconds                       = optional(number, 120)
     batch_size                            = optional(number, 100)
     batching_window_seconds               = optional(number, 60)
-    maximum_concurrency                   = optional(number, 10)
+    maximum_concurrency                   = optional(number, 2)
     reserved_concurrency                  = optional(number, -1)
     bad_lines                             = optional(string, "fail")
     column_map                            = optional(string, "xapi")
@@ -351,15 +351,21 @@ variable "log_level" {
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept."
+  description = "Days that logs are kept: as long as the dead-letter queues keep what the logs explain."
   type        = number
-  default     = 1
+  default     = 14
 }
 
 variable "alarms_enabled" {
   description = "Make the alarms."
   type        = bool
   default     = true
+}
+
+variable "essential_alarms_only" {
+  description = "Of the alarms make only those on what was given up: dead letters and failed invocations."
+  type        = bool
+  default     = false
 }
 
 variable "alarm_topic_arns" {

@@ -43,7 +43,7 @@ module "enqueue" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }
@@ -76,7 +76,7 @@ module "status" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }
@@ -132,7 +132,7 @@ module "worker" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }
@@ -183,7 +183,7 @@ module "settler" {
   kms_key_arn              = var.kms_key_arn
   tracing_enabled          = var.tracing_enabled
   log_retention_days       = var.log_retention_days
-  alarms_enabled           = var.alarms_enabled
+  alarms_enabled           = local.all_alarms
   alarm_topic_arns         = var.alarm_topic_arns
   tags                     = var.tags
 }

@@ -15,8 +15,10 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  all_alarms = var.alarms_enabled && !var.essential_alarms_only
+
   # Bucket names are unique in all of AWS: the account and the region make them so.
-  bucket_suffix   = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  bucket_suffix   = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   src_bucket_name = coalesce(var.src_bucket_name, "${var.name_prefix}-zip-src-${local.bucket_suffix}")
   dst_bucket_name = coalesce(var.dst_bucket_name, "${var.name_prefix}-zip-dst-${local.bucket_suffix}")
 
@@ -74,7 +76,7 @@ module "table" {
   ttl_attribute       = "ttl"
   kms_key_arn         = var.kms_key_arn
   deletion_protection = var.deletion_protection
-  alarms_enabled      = var.alarms_enabled
+  alarms_enabled      = local.all_alarms
   alarm_topic_arns    = var.alarm_topic_arns
   tags                = var.tags
 
@@ -102,6 +104,7 @@ module "queue" {
   visibility_timeout_seconds = var.worker.timeout_seconds
 
   alarms_enabled               = var.alarms_enabled
+  essential_alarms_only        = var.essential_alarms_only
   alarm_topic_arns             = var.alarm_topic_arns
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 
@@ -144,7 +147,7 @@ module "api" {
   throttling_rate_limit  = var.throttling_rate_limit
   throttling_burst_limit = var.throttling_burst_limit
   log_retention_days     = var.log_retention_days
-  alarms_enabled         = var.alarms_enabled
+  alarms_enabled         = local.all_alarms
   alarm_topic_arns       = var.alarm_topic_arns
   kms_key_arn            = var.kms_key_arn
   tags                   = var.tags
@@ -183,7 +186,7 @@ module "alarms" {
   source = "../../modules/alarms"
 
   name_prefix      = "${var.name_prefix}-zip-worker"
-  alarms_enabled   = var.alarms_enabled
+  alarms_enabled   = local.all_alarms
   alarm_topic_arns = var.alarm_topic_arns
   tags             = var.tags
 

@@ -13,7 +13,7 @@ locals {
   kms_key_arns = distinct(concat(compact([var.kms_key_arn]), var.bucket_kms_key_arns))
   kms_via = [
     for service in ["dynamodb", "s3", "sqs"] :
-    "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+    "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"
   ]
 }
 

@@ -135,9 +135,9 @@ variable "queue_retention_seconds" {
 }
 
 variable "max_receive_count" {
-  description = "Tries that a job has."
+  description = "Tries that a job has. At least 5, as AWS advises: a receive that was throttled counts, too."
   type        = number
-  default     = 3
+  default     = 5
 }
 
 variable "settle_schedule" {
@@ -156,7 +156,7 @@ variable "worker" {
   type = object({
     memory_mb            = optional(number, 1024)
     timeout_seconds      = optional(number, 900)
-    maximum_concurrency  = optional(number, 10)
+    maximum_concurrency  = optional(number, 2)
     reserved_concurrency = optional(number, -1)
     lease_seconds        = optional(number, 60)
     read_concurrency     = optional(number, 16)
@@ -349,15 +349,21 @@ variable "log_level" {
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept."
+  description = "Days that logs are kept: as long as the dead-letter queues keep what the logs explain."
   type        = number
-  default     = 1
+  default     = 14
 }
 
 variable "alarms_enabled" {
   description = "Make the alarms."
   type        = bool
   default     = true
+}
+
+variable "essential_alarms_only" {
+  description = "Of the alarms make only those on what was given up: dead letters and failed invocations."
+  type        = bool
+  default     = false
 }
 
 variable "alarm_topic_arns" {

@@ -6,7 +6,7 @@ mock_data "aws_caller_identity" {
 }
 
 mock_data "aws_region" {
-  defaults = { name = "eu-west-1" }
+  defaults = { id = "eu-west-1", name = "eu-west-1" }
 }
 
 mock_data "aws_partition" {
