@@ -201,7 +201,7 @@ def _open_folder(store: Store, name: str, reader: RangeReader) -> Dataset:
             raise CorruptDatasetError(explain(file.key, "Apache Iceberg"))
     schema = _unite(files, footers)
     texts = [read_path(file.key.removeprefix(folder)) for file in files]
-    columns = _read_partitions(schema, texts, files)
+    columns = _read_partitions(footers, texts, files)
     return Dataset(
         store,
         name,
@@ -277,11 +277,20 @@ def _check_names(schema: pa.Schema, file: DataFile) -> pa.Schema:
 
 
 def _read_partitions(
-    schema: pa.Schema, texts: list[dict[str, str | None]], files: tuple[DataFile, ...]
+    footers: tuple[Footer, ...], texts: list[dict[str, str | None]], files: tuple[DataFile, ...]
 ) -> list[PartitionColumn]:
     """Return the partition columns; a file's own column of the same name stays what it is."""
     for file, found in zip(files, texts, strict=True):
         if found.keys() != texts[0].keys():
             raise CorruptDatasetError(f"{file.key} and {files[0].key} are partitioned by different columns")
-    names = [name for name in texts[0] if name not in schema.names]
+    names = []
+    for name in texts[0]:
+        owners = sum(name in footer.schema_arrow.names for footer in footers)
+        if owners not in (0, len(footers)):
+            raise CorruptDatasetError(
+                f"{files[0].key} and the other files of its dataset differ: {name} is a column of some of them, and of "
+                "others only their paths tell it"
+            )
+        if not owners:
+            names.append(name)
     return [type_column(name, [found[name] for found in texts]) for name in names]

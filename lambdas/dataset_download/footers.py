@@ -15,7 +15,7 @@ MARKER_BYTES = 8
 SMALLEST_FILE = 12
 LARGEST_FOOTER = 64 * 1024 * 1024
 REMEMBERED_BYTES = 32 * 1024 * 1024
-"""Of all remembered footers together, as they are in the files."""
+"""Of all remembered footers together, as `Footer.memory_size` counts them."""
 
 
 class FooterCache:
@@ -40,10 +40,10 @@ class FooterCache:
         with self._lock:
             if (bucket, file.key, file.etag) not in self._footers:
                 self._footers[bucket, file.key, file.etag] = footer
-                self._bytes += footer.serialized_size
+                self._bytes += footer.memory_size
             while self._bytes > self._limit and len(self._footers) > 1:
                 _, oldest = self._footers.popitem(last=False)
-                self._bytes -= oldest.serialized_size
+                self._bytes -= oldest.memory_size
 
 
 @cache

@@ -312,6 +312,16 @@ class Footer(Layout):
         self.schema_arrow: pa.Schema = opened.schema_arrow.with_metadata(_list_metadata(opened) or None)
         """The columns as Arrow reads them, UUIDs and JSON as such; with all that the file says of itself."""
         self.serialized_size = len(data)
+        self.memory_size = len(data) + sum(
+            count * ctypes.sizeof(kind)
+            for count, kind in (
+                (table.element_room, Element),
+                (table.group_room, _Group),
+                (table.chunk_room, _Chunk),
+                (table.order_room, ctypes.c_int64),
+            )
+        )
+        """Bytes that it takes here, Arrow's view of it not counted."""
         self.num_rows: int = table.rows
         self.num_row_groups: int = table.group_count
         self.num_columns: int = table.leaves

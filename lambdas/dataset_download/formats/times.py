@@ -21,6 +21,10 @@ FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 DAY_SECONDS = 86_400
 
+type Common = tuple[int, int]
+"""The first count that is common, and the first after it that is not."""
+type Render = Callable[[pa.Array], pa.StringArray]
+
 
 def make_time_cells(column: pa.Array, quote: str) -> Cells | None:
     """Return timestamps, in quotes, for the library in C: such as have no zone, or UTC, and years of four digits."""
@@ -38,28 +42,36 @@ def _lies_within(counts: pa.Array, first: int, end: int) -> bool:
     return bounds["min"].as_py() is None or first <= bounds["min"].as_py() <= bounds["max"].as_py() < end
 
 
-def _render_each(counts: pa.Array, write: Callable[[int], str]) -> pa.StringArray:
-    """Return integers as `write` has them; each that repeats is written once."""
-    encoded = counts.dictionary_encode()
-    return pa.array(map(write, encoded.dictionary.to_pylist()), pa.string()).take(encoded.indices)
+def _render_apart(column: pa.Array, common: Common, render: Render, write: Callable[[int], str]) -> pa.StringArray:
+    """Return what `render` makes of a column's common values, and `write` of the counts of the others."""
+    counts = column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())  # noqa: PLR2004 - bits
+    if _lies_within(counts, *common):
+        return render(column)
+    far = pc.or_(pc.less(counts, common[0]), pc.greater_equal(counts, common[1]))
+    far = pc.fill_null(far, fill_value=False)
+    near = render(pc.if_else(far, pa.scalar(None, column.type), column))
+    return pc.replace_with_mask(near, far, pa.array(map(write, counts.filter(far).to_pylist()), pa.string()))
 
 
 def render_date(column: pa.Array) -> pa.StringArray:
     """Return dates such as 2024-05-31, or -0043-03-15."""
-    counts = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
     unit = 1 if pa.types.is_date32(column.type) else DAY_SECONDS * UNITS["ms"]
-    if _lies_within(counts, FIRST_SECOND // DAY_SECONDS * unit, (LAST_SECOND + 1) // DAY_SECONDS * unit):
-        return column.cast(pa.string())
-    return _render_each(counts, lambda count: write_day(count // unit))
+    common = FIRST_SECOND // DAY_SECONDS * unit, (LAST_SECOND + 1) // DAY_SECONDS * unit
+    return _render_apart(column, common, _cast, lambda count: write_day(count // unit))
 
 
 def render_time(column: pa.Array) -> pa.StringArray:
     """Return times of day such as 09:30:00.000; 24:00:00 and what else is no time of a day as it is counted."""
     unit = column.type.unit
-    counts = column.cast(pa.int32() if pa.types.is_time32(column.type) else pa.int64())
-    if _lies_within(counts, 0, DAY_SECONDS * UNITS[unit]):
-        return column.cast(pa.string())
-    return _render_each(counts, lambda count: ("-" if count < 0 else "") + _write_clock(abs(count), unit))
+
+    def write(count: int) -> str:
+        return ("-" if count < 0 else "") + _write_clock(abs(count), unit)
+
+    return _render_apart(column, (0, DAY_SECONDS * UNITS[unit]), _cast, write)
+
+
+def _cast(column: pa.Array) -> pa.StringArray:
+    return column.cast(pa.string())
 
 
 def _write_clock(count: int, unit: str) -> str:
@@ -72,9 +84,22 @@ def render_timestamp(column: pa.Array) -> pa.StringArray:
     """Return times such as 2024-05-31T09:30:00.000000+01:00: local time, with the offset if the type has a zone."""
     unit, zone = column.type.unit, column.type.tz
     # A day less on either side, for local times.
-    first, end = FIRST_SECOND + DAY_SECONDS, LAST_SECOND - DAY_SECONDS
-    if not _lies_within(column.cast(pa.int64()), first * UNITS[unit], end * UNITS[unit]):
-        return _render_far(column)
+    common = (FIRST_SECOND + DAY_SECONDS) * UNITS[unit], (LAST_SECOND - DAY_SECONDS) * UNITS[unit]
+    return _render_apart(column, common, _render_common, lambda count: _write_timestamp(count, unit, zone))
+
+
+def _write_timestamp(count: int, unit: str, zone: str | None) -> str:
+    seconds, text = 0, ""
+    if zone is not None:
+        offsets = find_offsets(zone, pa.array([count // UNITS[unit]], pa.int64()))
+        number = offsets.indices[0].as_py() if offsets.indices is not None else 0
+        seconds, text = offsets.seconds[number], offsets.texts[number]
+    days, rest = divmod(count + seconds * UNITS[unit], DAY_SECONDS * UNITS[unit])
+    return f"{write_day(days)}T{_write_clock(rest, unit)}{text}"
+
+
+def _render_common(column: pa.Array) -> pa.StringArray:
+    unit, zone = column.type.unit, column.type.tz
     if zone is None:
         return render_naive(column)
     if is_utc(column.type):
@@ -87,21 +112,6 @@ def render_timestamp(column: pa.Array) -> pa.StringArray:
         texts = pa.array(offsets.texts, pa.string()).take(offsets.indices)
     local = pc.add(column.cast(pa.int64()), pc.multiply(shifts, UNITS[unit])).cast(pa.timestamp(unit))
     return pc.binary_join_element_wise(render_naive(local), texts, "")
-
-
-def _render_far(column: pa.Array) -> pa.StringArray:
-    unit, zone = column.type.unit, column.type.tz
-
-    def write(count: int) -> str:
-        seconds, text = 0, ""
-        if zone is not None:
-            offsets = find_offsets(zone, pa.array([count // UNITS[unit]], pa.int64()))
-            number = offsets.indices[0].as_py() if offsets.indices is not None else 0
-            seconds, text = offsets.seconds[number], offsets.texts[number]
-        days, rest = divmod(count + seconds * UNITS[unit], DAY_SECONDS * UNITS[unit])
-        return f"{write_day(days)}T{_write_clock(rest, unit)}{text}"
-
-    return _render_each(column.cast(pa.int64()), write)
 
 
 def _floor_divide(values: pa.Array, divisor: int) -> pa.Array:

@@ -215,6 +215,14 @@ def test_uuids_do_not_become_bytes_and_the_other_way_round() -> None:
     assert unite_types(pa.null(), pa.uuid()) == pa.uuid()
 
 
+def test_a_partition_that_only_some_files_hold_too_is_refused() -> None:
+    store = MemoryS3()
+    store.put_table("data/year=2023/x.parquet", pa.table({"id": [1], "year": [2023]}))
+    store.put_table("data/year=2024/x.parquet", pa.table({"id": [2]}))
+    with pytest.raises(CorruptDatasetError, match="year is a column of some"):
+        store.open()
+
+
 TABLE_OBJECTS = {
     "_delta_log/00000000000000000000.json": "Delta Lake",
     "sub/_delta_log/00000000000000000001.checkpoint.parquet": "Delta Lake",
