@@ -1,8 +1,8 @@
 """Datasets in a bucket: which there are, and what Parquet's footers say of one."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +17,7 @@ from .footers import TAIL_BYTES, read_footer
 from .metadata import Footer
 from .objects import DataFile, RangeReader
 from .partitions import NUMBER, PartitionColumn, PartitionValue, read_path, type_column
+from .pools import Pool, get_pool
 from .query import COMPARED_TEXT
 from .quickget import MissingObjectError, QuickGetter
 from .table_formats import explain, find_table_format, holds_deletes
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SUFFIX = ".parquet"
-FOOTERS_AT_ONCE = 8
 MISSING = frozenset({"NoSuchKey", "404"})
 EMPTY = frozenset({"InvalidRange", "416"})
 
@@ -194,8 +194,7 @@ def _open_folder(store: Store, name: str, reader: RangeReader) -> Dataset:
     files = tuple(_list_table(store, folder))
     if not files:
         raise DatasetNotFoundError(f"There is no dataset {name}.")
-    with ThreadPoolExecutor(FOOTERS_AT_ONCE, thread_name_prefix="footers") as threads:
-        footers = tuple(threads.map(lambda file: read_footer(reader, store.bucket, file), files))
+    footers = tuple(get_pool(Pool.OPENING).map(lambda file: read_footer(reader, store.bucket, file), files))
     for file, footer in zip(files, footers, strict=True):
         if holds_deletes(footer.schema_arrow.metadata):
             raise CorruptDatasetError(explain(file.key, "Apache Iceberg"))
@@ -270,7 +269,7 @@ def _unite(files: tuple[DataFile, ...], footers: tuple[Footer, ...]) -> pa.Schem
 
 
 def _check_names(schema: pa.Schema, file: DataFile) -> pa.Schema:
-    double = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    double = sorted(name for name, count in Counter(schema.names).items() if count > 1)
     if double:
         raise CorruptDatasetError(f"{file.key} has several columns named {', '.join(double)}")
     return schema
