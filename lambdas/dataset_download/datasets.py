@@ -48,17 +48,6 @@ class Store:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a listing alone knows of a dataset."""
-
-    name: str
-    size: int
-    """Bytes of all its files."""
-    files: int
-    last_modified: datetime
-
-
-@dataclass(frozen=True)
 class Dataset:
     """A dataset with its schema, opened at one point of time: reading it later fails if a file has changed."""
 
@@ -113,29 +102,13 @@ class Dataset:
         return len(self.files) == 1 and not self.partition_columns
 
 
-def list_datasets(store: Store) -> list[Summary]:
-    """Return all datasets by name, from a listing (no object is read).
-
-    A name that is both a file and a folder is the file.
+def list_folder(store: Store, name: str) -> tuple[DataFile, ...]:
+    """Return the Parquet files in the folder of a dataset, whether they are one or not.
 
     Raises:
         SourceUnreadableError: S3 failed.
     """
-    found: dict[str, list[DataFile]] = {}
-    single: set[str] = set()
-    for file in _list_files(store, store.prefix):
-        name, slash, _ = file.key.removeprefix(store.prefix).partition("/")
-        if slash and name in single:
-            continue
-        if not slash:
-            name = name.removesuffix(SUFFIX)
-            single.add(name)
-            found[name] = []
-        found.setdefault(name, []).append(file)
-    return [
-        Summary(name, sum(file.size for file in files), len(files), max(file.last_modified for file in files))
-        for name, files in sorted(found.items())
-    ]
+    return tuple(_list_files(store, f"{store.prefix}{name}/"))
 
 
 def open_dataset(store: Store, name: str) -> Dataset:
@@ -147,13 +120,20 @@ def open_dataset(store: Store, name: str) -> Dataset:
         ObjectChangedError: a file was overwritten between listing and reading it.
         SourceUnreadableError: S3 failed for good.
     """
-    reader = store.make_reader()
     opened = _open_tail(store, f"{store.prefix}{name}{SUFFIX}")
     if opened is not None:
-        file, tail = opened
-        footer = read_footer(reader, store.bucket, file, tail)
-        return Dataset(store, name, (file,), (footer,), _check_names(footer.schema_arrow, file))
-    return _open_folder(store, name, reader)
+        return open_file(store, name, *opened)
+    return open_folder(store, name)
+
+
+def open_file(store: Store, name: str, file: DataFile, tail: bytes = b"") -> Dataset:
+    """Return a dataset of one file that is known already; `tail` is its end, if it was read.
+
+    Raises:
+        CorruptDatasetError, ObjectChangedError, SourceUnreadableError: as `open_dataset`.
+    """
+    footer = read_footer(store.make_reader(), store.bucket, file, tail)
+    return Dataset(store, name, (file,), (footer,), _check_names(footer.schema_arrow, file))
 
 
 def _open_tail(store: Store, key: str) -> tuple[DataFile, bytes] | None:
@@ -189,7 +169,13 @@ def _open_tail_with_care(store: Store, key: str) -> tuple[DataFile, bytes] | Non
     return DataFile(key, size, answer["ETag"], answer["LastModified"]), tail
 
 
-def _open_folder(store: Store, name: str, reader: RangeReader) -> Dataset:
+def open_folder(store: Store, name: str) -> Dataset:
+    """Return a dataset that is a folder.
+
+    Raises:
+        DatasetNotFoundError, CorruptDatasetError, ObjectChangedError, SourceUnreadableError: as `open_dataset`.
+    """
+    reader = store.make_reader()
     folder = f"{store.prefix}{name}/"
     files = tuple(_list_table(store, folder))
     if not files:
