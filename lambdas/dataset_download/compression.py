@@ -6,6 +6,8 @@ from isal import isal_zlib
 
 _LEVEL = 1
 """isal's levels differ little in size; this one is not slower than the CSV it compresses is made."""
+_SLICE = 1 << 20
+"""Compressed at a time, in bytes: a piece may be large."""
 _GZIP = 31  # a window of 32 KiB, and gzip's header and trailer
 
 
@@ -13,6 +15,7 @@ def compress(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield one gzip member, as soon as there is output; it has its trailer only if ``pieces`` came to their end."""
     stream = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
     for piece in pieces:
-        if output := stream.compress(piece):
-            yield output
+        for start in range(0, len(piece), _SLICE):
+            if output := stream.compress(piece[start : start + _SLICE] if len(piece) > _SLICE else piece):
+                yield output
     yield stream.flush()

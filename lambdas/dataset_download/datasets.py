@@ -1,8 +1,8 @@
 """Datasets in a bucket: which there are, and what Parquet's footers say of one."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +17,7 @@ from .footers import TAIL_BYTES, read_footer
 from .metadata import Footer
 from .objects import DataFile, RangeReader
 from .partitions import NUMBER, PartitionColumn, PartitionValue, read_path, type_column
+from .pools import Pool, get_pool
 from .query import COMPARED_TEXT
 from .quickget import MissingObjectError, QuickGetter
 from .table_formats import explain, find_table_format, holds_deletes
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SUFFIX = ".parquet"
-FOOTERS_AT_ONCE = 8
 MISSING = frozenset({"NoSuchKey", "404"})
 EMPTY = frozenset({"InvalidRange", "416"})
 
@@ -45,17 +45,6 @@ class Store:
     def make_reader(self) -> RangeReader:
         """Return a reader of the objects, which counts its requests."""
         return RangeReader(self.client, self.bucket, self.quick)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a listing alone knows of a dataset."""
-
-    name: str
-    size: int
-    """Bytes of all its files."""
-    files: int
-    last_modified: datetime
 
 
 @dataclass(frozen=True)
@@ -113,29 +102,13 @@ class Dataset:
         return len(self.files) == 1 and not self.partition_columns
 
 
-def list_datasets(store: Store) -> list[Summary]:
-    """Return all datasets by name, from a listing (no object is read).
-
-    A name that is both a file and a folder is the file.
+def list_folder(store: Store, name: str) -> tuple[DataFile, ...]:
+    """Return the Parquet files in the folder of a dataset, whether they are one or not.
 
     Raises:
         SourceUnreadableError: S3 failed.
     """
-    found: dict[str, list[DataFile]] = {}
-    single: set[str] = set()
-    for file in _list_files(store, store.prefix):
-        name, slash, _ = file.key.removeprefix(store.prefix).partition("/")
-        if slash and name in single:
-            continue
-        if not slash:
-            name = name.removesuffix(SUFFIX)
-            single.add(name)
-            found[name] = []
-        found.setdefault(name, []).append(file)
-    return [
-        Summary(name, sum(file.size for file in files), len(files), max(file.last_modified for file in files))
-        for name, files in sorted(found.items())
-    ]
+    return tuple(_list_files(store, f"{store.prefix}{name}/"))
 
 
 def open_dataset(store: Store, name: str) -> Dataset:
@@ -147,13 +120,20 @@ def open_dataset(store: Store, name: str) -> Dataset:
         ObjectChangedError: a file was overwritten between listing and reading it.
         SourceUnreadableError: S3 failed for good.
     """
-    reader = store.make_reader()
     opened = _open_tail(store, f"{store.prefix}{name}{SUFFIX}")
     if opened is not None:
-        file, tail = opened
-        footer = read_footer(reader, store.bucket, file, tail)
-        return Dataset(store, name, (file,), (footer,), _check_names(footer.schema_arrow, file))
-    return _open_folder(store, name, reader)
+        return open_file(store, name, *opened)
+    return open_folder(store, name)
+
+
+def open_file(store: Store, name: str, file: DataFile, tail: bytes = b"") -> Dataset:
+    """Return a dataset of one file that is known already; `tail` is its end, if it was read.
+
+    Raises:
+        CorruptDatasetError, ObjectChangedError, SourceUnreadableError: as `open_dataset`.
+    """
+    footer = read_footer(store.make_reader(), store.bucket, file, tail)
+    return Dataset(store, name, (file,), (footer,), _check_names(footer.schema_arrow, file))
 
 
 def _open_tail(store: Store, key: str) -> tuple[DataFile, bytes] | None:
@@ -189,13 +169,18 @@ def _open_tail_with_care(store: Store, key: str) -> tuple[DataFile, bytes] | Non
     return DataFile(key, size, answer["ETag"], answer["LastModified"]), tail
 
 
-def _open_folder(store: Store, name: str, reader: RangeReader) -> Dataset:
+def open_folder(store: Store, name: str) -> Dataset:
+    """Return a dataset that is a folder.
+
+    Raises:
+        DatasetNotFoundError, CorruptDatasetError, ObjectChangedError, SourceUnreadableError: as `open_dataset`.
+    """
+    reader = store.make_reader()
     folder = f"{store.prefix}{name}/"
     files = tuple(_list_table(store, folder))
     if not files:
         raise DatasetNotFoundError(f"There is no dataset {name}.")
-    with ThreadPoolExecutor(FOOTERS_AT_ONCE, thread_name_prefix="footers") as threads:
-        footers = tuple(threads.map(lambda file: read_footer(reader, store.bucket, file), files))
+    footers = tuple(get_pool(Pool.OPENING).map(lambda file: read_footer(reader, store.bucket, file), files))
     for file, footer in zip(files, footers, strict=True):
         if holds_deletes(footer.schema_arrow.metadata):
             raise CorruptDatasetError(explain(file.key, "Apache Iceberg"))
@@ -270,7 +255,7 @@ def _unite(files: tuple[DataFile, ...], footers: tuple[Footer, ...]) -> pa.Schem
 
 
 def _check_names(schema: pa.Schema, file: DataFile) -> pa.Schema:
-    double = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    double = sorted(name for name, count in Counter(schema.names).items() if count > 1)
     if double:
         raise CorruptDatasetError(f"{file.key} has several columns named {', '.join(double)}")
     return schema

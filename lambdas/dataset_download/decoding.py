@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from .batch_sizes import BatchSizes, choose_buffer
+from .departure import check_departure
 from .exceptions import CorruptDatasetError
+from .memory import Memory
 from .objects import DataFile
 from .readahead import ReadAhead
+from .segments import find_chunks
 
 if TYPE_CHECKING:
     from .datasets import Dataset
     from .plan import Group
 
-STREAM_BYTES = 256 * 1024
-"""How much of a column Arrow asks for at a time."""
 FIRST_ROWS = 1_000
-DECODED_BYTES = 16 * 1024 * 1024
-"""Of a batch in memory. What Parquet stores says little about it: a long text that repeats is stored once."""
 
 
 class RemoteFile(io.RawIOBase):
@@ -60,12 +60,13 @@ class RemoteFile(io.RawIOBase):
 
 
 def decode(
-    dataset: "Dataset", group: "Group", leaves: Sequence[int], batch_rows: int, ahead: ReadAhead
+    dataset: "Dataset", group: "Group", leaves: Sequence[int], batch_rows: int, ahead: ReadAhead, memory: Memory
 ) -> Generator[pa.RecordBatch]:
     """Yield some of Parquet's columns of a row group, none of the batches empty.
 
     Raises:
         CorruptDatasetError: they cannot be decoded.
+        MemoryLimitError: they do not fit into memory.
     """
     file = dataset.files[group.file]
     rows = 0
@@ -74,26 +75,43 @@ def decode(
         opened = pq.ParquetFile(
             RemoteFile(ahead, file),
             metadata=dataset.footers[group.file].arrow,
-            buffer_size=STREAM_BYTES,
+            buffer_size=choose_buffer(len(leaves)),
             pre_buffer=False,
         )
+        sizes = _measure(opened.metadata, dataset, group, leaves, ahead, memory)
         for batch in opened.reader.iter_batches(
-            min(batch_rows, FIRST_ROWS), row_groups=[group.number], column_indices=leaves, use_threads=False
+            sizes.choose(0, min(batch_rows, FIRST_ROWS)),
+            row_groups=[group.number],
+            column_indices=leaves,
+            use_threads=False,
         ):
+            check_departure()
             rows += batch.num_rows
             if batch.num_rows:
-                opened.reader.set_batch_size(_choose_rows(batch, batch_rows))
                 yield batch
+                del batch
+                opened.reader.set_batch_size(sizes.choose(rows, batch_rows))
     except (pa.ArrowException, OSError) as error:
         raise CorruptDatasetError(f"{file.key} cannot be decoded (row group {group.number}): {error}") from error
     if rows != group.rows:
         raise CorruptDatasetError(f"{file.key}: row group {group.number} has {rows} rows instead of {group.rows}")
 
 
-def _choose_rows(batch: pa.RecordBatch, most: int) -> int:
-    """Return how many rows the next batch may have, if they are like those of this one."""
-    fitting: int = DECODED_BYTES * batch.num_rows // max(1, batch.nbytes)
-    return max(1, min(most, fitting))
+def _measure(
+    metadata: pq.FileMetaData,
+    dataset: "Dataset",
+    group: "Group",
+    leaves: Sequence[int],
+    ahead: ReadAhead,
+    memory: Memory,
+) -> BatchSizes:
+    sizes = BatchSizes(dataset.files[group.file], memory)
+    schema, row_group = metadata.schema, metadata.row_group(group.number)
+    chunks = [find_chunks(dataset.footers[group.file], group.number, [leaf])[0] for leaf in leaves]
+    for leaf, chunk in zip(leaves, chunks, strict=True):
+        sizes.add(schema.column(leaf), row_group.column(leaf), chunk, ahead)
+    sizes.finish(chunks, ahead.budget)
+    return sizes
 
 
 class Follower:

@@ -14,12 +14,15 @@ from .formats.annotations import find_annotations
 from .formats.csv_rows import make_csv_rows, make_header
 from .formats.json_rows import SEPARATOR, make_json_array, make_json_lines
 from .formats.parquet_file import choose_codec, write_parquet
+from .objects import RangeReader
 from .plan import Plan
 from .readahead import ReadAhead, Segment
 from .rows import Rows, cut_rows
 from .sorting import sort_rows
 
 COPY_BYTES = 4 * 1024 * 1024
+ONE_PIECE_BYTES = 1024 * 1024
+"""Pieces up to this size are put together rather than handed out one by one."""
 
 
 class Download(Iterator[bytes]):
@@ -32,6 +35,7 @@ class Download(Iterator[bytes]):
         self._plan = plan
         self._format = format_
         self._formula_guard = formula_guard
+        self._memory = plan.reading.memory
         self._reader = plan.dataset.store.make_reader()
         self._pieces = self._make_pieces()
         self.rows = 0
@@ -86,41 +90,37 @@ class Download(Iterator[bytes]):
             case Format.CSV:
                 return self._write_csv()
             case Format.JSONL:
-                return self._encode(make_json_lines(plan.schema))
+                return self._encode(make_json_lines(plan.schema, self._memory.text))
             case Format.JSON:
                 return self._write_array()
 
     def _read(self) -> Generator[pa.RecordBatch]:
-        """Yield the answer's rows in its columns."""
-        query, names = self._plan.query, self._plan.schema.names
-        needed = tuple(dict.fromkeys([*names, *(key.column for key in query.sort)]))
-        batches = Rows(self._plan, self._reader, needed).iterate()
-        with closing(batches):
-            if not query.sort:
-                yield from cut_rows(batches, query.offset - self._plan.skipped_rows, query.limit)
-                return
-            for batch in cut_rows(sort_rows(batches, self._plan), query.offset, query.limit):
-                yield batch.select(names)
+        return read_rows(self._plan, self._reader)
 
     def _encode(self, encode: Encode) -> Generator[bytes]:
         batches = self._read()
-        with closing(batches), closing(encode_batches(batches, encode)) as pieces:
+        with closing(batches), closing(encode_batches(batches, encode, self._memory.batch)) as pieces:
             for piece, rows in pieces:
                 self.rows += rows
                 yield piece
+                del piece
 
     def _write_csv(self) -> Generator[bytes]:
         """Yield the header together with the first rows, so that what fails early fails before the first byte."""
         first = make_header(self._plan.schema.names, formula_guard=self._formula_guard)
-        for piece in self._encode(make_csv_rows(self._plan.schema, formula_guard=self._formula_guard)):
-            yield first + piece if first else piece
+        rows = make_csv_rows(self._plan.schema, formula_guard=self._formula_guard, largest=self._memory.text)
+        for piece in self._encode(rows):
+            yield from _put_before(first, piece)
             first = b""
         yield first
 
     def _write_array(self) -> Generator[bytes]:
         start, separator = b"[", SEPARATOR.encode()
-        for piece in self._encode(make_json_array(self._plan.schema)):
-            yield start + piece.removeprefix(separator) if start else piece
+        for piece in self._encode(make_json_array(self._plan.schema, self._memory.text)):
+            if start:
+                yield from _put_before(start + piece[len(separator) : ONE_PIECE_BYTES], piece[ONE_PIECE_BYTES:])
+            else:
+                yield piece
             start = b""
         yield start + b"]\n"
 
@@ -150,6 +150,28 @@ class Download(Iterator[bytes]):
             for segment in segments:
                 yield ahead.read(file, segment.start, segment.end)
         self.rows = self._plan.dataset.row_count
+
+
+def read_rows(plan: Plan, reader: RangeReader) -> Generator[pa.RecordBatch]:
+    """Yield the rows of an answer, in its columns."""
+    query, names = plan.query, plan.schema.names
+    needed = tuple(dict.fromkeys([*names, *(key.column for key in query.sort)]))
+    batches = Rows(plan, reader, needed).iterate()
+    with closing(batches):
+        if not query.sort:
+            yield from cut_rows(batches, query.offset - plan.skipped_rows, query.limit)
+            return
+        for batch in cut_rows(sort_rows(batches, plan), query.offset, query.limit):
+            yield batch.select(names)
+
+
+def _put_before(first: bytes, piece: bytes) -> Iterator[bytes]:
+    """Yield both, as one where that copies little."""
+    if len(piece) <= ONE_PIECE_BYTES:
+        yield first + piece
+        return
+    yield first
+    yield piece
 
 
 def start_download(plan: Plan, format_: Format, *, formula_guard: bool = False) -> Download:

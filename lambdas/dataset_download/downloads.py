@@ -11,15 +11,19 @@ from starlette.responses import Response
 from .asking import Asked, Pairs, ask
 from .caller import Caller
 from .compression import compress
+from .departure import ClientLeftError
 from .download import Download, start_download
 from .export_answers import answer_head
 from .formats import Format
 from .headers import attach, choose_encoding, format_time, is_unmodified, matches
+from .held import Held
 from .large import LargeAnswer, answer_large
 from .observation import Record
-from .pieces import End, PiecesResponse, pull
+from .partial import answer_part, hold, send_held
+from .pieces import End, PiecesResponse, enforce, pull
 from .presigning import presign_dataset, redirect
 from .problem import Problem, explain
+from .ranges import Part, holds, is_range
 from .service import Service
 
 _KEPT = ("ETag", "Last-Modified", "Cache-Control", "Vary", "X-Dataset")
@@ -53,13 +57,16 @@ def answer_download(service: Service, wanted: Wanted) -> Response:
     except Exception as error:
         problem = explain(error)
         is_failure = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        record.finish("failed" if is_failure else "refused", error=error if is_failure else None)
+        end = "abandoned" if isinstance(error, ClientLeftError) else "failed" if is_failure else "refused"
+        record.finish(end, error=error if is_failure else None)
         problem.is_logged = is_failure
         raise problem from error
 
 
 def _choose(service: Service, wanted: Wanted, asked: Asked, record: Record) -> Response:
-    encoding = choose_encoding(wanted.headers.get("accept-encoding"), compressible=asked.format.is_text)
+    accepted = wanted.headers.get("accept-encoding")
+    range_ = _read_range(wanted, asked)
+    encoding = choose_encoding(accepted, compressible=asked.format.is_text and not range_)
     if encoding is None:
         raise Problem(HTTPStatus.NOT_ACCEPTABLE, "The answer comes as it is or, unless it is Parquet, in gzip.")
     headers = describe(service, asked, encoding)
@@ -74,6 +81,8 @@ def _choose(service: Service, wanted: Wanted, asked: Asked, record: Record) -> R
     large = LargeAnswer(asked, wanted.query, wanted.caller.seconds, record, headers, head=wanted.head)
     if service.stream_limit is not None and asked.estimate > service.stream_limit:
         return answer_large(service, large)
+    if range_ or (wanted.head and asked.format is Format.PARQUET):
+        return answer_part(service, large, range_)
     if wanted.head:
         record.finish("head")
         return answer_head(headers)
@@ -89,17 +98,33 @@ def _is_known(headers: Headers, asked: Asked) -> bool:
     return is_one and is_unmodified(headers.get("if-modified-since"), asked.dataset.last_modified)
 
 
+def _read_range(wanted: Wanted, asked: Asked) -> str:
+    """Return the range that is asked for, empty where it is all. Only what is not compressed is given in parts."""
+    header = wanted.headers.get("range")
+    if header is None or not is_range(header) or wanted.head:
+        return ""
+    if choose_encoding(wanted.headers.get("accept-encoding"), compressible=False) is None:
+        return ""
+    return header if holds(wanted.headers.get("if-range"), asked.tag, asked.dataset.last_modified) else ""
+
+
 def _is_the_object_itself(service: Service, asked: Asked) -> bool:
     is_whole = asked.plan.query.is_full and asked.dataset.is_single_object
     return service.settings.redirect_parquet and asked.format is Format.PARQUET and is_whole
 
 
 def _answer_pieces(service: Service, large: LargeAnswer, encoding: str) -> Response:
-    """Answer whole what is small, the rest as it is made; where nothing can be streamed, as a large answer."""
+    """Answer whole what is small, and the rest as it is made, or as a large answer where that may end too early.
+
+    Under a limit nothing leaves before the whole is known to be within it: what Lambda cuts off still looks whole.
+    """
     asked, record, headers = large.asked, large.record, large.headers
     download = start_download(asked.plan, asked.format, formula_guard=service.settings.formula_guard)
     try:
         first, is_whole = pull(download, service.whole_limit)
+        if not is_whole and service.holds_answers:
+            held = hold(chain(first, download), service.hold_limit, download)
+            return _send_held(service, large, held, encoding) if held else answer_large(service, large)
     except BaseException:
         download.close()
         raise
@@ -107,11 +132,16 @@ def _answer_pieces(service: Service, large: LargeAnswer, encoding: str) -> Respo
         download.close()
         body = b"".join(_encode(first, encoding))
         record.finish("complete", download.rows, len(body))
-        return Response(body, headers={**headers, "X-Row-Count": str(download.rows)})
-    if service.buffered:
-        download.close()
+        return Response(body, headers={**headers, "Accept-Ranges": "bytes", "X-Row-Count": str(download.rows)})
+    limited = enforce(chain(first, download), service.stream_limit)
+    return _stream(_encode(limited, encoding), download, record, headers, service.settings.stall_seconds)
+
+
+def _send_held(service: Service, large: LargeAnswer, held: Held, encoding: str) -> Response:
+    """Send an answer that is made already, unless the caller's time is too short for it."""
+    if held.size > service.fit(large.seconds):
         return answer_large(service, large)
-    return _stream(_encode(chain(first, download), encoding), download, record, headers, service.settings.stall_seconds)
+    return send_held(held, Part(0, held.size), large, service.settings.stall_seconds, encoding)
 
 
 def _stream(

@@ -12,7 +12,12 @@ from .query import Filter
 
 if TYPE_CHECKING:
     from .datasets import Dataset
+    from .metadata import Footer, RowGroup
 
+type Place = tuple["Footer", "RowGroup"]
+
+MOST_CHUNKS = 10_000
+"""Column chunks that an estimate looks at."""
 SHARE_OF_ONE_TEXT = 0.25
 """Of the rows of a row group that statistics do not exclude, those that equal one text: nobody knows."""
 SHARE_OF_NONE = 0.05
@@ -59,8 +64,9 @@ def _estimate_range(filter_: Filter, bounds: Bounds) -> float:
 def estimate_row_bytes(dataset: "Dataset", names: Sequence[str], format_: Format) -> float:
     """Return about how many bytes a row of these columns takes."""
     total = 0.0
+    groups = sample_groups(dataset, len(names))
     for name in names:
-        stored = measure_stored(dataset, name)
+        stored = measure_stored(dataset, name, groups)
         if format_ is Format.PARQUET:
             total += stored.compressed
             continue
@@ -78,22 +84,28 @@ class Stored:
         """Of variable length: at least what the bounds suggest, since a dictionary hides the length of what repeats."""
 
 
-def measure_stored(dataset: "Dataset", name: str) -> Stored:
-    """Return the bytes a row of a column takes, over all files."""
-    if name in dataset.partition_columns or not dataset.row_count:
+def sample_groups(dataset: "Dataset", columns: int) -> list[Place]:
+    """Return row groups, all or some from everywhere, of which so many columns can be looked at in no time."""
+    places = [(footer, number) for footer in dataset.footers for number in range(footer.num_row_groups)]
+    step = max(1, -(-len(places) * max(1, columns) // MOST_CHUNKS))
+    return [(footer, footer.row_group(number)) for footer, number in places[::step]]
+
+
+def measure_stored(dataset: "Dataset", name: str, groups: Sequence[Place]) -> Stored:
+    """Return the bytes a row of a column takes, over these row groups."""
+    rows = sum(group.num_rows for _, group in groups)
+    if name in dataset.partition_columns or not rows:
         return Stored(1, 16)
     compressed = uncompressed = 0
     longest = 0.0
-    for footer in dataset.footers:
-        for number in range(footer.num_row_groups):
-            group = footer.row_group(number)
-            for leaf in footer.find_leaves(name):
-                column = group.column(leaf)
-                compressed += column.total_compressed_size
-                uncompressed += column.total_uncompressed_size
-                bound = column.statistics.max_raw if column.statistics else None
-                longest = max(longest, len(bound) if isinstance(bound, bytes) else 0)
-    return Stored(compressed / dataset.row_count, max(uncompressed / dataset.row_count, longest))
+    for footer, group in groups:
+        for leaf in footer.find_leaves(name):
+            column = group.column(leaf)
+            compressed += column.total_compressed_size
+            uncompressed += column.total_uncompressed_size
+            bound = column.statistics.max_raw if column.statistics else None
+            longest = max(longest, len(bound) if isinstance(bound, bytes) else 0)
+    return Stored(compressed / rows, max(uncompressed / rows, longest))
 
 
 def _estimate_width(type_: pa.DataType, stored: float) -> float:

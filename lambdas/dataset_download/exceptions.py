@@ -31,3 +31,7 @@ class ObjectChangedError(SourceError):
 
 class SourceUnreadableError(SourceError):
     """S3 failed in a way that may pass; it was tried repeatedly."""
+
+
+class MemoryLimitError(DatasetError):
+    """A value, a row or the pages of the wanted columns do not fit into the service's memory."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger
 
 from .asking import Asked
+from .departure import finish_regardless
 from .download import Download, start_download
 from .exports import Exports, ExportTooLongError, Found
 from .observation import emit_metrics
@@ -45,7 +46,7 @@ def make_export(
     fields = {"export": asked.tag, "dataset": asked.dataset.name, "format": asked.format.value}
     download = start_download(asked.plan, asked.format, formula_guard=settings.formula_guard)
     try:
-        with download:
+        with download, finish_regardless():
             size = exports.write(asked, found.status.key, _watch(download, check_time), check_time)
     except ExportTooLongError:
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,16 +13,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .asking import Asked
 from .headers import attach
+from .pools import Pool, get_pool
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from .schemas import ExportStatus
 
-_PART = 16 * 1024 * 1024
+_PART = 8 * 1024 * 1024
 _PARTS_OF_A_SIZE = 1000
 """Parts grow by ``_PART`` every so many, so that 10,000 of them are as much as S3 takes."""
-_UPLOADS_AT_ONCE = 3
+_UPLOADS_AT_ONCE = 2
+"""Bodies of an export in memory, beside the one that is made."""
 _LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 
@@ -132,8 +134,7 @@ class Exports:
         )
         upload["UploadId"] = begun["UploadId"]
         try:
-            with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as pool:
-                parts, size = self._upload_parts(upload, pieces, pool, check_time)
+            parts, size = self._upload_parts(upload, pieces, check_time)
             self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
         except BaseException:
             # The lifecycle rule does it where this fails too.
@@ -143,17 +144,22 @@ class Exports:
         return size
 
     def _upload_parts(
-        self, upload: Upload, pieces: Iterable[bytes], pool: ThreadPoolExecutor, check_time: Callable[[], None]
+        self, upload: Upload, pieces: Iterable[bytes], check_time: Callable[[], None]
     ) -> tuple[list[Any], int]:
         running: list[Future[Any]] = []
         size = 0
-        for number, body in enumerate(cut_parts(pieces), start=1):
-            check_time()
-            size += len(body)
-            running.append(pool.submit(self._upload_part, upload, number, body))
-            if number >= _UPLOADS_AT_ONCE:
-                running[number - _UPLOADS_AT_ONCE].result()  # no more bodies in memory than are under way
-        return [future.result() for future in running], size
+        try:
+            for number, body in enumerate(cut_parts(pieces), start=1):
+                check_time()
+                size += len(body)
+                running.append(get_pool(Pool.UPLOADING).submit(self._upload_part, upload, number, body))
+                del body
+                if number >= _UPLOADS_AT_ONCE:
+                    running[number - _UPLOADS_AT_ONCE].result()  # no more bodies in memory than are under way
+            return [future.result() for future in running], size
+        finally:
+            # No part may arrive after the upload is given up.
+            wait([future for future in running if not future.cancel()])
 
     def _upload_part(self, upload: Upload, number: int, body: bytes) -> dict[str, Any]:
         answer = self.client.upload_part(**upload, PartNumber=number, Body=body)
@@ -170,7 +176,7 @@ def cut_parts(pieces: Iterable[bytes], part: int = _PART) -> Iterable[bytes]:
     """Yield the pieces in parts, every one but the last of them at least ``part`` bytes; at least one part."""
     collected: list[bytes] = []
     size = number = 0
-    for piece in pieces:
+    for piece in _cut_large(pieces, part):
         collected.append(piece)
         size += len(piece)
         if size >= part * (1 + number // _PARTS_OF_A_SIZE):
@@ -178,6 +184,12 @@ def cut_parts(pieces: Iterable[bytes], part: int = _PART) -> Iterable[bytes]:
             collected, size, number = [], 0, number + 1
     if collected or not number:
         yield b"".join(collected)
+
+
+def _cut_large(pieces: Iterable[bytes], largest: int) -> Iterable[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), largest):
+            yield piece[start : start + largest] if len(piece) > largest else piece
 
 
 def _make_unreadable(export: str) -> ExportStatus:

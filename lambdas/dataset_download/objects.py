@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from urllib3.exceptions import HTTPError
 
+from .departure import check_departure
 from .exceptions import ObjectChangedError, SourceError, SourceUnreadableError
 from .quickget import QuickGetter
 
@@ -67,6 +68,7 @@ class RangeReader:
             ObjectChangedError: the object is not what it was when it was listed.
             SourceUnreadableError: S3 failed repeatedly.
         """
+        check_departure()
         if (data := self._read_quickly(file, start, end)) is not None:
             return data
         reason: Exception | None = None

@@ -1,21 +1,26 @@
 """What a page shows of a dataset: columns with statistics, and the first rows."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from .bounds import Bounds, read_column_bounds, show_bound
+from .cells import show_cells
 from .columns import is_binary, is_text, is_uuid, unwrap
 from .datasets import Dataset
-from .formats.csv_rows import to_text
+from .download import read_rows
 from .partitions import PartitionValue
-from .plan import Reading, make_plan
+from .plan import Plan, Reading, make_plan
 from .query import Query
-from .rows import Rows, cut_rows
 from .values import is_filterable, is_ordered
 
 PREVIEW_AHEAD_BYTES = 1024 * 1024
+MOST_CHUNKS = 30_000
+"""Column chunks whose statistics are put together for a page."""
+PREVIEW_COLUMNS = 100
+"""Of a table with more, the first are shown: a page is for people."""
 KINDS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
     (is_uuid, "UUID"),
     (is_text, "text"),
@@ -58,14 +63,19 @@ class Preview:
 
 
 def describe_columns(dataset: Dataset) -> list[ColumnStatistics]:
-    """Return one entry for each column, from metadata alone."""
-    return [_describe(dataset, number) for number in range(len(dataset.schema))]
+    """Return one entry for each column, from metadata alone: of the first ones, where those are many, with values."""
+    groups = sum(footer.num_row_groups for footer in dataset.footers)
+    known = max(1, MOST_CHUNKS // max(1, groups))
+    return [_describe(dataset, number, is_known=number < known) for number in range(len(dataset.schema))]
 
 
-def _describe(dataset: Dataset, number: int) -> ColumnStatistics:
+def _describe(dataset: Dataset, number: int, *, is_known: bool) -> ColumnStatistics:
     field = dataset.schema.field(number)
-    is_partition = field.name in dataset.partition_columns
-    nulls, low, high = _span_partitions(dataset, field.name) if is_partition else _span_groups(dataset, number)
+    nulls, low, high = None, None, None
+    if field.name in dataset.partition_columns:
+        nulls, low, high = _span_partitions(dataset, field.name)
+    elif is_known:
+        nulls, low, high = _span_groups(dataset, number)
     return ColumnStatistics(
         field.name,
         name_type(field.type),
@@ -135,13 +145,20 @@ def preview(dataset: Dataset, rows: int = 20) -> Preview:
     """Read the first rows: of one row group only as much as Parquet allows.
 
     Raises:
-        ObjectChangedError, CorruptDatasetError, SourceUnreadableError: as a download.
+        ObjectChangedError, CorruptDatasetError, MemoryLimitError, SourceUnreadableError: as a download.
     """
-    plan = make_plan(dataset, Query(limit=rows), Reading(read_ahead_bytes=PREVIEW_AHEAD_BYTES))
-    names = tuple(dataset.schema.names)
-    source = Rows(plan, dataset.store.make_reader(), names).iterate()
+    names = tuple(dataset.schema.names)[:PREVIEW_COLUMNS]
+    return show_rows(make_plan(dataset, Query(limit=rows, select=names), Reading(read_ahead_bytes=PREVIEW_AHEAD_BYTES)))
+
+
+def show_rows(plan: Plan) -> Preview:
+    """Return all rows of an answer that has few.
+
+    Raises:
+        ObjectChangedError, CorruptDatasetError, MemoryLimitError, SourceUnreadableError: as a download.
+    """
     lines: list[tuple[str | None, ...]] = []
-    for batch in cut_rows(source, 0, rows):
-        columns = [to_text(column).to_pylist() for column in batch.columns]
-        lines += zip(*columns, strict=True)
-    return Preview(names, tuple(lines))
+    with closing(read_rows(plan, plan.dataset.store.make_reader())) as batches:
+        for batch in batches:
+            lines += zip(*(show_cells(column) for column in batch.columns), strict=True)
+    return Preview(tuple(plan.schema.names), tuple(lines))

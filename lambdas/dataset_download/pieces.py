@@ -9,6 +9,8 @@ from anyio import CancelScope, to_thread
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from .departure import ClientLeftError
+
 type End = Literal["complete", "abandoned", "failed"]
 type OnEnd = Callable[[End, int, BaseException | None], None]
 
@@ -61,6 +63,8 @@ class PiecesResponse(Response):
         while True:
             try:
                 piece = await to_thread.run_sync(take)
+            except ClientLeftError:
+                return "abandoned", None
             except Exception as error:  # noqa: BLE001  # whatever it is, it is logged, and the answer must not look whole
                 return "failed", error
             if piece is None:
@@ -101,3 +105,18 @@ def pull(pieces: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
         if size > limit:
             return taken, False
     return taken, True
+
+
+def enforce(pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
+    """Yield the pieces as long as they are not more than ``limit`` bytes; None: any number.
+
+    Raises:
+        AnswerBrokenError: they are more; the answer must not look whole.
+    """
+    left = limit
+    for piece in pieces:
+        if left is not None:
+            left -= len(piece)
+            if left < 0:
+                raise AnswerBrokenError(f"the answer is larger than {limit} bytes (STREAM_LIMIT_MB)")
+        yield piece

@@ -13,6 +13,7 @@ from .estimate import estimate_row_bytes, estimate_share
 from .exceptions import SortTooLargeError
 from .file_metadata import select_metadata
 from .formats import Format
+from .memory import DEFAULT_MEMORY, Memory
 from .partitions import NUMBER
 from .query import TEXTUAL, Filter, Query
 
@@ -25,8 +26,9 @@ class Reading:
 
     batch_rows: int = 10_000
     max_sort_rows: int = 1_000_000
-    max_sort_bytes: int = 128 * MEGABYTE
+    max_sort_bytes: int = DEFAULT_MEMORY.sort
     """Of rows that are held to be sorted, as they are in memory."""
+    memory: Memory = DEFAULT_MEMORY
     read_ahead_bytes: int = 32 * MEGABYTE
 
 

@@ -7,10 +7,12 @@ from http import HTTPStatus
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.responses import Response
 
+from .departure import ClientLeftError
 from .exceptions import (
     CorruptDatasetError,
     DatasetError,
     DatasetNotFoundError,
+    MemoryLimitError,
     ObjectChangedError,
     QueryError,
     SourceUnreadableError,
@@ -22,8 +24,10 @@ _REPLACED = "The dataset was replaced while it was read; the same request will g
 _NO_ANSWER = "The storage did not answer as it should; please try again."
 # Subclasses before their bases; without a text of its own the error's is told.
 _ANSWERS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, str], ...] = (
+    (ClientLeftError, HTTPStatus.REQUEST_TIMEOUT, ""),
     (DatasetNotFoundError, HTTPStatus.NOT_FOUND, ""),
     (QueryError, HTTPStatus.BAD_REQUEST, ""),
+    (MemoryLimitError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ""),
     (CorruptDatasetError, HTTPStatus.BAD_GATEWAY, ""),
     (ObjectChangedError, HTTPStatus.SERVICE_UNAVAILABLE, _REPLACED),
     ((SourceUnreadableError, ClientError, BotoCoreError), HTTPStatus.SERVICE_UNAVAILABLE, _NO_ANSWER),

@@ -3,10 +3,11 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from .objects import DataFile, RangeReader
+from .pools import Pool, get_pool
 
 CONNECTIONS = 8
 
@@ -37,14 +38,14 @@ class ReadAhead:
 
     def __init__(self, reader: RangeReader, segments: Sequence[Segment], budget: int) -> None:
         self._reader = reader
-        self._budget = budget
+        self.budget = budget
         self._waiting = deque(order_fetches(segments))
         self._held: dict[tuple[str, int], Segment] = {}
         self._held_bytes = 0
         self._by_start: dict[str, list[Segment]] = {}
         for segment in sorted(segments, key=lambda segment: segment.start):
             self._by_start.setdefault(segment.file.key, []).append(segment)
-        self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="read-ahead")
+        self._pool = get_pool(Pool.READING)
         self._top_up()
 
     def read(self, file: DataFile, start: int, end: int) -> bytes:
@@ -60,6 +61,20 @@ class ReadAhead:
             start = part_end
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def peek(self, file: DataFile, start: int, end: int) -> bytes:
+        """Return the same, which will be read once more."""
+        parts = []
+        while start < end:
+            segment = self._find(file, start)
+            if segment is None:
+                parts.append(self._reader.read(file, start, end))
+                break
+            part_end = min(end, segment.end)
+            future = segment.future or self._start(segment)
+            parts.append(future.result()[start - segment.start : part_end - segment.start])
+            start = part_end
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
     def finish(self, group: int) -> None:
         """Forget what was fetched for a group (and for those before it)."""
         for segment in [each for each in self._held.values() if each.group <= group]:
@@ -71,8 +86,8 @@ class ReadAhead:
     def close(self) -> None:
         """Fetch no more; what is under way (at most CONNECTIONS segments) is dropped when it arrives."""
         self._waiting.clear()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._held.clear()
+        for segment in list(self._held.values()):
+            self._release(segment)
 
     def _find(self, file: DataFile, position: int) -> Segment | None:
         segments = self._by_start.get(file.key, [])
@@ -91,7 +106,7 @@ class ReadAhead:
         return data
 
     def _start(self, segment: Segment) -> Future[bytes]:
-        segment.future = self._threads.submit(self._reader.read, segment.file, segment.start, segment.end)
+        segment.future = self._pool.submit(self._reader.read, segment.file, segment.start, segment.end)
         self._held[segment.file.key, segment.start] = segment
         self._held_bytes += segment.end - segment.start
         return segment.future
@@ -108,7 +123,7 @@ class ReadAhead:
         while self._waiting:
             segment = self._waiting[0]
             size = segment.end - segment.start
-            if self._held and self._held_bytes + size > self._budget:
+            if self._held and self._held_bytes + size > self.budget:
                 return
             self._waiting.popleft()
             if segment.future is None and segment.unread:

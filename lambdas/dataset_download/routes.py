@@ -5,7 +5,6 @@ import re
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -44,10 +43,10 @@ def serve_catalogue_data(service: Service, request: Request) -> Response:
     """``GET /datasets.json``."""
     page = list_page(service.store, _read_after(request))
     base_url = Caller.from_request(request, service.settings).base_url
-    document: dict[str, Any] = {"datasets": [entry.as_dict(base_url) for entry in page.entries]}
-    if page.following:
-        document["next"] = f"{base_url or '.'}/datasets.json?{urlencode({'after': page.following})}"
-    body = json.dumps(document, ensure_ascii=False).encode(errors="replace")
+    following = f"{base_url or '.'}/datasets.json?{urlencode({'after': page.following})}" if page.following else ""
+    rest = f', "next": {json.dumps(following)}' if following else ""
+    entries = ", ".join(entry.as_json(base_url) for entry in page.entries)
+    body = f'{{"datasets": [{entries}]{rest}}}'.encode(errors="replace")
     headers = {"Cache-Control": f"public, max-age={service.settings.page_cache_seconds}"}
     return answer_tagged(request, body, "application/json", headers)
 

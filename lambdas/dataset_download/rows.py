@@ -7,6 +7,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from .conditions import make_mask
 from .decoding import Follower, decode
+from .departure import check_departure
 from .exceptions import CorruptDatasetError
 from .objects import RangeReader
 from .plan import Group, Plan
@@ -45,6 +46,7 @@ class Rows:
         budget = self._choose_budget()
         with closing(ReadAhead(self.reader, self._cut_segments(budget), budget)) as ahead:
             for order, group in enumerate(self.plan.groups):
+                check_departure()
                 yield from self._read_filtered(group, ahead) if group.filters else self._read_all(group, ahead)
                 ahead.finish(order)
 
@@ -143,7 +145,8 @@ class Rows:
         size = self._choose_batch_rows(group)
         leaves = self._find_leaves(group, names)
         if leaves:
-            yield from decode(self.plan.dataset, group, leaves, size, ahead)
+            memory = self.plan.reading.memory
+            yield from decode(self.plan.dataset, group, leaves, size, ahead, memory.half if group.filters else memory)
             return
         for start in range(0, group.rows, size):
             yield pa.RecordBatch.from_arrays([pa.nulls(min(size, group.rows - start))], [""])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError
@@ -10,6 +11,7 @@ from botocore.exceptions import BotoCoreError
 from .clients import get_quick_getter, get_s3
 from .datasets import Store
 from .exports import Exports
+from .held import Results
 from .logs import make_logger
 from .settings import Settings
 
@@ -23,6 +25,8 @@ class Service:
     exports: Exports | None
     """None: answers that are too large to be streamed are refused."""
     logger: Logger
+    results: Results
+    """Answers that are read in ranges."""
     buffered: bool = False
     """Whether nothing can be streamed: an answer is whole, and within Lambda's limit, or there is none."""
 
@@ -36,14 +40,34 @@ class Service:
 
     @property
     def stream_limit(self) -> int | None:
-        """The largest estimate, in bytes, that is answered directly; None: any."""
+        """The largest answer, in bytes, that is given directly; None: any."""
         limits = [self.settings.stream_limit] if self.settings.stream_limit else []
+        if self.settings.in_lambda:
+            limits.append(_LAMBDA_LIMIT)
         if self.buffered:
             limits.append(self.whole_limit)
         return min(limits) if limits else None
 
+    @property
+    def holds_answers(self) -> bool:
+        """Whether an answer is made to its end before its first byte leaves: where there is a limit to hold it by."""
+        return self.buffered or self.hold_limit == self.stream_limit
 
+    @property
+    def hold_limit(self) -> int:
+        """The largest answer, in bytes, that is made to its end before its first byte leaves."""
+        return min(_HOLD_LIMIT, self.stream_limit or _HOLD_LIMIT)
+
+    def fit(self, seconds: float) -> float:
+        """Return how many bytes can be sent in so many seconds: in Lambda after the first 6 MB 2 MB/s."""
+        return _FIRST_BYTES + seconds * _BYTES_PER_SECOND if self.settings.in_lambda else inf
+
+
+_HOLD_LIMIT = 200 * 1024 * 1024
+_FIRST_BYTES, _BYTES_PER_SECOND = 6_000_000, 2_000_000
 _ENVELOPE = 64 * 1024
+_LAMBDA_LIMIT = 190 * 1024 * 1024
+"""Lambda ends a streamed answer at 200 MB, under 200."""
 
 
 def make_service(variables: Mapping[str, str], *, buffered: bool = False) -> Service:
@@ -65,4 +89,4 @@ def make_service(variables: Mapping[str, str], *, buffered: bool = False) -> Ser
         with suppress(BotoCoreError):
             quick.find(settings.dataset_bucket)
     store = Store(client, settings.dataset_bucket, settings.dataset_prefix, quick)
-    return Service(settings, store, exports, logger, buffered)
+    return Service(settings, store, exports, logger, Results(), buffered)

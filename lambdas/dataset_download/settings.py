@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from .env import Environment
+from .memory import Memory
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -23,6 +24,8 @@ class Settings:
     """Ends in a slash, or is empty."""
     batch_rows: int
     read_ahead_bytes: int
+    memory: Memory
+    """What an answer may take."""
     max_sort_rows: int
     organisation_column: str
     formula_guard: bool
@@ -47,6 +50,8 @@ class Settings:
     page_cache_seconds: int
     max_query_bytes: int
     stall_seconds: int
+    answers_at_once: int
+    """Downloads that are made at the same time by the server, and as many pages."""
     public_base_url: str
     """Without a slash at its end, or empty."""
     path_style: bool
@@ -62,6 +67,7 @@ class Settings:
             dataset_prefix=_read_prefix(env, "DATASET_PREFIX", ""),
             batch_rows=env.integer("BATCH_ROWS", 10_000, 1, 1_000_000),
             read_ahead_bytes=env.integer("READ_AHEAD_MB", 32, 1, 1024) * MIB,
+            memory=Memory.of(_read_memory(env, variables) * MIB),
             max_sort_rows=env.integer("MAX_SORT_ROWS", 1_000_000, 1, 100_000_000),
             organisation_column=env.text("ORGANISATION_COLUMN", "organisation-entity"),
             formula_guard=env.flag("FORMULA_GUARD"),
@@ -80,6 +86,7 @@ class Settings:
             page_cache_seconds=env.integer("PAGE_CACHE_SECONDS", 60, 0, 31_536_000),
             max_query_bytes=env.integer("MAX_QUERY_BYTES", 8192, 256, 32_768),
             stall_seconds=env.integer("STALL_SECONDS", 60, 1, 3600),
+            answers_at_once=env.integer("ANSWERS_AT_ONCE", 8, 1, 1000),
             public_base_url=_read_base_url(env),
             # Emulators answer on one address for all buckets; AWS wants the bucket in the host name.
             path_style=bool(variables.get("AWS_ENDPOINT_URL") or variables.get("AWS_ENDPOINT_URL_S3")),
@@ -94,6 +101,12 @@ class Settings:
         """Refuse to begin where large answers would have nowhere to go, rather than at the first of them."""
         if self.exports and self.stream_limit and not self.export_bucket:
             env.reject("EXPORT_BUCKET", "is not set, which EXPORTS=true with a STREAM_LIMIT_MB needs")
+
+
+def _read_memory(env: Environment, variables: Mapping[str, str]) -> int:
+    """Return how much memory there is for an answer: in Lambda the function's, unless another is given."""
+    function = variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    return env.integer("MEMORY_MB", int(function) if function.isdecimal() else 512, 256, 1_000_000)
 
 
 def _read_switch(env: Environment, variables: Mapping[str, str], name: str) -> bool:

@@ -1,11 +1,12 @@
 """Sorted answers, within bounds: all rows where they are few, else the first ones."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from .conditions import make_plain
+from .encoding import split_large
 from .exceptions import SortTooLargeError
 from .partitions import NUMBER
 from .plan import Plan, make_sort_error
@@ -30,7 +31,7 @@ def sort_rows(batches: Iterable[pa.RecordBatch], plan: Plan) -> Iterator[pa.Reco
         rows += batch.num_rows
         size += batch.nbytes
         if wanted is not None and (rows > wanted + COMPACT_ROWS or size > reading.max_sort_bytes):
-            held = _sort(held, query.sort, wanted, plan.dataset.partition_numbers).to_batches()
+            held = list(_sort(held, query.sort, wanted, plan.dataset.partition_numbers).to_batches())
             rows, size = sum(each.num_rows for each in held), sum(each.nbytes for each in held)
         if rows > reading.max_sort_rows + COMPACT_ROWS or (wanted is None and rows > reading.max_sort_rows):
             raise make_sort_error(reading.max_sort_rows)
@@ -41,18 +42,23 @@ def sort_rows(batches: Iterable[pa.RecordBatch], plan: Plan) -> Iterator[pa.Reco
             )
     if held:
         table = _sort(held, query.sort, wanted, plan.dataset.partition_numbers)
-        held.clear()
-        yield from table.to_batches(max_chunksize=reading.batch_rows)
+        for batch in table.to_batches(max_chunksize=reading.batch_rows):
+            yield from split_large(iter((batch,)), reading.memory.batch)
 
 
 def _sort(
-    batches: Sequence[pa.RecordBatch],
+    batches: list[pa.RecordBatch],
     keys: Sequence[SortKey],
     wanted: int | None,
     numbers: Collection[str],
 ) -> pa.Table:
-    """Return the rows sorted, in columns of one piece each; at most `wanted`. Some texts are sorted as numbers."""
-    table = pa.Table.from_batches(batches).combine_chunks()
+    """Return the rows sorted, in columns of one piece each; at most `wanted`. Some texts are sorted as numbers.
+
+    The batches are taken out of the list.
+    """
+    table = pa.Table.from_batches(batches)
+    batches.clear()
+    table = _replace_each(table, lambda column: column.combine_chunks())
     # Under names of ours: Arrow takes some names of columns for paths.
     by = {
         str(number): _make_sortable(_one_chunk(table.column(key.column)), is_number=key.column in numbers)
@@ -60,7 +66,20 @@ def _sort(
     }
     orders = ["descending" if key.descending else "ascending" for key in keys]
     order = pc.sort_indices(pa.table(by), sort_keys=list(zip(by, orders, strict=True)))
-    return table.take(order if wanted is None else order.slice(0, wanted)).combine_chunks()
+    del by
+    order = order if wanted is None else order.slice(0, wanted)
+    return _replace_each(table, lambda column: column.take(order))
+
+
+def _replace_each(table: pa.Table, change: Callable[[pa.ChunkedArray], pa.Array | pa.ChunkedArray]) -> pa.Table:
+    """Return the table with changed columns; each is let go before the next is changed, so that few are held twice."""
+    schema = table.schema
+    columns = table.columns
+    del table
+    changed = []
+    while columns:
+        changed.append(change(columns.pop(0)))
+    return pa.Table.from_arrays(changed, schema=schema)
 
 
 def _make_sortable(column: pa.Array, *, is_number: bool) -> pa.Array:

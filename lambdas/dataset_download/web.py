@@ -1,6 +1,6 @@
 """The ASGI application."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import routes
+from .admission import Admission
 from .headers import SECURITY
 from .pages.layout import answer_problem_page
 from .problem import Problem, answer_problem, explain
@@ -29,6 +30,7 @@ class _Anything(PathConvertor):
 register_url_convertor("anything", _Anything())
 
 type Endpoint = Callable[[Service, Request], Response]
+type Handler = Callable[[Request], Response | Awaitable[Response]]
 
 # In this order: the last takes every path that is left, whatever is in it.
 _ROUTES: tuple[tuple[str, Endpoint], ...] = (
@@ -61,19 +63,29 @@ class SecurityHeaders:
         await self._app(scope, receive, add)
 
 
-def create_app(service: Service) -> Starlette:
-    """Return the application of a service."""
+def create_app(service: Service, *, limited: bool = False) -> Starlette:
+    """Return the application of a service; `limited` is for where many requests come at the same time."""
+    admission = [Middleware(Admission, places=service.settings.answers_at_once, logger=service.logger)]
     app = Starlette(
         routes=[Route(path, _guard(service, endpoint), methods=["GET", "HEAD"]) for path, endpoint in _ROUTES],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), *(admission if limited else [])],
         exception_handlers={HTTPException: _answer_http_exception},
     )
     app.router.redirect_slashes = False
     return app
 
 
-def _guard(service: Service, endpoint: Endpoint) -> Callable[[Request], Response]:
-    """Return a handler that answers a problem for whatever is raised; Starlette runs it in a thread."""
+def _guard(service: Service, endpoint: Endpoint) -> Handler:
+    """Return a handler that answers a problem for whatever is raised; Starlette runs it in a thread.
+
+    The check of health is answered in the event loop itself, however busy all threads are.
+    """
+    if endpoint is routes.serve_health:
+
+        async def answer(request: Request) -> Response:
+            return routes.serve_health(service, request)
+
+        return answer
 
     def handle(request: Request) -> Response:
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .joining import Cells, Mode, join_rows
+from .joining import LARGEST_OFFSET, Cells, Mode, join_rows
 from .json_rows import to_json
 from .text import Kind, find_kind, make_integer_cells, render
 from .times import make_time_cells
@@ -34,14 +34,16 @@ def _quote(name: str) -> str:
     return QUOTE + name.replace(QUOTE, QUOTE * 2) + QUOTE
 
 
-def make_csv_rows(schema: pa.Schema, *, formula_guard: bool) -> Callable[[pa.RecordBatch], bytes]:
-    """Return a function that writes a batch's rows."""
+def make_csv_rows(
+    schema: pa.Schema, *, formula_guard: bool, largest: int = LARGEST_OFFSET
+) -> Callable[[pa.RecordBatch], bytes]:
+    """Return a function that writes a batch's rows, if they take no more than `largest` bytes."""
     null = QUOTE * 2 if len(schema) == 1 else ""
     literals = ["", *[","] * (len(schema) - 1), "\n"]
 
     def encode(batch: pa.RecordBatch) -> bytes:
         cells = [_make_cells(column, formula_guard=formula_guard) for column in batch.columns]
-        return join_rows(cells, literals, null)
+        return join_rows(cells, literals, null, largest)
 
     return encode
 

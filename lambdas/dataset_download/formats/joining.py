@@ -11,9 +11,13 @@ from pathlib import Path
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import allocate_buffer
 
+from dataset_download.exceptions import MemoryLimitError
+
 LIBRARY = Path(__file__).parents[1] / "join.so"
 DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 LARGEST_OFFSET = 2**31 - 1
+LARGEST_TEXTS = 96 * 1024 * 1024
+"""Of the values of a nested column that are joined at a time: they are held several times meanwhile."""
 WORD = bytes(8)
 """The library copies whole words: so much follows the literals."""
 
@@ -71,29 +75,40 @@ class _Table(ctypes.Structure):
     )
 
 
-def join_rows(columns: Sequence[Cells], literals: Sequence[str], null: str) -> bytes:
-    """Return all rows: literals[0], the first column, literals[1], ... literals[-1]. Nulls are written as `null`."""
+def join_rows(columns: Sequence[Cells], literals: Sequence[str], null: str, largest: int = LARGEST_OFFSET) -> bytes:
+    """Return all rows: literals[0], the first column, literals[1], ... literals[-1]. Nulls are written as `null`.
+
+    Raises:
+        MemoryLimitError: they may take more than `largest` bytes.
+    """
     rows = len(columns[0].texts)
     if not rows:
         return b""
     table = _describe(columns, literals, null)
-    room = allocate_buffer(load_library().measure_rows(table))
+    room = allocate_buffer(_check_size(load_library().measure_rows(table), largest))
     return bytes(memoryview(room)[: load_library().join_rows(table, room.address, None)])
+
+
+def _check_size(size: int, largest: int) -> int:
+    if size > largest:
+        raise MemoryLimitError(
+            f"A row takes up to {size / 1024 / 1024:,.0f} MiB as text, more than this service's memory allows. "
+            "Select fewer columns, by select=, or ask for Parquet."
+        )
+    return size
 
 
 def join_texts(columns: Sequence[Cells], literals: Sequence[str], null: str) -> pa.StringArray:
     """Return the same as a text for each row.
 
     Raises:
-        pyarrow.ArrowCapacityError: they may have more than 2 GiB.
+        MemoryLimitError: they may take too much memory.
     """
     rows = len(columns[0].texts)
     if not rows:
         return pa.array([], pa.string())
     table = _describe(columns, literals, null)
-    size = load_library().measure_rows(table)
-    if size > LARGEST_OFFSET:
-        raise pa.ArrowCapacityError(f"texts of up to {size} bytes do not fit into one column")
+    size = _check_size(load_library().measure_rows(table), LARGEST_TEXTS)
     room, ends = allocate_buffer(size), allocate_buffer(4 * (rows + 1))
     load_library().join_rows(table, room.address, ends.address)
     return pa.StringArray.from_buffers(rows, ends, room)

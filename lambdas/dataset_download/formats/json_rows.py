@@ -7,19 +7,24 @@ from dataclasses import replace
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .joining import Cells, Mode, join_rows, join_texts
+from .joining import LARGEST_OFFSET, Cells, Mode, join_rows, join_texts
 from .text import Kind, find_kind, make_integer_cells, render
 from .times import make_time_cells
 
 NULL = "null"
 
 
-def make_row_encoder(schema: pa.Schema, before: str, after: str) -> Callable[[pa.RecordBatch], bytes]:
-    """Return a function that writes a batch's rows as objects, with a text before and after each."""
+def make_row_encoder(
+    schema: pa.Schema, before: str, after: str, largest: int = LARGEST_OFFSET
+) -> Callable[[pa.RecordBatch], bytes]:
+    """Return a function that writes a batch's rows as objects, with a text before and after each.
+
+    They may take no more than `largest` bytes.
+    """
     literals = _make_literals(schema.names, before, after)
 
     def encode(batch: pa.RecordBatch) -> bytes:
-        return join_rows([_make_cells(column) for column in batch.columns], literals, NULL)
+        return join_rows([_make_cells(column) for column in batch.columns], literals, NULL, largest)
 
     return encode
 
@@ -109,14 +114,14 @@ NESTED: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Strin
 )
 
 
-def make_json_lines(schema: pa.Schema) -> Callable[[pa.RecordBatch], bytes]:
+def make_json_lines(schema: pa.Schema, largest: int = LARGEST_OFFSET) -> Callable[[pa.RecordBatch], bytes]:
     """Return a function that writes a batch's rows, one object a line."""
-    return make_row_encoder(schema, "", "\n")
+    return make_row_encoder(schema, "", "\n", largest)
 
 
-def make_json_array(schema: pa.Schema) -> Callable[[pa.RecordBatch], bytes]:
+def make_json_array(schema: pa.Schema, largest: int = LARGEST_OFFSET) -> Callable[[pa.RecordBatch], bytes]:
     """Return a function that writes a batch's rows as elements of an array, each after SEPARATOR."""
-    return make_row_encoder(schema, SEPARATOR, "")
+    return make_row_encoder(schema, SEPARATOR, "", largest)
 
 
 SEPARATOR = ",\n"

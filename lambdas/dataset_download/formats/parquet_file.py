@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import closing
 from itertools import chain, islice
 
@@ -11,14 +11,17 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from dataset_download.columns import has_empty_structure, locate_leaves
 from dataset_download.conditions import make_plain
+from dataset_download.encoding import expand
 from dataset_download.exceptions import CorruptDatasetError
 from dataset_download.metadata import MARKER_BYTES, Footer, read_layout
+from dataset_download.pools import Pool, get_pool
 
 from .annotations import Annotations, annotate, has_unordered, list_ordered
 
 GROUP_ROWS = 122_880
 GROUP_BYTES = 16 * 1024 * 1024
 """Rows are held until a row group is full: by rows or, since rows may be large, by bytes in memory."""
+PIECE_BYTES, SMALL_PIECES = 256 * 1024, 256
 CODECS = {
     "UNCOMPRESSED": "NONE",
     "SNAPPY": "SNAPPY",
@@ -58,10 +61,17 @@ class Collector(io.RawIOBase):
         self._written += len(piece)
         return len(piece)
 
-    def fetch(self) -> bytes:
-        """Return what came since the last time."""
+    def fetch(self) -> list[bytes]:
+        """Return what came since the last time, small pieces put together."""
         pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
+        joined: list[bytes] = []
+        small: list[bytes] = []
+        for piece in pieces:
+            small.append(piece)
+            if sum(map(len, small)) >= PIECE_BYTES or len(small) >= SMALL_PIECES:
+                joined.append(small[0] if len(small) == 1 else b"".join(small))
+                small = []
+        return [*joined, b"".join(small)]
 
 
 def choose_codec(footer: Footer) -> str:
@@ -100,7 +110,7 @@ def write_parquet(
         write_statistics=choose_statistics(schema, annotations),
     )
 
-    def write(table: pa.Table) -> bytes:
+    def write(table: pa.Table) -> list[bytes]:
         writer.write_table(table, row_group_size=max(1, table.num_rows))
         return sink.fetch()
 
@@ -111,7 +121,7 @@ def write_parquet(
     finally:
         # Of an answer that was given up nobody gets the rest.
         writer.is_open = False
-    yield _annotate_end(sink.fetch(), annotations)
+    yield _annotate_end(b"".join(sink.fetch()), annotations)
 
 
 def _annotate_end(end: bytes, annotations: Annotations) -> bytes:
@@ -121,20 +131,22 @@ def _annotate_end(end: bytes, annotations: Annotations) -> bytes:
     return b"".join([end[:start], footer, len(footer).to_bytes(4, "little"), end[-4:]])
 
 
-def _write_behind(tables: Iterable[pa.Table], write: Callable[[pa.Table], bytes]) -> Generator[bytes]:
-    """Yield what `write` makes of each table: in a thread of its own, one after another, while the next is read."""
-    thread = ThreadPoolExecutor(1, thread_name_prefix="parquet")
-    waiting: Future[bytes] | None = None
+def _write_behind(tables: Iterable[pa.Table], write: Callable[[pa.Table], list[bytes]]) -> Generator[bytes]:
+    """Yield what `write` makes of each table: in another thread, one after another, while the next is read."""
+    pool = get_pool(Pool.ENCODING)
+    waiting: Future[list[bytes]] | None = None
     try:
         for table in tables:
-            following = thread.submit(write, table)
-            if waiting:
-                yield waiting.result()
-            waiting = following
+            pieces = waiting.result() if waiting else []
+            waiting = pool.submit(write, table)
+            del table
+            yield from pieces
         if waiting:
-            yield waiting.result()
+            yield from waiting.result()
+            waiting = None
     finally:
-        thread.shutdown(cancel_futures=True)
+        if waiting and not waiting.cancel():
+            wait([waiting])
 
 
 def list_repeating(table: pa.Table) -> list[str]:
@@ -181,7 +193,7 @@ def _gather(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
     for batch in batches:
         held.append(batch)
         rows += batch.num_rows
-        size += batch.nbytes
+        size += max(batch.nbytes, expand(batch).nbytes)
         if rows >= GROUP_ROWS or size >= GROUP_BYTES:
             yield _make_table(held, schema)
             held, rows, size = [], 0, 0

@@ -27,17 +27,17 @@ def answer_catalogue(request: Request, page: Page, seconds: int) -> Response:
 
 
 def _show(entry: Entry) -> list[Markup]:
-    name, dataset = entry.summary.name, entry.dataset
-    updated = tag("td", show_time(entry.summary.last_modified))
-    size = tag("td", show_size(entry.summary.size), class_="number")
-    if dataset is None:
+    name, facts = entry.listed.name, entry.facts
+    updated = tag("td", show_time(entry.listed.last_modified))
+    size = tag("td", show_size(entry.listed.size), class_="number")
+    if facts is None:
         heading = tag("th", name, scope="row")
         return [heading, tag("td"), tag("td"), size, updated, tag("td", f"Not readable: {entry.error}", class_="text")]
     links = [_link(name, entry.title, format_) for format_ in Format]
     return [
         tag("th", tag("a", entry.title, href=f"./{name}"), scope="row"),
-        tag("td", show_number(dataset.row_count), class_="number"),
-        tag("td", show_number(len(dataset.schema)), class_="number"),
+        tag("td", show_number(facts.rows), class_="number"),
+        tag("td", show_number(facts.columns), class_="number"),
         size,
         updated,
         tag("td", join(part for link in links for part in (link, " "))),

@@ -101,10 +101,15 @@ def _describe(view: View, format_: Format) -> str:
 def _show_sample(view: View) -> Markup:
     sample = view.sample
     if sample is None:
-        return tag("p", "Not shown: finding these rows may take a while. The download has them.")
+        return tag(
+            "p", "Not shown: these rows are very large, or it takes a while to find them. The download has them."
+        )
     if not sample.rows:
         return tag("p", "No rows.")
     caption = f"The first {len(sample.rows)}" if len(sample.rows) > 1 else "One row"
+    columns = len(view.query.select or view.dataset.schema)
+    if columns > len(sample.columns):
+        caption += f", in {len(sample.columns)} of {show_number(columns)} columns"
     return show_table(caption, sample.columns, ([_show_value(value) for value in row] for row in sample.rows))
 
 

@@ -12,6 +12,8 @@ from .layout import LABELS
 from .markup import Attribute, Markup, tag
 
 _SPARE_ROWS = 2
+_MOST_OPTIONS = 20_000
+_LIST = "columns"
 _LONGEST_LIMIT = 10**12
 
 
@@ -19,7 +21,10 @@ def show_form(dataset: Dataset, columns: Sequence[ColumnStatistics], query: Quer
     """Return a form that holds ``query``; it works without scripts, each button says what to do with the fields."""
     rows = [*list_rows(query), *[Row()] * _SPARE_ROWS]
     filterable = [column.name for column in columns if column.filterable]
-    lines = [_show_row(number, row, filterable) for number, row in enumerate(rows, start=1)]
+    is_long = len(rows) * len(filterable) > _MOST_OPTIONS
+    lines = [_show_row(number, row, filterable, is_long=is_long) for number, row in enumerate(rows, start=1)]
+    if is_long:
+        lines.append(tag("datalist", [tag("option", value=name) for name in filterable], id=_LIST))
     buttons = [
         tag("button", "Show the rows", type="submit", name=MARKER, value="", class_="plain"),
         *(tag("button", f"Download {LABELS[item]}", type="submit", name=MARKER, value=item.value) for item in Format),
@@ -36,11 +41,15 @@ def show_form(dataset: Dataset, columns: Sequence[ColumnStatistics], query: Quer
     )
 
 
-def _show_row(number: int, row: Row, names: Sequence[str]) -> Markup:
+def _show_row(number: int, row: Row, names: Sequence[str], *, is_long: bool) -> Markup:
     values = {"id": f"value-{number}", "name": "value", "value": row.value, "type": "text", "autocomplete": "off"}
+    if is_long:  # one list for all rows
+        column = tag("input", id=f"column-{number}", name="column", value=row.column, list=_LIST, autocomplete="off")
+    else:
+        column = _select("column", f"column-{number}", names, row.column)
     return tag(
         "div",
-        _label(f"Column {number}", f"column-{number}", _select("column", f"column-{number}", names, row.column)),
+        _label(f"Column {number}", f"column-{number}", column),
         _label(f"Condition {number}", f"operator-{number}", _select_operator(number, row.operator)),
         _label(f"Value {number}", f"value-{number}", tag("input", **values)),
         class_="row",

@@ -69,8 +69,20 @@ class MemoryS3:
     def get_paginator(self, _: str) -> Self:
         return self
 
-    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
-        for key in sorted(key for key in self.objects if key.startswith(Prefix)):
+    def paginate(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Prefix: str,  # noqa: N803
+        Delimiter: str = "",  # noqa: N803
+        StartAfter: str = "",  # noqa: N803
+        PaginationConfig: object = None,  # noqa: N803
+    ) -> Iterator[dict[str, Any]]:
+        for key in sorted(key for key in self.objects if key.startswith(Prefix) and key > StartAfter):
+            end = key.find(Delimiter, len(Prefix)) if Delimiter else -1
+            if end >= 0:
+                yield {"CommonPrefixes": [{"Prefix": key[: end + 1]}]}
+                continue
             data = self.objects[key]
             etag = f'"{hashlib.md5(data).hexdigest()}"'
             yield {"Contents": [{"Key": key, "Size": len(data), "ETag": etag, "LastModified": WRITTEN}]}

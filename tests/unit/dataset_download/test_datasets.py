@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 
-from dataset_download.datasets import Store, list_datasets, open_dataset
+from dataset_download.datasets import Store, open_dataset
 from dataset_download.download import start_download
 from dataset_download.exceptions import (
     CorruptDatasetError,
@@ -22,6 +22,7 @@ from dataset_download.exceptions import (
 )
 from dataset_download.footers import FooterCache
 from dataset_download.formats import Format
+from dataset_download.listing import Listed, fill, list_names
 from dataset_download.objects import DataFile
 from dataset_download.overview import describe_columns, preview
 from dataset_download.plan import Plan, Reading, make_plan
@@ -87,7 +88,7 @@ def test_an_object_without_content_is_corrupt(s3: S3Client) -> None:
 
 
 def test_a_bucket_that_does_not_exist_is_unreadable(s3: S3Client) -> None:
-    for call in (list_datasets, lambda store: open_dataset(store, "trees")):
+    for call in (list_all, lambda store: open_dataset(store, "trees")):
         with pytest.raises(SourceUnreadableError):
             call(Store(s3, "other"))
 
@@ -106,8 +107,26 @@ def test_listings_know_files_and_folders_but_nothing_hidden(s3: S3Client) -> Non
                 ".e.parquet", "f.csv", "g/readme.md", "b/old.parquet", ".parquet", "h/.hidden/x.parquet"):  # fmt: skip
         put_object(s3, f"in/{key}", body)
     put_object(s3, "elsewhere.parquet", body)
-    found = list_datasets(Store(s3, BUCKET, "in/"))
-    assert [(each.name, each.files, each.size) for each in found] == [("a", 2, 2 * len(body)), ("b", 1, len(body))]
+    found = list_all(Store(s3, BUCKET, "in/"))
+    assert [(each.name, len(each.files), each.size) for each in found] == [("a", 2, 2 * len(body)), ("b", 1, len(body))]
+
+
+def test_listings_go_on_after_a_name_in_the_order_of_keys(s3: S3Client) -> None:
+    names = ["a", "a-b", "a0", "a_", "ab", "b"]
+    for name in names:
+        put_object(s3, f"{name}/x.parquet" if name in {"a", "ab"} else f"{name}.parquet", b"")
+    put_object(s3, "a/\u00e9.parquet", b"")  # after every ASCII name in the folder
+    put_object(s3, "a.x.parquet", b"")  # no dataset can have this name
+    store = Store(s3, BUCKET)
+    found = [each.name for each in list_all(store)]
+    assert sorted(found) == sorted(names)
+    for place, name in enumerate(found):
+        assert [each.name for each in list_all(store, name)] == found[place + 1 :]
+
+
+def list_all(store: Store, after: str = "") -> list[Listed]:
+    filled = [fill(store, *found) for found in list_names(store, after)]
+    return [each for each in filled if each]
 
 
 def test_an_etag_follows_the_content(s3: S3Client) -> None:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_download.exceptions import CorruptDatasetError
+from dataset_download.exceptions import CorruptDatasetError, MemoryLimitError
 from dataset_download.formats import joining
 from dataset_download.formats.csv_rows import make_csv_rows
 from dataset_download.formats.joining import Cells, Mode, join_rows, join_texts
@@ -173,8 +173,10 @@ def test_characters_cut_in_two_are_not_utf_8() -> None:
 
 def test_texts_that_do_not_fit_into_a_column_are_refused() -> None:
     column = pa.array(["x" * 1_000_000])
-    with pytest.raises(pa.ArrowCapacityError, match="do not fit"):
-        join_texts([Cells(column)] * 2_200, [""] * 2_201, "")
+    with pytest.raises(MemoryLimitError, match="memory allows"):
+        join_texts([Cells(column)] * 120, [""] * 121, "")
+    with pytest.raises(MemoryLimitError, match="memory allows"):
+        join_rows([Cells(column)] * 3, [""] * 4, "", 2_000_000)
 
 
 def test_nothing_is_touched_beyond_a_buffer() -> None:

@@ -1,0 +1,104 @@
+"""How many rows are decoded at once: as many as fit into memory, or none where one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .exceptions import CorruptDatasetError, MemoryLimitError
+from .memory import MIB, Memory
+from .page_bounds import LeafPages, describe_leaf
+from .segments import SMALLEST_SEGMENT_BYTES, Chunk
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+    from .objects import DataFile
+    from .readahead import ReadAhead
+
+LARGEST_BUFFER, SMALLEST_BUFFER = 256 * 1024, 4 * 1024
+"""How much of a column Arrow asks for at a time."""
+BUFFERS_BYTES = 8 * 1024 * 1024
+"""Of all columns together."""
+
+
+def choose_buffer(leaves: int) -> int:
+    """Return how much of each of so many columns Arrow may ask for at a time, in bytes."""
+    return max(SMALLEST_BUFFER, min(LARGEST_BUFFER, BUFFERS_BYTES // max(1, leaves)))
+
+
+class BatchSizes:
+    """Chooses the batches of some columns of a row group."""
+
+    def __init__(self, file: DataFile, memory: Memory) -> None:
+        self._file = file
+        self._memory = memory
+        self._known = (0, 0)
+        """How many rows were chosen, and up to which row that holds."""
+        self._columns: list[LeafPages] = []
+        self._beyond = 0
+        """Bytes that are fetched beyond what is read ahead: at least a segment of each column."""
+
+    def add(self, column: pq.ColumnSchema, stored: pq.ColumnChunkMetaData, chunk: Chunk, ahead: ReadAhead) -> None:
+        """Take a column into account."""
+
+        def peek(start: int, end: int) -> bytes:
+            return ahead.peek(self._file, start, end)
+
+        self._columns.append(LeafPages(describe_leaf(column), stored, (chunk.start, chunk.end), peek))
+
+    def finish(self, chunks: Sequence[Chunk], read_ahead: int) -> None:
+        """Take into account what is held of the columns' chunks."""
+        fetched = sum(min(chunk.end - chunk.start, SMALLEST_SEGMENT_BYTES) for chunk in chunks)
+        self._beyond = max(0, fetched - read_ahead)
+
+    def choose(self, first: int, most: int) -> int:
+        """Return how many rows may be decoded from `first` on; at least one.
+
+        Raises:
+            MemoryLimitError: not even one can be.
+            CorruptDatasetError: a page is not as it should be.
+        """
+        rows, end = self._known
+        if most > rows or first + rows > end:
+            try:
+                rows = self._find_rows(first, max(1, most))
+            except CorruptDatasetError as error:
+                raise CorruptDatasetError(f"{self._file.key} cannot be decoded: {error}") from error
+            self._known = rows, min((column.find_end(first) for column in self._columns), default=0)
+        return min(rows, max(1, most))
+
+    def _find_rows(self, first: int, most: int) -> int:
+        rows = most
+        while over := self._compare(first, rows):
+            if rows == 1:
+                self._check_row(first)
+                return 1
+            rows = max(1, int(rows / max(over, 2.0)))
+        return rows
+
+    def _compare(self, first: int, rows: int) -> float:
+        """Return by how much the rows are more than there is room for; 0 if they are not."""
+        expected, worst, pages = self._add_up(first, rows)
+        over = max(expected / self._memory.batch, worst / self._memory.find_room(pages))
+        return over if over > 1 else 0
+
+    def _check_row(self, first: int) -> None:
+        """Raise an error if a single row is too large, after a closer look."""
+        _, worst, pages = self._add_up(first, 1)
+        if worst > self._memory.find_room(pages):
+            for column in self._columns:
+                column.refine()
+            _, worst, pages = self._add_up(first, 1)
+        if worst > self._memory.find_room(pages):
+            raise MemoryLimitError(
+                f"{self._file.key}: row {first + 1} of a row group takes up to {worst / MIB:,.1f} MiB, and its pages "
+                f"{pages / MIB:,.1f} MiB: more than this service's memory allows. Select fewer columns, by select=, or "
+                "raise the service's memory (MEMORY_MB)."
+            )
+
+    def _add_up(self, first: int, rows: int) -> tuple[int, int, int]:
+        """Return the bytes of rows as expected, at the worst, and of the pages that hold them."""
+        bounds = [column.bound(first, rows) for column in self._columns]
+        expected, worst, pages = (sum(each) for each in zip(*bounds, strict=True)) if bounds else (0, 0, 0)
+        return expected, worst, pages + self._beyond

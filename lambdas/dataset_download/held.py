@@ -1,0 +1,95 @@
+"""Answers that are made to their end before their first byte leaves: how large they are is then certain."""
+
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+MEMORY_BYTES = 1024 * 1024
+"""Kept in memory; what is larger goes to a temporary file."""
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Held:
+    """A whole answer, not compressed."""
+
+    size: int
+    rows: int
+    _data: bytes
+    _file: IO[bytes] | None
+    """Without a name: it is gone with this object."""
+
+    def read(self, start: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes from ``start`` up to ``end`` in chunks; several threads may read at the same time."""
+        while start < end:
+            stop = min(end, start + CHUNK_BYTES)
+            yield self._data[start:stop] if self._file is None else os.pread(self._file.fileno(), stop - start, start)
+            start = stop
+
+
+class Holder:
+    """Takes the pieces of an answer one after another."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        self._size = 0
+
+    def add_all(self, pieces: Iterable[bytes], limit: int) -> bool:
+        """Take pieces until there are more than ``limit`` bytes; return whether they are all."""
+        for piece in pieces:
+            self._size += len(piece)
+            if self._size > limit:
+                self.close()
+                return False
+            self._add(piece)
+        return True
+
+    def finish(self, rows: int) -> Held:
+        """Return the answer."""
+        if self._file:
+            self._file.flush()
+        return Held(self._size, rows, b"".join(self._pieces), self._file)
+
+    def close(self) -> None:
+        """Forget all."""
+        self._pieces = []
+        if self._file:
+            self._file.close()
+
+    def _add(self, piece: bytes) -> None:
+        if self._file is None and self._size > MEMORY_BYTES:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # Held keeps it
+            self._file.writelines(self._pieces)
+            self._pieces = []
+        if self._file is None:
+            self._pieces.append(piece)
+        else:
+            self._file.write(piece)
+
+
+class Results:
+    """The last answers that were asked for in ranges, by tag: who reads one part will read others."""
+
+    def __init__(self, most: int = 8, most_bytes: int = 256 * 1024 * 1024) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._lock = threading.Lock()
+        self._held: OrderedDict[str, Held] = OrderedDict()
+
+    def get(self, tag: str) -> Held | None:
+        """Return an answer that is still known."""
+        with self._lock:
+            if tag in self._held:
+                self._held.move_to_end(tag)
+            return self._held.get(tag)
+
+    def put(self, tag: str, held: Held) -> None:
+        """Remember an answer; those unused for longest are forgotten."""
+        with self._lock:
+            self._held[tag] = held
+            while len(self._held) > self._most or sum(each.size for each in self._held.values()) > self._most_bytes:
+                self._held.popitem(last=False)

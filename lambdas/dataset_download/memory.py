@@ -1,0 +1,56 @@
+"""How the function's memory is shared out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+USABLE = 0.85
+BASE_BYTES = 180 * MIB
+"""Of the process without any answer, of what is read ahead, and of parts that are uploaded."""
+LEAST_BYTES = 64 * MIB
+COPIES = 5
+"""How often a large row is held: decoded, as text, as a piece of the answer, on its way out, and the next one."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What an answer may take, in bytes, beside what is read ahead."""
+
+    left: int
+    """All of it."""
+    batch: int
+    """Rows that are decoded at once, as far as their pages let expect; also what waits to be sent."""
+
+    @classmethod
+    def of(cls, total: int) -> Memory:
+        """Return the shares of a process that has `total` bytes for one answer at a time."""
+        left = max(LEAST_BYTES, int(total * USABLE) - BASE_BYTES)
+        return cls(left=left, batch=min(16 * MIB, left // 16))
+
+    @property
+    def half(self) -> Memory:
+        """What each of two readers of the same rows may take."""
+        return Memory(self.left // 2, self.batch // 2)
+
+    @property
+    def rows(self) -> int:
+        """What a batch may take at the worst where its pages take little: a single row may be so large."""
+        return self.left // COPIES
+
+    @property
+    def text(self) -> int:
+        """What the text of a slice of rows, or of a single row, may take."""
+        return 2 * self.rows
+
+    @property
+    def sort(self) -> int:
+        """Rows that are held to be sorted. They are held twice."""
+        return self.left // 3
+
+    def find_room(self, pages: int) -> float:
+        """Return what a batch may take at the worst beside the open pages of Parquet, with dictionaries."""
+        return max(1.0, (self.left - pages) / COPIES)
+
+
+DEFAULT_MEMORY = Memory.of(512 * MIB)
