@@ -18,7 +18,9 @@ DEEPEST = 14
 _LIKELY = re.compile(
     r"terraform|tofu|hashicorp|provider|plugin|mirror|registry|(?:^|[-_.])tf(?:$|[-_.])", re.IGNORECASE
 )
-_LIKELY_BONUS = 4
+_UNLIKELY = re.compile(
+    r"^(?:docs?|man|locale|include|modules|zoneinfo|icons|fonts|dpkg|python[\d.]*|perl[\d.]*|ruby|gcc|objects|tests?|src)$"
+)
 # On the way from a likely folder to the package: <type>/<version>/<platform>.
 _WAY = re.compile(r"^(?:aws|\d+\.\d+\.\d+|[a-z]+_(?:amd64|arm64))$")
 _PASSED_OVER = {"node_modules", "site-packages", "__pycache__", ".git", "proc", "sys", "dev", "lost+found"}
@@ -79,10 +81,13 @@ def _list_folder(folder: str) -> tuple[list[str], list[str]]:
 
 
 def _price(name: str) -> int:
+    """Return what a folder adds to the cost of its way: the cheapest is looked at first."""
     if _LIKELY.search(name):
-        return -_LIKELY_BONUS
+        return -4
     if _WAY.match(name):
         return 0
+    if _UNLIKELY.match(name):
+        return 6
     return 3 if name.startswith(".") or name == "tmp" else 2
 
 
