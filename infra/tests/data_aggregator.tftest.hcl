@@ -329,3 +329,32 @@ run "refuses_out_of_range_values" {
 
   expect_failures = [var.archive_storage_class, var.archive_transition_days, var.glue_first_hour, var.log_level, var.aggregator]
 }
+
+run "refuses_a_memory_that_an_object_could_fill" {
+  command = plan
+
+  module {
+    source = "./services/data_aggregator"
+  }
+
+  variables {
+    aggregator = { memory_mb = 512, read_ahead_mb = 128 }
+  }
+
+  expect_failures = [var.aggregator]
+}
+
+run "dead_letters_keep_their_alarm_where_others_are_left_out" {
+  module {
+    source = "./services/data_aggregator"
+  }
+
+  variables {
+    essential_alarms_only = true
+  }
+
+  assert {
+    condition     = length(module.queue.alarm_arns) == 1 && length(module.function.alarm_arns) == 0 && length(module.alarms.arns) == 0
+    error_message = "Other alarms are made, or that on dead letters is not."
+  }
+}

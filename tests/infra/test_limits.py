@@ -153,6 +153,13 @@ def test_dev_has_few_alarms_and_all_of_them_tell_of_what_was_given_up() -> None:
     assert sum(item.beyond_free for item in compute(resources("dev"))) < 1.0
 
 
+def test_bundles_go_to_the_archive_class_and_manifests_stay() -> None:
+    found = [one for one in find("dev", "aws_s3_bucket_lifecycle_configuration") if "archive_bucket" in one.address]
+    rules = [rule for one in found for rule in one.values["rule"] if rule["transition"]]
+    # Bundles' keys begin with a year; manifests are under _manifests/.
+    assert [rule["filter"][0]["prefix"] for rule in rules] == ["2"]
+
+
 def move_to_china(infra: Path) -> None:
     """Have the mocks answer as in Beijing."""
     mocks = infra / "tests/mocks/aws.tfmock.hcl"

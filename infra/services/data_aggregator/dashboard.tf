@@ -30,7 +30,7 @@ locals {
         {
           title = "Sources that were not bundled"
           metrics = [
-            for name in ["SourcesFailed", "SourcesRefused", "MessagesRejected", "SourcesGone", "SourcesSuperseded"] :
+            for name in ["SourcesFailed", "SourcesRefused", "MessagesRejected", "RecordsIgnored", "SourcesGone", "SourcesSuperseded"] :
             { namespace = "Sluice", name = name, dimensions = local.metric_dimensions }
           ]
         },

@@ -226,6 +226,13 @@ variable "aggregator" {
     error_message = "aggregator.batch_size above 10 needs a batching_window_seconds of at least 1, as AWS demands."
   }
 
+  # 70 MB of Python and libraries, the spool, parts on their way, what is held, 20,000 objects of 2 KB, and the windows of a
+  # Zstandard or xz object are 320 MB beside what is read ahead; 85 % of the memory holds them.
+  validation {
+    condition     = 0.85 * var.aggregator.memory_mb >= 320 + var.aggregator.read_ahead_mb
+    error_message = "aggregator.memory_mb is at least (320 + read_ahead_mb) / 0.85, so that no object can take more than there is: 415 with the default read_ahead_mb of 32."
+  }
+
   validation {
     condition     = contains([0, 1, 2, 3], var.aggregator.gzip_level)
     error_message = "aggregator.gzip_level is 0 (the fastest), 1, 2 or 3."
