@@ -12,7 +12,7 @@ from .columns import is_text, is_uuid, unwrap
 from .formats.text import render
 from .metadata import Footer, Plain, RowGroup, Statistics
 from .query import Filter
-from .trust import find_bounds
+from .trust import count_nulls, find_bounds
 
 type Comparable = int | float | bytes | Decimal
 
@@ -49,26 +49,25 @@ def read_column_bounds(footer: Footer, group: RowGroup, field: pa.Field) -> Boun
     if not leaves:
         is_absent = field.name not in footer.schema_arrow.names
         return Bounds(group.num_rows, group.num_rows if is_absent else None)
-    own = unwrap(footer.schema_arrow.field(field.name).type)
-    if len(leaves) > 1 or pa.types.is_nested(own):
+    own = footer.schema_arrow.field(field.name).type
+    if len(leaves) > 1 or pa.types.is_nested(unwrap(own)):
         return Bounds(group.num_rows, None)
-    bounds = read_bounds(group, leaves[0], own)
+    is_dictionary = not footer.has_arrow_schema or pa.types.is_dictionary(own)
+    bounds = _read_bounds(group, leaves[0], unwrap(own), is_dictionary=is_dictionary)
     # Of another unit, where files differ.
-    is_other = pa.types.is_temporal(own) and not own.equals(unwrap(field.type))
+    is_other = pa.types.is_temporal(unwrap(own)) and not unwrap(own).equals(unwrap(field.type))
     return Bounds(bounds.rows, bounds.nulls) if is_other else bounds
 
 
-def read_bounds(group: RowGroup, leaf: int, type_: pa.DataType) -> Bounds:
-    """Return what a row group says of the column that is stored in Parquet's column `leaf` alone, if it is believed."""
+def _read_bounds(group: RowGroup, leaf: int, type_: pa.DataType, *, is_dictionary: bool) -> Bounds:
+    """Return what is believed of the column that is stored in Parquet's column `leaf` alone."""
     chunk = group.column(leaf)
     statistics = chunk.statistics
     # A column that repeats in a row has other counts.
     if statistics is None or chunk.num_values != group.num_rows:
         return Bounds(group.num_rows, None)
-    nulls = statistics.null_count
-    if nulls is not None and nulls > group.num_rows:
-        nulls = None
-    plain = find_bounds(statistics)
+    nulls = count_nulls(statistics, group.num_rows, is_dictionary=is_dictionary)
+    plain = find_bounds(statistics, is_dictionary=is_dictionary)
     if plain is None:
         return Bounds(group.num_rows, nulls)
     low, high = (_read_bound(value, statistics, type_) for value in plain)
@@ -173,6 +172,8 @@ def show_bound(value: Comparable | None, type_: pa.DataType) -> str | None:
     plain = unwrap(type_)
     if value is None or is_uuid(type_):
         return None
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace") if is_text(plain) else None
     if pa.types.is_temporal(plain) and isinstance(value, int):

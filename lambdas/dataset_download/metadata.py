@@ -311,6 +311,8 @@ class Footer(Layout):
         """Arrow's own view: for decoding alone."""
         self.schema_arrow: pa.Schema = opened.schema_arrow.with_metadata(_list_metadata(opened) or None)
         """The columns as Arrow reads them, UUIDs and JSON as such; with all that the file says of itself."""
+        self.has_arrow_schema = ARROW_SCHEMA in (self.arrow.metadata or {})
+        """Whether the columns' types are those that Arrow wrote, dictionaries among them."""
         self.serialized_size = len(data)
         self.memory_size = len(data) + sum(
             count * ctypes.sizeof(kind)

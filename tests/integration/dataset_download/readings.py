@@ -111,7 +111,8 @@ def read(scalar: pa.Scalar) -> Any:  # noqa: PLR0911, PLR0912, C901 - one for ea
     if pa.types.is_nested(type_):
         return [read(each) for each in scalar.values]
     if pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
-        return scalar.as_py()
+        # Text that is not UTF-8 is text all the same to who passes it on.
+        return scalar.as_buffer().to_pybytes().decode(errors="surrogateescape")
     return base64.b64encode(scalar.as_py()).decode()
 
 

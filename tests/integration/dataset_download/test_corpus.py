@@ -8,6 +8,7 @@ Without CORPUS it is a folder beside the checkout, if there is one.
 import csv
 import html.parser
 import io
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -22,9 +23,12 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 import requests
 
+from dataset_download.exceptions import DatasetError, QueryError
+from dataset_download.overview import ColumnStatistics, describe_columns
 from tests.emulator import ROOT
 from tests.integration.dataset_download.readings import Number, is_same, is_same_text, parse, read
 from tests.integration.dataset_download.servers import Cloud, Server, run_server
+from tests.unit.dataset_download.memory_s3 import MemoryS3
 
 CORPUS = Path(os.environ.get("CORPUS") or ROOT.parent / "shared" / "corpus" / "parquet")
 FORMATS = ("csv", "json", "jsonl", "parquet", "page")
@@ -251,7 +255,7 @@ def test_every_file_of_the_corpus_in_every_format(
     differences: list[str] = []
     refusals: list[str] = []
     files = sorted(CORPUS.rglob("*.parquet"))
-    with run_server(cloud.url, STREAM_LIMIT_MB="20", EXPORTS="false") as server:
+    with run_server(cloud.url, STREAM_LIMIT_MB="64", EXPORTS="false") as server:
         checker = Checker(cloud, server, tmp_path)
         for path in files:
             source = read_source(path)
@@ -269,3 +273,71 @@ def test_every_file_of_the_corpus_in_every_format(
         print("Refused, though pyarrow reads them:", *refusals, sep="\n  ")
     assert files
     assert not differences, "\n".join(differences)
+
+
+LARGEST_FILE = 300_000
+MOST_ROWS = 20_000
+MOST_COLUMNS = 40
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="there is no corpus: CORPUS=folder")
+def test_filters_find_in_every_file_what_a_scan_finds() -> None:
+    """Whatever the statistics of a file say, a filter finds the rows that have the value."""
+    differences: list[str] = []
+    asked = 0
+    for path in sorted(CORPUS.rglob("*.parquet")):
+        if path.stat().st_size > LARGEST_FILE:
+            continue
+        store = MemoryS3()
+        store.objects["data.parquet"] = path.read_bytes()
+        try:
+            columns = describe_columns(store.open())
+            rows = [json.loads(line, parse_float=str, parse_int=str) for line in read_lines(store, [])]
+        except DatasetError:
+            continue
+        if len(rows) > MOST_ROWS:
+            continue
+        for column in columns[:MOST_COLUMNS]:
+            for pairs, expected in list_questions(column, [show(row[column.name]) for row in rows]):
+                asked += 1
+                try:
+                    found = len(read_lines(store, [*pairs, ("select", f'"{column.name.replace('"', '""')}"')]))
+                except QueryError as error:
+                    # Decimals of more digits than their type has.
+                    if "digits" not in str(error):
+                        raise
+                    continue
+                if found != expected:
+                    differences.append(f"{path.name} {pairs}: {found} rows instead of {expected}")
+    assert asked
+    assert not differences, "\n".join(differences)
+
+
+def show(value: Any) -> str | None:
+    """Return a value of JSON, its numbers as they are written, as a query string has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def read_lines(store: MemoryS3, pairs: list[tuple[str, str]]) -> list[bytes]:
+    """Return the rows that a query finds."""
+    return [line for line in store.download("jsonl", pairs).split(b"\n") if line]
+
+
+def list_questions(column: ColumnStatistics, values: list[str | None]) -> Iterator[tuple[list[tuple[str, str]], int]]:
+    """Yield filters of a column with the number of rows that they have to find."""
+    # NaN is a null in JSON, but not to a filter; and 0 is -0.
+    if column.type == "number":
+        return
+    given = [value for value in values if value is not None]
+    yield [(f"{column.name}__isnull", "true")], len(values) - len(given)
+    yield [(f"{column.name}__isnull", "false")], len(given)
+    distinct = list(dict.fromkeys(given))
+    for value in {*distinct[:2], *distinct[-2:]} if column.filterable else ():
+        same = given.count(value)
+        yield [(f"{column.name}__eq", value)], same
+        yield [(f"{column.name}__ne", value)], len(given) - same
+        if column.sortable:
+            yield [(f"{column.name}__gte", value), (f"{column.name}__lte", value)], same

@@ -341,6 +341,56 @@ def test_an_order_that_is_not_the_type_s_is_not_believed() -> None:
     assert shown["n"].minimum == "1"
 
 
+def count_no_nulls(footer: Tree, *, nulls: int, writer: bytes, keep_schema: bool = False) -> None:
+    get_column(footer, 0)[12].value[3] = number(nulls)
+    footer[6] = binary(writer)
+    if not keep_schema:
+        footer[5].value = [pair for pair in footer[5].value if pair[1].value != b"ARROW:schema"]
+
+
+@pytest.mark.parametrize(
+    ("writer", "nulls"),
+    [
+        (b"parquet-cpp-arrow version 4.0.1", 0),
+        (b"parquet-cpp-arrow version 11.0.0", 0),
+        (b"parquet-mr version 1.8.1", 0),
+        (b"parquet-mr", 0),
+        (b"Polars", 3),
+        (b"Arrow2 - Native Rust implementation of Arrow", 0),
+        (b"", 0),
+    ],
+)
+def test_counts_of_nulls_of_writers_that_are_wrong_decide_nothing(writer: bytes, nulls: int) -> None:
+    file = encode(pa.table({"x": ["a", None, "a"], "t": ["k"] * 3}).replace_schema_metadata({"a": "b"}))
+    store = keep(change(file, lambda footer: count_no_nulls(footer, nulls=nulls, writer=writer)))
+    assert store.plan([("x__isnull", "true")]).row_count is None
+    assert len(json.loads(store.download("json", [("x__isnull", "true")]))) == 1
+    assert len(json.loads(store.download("json", [("x__isnull", "false")]))) == 2
+    assert len(json.loads(store.download("json", [("x", "a")]))) == 2
+    assert describe_columns(store.open())[0].nulls is None
+
+
+@pytest.mark.parametrize("version", [b"5.0.0", b"11.0.0"])
+@pytest.mark.parametrize("is_dictionary", [True, False])
+def test_bounds_of_arrow_s_old_dictionaries_decide_nothing(version: bytes, is_dictionary: bool) -> None:
+    texts = pa.array(["a", "b", "z"])
+    column = texts.dictionary_encode() if is_dictionary else texts
+
+    def edit(footer: Tree) -> None:
+        get_column(footer, 0)[12].value.update({5: binary(b"b"), 6: binary(b"a")})
+        footer[6] = binary(b"parquet-cpp-arrow version " + version)
+
+    # Arrow's schema tells which columns were dictionaries.
+    store = keep(change(encode(pa.table({"x": column})), edit))
+    assert len(json.loads(store.download("json", [("x", "z")]))) == (1 if is_dictionary else 0)
+
+
+def test_a_required_column_has_no_nulls_whoever_wrote_it() -> None:
+    schema = pa.schema([pa.field("x", pa.string(), nullable=False)])
+    store = keep(change(encode(pa.table({"x": ["a"]}, schema)), lambda footer: footer.update({6: binary(b"x")})))
+    assert store.plan([("x__isnull", "false")]).row_count == 1
+
+
 def test_right_statistics_still_leave_row_groups_out() -> None:
     for column, wanted in ((DECIMALS, "99.00"), (TEXTS, "A"), (pa.array([1, 2, 3], pa.uint64()), "9")):
         store = put(pa.table({"x": column}))
