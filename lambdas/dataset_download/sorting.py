@@ -74,8 +74,8 @@ def _sort(
 
 def _measure(batch: pa.RecordBatch) -> int:
     """Return what sorting a batch takes: of nested columns also the places of all their values."""
-    size: int = batch.nbytes
-    return size + NESTED_COPIES * sum(batch.column(number).nbytes for number in find_nested(batch.schema))
+    nested: int = sum(batch.column(number).nbytes for number in find_nested(batch.schema))
+    return int(batch.nbytes) + NESTED_COPIES * nested
 
 
 def _replace_each(table: pa.Table, change: Callable[[pa.ChunkedArray], pa.Array | pa.ChunkedArray]) -> pa.Table:
