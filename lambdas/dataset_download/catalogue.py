@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from .datasets import Dataset, Store, open_file, open_folder
-from .exceptions import DatasetNotFoundError, SourceError
+from .exceptions import DatasetNotFoundError, MemoryLimitError, SourceError
 from .formats import Format
 from .headers import format_iso
 from .listing import Listed, fill, list_names
@@ -153,7 +153,7 @@ def _open(store: Store, name: str, file: DataFile | None) -> Entry | None:
         return Entry(listed, facts)
     except DatasetNotFoundError:  # deleted since it was listed
         return None
-    except SourceError as error:  # this one; where S3 fails altogether there is no listing either
+    except (SourceError, MemoryLimitError) as error:  # this one; where S3 fails altogether there is no listing either
         return Entry(listed, None, str(error))
 
 

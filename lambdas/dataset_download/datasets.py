@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .exceptions import CorruptDatasetError, DatasetNotFoundError, SourceUnreadableError
+from .exceptions import CorruptDatasetError, DatasetNotFoundError, MemoryLimitError, SourceUnreadableError
 from .footers import TAIL_BYTES, read_footer
+from .memory import DEFAULT_MEMORY
 from .metadata import Footer
 from .objects import DataFile, RangeReader
 from .partitions import NUMBER, PartitionColumn, PartitionValue, read_path, type_column
@@ -26,6 +27,7 @@ from .unification import DifferentTypesError, unite_schemas
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+FOOTERS_AT_ONCE = 32
 SUFFIX = ".parquet"
 MISSING = frozenset({"NoSuchKey", "404"})
 EMPTY = frozenset({"InvalidRange", "416"})
@@ -41,6 +43,8 @@ class Store:
     """Ends in a slash, or is empty."""
     quick: QuickGetter | None = None
     """A cheaper way to read, tried first."""
+    largest_footers: int = DEFAULT_MEMORY.footers
+    """Bytes of the footers of a dataset's files together."""
 
     def make_reader(self) -> RangeReader:
         """Return a reader of the objects, which counts its requests."""
@@ -132,7 +136,7 @@ def open_file(store: Store, name: str, file: DataFile, tail: bytes = b"") -> Dat
     Raises:
         CorruptDatasetError, ObjectChangedError, SourceUnreadableError: as `open_dataset`.
     """
-    footer = read_footer(store.make_reader(), store.bucket, file, tail)
+    footer = read_footer(store.make_reader(), store.bucket, file, tail, store.largest_footers)
     return Dataset(store, name, (file,), (footer,), _check_names(footer.schema_arrow, file))
 
 
@@ -180,7 +184,7 @@ def open_folder(store: Store, name: str) -> Dataset:
     files = tuple(_list_table(store, folder))
     if not files:
         raise DatasetNotFoundError(f"There is no dataset {name}.")
-    footers = tuple(get_pool(Pool.OPENING).map(lambda file: read_footer(reader, store.bucket, file), files))
+    footers = _read_footers(store, reader, name, files)
     for file, footer in zip(files, footers, strict=True):
         if holds_deletes(footer.schema_arrow.metadata):
             raise CorruptDatasetError(explain(file.key, "Apache Iceberg"))
@@ -197,6 +201,26 @@ def open_folder(store: Store, name: str) -> Dataset:
         tuple(zip(*(column.values for column in columns), strict=True)) or ((),) * len(files),
         frozenset(column.field.name for column in columns if column.is_number),
     )
+
+
+def _read_footers(store: Store, reader: RangeReader, name: str, files: Sequence[DataFile]) -> tuple[Footer, ...]:
+    """Return the footers of all files.
+
+    Raises:
+        MemoryLimitError: together they are too large.
+    """
+    pool, footers, size = get_pool(Pool.OPENING), [], 0
+    for start in range(0, len(files), FOOTERS_AT_ONCE):
+        some = files[start : start + FOOTERS_AT_ONCE]
+        for footer in pool.map(lambda file: read_footer(reader, store.bucket, file, b"", store.largest_footers), some):
+            footers.append(footer)
+            size += footer.serialized_size
+        if size > store.largest_footers:
+            raise MemoryLimitError(
+                f"{name} has {len(files):,} files, whose footers take more than the {store.largest_footers:,} bytes "
+                "that this service's memory allows: write fewer files, or raise the service's memory (MEMORY_MB)."
+            )
+    return tuple(footers)
 
 
 def _append(schema: pa.Schema, columns: list[PartitionColumn]) -> pa.Schema:

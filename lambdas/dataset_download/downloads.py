@@ -20,7 +20,7 @@ from .held import Held
 from .large import LargeAnswer, answer_large
 from .observation import Record
 from .partial import answer_part, hold, send_held
-from .pieces import End, PiecesResponse, enforce, pull
+from .pieces import End, PiecesResponse, drain, enforce, pull
 from .presigning import presign_dataset, redirect
 from .problem import Problem, explain
 from .ranges import Part, holds, is_range
@@ -123,7 +123,7 @@ def _answer_pieces(service: Service, large: LargeAnswer, encoding: str) -> Respo
     try:
         first, is_whole = pull(download, service.whole_limit)
         if not is_whole and service.holds_answers:
-            held = hold(chain(first, download), service.hold_limit, download)
+            held = hold(chain(drain(first), download), service.hold_limit, download)
             return _send_held(service, large, held, encoding) if held else answer_large(service, large)
     except BaseException:
         download.close()
@@ -133,7 +133,7 @@ def _answer_pieces(service: Service, large: LargeAnswer, encoding: str) -> Respo
         body = b"".join(_encode(first, encoding))
         record.finish("complete", download.rows, len(body))
         return Response(body, headers={**headers, "Accept-Ranges": "bytes", "X-Row-Count": str(download.rows)})
-    limited = enforce(chain(first, download), service.stream_limit)
+    limited = enforce(chain(drain(first), download), service.stream_limit)
     return _stream(_encode(limited, encoding), download, record, headers, service.settings.stall_seconds)
 
 

@@ -72,4 +72,5 @@ def settle(exports: Exports, found: Found, changes: dict[str, object]) -> Export
 def _watch(download: Download, check_time: Callable[[], None]) -> Iterator[bytes]:
     for piece in download:
         yield piece
+        del piece
         check_time()

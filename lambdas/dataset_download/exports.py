@@ -190,6 +190,7 @@ def _cut_large(pieces: Iterable[bytes], largest: int) -> Iterable[bytes]:
     for piece in pieces:
         for start in range(0, len(piece), largest):
             yield piece[start : start + largest] if len(piece) > largest else piece
+        del piece
 
 
 def _make_unreadable(export: str) -> ExportStatus:

@@ -2,9 +2,11 @@
 
 import threading
 from collections import OrderedDict
+from contextlib import nullcontext
 from functools import cache
 
-from .exceptions import CorruptDatasetError
+from .exceptions import CorruptDatasetError, MemoryLimitError
+from .memory import DEFAULT_MEMORY
 from .metadata import Footer, parse_footer
 from .objects import DataFile, RangeReader
 
@@ -13,9 +15,11 @@ TAIL_BYTES = 64 * 1024
 MARKER_BYTES = 8
 """The footer's length and PAR1, at the very end."""
 SMALLEST_FILE = 12
-LARGEST_FOOTER = 64 * 1024 * 1024
 REMEMBERED_BYTES = 32 * 1024 * 1024
 """Of all remembered footers together, as `Footer.memory_size` counts them."""
+LARGE_FOOTER = 1024 * 1024
+"""Larger ones are read one at a time: in memory they are twelve times as large."""
+_large = threading.Lock()
 
 
 class FooterCache:
@@ -52,11 +56,14 @@ def shared_cache() -> FooterCache:
     return FooterCache()
 
 
-def read_footer(reader: RangeReader, bucket: str, file: DataFile, tail: bytes = b"") -> Footer:
+def read_footer(
+    reader: RangeReader, bucket: str, file: DataFile, tail: bytes = b"", largest: int = DEFAULT_MEMORY.footers
+) -> Footer:
     """Return a file's footer; `tail` is the end of the file, if it was read already.
 
     Raises:
         CorruptDatasetError: the object is not Parquet.
+        MemoryLimitError: the footer has more than `largest` bytes.
     """
     remembered = shared_cache().get(bucket, file)
     if remembered is not None:
@@ -65,10 +72,16 @@ def read_footer(reader: RangeReader, bucket: str, file: DataFile, tail: bytes = 
         raise CorruptDatasetError(f"{file.key} is not a Parquet file: it has {file.size} bytes")
     tail = tail or reader.read(file, max(0, file.size - TAIL_BYTES), file.size)
     needed = _measure_footer(tail, file) + MARKER_BYTES
-    if needed > len(tail):
-        tail = reader.read(file, file.size - needed, file.size)
-    footer = _parse(tail[-needed:], file)
-    shared_cache().put(bucket, file, footer)
+    if needed > largest:
+        raise MemoryLimitError(
+            f"{file.key} has a footer of {needed:,} bytes, more than the {largest:,} that this service's memory "
+            "allows: write it in fewer row groups, or raise the service's memory (MEMORY_MB)."
+        )
+    with _large if needed > LARGE_FOOTER else nullcontext():
+        if needed > len(tail):
+            tail = reader.read(file, file.size - needed, file.size)
+        footer = _parse(tail[-needed:], file)
+        shared_cache().put(bucket, file, footer)
     return footer
 
 
@@ -76,7 +89,7 @@ def _measure_footer(tail: bytes, file: DataFile) -> int:
     if tail[-4:] == b"PARE":
         raise CorruptDatasetError(f"{file.key} is an encrypted Parquet file")
     length = int.from_bytes(tail[-MARKER_BYTES:-4], "little")
-    if tail[-4:] != b"PAR1" or not 0 < length <= min(file.size - SMALLEST_FILE, LARGEST_FOOTER):
+    if tail[-4:] != b"PAR1" or not 0 < length <= file.size - SMALLEST_FILE:
         raise CorruptDatasetError(f"{file.key} is not a Parquet file, or it ends early")
     return length
 

@@ -20,15 +20,24 @@ class Held:
     size: int
     rows: int
     _data: bytes
-    _file: IO[bytes] | None
-    """Without a name: it is gone with this object."""
+    _file: "_Descriptor | None"
 
     def read(self, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes from ``start`` up to ``end`` in chunks; several threads may read at the same time."""
         while start < end:
             stop = min(end, start + CHUNK_BYTES)
-            yield self._data[start:stop] if self._file is None else os.pread(self._file.fileno(), stop - start, start)
+            yield self._data[start:stop] if self._file is None else os.pread(self._file.number, stop - start, start)
             start = stop
+
+
+class _Descriptor:
+    """An open file without a name: it is gone with this object."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.number = os.dup(file.fileno())
+
+    def __del__(self) -> None:
+        os.close(self.number)
 
 
 class Holder:
@@ -51,9 +60,13 @@ class Holder:
 
     def finish(self, rows: int) -> Held:
         """Return the answer."""
+        kept = None
         if self._file:
             self._file.flush()
-        return Held(self._size, rows, b"".join(self._pieces), self._file)
+            kept = _Descriptor(self._file)
+        held = Held(self._size, rows, b"".join(self._pieces), kept)
+        self.close()
+        return held
 
     def close(self) -> None:
         """Forget all."""

@@ -11,6 +11,8 @@ BASE_BYTES = 180 * MIB
 LEAST_BYTES = 64 * MIB
 COPIES = 5
 """How often a large row is held: decoded, as text, as a piece of the answer, on its way out, and the next one."""
+FOOTER_COPIES = 12
+"""How many times as large as in its file a footer is in memory."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ class Memory:
     def sort(self) -> int:
         """Rows that are held to be sorted. They are held twice."""
         return self.left // 3
+
+    @property
+    def footers(self) -> int:
+        """What the footers of a dataset's files may have together."""
+        return self.left // FOOTER_COPIES
+
+    def without(self, footers: int) -> Memory:
+        """Return what is left beside footers of so many bytes."""
+        return Memory(max(1, self.left - FOOTER_COPIES * footers), self.batch)
 
     def find_room(self, pages: int) -> float:
         """Return what a batch may take at the worst beside the open pages of Parquet, with dictionaries."""

@@ -244,6 +244,20 @@ static int64_t next_delta(struct deltas *d) {
     return (int64_t)d->last;
 }
 
+/* Returns the length of the longest of the texts in the encoding DELTA_LENGTH_BYTE_ARRAY, or MALFORMED. */
+int64_t find_longest_delta(const uint8_t *data, int64_t size) {
+    struct deltas lengths;
+    int64_t longest = 0;
+    begin_deltas(&lengths, data, data + size);
+    if (has_failed(&lengths.cursor)) return MALFORMED;
+    while (lengths.left) {
+        int64_t length = next_delta(&lengths);
+        if (has_failed(&lengths.cursor) || length < 0 || length > size) return MALFORMED;
+        if (length > longest) longest = length;
+    }
+    return longest;
+}
+
 /*
  * Returns how many bytes texts in the encoding DELTA_BYTE_ARRAY have together, or MALFORMED; longest becomes the
  * length of the longest.

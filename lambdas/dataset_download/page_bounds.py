@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from .exceptions import CorruptDatasetError
-from .page_library import PageHeader, count_rows, find_longest, measure_delta_texts, read_header
+from .page_library import PageHeader, count_rows, find_longest, find_longest_delta, measure_delta_texts, read_header
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
-PLAIN, PLAIN_DICTIONARY, DELTA_BYTE_ARRAY, RLE_DICTIONARY = 0, 2, 7, 8
+PLAIN, PLAIN_DICTIONARY, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY, RLE_DICTIONARY = 0, 2, 6, 7, 8
 FIRST_HEADER_BYTES = 128
 LARGEST_HEADER = 16 * 1024 * 1024
 """Arrow takes no larger one."""
@@ -31,7 +31,7 @@ OBJECT_BYTES = 150
 """Of a value that becomes an object of Python's on its way to text: bytes, UUIDs."""
 DICTIONARY_COPIES, ENTRY_BYTES = 2, 22
 """What Arrow holds of a dictionary: its page, its values once more, and places of each."""
-NESTED_WEIGHT, BYTES_WEIGHT = 3, 3
+NESTED_WEIGHT, BYTES_WEIGHT = 2, 3
 SMALL_BYTES = 256 * 1024
 """What is no larger need not be known exactly."""
 LARGEST_SCAN = 64 * 1024 * 1024
@@ -69,8 +69,8 @@ def describe_leaf(column: pq.ColumnSchema) -> Leaf:
     if is_bytes:
         fixed += OBJECT_BYTES
     if is_nested:
-        # Offsets and levels, then names and brackets of the JSON text around each value.
-        fixed += OFFSET_BYTES * (1 + levels) + len(path) + NUMBER_BYTES
+        # Levels, then names and brackets of the JSON text around each value, and the text itself.
+        fixed += OFFSET_BYTES + len(path) + NUMBER_BYTES
     weight = BYTES_WEIGHT if is_bytes else NESTED_WEIGHT if is_nested else 1
     return Leaf(has_lengths, fixed, column.max_repetition_level.bit_length(), levels > 0, weight)
 
@@ -92,8 +92,8 @@ class Page:
     """The longest text."""
     most: int
     """Values of its longest row."""
-    plain: tuple[PageHeader, int] | None = None
-    """Of texts in the encoding PLAIN: where they are, since nobody has looked for the longest."""
+    unknown: tuple[PageHeader, int] | None = None
+    """Of texts whose longest nobody has looked for: where they are."""
 
 
 class LeafPages:
@@ -122,7 +122,7 @@ class LeafPages:
                 one, other = self._bound_page(page, max(shared, 1))
                 expected, most = expected + one, most + other
                 pages = max(pages, page.size)
-        return expected * self._leaf.weight, most * self._leaf.weight, pages + self._measure_dictionary()
+        return expected, most, pages + self._measure_dictionary()
 
     def find_end(self, first: int) -> int:
         """Return the row up to which what was found for rows from `first` on holds: the end of their page."""
@@ -137,16 +137,17 @@ class LeafPages:
     def refine(self) -> None:
         """Look for the longest texts of pages that are taken to be one."""
         for number, page in enumerate(self._seen):
-            if page.plain and page.size > SMALL_BYTES // 8:
-                body = self._read_values(*page.plain)
-                longest = page.longest if body is None else find_longest(body)
-                self._seen[number] = replace(page, longest=longest, plain=None)
+            if page.unknown and page.size > SMALL_BYTES // 8:
+                body = self._read_values(*page.unknown)
+                find = find_longest if page.unknown[0].encoding == PLAIN else find_longest_delta
+                self._seen[number] = replace(page, longest=page.longest if body is None else find(body), unknown=None)
 
     def _bound_page(self, page: Page, rows: int) -> tuple[int, int]:
         values = min(page.values, rows * page.most)
         fixed = values * self._leaf.fixed
         share = page.texts * values // max(1, page.values)
-        return fixed + share, fixed + min(page.texts, values * page.longest)
+        worst = min(page.texts, values * page.longest)
+        return fixed + share * self._leaf.weight, fixed + worst * self._leaf.weight
 
     def _read_page(self) -> None:
         length, header = self._read_header()
@@ -190,8 +191,8 @@ class LeafPages:
             body = self._read_values(header, start) if texts > SMALL_BYTES else None
             if body is not None:
                 texts, longest = measure_delta_texts(body)
-        plain = (header, start) if header.encoding == PLAIN else None
-        return replace(page, texts=texts, longest=longest, plain=plain)
+        unknown = (header, start) if header.encoding in {PLAIN, DELTA_LENGTH_BYTE_ARRAY} else None
+        return replace(page, texts=texts, longest=longest, unknown=unknown)
 
     def _find_longest(self) -> int:
         """Return the longest text of the dictionary, or its size where it cannot be looked into."""

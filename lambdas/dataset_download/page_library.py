@@ -73,6 +73,11 @@ def find_longest(data: bytes) -> int:
     return _check(_load().find_longest(data, len(data)))
 
 
+def find_longest_delta(data: bytes) -> int:
+    """Return the length of the longest of the texts in the encoding DELTA_LENGTH_BYTE_ARRAY."""
+    return _check(_load().find_longest_delta(data, len(data)))
+
+
 def measure_delta_texts(data: bytes) -> tuple[int, int]:
     """Return the length of all texts in the encoding DELTA_BYTE_ARRAY together, and of the longest."""
     longest = ctypes.c_int64()
@@ -97,9 +102,9 @@ def _load() -> ctypes.CDLL:
     library = ctypes.CDLL(str(LIBRARY))
     text, size, out = ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p
     library.read_page_header.argtypes = [text, size, out]
-    library.find_longest.argtypes = [text, size]
+    library.find_longest.argtypes = library.find_longest_delta.argtypes = [text, size]
     library.measure_delta_texts.argtypes = [text, size, out]
     library.count_rows.argtypes = [text, size, size, size, out]
-    for name in ("read_page_header", "find_longest", "measure_delta_texts", "count_rows"):
+    for name in ("read_page_header", "find_longest", "find_longest_delta", "measure_delta_texts", "count_rows"):
         getattr(library, name).restype = ctypes.c_int64
     return library

@@ -59,7 +59,8 @@ def hold(pieces: Iterable[bytes], limit: int, download: Download) -> Held | None
     except BaseException:
         holder.close()
         raise
-    download.close()
+    finally:
+        download.close()
     return holder.finish(download.rows) if is_whole else None
 
 

@@ -107,6 +107,12 @@ def pull(pieces: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
     return taken, True
 
 
+def drain(pieces: list[bytes]) -> Iterator[bytes]:
+    """Yield the pieces, letting go of each: they may be large."""
+    while pieces:
+        yield pieces.pop(0)
+
+
 def enforce(pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
     """Yield the pieces as long as they are not more than ``limit`` bytes; None: any number.
 

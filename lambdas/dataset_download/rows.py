@@ -30,6 +30,8 @@ class Rows:
         self.plan = plan
         self.reader = reader
         self.columns = tuple(columns)
+        footers = sum(footer.serialized_size for footer in plan.dataset.footers)
+        self._memory = plan.reading.memory.without(footers)
         self.schema = pa.schema([plan.dataset.schema.field(name) for name in columns])
         self._known_leaves: dict[tuple[str, ...], list[int]] = {}
         self._file = -1
@@ -145,7 +147,7 @@ class Rows:
         size = self._choose_batch_rows(group)
         leaves = self._find_leaves(group, names)
         if leaves:
-            memory = self.plan.reading.memory
+            memory = self._memory
             yield from decode(self.plan.dataset, group, leaves, size, ahead, memory.half if group.filters else memory)
             return
         for start in range(0, group.rows, size):

@@ -88,5 +88,5 @@ def make_service(variables: Mapping[str, str], *, buffered: bool = False) -> Ser
     if quick:
         with suppress(BotoCoreError):
             quick.find(settings.dataset_bucket)
-    store = Store(client, settings.dataset_bucket, settings.dataset_prefix, quick)
+    store = Store(client, settings.dataset_bucket, settings.dataset_prefix, quick, settings.memory.footers)
     return Service(settings, store, exports, logger, Results(), buffered)

@@ -6,12 +6,13 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from .conditions import make_plain
-from .encoding import split_large
+from .encoding import find_nested, split_large
 from .exceptions import SortTooLargeError
 from .partitions import NUMBER
 from .plan import Plan, make_sort_error
 from .query import SortKey
 
+NESTED_COPIES = 3
 COMPACT_ROWS = 65_536
 """More rows than this above what is kept are sorted out together."""
 
@@ -29,10 +30,10 @@ def sort_rows(batches: Iterable[pa.RecordBatch], plan: Plan) -> Iterator[pa.Reco
     for batch in batches:
         held.append(batch)
         rows += batch.num_rows
-        size += batch.nbytes
+        size += _measure(batch)
         if wanted is not None and (rows > wanted + COMPACT_ROWS or size > reading.max_sort_bytes):
             held = list(_sort(held, query.sort, wanted, plan.dataset.partition_numbers).to_batches())
-            rows, size = sum(each.num_rows for each in held), sum(each.nbytes for each in held)
+            rows, size = sum(each.num_rows for each in held), sum(map(_measure, held))
         if rows > reading.max_sort_rows + COMPACT_ROWS or (wanted is None and rows > reading.max_sort_rows):
             raise make_sort_error(reading.max_sort_rows)
         if size > reading.max_sort_bytes:
@@ -69,6 +70,12 @@ def _sort(
     del by
     order = order if wanted is None else order.slice(0, wanted)
     return _replace_each(table, lambda column: column.take(order))
+
+
+def _measure(batch: pa.RecordBatch) -> int:
+    """Return what sorting a batch takes: of nested columns also the places of all their values."""
+    nested: int = sum(batch.column(number).nbytes for number in find_nested(batch.schema))
+    return int(batch.nbytes) + NESTED_COPIES * nested
 
 
 def _replace_each(table: pa.Table, change: Callable[[pa.ChunkedArray], pa.Array | pa.ChunkedArray]) -> pa.Table:
