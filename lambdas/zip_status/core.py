@@ -249,7 +249,9 @@ def parse_page(query: Mapping[str, str]) -> Page:
     """
     for name in query:
         if name not in _PARAMETERS:
-            _reject_parameter(name[:100], f"is not a parameter; known are {', '.join(sorted(_PARAMETERS))}")
+            _reject_parameter(
+                name[:100] or "(no name)", f"is not a parameter; known are {', '.join(sorted(_PARAMETERS))}"
+            )
     limit = query.get("limit", str(_DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= _MAX_LIMIT:
         _reject_parameter("limit", f"must be a number from 1 to {_MAX_LIMIT}")
