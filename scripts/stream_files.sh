@@ -8,8 +8,8 @@ usage() {
   cat <<'TEXT'
 usage: scripts/stream_files.sh [URL...]
 
-Invokes the deployed CSV streamer, shows how far its files have come, and prints what became of each. Without URLs it
-fetches what config/parameters.json in its bucket names. URLs are written there for this run; what was there before is put back.
+Invokes the deployed CSV streamer, shows how far its files have come, and prints what became of each. URLs go along in the
+event; without any, the function fetches what config/parameters.json in its bucket names. The script writes nothing there.
 
   -h, --help   this text
 

@@ -7,6 +7,8 @@ request is known, then the event's own fields. The event is the log call's messa
     logger.info("job_ready", extra={"job_id": job_id, "files": 12})
 """
 
+import logging
+import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -31,9 +33,15 @@ class _EventFormatter(LambdaPowertoolsFormatter):
 
 
 def make_logger(service: str) -> Logger:
-    """Return the JSON logger of ``service``; its level is ``POWERTOOLS_LOG_LEVEL`` or INFO."""
+    """Return the JSON logger of ``service``; its level is ``POWERTOOLS_LOG_LEVEL``, ``LOG_LEVEL`` or INFO.
+
+    A level that does not exist is INFO here, for the line that tells of it: each Lambda's settings refuse it.
+    """
+    given = os.environ.get("POWERTOOLS_LOG_LEVEL") or os.environ.get("LOG_LEVEL") or ""
+    is_unknown = given.upper() not in {"", *logging.getLevelNamesMapping()}
     return Logger(
         service=service,
+        level="INFO" if is_unknown else None,
         # The `exception` field has the traceback already; a second copy as an object would double the line.
         logger_formatter=_EventFormatter(utc=True, use_rfc3339=True, serialize_stacktrace=False),
     )

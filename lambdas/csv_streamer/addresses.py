@@ -1,5 +1,6 @@
 """Which addresses may be fetched from: a URL must not lead into the VPC, to the host itself or to its metadata."""
 
+import asyncio
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -41,8 +42,34 @@ def make_public_socket(info: AddrInfoType) -> socket.socket:
         RefusedAddressError: the address is not public.
     """
     family, kind, protocol, _, address = info
-    if not is_public(str(address[0])):
-        raise RefusedAddressError(
-            f"{address[0]} is not a public address: refused (ALLOW_PRIVATE_HOSTS=true would allow it)"
-        )
+    _check(str(address[0]))
     return socket.socket(family=family, type=kind, proto=protocol)
+
+
+async def check_proxied_host(host: str, *, must_resolve: bool) -> None:
+    """Refuse a host that a proxy is to be asked for if it is, or resolves to, an address that is not public.
+
+    The proxy resolves names by itself, and may be the only one that can: then the proxy's own rules are the guard, but
+    only for hosts that an entry names. ``must_resolve``: a server's redirect names this one.
+
+    Raises:
+        RefusedAddressError: the address is not public, or not to be found.
+    """
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        if must_resolve:
+            raise RefusedAddressError(
+                f"redirected to {host}, whose address cannot be found here and so not be checked: refused "
+                "(ALLOW_PRIVATE_HOSTS=true would leave it to the proxy)"
+            ) from None
+        return
+    for *_, address in found:
+        _check(str(address[0]))
+
+
+def _check(address: str) -> None:
+    if not is_public(address):
+        raise RefusedAddressError(
+            f"{address} is not a public address: refused (ALLOW_PRIVATE_HOSTS=true would allow it)"
+        )

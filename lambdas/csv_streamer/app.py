@@ -8,12 +8,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from .clients import S3, s3_client
-from .continuation import ContinuationError, Hop
+from .continuation import Hop
 from .env import SettingsError
-from .exceptions import ParametersError
+from .exceptions import EventError, ParametersError
 from .invocation import Invocation
 from .logs import make_logger
-from .report import Response, emit_metrics, respond
+from .parameters import read_event
+from .report import Response, emit_metrics, refuse
 from .settings import Settings
 
 logger = make_logger("csv_streamer")
@@ -21,7 +22,7 @@ logger = make_logger("csv_streamer")
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Response:
-    """Fetch the files that ``config/parameters.json`` names; answer the summary, or why there is none.
+    """Fetch the files that the event or ``config/parameters.json`` names; answer the summary, or why there is none.
 
     Raises:
         Exception: whatever was not foreseen, so that Lambda counts an error and repeats an asynchronous invocation.
@@ -30,30 +31,32 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Response:
     try:
         settings = Settings.from_environment(os.environ)
         hop = Hop.from_event(event, context.aws_request_id)
-        return asyncio.run(_answer(settings, hop, context))
+        entries = read_event(event) if hop.number == 1 else None
+        return asyncio.run(_answer(settings, hop, context, entries))
     except SettingsError as error:
-        return _refuse(context, "lambda_fatal", HTTPStatus.INTERNAL_SERVER_ERROR, error)
+        return _refuse(context, "lambda_fatal", HTTPStatus.INTERNAL_SERVER_ERROR, error, "settings_invalid")
     except ParametersError as error:
-        return _refuse(context, "parameters_load_error", HTTPStatus.INTERNAL_SERVER_ERROR, error)
-    except ContinuationError as error:
-        return _refuse(context, "lambda_fatal", HTTPStatus.BAD_REQUEST, error)
+        return _refuse(context, "parameters_load_error", HTTPStatus.INTERNAL_SERVER_ERROR, error, error.code)
+    except EventError as error:
+        return _refuse(context, "lambda_fatal", HTTPStatus.BAD_REQUEST, error, error.code)
     except Exception:
         logger.exception("lambda_fatal")
         emit_metrics(context.function_name, [], run_failed=True)
         raise
 
 
-async def _answer(settings: Settings, hop: Hop, context: LambdaContext) -> Response:
+async def _answer(settings: Settings, hop: Hop, context: LambdaContext, entries: list[Any] | None) -> Response:
     calls_at_once = settings.concurrency * (settings.upload_concurrency + 1)
-    # A thread more for each file's abort and one for the state: neither must wait for uploads that hang.
-    s3 = S3(s3_client(calls_at_once), calls_at_once + settings.concurrency + 1)
+    # A thread more for each file's abort, and for state and lease: none of these must wait for uploads that hang.
+    s3 = S3(s3_client(calls_at_once), calls_at_once + settings.concurrency + 2)
     try:
-        return await Invocation(settings, s3, hop, context, logger).answer()
+        return await Invocation(settings, s3, hop, context, logger, entries).answer()
     finally:
         s3.close()
 
 
-def _refuse(context: LambdaContext, event: str, status: HTTPStatus, error: Exception) -> Response:
-    logger.error(event, extra={"error": str(error)})
+def _refuse(context: LambdaContext, event: str, status: HTTPStatus, error: Exception, code: str) -> Response:
+    logger.error(event, extra={"error": str(error), "code": code})
     emit_metrics(context.function_name, [], run_failed=True)
-    return respond(status, {"message": str(error)})
+    logger.info("lambda_complete", extra={"status": int(status)})
+    return refuse(status, str(error), code)

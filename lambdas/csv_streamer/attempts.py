@@ -4,10 +4,10 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from .exceptions import OutOfTimeError, SourceBrokeError
+from .exceptions import CsvStreamerError, OutOfTimeError, SourceBrokeError
 from .settings import Settings
 
-type NoteRetry = Callable[[int, float, int, SourceBrokeError], None]
+type NoteRetry = Callable[[int, float, int, CsvStreamerError], None]
 """Told the number of the attempt that failed, the seconds until the next, the offset reached and the error."""
 
 _LONGEST_WAIT_SECONDS = 30
@@ -38,7 +38,8 @@ class Attempts:
         """
         self._failed += 1
         if self._failed >= self._most:
-            raise SourceBrokeError(f"gave up after {self._failed} attempts: {error}") from error
+            reason = f"gave up after {self._failed} attempts: {error}"
+            raise SourceBrokeError(reason, status=error.status) from error
         delay = min(self._base * 2 ** (self._failed - 1), _LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
         delay = delay if error.retry_after is None else max(delay, error.retry_after)
         self._note(self._failed, delay, offset, error)

@@ -10,11 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
 
+from .layout import LEASE_PREFIX
+
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -29,7 +33,10 @@ _COUNTED = {
     "HeadObject": "head_object",
     "ListObjectsV2": "list_objects",
     "DeleteObject": "delete_object",
+    "CopyObject": "copy_object",
+    "UploadPartCopy": "upload_part_copy",
 }
+_LEASES = quote(f"/{LEASE_PREFIX}")
 
 
 class RequestCounter:
@@ -39,16 +46,17 @@ class RequestCounter:
         self._counts: Counter[str] = Counter()
         self._lock = Lock()
 
-    def __call__(self, event_name: str, **_: object) -> None:
+    def __call__(self, event_name: str, request: AWSPreparedRequest | None = None, **_: object) -> None:
         """Count one request: a handler of botocore's ``before-send.s3.<operation>``."""
         operation = event_name.rpartition(".")[2]
+        name = "lease" if request is not None and _LEASES in str(request.url) else _COUNTED.get(operation, operation)
         with self._lock:
-            self._counts[_COUNTED.get(operation, operation)] += 1
+            self._counts[name] += 1
 
     def as_dict(self) -> dict[str, int]:
         """Return the requests by operation, and their total."""
         with self._lock:
-            counts = dict.fromkeys(_COUNTED.values(), 0) | dict(self._counts)
+            counts = dict.fromkeys([*_COUNTED.values(), "lease"], 0) | dict(self._counts)
         return {**counts, "total": sum(counts.values())}
 
 

@@ -11,17 +11,18 @@ from typing import Any, Self
 from botocore.exceptions import ClientError
 
 from .clients import S3
-from .exceptions import CsvStreamerError
-from .schemas import Entry, Head, Part, Task, Unfinished, Validators
-
-STATE_PREFIX = ".csv-streamer/"
+from .exceptions import EventError
+from .layout import STATE_PREFIX
+from .schemas import Entry, Expectation, Head, Part, Task, Unfinished, Validators
 
 _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
-class ContinuationError(CsvStreamerError):
+class ContinuationError(EventError):
     """The event is not one that an invocation of this function sent, or its state is gone."""
+
+    code = "continuation_invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Hop:
             ContinuationError: ``continue`` is not what this function writes there.
         """
         match event:
+            case {"continue": _, "file_urls": _}:
+                raise ContinuationError("the event has both continue and file_urls")
             case {"continue": {"run": str(run_id), "hop": int(number)}} if _RUN_ID.fullmatch(run_id) and number > 1:
                 return cls(run_id, number)
             case {"continue": _}:
@@ -70,26 +73,34 @@ class State:
     tasks: list[Task]
     taken_keys: list[str]
     """Keys of the files that are done, which no further file may get."""
+    lease: str = ""
+    """Key of the run's lease."""
 
     def dump(self) -> bytes:
         """Return the state as JSON."""
         tasks = [asdict(task) for task in self.tasks]
-        return json.dumps({"time": self.time.isoformat(), "tasks": tasks, "taken_keys": self.taken_keys}).encode()
+        fields = {"time": self.time.isoformat(), "tasks": tasks, "taken_keys": self.taken_keys, "lease": self.lease}
+        return json.dumps(fields).encode()
 
     @classmethod
     def load(cls, raw: bytes) -> Self:
         """Return the state that :meth:`dump` wrote."""
         state = json.loads(raw)
         tasks = [_load_task(fields) for fields in state["tasks"]]
-        return cls(datetime.fromisoformat(state["time"]), tasks, state["taken_keys"])
+        return cls(datetime.fromisoformat(state["time"]), tasks, state["taken_keys"], state.get("lease", ""))
 
 
 def _load_task(fields: dict[str, Any]) -> Task:
     unfinished = fields.pop("unfinished")
-    return Task(**{**fields, "entry": Entry(**fields["entry"])}, unfinished=unfinished and _load_unfinished(unfinished))
+    expect = fields["entry"].get("expect") or {}
+    expectation = Expectation(**{**expect, "content_types": tuple(expect.get("content_types", ()))})
+    entry = Entry(**{**fields["entry"], "expect": expectation})
+    return Task(**{**fields, "entry": entry}, unfinished=unfinished and _load_unfinished(unfinished))
 
 
-def _load_unfinished(fields: dict[str, Any]) -> Unfinished:
+def _load_unfinished(fields: dict[str, Any]) -> Unfinished | None:
+    if "content" not in fields:  # from an earlier release, whose uploads are another kind: begun anew
+        return None
     head = Head(**{**fields["head"], "validators": Validators(**fields["head"]["validators"])})
     return Unfinished(**{**fields, "head": head, "parts": [Part(**part) for part in fields["parts"]]})
 

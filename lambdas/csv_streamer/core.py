@@ -1,6 +1,7 @@
 """Filling S3's parts with a file's bytes: in order over one connection, or by ranges over several at once."""
 
 import asyncio
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
@@ -10,8 +11,9 @@ import aiohttp
 
 from .buffers import Buffers
 from .download import Download
-from .exceptions import FileError, OutOfTimeError, SourceBrokeError
+from .exceptions import CsvStreamerError, FileError, RangeRefusedError, SourceChangedError
 from .layout import MIN_PART, Span, cut_ranges
+from .reserve import Reserve
 
 type SendPart = Callable[[Span, bytearray], None]
 """Starts the upload of a part; the buffer now belongs to it."""
@@ -55,7 +57,7 @@ class OrderedFiller:
             if self._filled == len(self._buffer):
                 self.flush()
         if self._offset + self._filled > self._limit:
-            raise FileError(f"longer than MAX_FILE_GB allows ({self._limit} bytes)")
+            raise FileError(f"longer than MAX_FILE_GB allows ({self._limit} bytes)", code="file_too_large")
 
     @property
     def rest(self) -> bytearray:
@@ -116,7 +118,11 @@ class _Order:
 
 
 class RangedFiller:
-    """Fetches parts by ranges, side by side, in the order of the file."""
+    """Fetches parts by ranges, side by side, in the order of the file.
+
+    The answer that told of the file goes on for as long as nobody else has what comes next in it. Then it is kept in
+    reserve: where the server serves no further range, for whatever reason, it is read on to the end.
+    """
 
     def __init__(
         self, download: Download, parts: list[Span], buffers: Buffers, send: SendPart, count: CountBytes
@@ -126,52 +132,111 @@ class RangedFiller:
         self._buffers = buffers
         self._send = send
         self._count = count
-        self._orders: deque[_Order] = deque()
+        self._orders: list[_Order] = []
+        self._fetching: dict[int, int] = {}
         self._turn = asyncio.Lock()
         self._workers = 0
+        self._reserve: Reserve | None = None
+        self._is_refused = False
 
     async def run(self, connections: int, first: aiohttp.ClientResponse | None) -> None:
         """Fetch all parts over ``connections``; ``first``, if given, is an answer that begins at the first part.
 
         Raises:
-            CsvStreamerError: the first failure of any of them; the others are stopped.
+            CsvStreamerError: the first failure that the others cannot make good; they are stopped.
         """
         self._connections = self._workers = connections
+        self._reserve = Reserve(first, self._parts[0].start, self._download.chunk_size) if first else None
+        keeping = asyncio.create_task(self._reserve.keep_alive(self._find_gap)) if self._reserve else None
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(connections):
-                    group.create_task(self._work(first if number == 0 else None))
-            if self._orders:  # given back when the others had ended already
-                self._workers = 1
-                await self._work(None)
+                    group.create_task(self._work(number))
+            self._workers = 1
+            await self._work(0)  # what was given back when all others had ended
         except* Exception as errors:  # noqa: BLE001  # any failure is passed on, out of its group
             raise _first_of(errors) from None
+        finally:
+            if keeping:
+                keeping.cancel()
+                await asyncio.wait([keeping])
+            if self._reserve:
+                await self._reserve.close()
 
-    async def _work(self, first: aiohttp.ClientResponse | None) -> None:
+    async def _work(self, number: int) -> None:
+        """Fetch one range after another; end early if others can do the rest."""
         while order := await self._next_order():
-            at = order.start
-            patience = _PATIENCE_SECONDS if self._workers > 1 else None
+            has_others = self._workers > 1 or self._has_reserve()
+            reserved = (number == 0 or self._workers == 1) and self._fits_reserve(order)
+            patience = _PATIENCE_SECONDS if has_others and not reserved else None
             try:
-                async with aclosing(self._download.read(order.start, order.end, first, patience)) as chunks:
-                    first = None
-                    async for chunk in chunks:
-                        position = at - order.part.span.start
-                        memoryview(order.part.buffer)[position : position + len(chunk)] = chunk
-                        at += len(chunk)
-                        order.part.missing -= len(chunk)
-                        self._count(len(chunk))
-            except (SourceBrokeError, OutOfTimeError):  # the latter: told to wait for longer than there is time
-                if patience is None:
-                    raise
-                # The server may not want as many connections: those that it serves do the rest.
-                self._orders.appendleft(_Order(order.part, at, order.end))
-                if self._workers > 1:
-                    self._workers -= 1
-                    await self._buffers.wake()
-                    return
-                continue  # all others have gone: now with all patience
-            if not order.part.missing:
-                self._send(order.part.span, order.part.buffer)
+                rest = await self._fetch(number, order, patience, reserved=reserved)
+            finally:
+                self._fetching.pop(number, None)
+            if rest is None:
+                continue
+            self._give_back(rest)
+            await self._buffers.wake()  # another may wait for a buffer, which there will not be before this is done
+            if reserved:
+                continue
+            if self._workers > 1:
+                self._workers -= 1
+                return
+            self._is_refused = True
+
+    async def _fetch(self, number: int, order: _Order, patience: float | None, *, reserved: bool) -> _Order | None:
+        """Fetch a range; return what is left of it if its connection is not to be had.
+
+        Raises:
+            CsvStreamerError: nobody else could fetch it, or it is not of the same version any more.
+        """
+        at = self._fetching[number] = order.start
+        if reserved and self._reserve:
+            chunks = self._reserve.read(order.start, order.end)
+        else:
+            chunks = self._download.read(order.start, order.end, None, patience)
+        try:
+            async with aclosing(chunks) as body:
+                async for chunk in body:
+                    position = at - order.part.span.start
+                    memoryview(order.part.buffer)[position : position + len(chunk)] = chunk
+                    at += len(chunk)
+                    self._fetching[number] = at
+                    order.part.missing -= len(chunk)
+                    self._count(len(chunk))
+        except CsvStreamerError as error:
+            if isinstance(error, SourceChangedError) and not isinstance(error, RangeRefusedError):
+                raise
+            # The server may not want as many connections, or serve this file once: what it serves does the rest.
+            if reserved:
+                self._download.note_break(error, at)
+            elif patience is None:
+                raise
+            return _Order(order.part, at, order.end)
+        if not order.part.missing:
+            self._send(order.part.span, order.part.buffer)
+        return None
+
+    def _give_back(self, order: _Order) -> None:
+        if order.start < order.end:
+            insort(self._orders, order, key=lambda one: one.start)
+        elif not order.part.missing:
+            self._send(order.part.span, order.part.buffer)
+
+    def _has_reserve(self) -> bool:
+        return self._reserve is not None and self._reserve.is_open
+
+    def _fits_reserve(self, order: _Order) -> bool:
+        """Tell whether the first answer is read for ``order``: it stands there, or no range is served any more."""
+        if self._reserve is None or not self._reserve.is_open:
+            return False
+        position = self._reserve.position
+        return position == order.start or (self._is_refused and position < order.start)
+
+    def _find_gap(self) -> int:
+        """Return the first byte of the file that may still have to be fetched."""
+        starts = [*self._fetching.values(), *(order.start for order in self._orders)]
+        return min([*starts, *(part.start for part in list(self._parts)[:1])], default=0)
 
     async def _next_order(self) -> _Order | None:
         async with self._turn:  # parts are taken one by one, so that a buffer is never awaited twice
@@ -183,7 +248,7 @@ class RangedFiller:
                     filling = _Filling(part, buffer, part.size)
                     ranges = cut_ranges(part, self._connections)
                     self._orders.extend(_Order(filling, one.start, one.end) for one in ranges)
-            return self._orders.popleft() if self._orders else None
+            return self._orders.pop(0) if self._orders else None
 
 
 def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import aiohttp
 
 from .attempts import Attempts, NoteRetry
-from .exceptions import SourceBrokeError, SourceChangedError
+from .exceptions import CsvStreamerError, RangeRefusedError, SourceBrokeError, SourceChangedError
 from .schemas import Head
 from .settings import Settings
 from .source import Source, check_range, read_body, read_head
@@ -23,6 +23,15 @@ class Download:
         self._stop_at = stop_at
         self.head = head
 
+    @property
+    def chunk_size(self) -> int:
+        """Return the most bytes that are read in one piece."""
+        return self._settings.chunk_size
+
+    def note_break(self, error: CsvStreamerError, offset: int) -> None:
+        """Log that a connection broke whose rest another one fetches."""
+        self._note_retry(1, 0, offset, error)
+
     async def read(
         self,
         start: int,
@@ -33,11 +42,12 @@ class Download:
         """Yield bytes ``start`` … ``end`` - 1, or to the file's end if its length is unknown.
 
         ``first`` is an answer that is there already and begins at ``start``; it is closed here. ``patience`` is the
-        longest wait between two tries, seconds.
+        longest wait between two tries, seconds; who has some does not wait for a connection that the host may not have.
 
         Raises:
             SourceBrokeError: ``MAX_ATTEMPTS`` tries in a row brought nothing, or the server asks for more patience.
             SourceChangedError: the rest of this version cannot be had.
+            HostBusyError: the host has as many connections as it may have.
             OutOfTimeError: the next try would come after ``stop_at``.
             FileError: the server says no.
         """
@@ -49,7 +59,7 @@ class Download:
             try:
                 async with AsyncExitStack() as stack:
                     if first is None:
-                        response, end = await self._ask(stack, offset, end)
+                        response, end = await self._ask(stack, offset, end, wait=patience is None)
                     else:
                         response, first = first, None
                         stack.callback(response.close)
@@ -67,14 +77,19 @@ class Download:
             except SourceBrokeError as error:
                 problem = error
             self._source.forget_redirect()
-            await attempts.wait(problem, offset)
+            try:
+                await attempts.wait(problem, offset)
+            except SourceBrokeError as error:
+                if problem.status is None or offset == 0:
+                    raise
+                raise RangeRefusedError(f"the server refuses a part of the file: {error}") from error
 
     async def _ask(
-        self, stack: AsyncExitStack, offset: int, end: int | None
+        self, stack: AsyncExitStack, offset: int, end: int | None, *, wait: bool
     ) -> tuple[aiohttp.ClientResponse, int | None]:
         """Ask for the file from ``offset`` on; return the answer, and where the file ends if that is known now."""
         if offset == 0 and end in {None, self.head.length}:
-            response = await stack.enter_async_context(self._source.get({}))
+            response = await stack.enter_async_context(self._source.get({}, wait=wait))
             if response.status != HTTPStatus.OK or not self._is_same(read_head(response)):
                 raise SourceChangedError("the file changed while it was fetched")
             return response, end
@@ -83,7 +98,7 @@ class Download:
             raise SourceChangedError(f"the connection broke at byte {offset}, and the server cannot continue there")
         last = "" if end is None else end - 1
         conditions = {"Range": f"bytes={offset}-{last}", "If-Range": strong}
-        response = await stack.enter_async_context(self._source.get(conditions))
+        response = await stack.enter_async_context(self._source.get(conditions, wait=wait))
         length = check_range(response, self.head, offset)
         return response, length if end is None else end
 

@@ -14,11 +14,13 @@ _MOST_DAYS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Found:
     """An object of an earlier run."""
 
     key: str
     metadata: Mapping[str, str]
+    size: int
+    """Bytes."""
 
 
 class History:
@@ -32,14 +34,14 @@ class History:
         self._older: dict[str, AsyncIterator[str]] = {}
         self._names: dict[str, frozenset[str]] = {}
 
-    async def find(self, prefix: str, name: str) -> Stored | None:
+    async def find(self, prefix: str, name: str) -> Found | None:
         """Return the newest object ``{prefix}/{YYYY}/{MM}/{DD}/{name}``, None if there is none."""
         async with self._turn:  # all files of a run look through the same folders
             async for day in self._newest_days(prefix):
                 if name in await self._list_names(day):
                     key = f"{day}{name}"
                     head = await self._s3.run(self._s3.client.head_object, Bucket=self._bucket, Key=key)
-                    return Stored(key, head["Metadata"])
+                    return Found(key, head["Metadata"], head["ContentLength"])
         return None
 
     async def _newest_days(self, prefix: str) -> AsyncIterator[str]:

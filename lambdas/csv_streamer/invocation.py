@@ -5,6 +5,7 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -12,18 +13,19 @@ from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError,
 
 from .clients import S3, lambda_client, secrets_client
 from .continuation import Hop, State, StateStore
-from .exceptions import EntryError, ParametersError
+from .exceptions import EntryError, LeaseHeldError, ParametersError
 from .files import FileStreamer
 from .history import History
+from .lease import Lease, name_lease
 from .names import KeyClaims, known_name, make_key
 from .parameters import PARAMETERS_KEY, describe_url, parse_entry, parse_parameters
-from .report import Response, emit_metrics, respond, summarise
+from .report import Response, emit_metrics, refuse, respond, summarise
 from .run import Clock, Outcome, Run
 from .schemas import FileResult, Task
 from .secret_headers import SecretHeaders
 from .settings import Settings
-from .source import open_session
-from .target import Destination, Upload
+from .target import Destination, Upload, make_staging_key
+from .web import open_web
 
 _READS = 3
 """How often the parameters are asked for if the answer ends early."""
@@ -32,7 +34,17 @@ _READS = 3
 class Invocation:
     """Plans, runs, reports and, if need be, hands over to the next invocation."""
 
-    def __init__(self, settings: Settings, s3: S3, hop: Hop, context: LambdaContext, logger: Logger) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        s3: S3,
+        hop: Hop,
+        context: LambdaContext,
+        logger: Logger,
+        entries: list[Any] | None = None,
+    ) -> None:
+        """``entries``: the event's own ``file_urls``, None for those of the parameters object."""
+        self._entries = entries
         self._settings = settings
         self._s3 = s3
         self._hop = hop
@@ -52,16 +64,35 @@ class Invocation:
         state = await self._begin()
         if state is None:
             self._logger.warning("continuation_skipped", extra={"run": self._hop.run_id, "hop": self._hop.number})
-            return respond(HTTPStatus.OK, {"message": "This part of the run is another invocation's"})
+            return self._end(respond(HTTPStatus.OK, {"message": "This part of the run is another invocation's"}))
         if not state.tasks and not self._rejected:
             self._logger.warning("no_file_urls")
-            return respond(HTTPStatus.BAD_REQUEST, {"message": f"file_urls in {PARAMETERS_KEY} names no files"})
+            where = PARAMETERS_KEY if self._entries is None else "the event"
+            reason = f"file_urls in {where} names no files"
+            emit_metrics(self._context.function_name, [], run_failed=True)
+            return self._end(refuse(HTTPStatus.BAD_REQUEST, reason, "no_file_urls"))
+        lease = Lease(self._s3, self._settings.bucket, state.lease, self._hop.run_id, self._logger)
+        try:
+            async with lease.hold(first=self._hop.number == 1):
+                results = await self._do(state, clock, lease)
+        except LeaseHeldError as error:
+            self._logger.warning("run_refused", extra={"error": str(error)})
+            return self._end(refuse(HTTPStatus.CONFLICT, str(error), error.code))
+        return self._report(results, clock)
+
+    async def _do(self, state: State, clock: Clock, lease: Lease) -> list[FileResult]:
+        """Stream what is to be streamed, hand over what is left; return the results in the entries' order."""
         outcomes = await self._stream(state, clock)
-        results = await self._hand_over(state, outcomes, clock)
+        results = await self._hand_over(state, outcomes, clock, lease)
         if self._hop.number > 1:
             await self._forget(clock)
         by_index = self._rejected | {task.index: result for task, result in zip(state.tasks, results, strict=True)}
-        return self._report([by_index[index] for index in sorted(by_index)], clock)
+        return [by_index[index] for index in sorted(by_index)]
+
+    def _end(self, response: Response) -> Response:
+        """Log that an invocation without results is over; return its answer."""
+        self._logger.info("lambda_complete", extra={"status": response["statusCode"]})
+        return response
 
     async def _forget(self, clock: Clock) -> None:
         """Delete the state that this invocation began with; the lifecycle rule does it where that fails.
@@ -92,18 +123,20 @@ class Invocation:
 
     async def _plan(self, time: datetime) -> State:
         """Turn the parameters' entries into tasks; those with an error are results already."""
-        raw = parse_parameters(await self._read_parameters())
+        raw = self._entries
+        if raw is None:
+            raw = parse_parameters(await self._read_parameters())
         tasks = [task for index, entry in enumerate(raw) if (task := self._make_task(index, entry))]
         claims = KeyClaims([], [])
         named: list[Task] = []
         for task in tasks:
-            name = known_name(task.entry.name, task.entry.url, self._settings.suffix_map)
+            name = known_name(task.entry.name, task.entry.url, self._settings.suffix_map, self._settings.suffix_match)
             key = claims.take(make_key(self._prefix(task), time, name)) if name else None
             named.append(Task(task.index, task.entry, key))
         self._logger.info(
             "ingestion_plan", extra={"files": len(raw), "urls": [describe_url(task.entry.url) for task in named]}
         )
-        return State(time, named, [])
+        return State(time, named, [], name_lease(raw))
 
     def _make_task(self, index: int, raw: object) -> Task | None:
         try:
@@ -113,8 +146,9 @@ class Invocation:
             given = raw.get("url") if isinstance(raw, dict) else raw
             url = describe_url(given) if isinstance(given, str) else "(none)"
             reason = f"file_urls[{index}]: {error}"
-            self._logger.error("file_error", extra={"url": url, "error": reason})  # noqa: TRY400  # no traceback needed
-            self._rejected[index] = FileResult(url, "failed", error=reason)
+            fields = {"url": url, "error": reason, "code": error.code}
+            self._logger.error("file_error", extra=fields)  # noqa: TRY400  # no traceback needed
+            self._rejected[index] = FileResult(url, "failed", error=reason, code=error.code)
             return None
         return task
 
@@ -126,9 +160,11 @@ class Invocation:
             return await self._s3.run(self._fetch_parameters)
         except ClientError as error:
             code = error.response["Error"].get("Code", "unknown")
-            raise ParametersError(f"s3://{self._settings.bucket}/{PARAMETERS_KEY} cannot be read: {code}") from error
+            reason = f"s3://{self._settings.bucket}/{PARAMETERS_KEY} cannot be read: {code}"
+            raise ParametersError(reason, code="parameters_unreadable") from error
         except BotoCoreError as error:
-            raise ParametersError(f"{PARAMETERS_KEY} cannot be read: {type(error).__name__}") from error
+            reason = f"{PARAMETERS_KEY} cannot be read: {type(error).__name__}"
+            raise ParametersError(reason, code="parameters_unreadable") from error
 
     def _fetch_parameters(self) -> bytes:
         """Return the object; a body that ends early is asked for again, which botocore does not do."""
@@ -145,11 +181,12 @@ class Invocation:
         taken = [task.key for task in state.tasks if task.key]
         undecided = [task.index for task in state.tasks if task.key is None]
         slots = asyncio.Semaphore(self._settings.concurrency)
-        async with open_session(self._settings) as session:
+        async with open_web(self._settings) as web:
             run = Run(
+                run_id=self._hop.run_id,
                 settings=self._settings,
                 s3=self._s3,
-                session=session,
+                web=web,
                 logger=self._logger,
                 time=state.time,
                 clock=clock,
@@ -164,15 +201,16 @@ class Invocation:
 
             return await asyncio.gather(*(stream(task) for task in state.tasks))
 
-    async def _hand_over(self, state: State, outcomes: list[Outcome], clock: Clock) -> list[FileResult]:
+    async def _hand_over(self, state: State, outcomes: list[Outcome], clock: Clock, lease: Lease) -> list[FileResult]:
         """Let the next invocation do what is left; return the results, failed ones where there can be none."""
         left = [outcome.left for outcome in outcomes if outcome.left]
         if not left or not self._settings.continue_async:
             return [outcome.result for outcome in outcomes]
         done_keys = [outcome.result.s3_key for outcome in outcomes if outcome.left is None and outcome.result.s3_key]
-        following = State(state.time, left, [*state.taken_keys, *done_keys])
+        following = State(state.time, left, [*state.taken_keys, *done_keys], state.lease)
         problem = await self._continue(following)
         if problem is None:
+            lease.is_handed_over = True
             return [outcome.result for outcome in outcomes]
         return [await self._give_up(outcome, problem, clock) for outcome in outcomes]
 
@@ -201,16 +239,20 @@ class Invocation:
             return outcome.result
         if task.unfinished:
             unfinished = task.unfinished
-            destination = Destination(self._settings.bucket, task.key or "", "", None, {})
+            key = task.key or ""
+            staging = make_staging_key(self._hop.run_id, key)
+            destination = Destination(self._settings.bucket, key, staging, "", None, {})
             await Upload(self._s3, destination, self._logger, unfinished.upload_id).abort(clock.tidy_until)
         result = outcome.result
-        self._logger.error("file_error", extra={"url": result.url, "s3_key": result.s3_key, "error": problem})
-        return FileResult(result.url, "failed", result.s3_key, error=problem)
+        fields = {"url": result.url, "s3_key": result.s3_key, "error": problem, "code": "not_continued"}
+        self._logger.error("file_error", extra=fields)
+        return FileResult(result.url, "failed", result.s3_key, error=problem, code="not_continued")
 
     def _report(self, results: list[FileResult], clock: Clock) -> Response:
         requests = self._s3.counter.as_dict()
         self._logger.info("s3_request_counters", extra=requests)
         status, body = summarise(results, clock.now - clock.started, requests)
+        body["run"] = self._hop.run_id
         emit_metrics(self._context.function_name, results)
         self._logger.info("lambda_complete", extra={"status": int(status), **body["summary"]})
         return respond(status, body)

@@ -1,9 +1,16 @@
-"""How a file is cut: into parts for S3, and each part into ranges that are fetched side by side."""
+"""How a file is cut: into parts for S3, and each part into ranges that are fetched side by side.
+
+And where in the bucket the function keeps what is its own.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .exceptions import FileError
+
+STATE_PREFIX = ".csv-streamer/"
+LEASE_PREFIX = f"{STATE_PREFIX}leases/"
+STAGING_PREFIX = f"{STATE_PREFIX}uploads/"
 
 MIB = 1024 * 1024
 MAX_PARTS = 10_000

@@ -4,26 +4,46 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
+from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import collapse_rfc2231_value
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .exceptions import EntryError
+from .layout import STATE_PREFIX
 
 _DEFAULT = "data.csv"
 _MAX_NAME_BYTES = 250
 """What file systems take (255), less the number that :class:`KeyClaims` may add."""
 _MAX_PREFIX_BYTES = 750
 """What S3 takes of a key (1,024), less the date and the longest name."""
-_STATE_FOLDER = ".csv-streamer"
+_STATE_FOLDER = STATE_PREFIX.rstrip("/")
+_ENCODED_WORD = re.compile(r"=\?[^?\s]+\?[BbQq]\?[^?]*\?=")
 _WORDS = re.compile(r"[^\W_]+")
 
 
-def known_name(name: str | None, url: str, suffix_map: Mapping[str, str]) -> str | None:
-    """Return the name that is certain before the server is asked: the entry's own, or the suffix map's."""
-    chosen = name or _match_suffix(url, suffix_map)
-    return sanitise(chosen) if chosen else None
+def known_name(name: str | None, url: str, suffix_map: Mapping[str, str], match: str = "url") -> str | None:
+    """Return the name that is certain before the server is asked: the entry's own, or the suffix map's.
+
+    ``match``: ``SUFFIX_MATCH``.
+    """
+    if name:
+        return name
+    return (_match_words if match == "words" else _match_anywhere)(url, suffix_map)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is not one path segment as it stands.
+
+    Raises:
+        EntryError: naming what it cannot have.
+    """
+    if sanitise(name) != name:
+        raise EntryError(
+            f"name {name[:300]!r} cannot be a file's name: it has folders (prefix is for these), control characters, "
+            f"a dot or space at its beginning or end, or more than {_MAX_NAME_BYTES} bytes"
+        )
 
 
 def served_name(url: str, disposition: str | None) -> str:
@@ -43,7 +63,18 @@ def sanitise(name: str) -> str:
     return printable.encode(errors="replace").decode()
 
 
-def _match_suffix(url: str, suffix_map: Mapping[str, str]) -> str | None:
+def _match_anywhere(url: str, suffix_map: Mapping[str, str]) -> str | None:
+    """Look for a map's key in the whole URL but its user and password, whatever the case."""
+    try:
+        parts = urlsplit(url)
+        text = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    except ValueError:
+        text = url
+    haystack = f"{text}\n{unquote(text)}".lower()
+    return next((name for key, name in suffix_map.items() if key and key.lower() in haystack), None)
+
+
+def _match_words(url: str, suffix_map: Mapping[str, str]) -> str | None:
     """Look for a map's entry whose words follow one another in the URL's last path segment."""
     words = _split_words(_last_segment(url))
     for key, name in suffix_map.items():
@@ -66,14 +97,33 @@ def _parse_disposition(header: str | None) -> list[str]:
     if not header:
         return []
     message = Message()
-    message["Content-Disposition"] = header
+    message["Content-Disposition"] = _read_latin1(header)
     try:
         parameters = message.get_params([], "Content-Disposition")
         names = [value for name, value in parameters if name.lower() == "filename"]
         names.sort(key=lambda value: isinstance(value, str))  # an encoded one is a tuple
-        return [collapse_rfc2231_value(value) for value in names]
+        return [_decode_words(collapse_rfc2231_value(value)) for value in names]
     except (TypeError, ValueError):  # from the library's depths, for parameters numbered in a way that makes no sense
         return []
+
+
+def _read_latin1(header: str) -> str:
+    """Return a header with its bytes that are not UTF-8, which aiohttp hands out as surrogates, read as Latin-1."""
+    try:
+        header.encode()
+    except UnicodeEncodeError:
+        return header.encode("utf-8", "surrogateescape").decode("latin-1")
+    return header
+
+
+def _decode_words(name: str) -> str:
+    """Return a name with its encoded words (RFC 2047) decoded; some servers send them in place of RFC 5987's form."""
+    if not _ENCODED_WORD.search(name):
+        return name
+    try:
+        return str(make_header(decode_header(name)))
+    except (LookupError, ValueError):  # a charset that is none, or other bytes than it says
+        return name
 
 
 def make_key(prefix: str, day: date, name: str) -> str:
@@ -81,6 +131,15 @@ def make_key(prefix: str, day: date, name: str) -> str:
 
     Raises:
         EntryError: the prefix cannot be part of a key.
+    """
+    return f"{check_prefix(prefix)}/{day:%Y/%m/%d}/{name}"
+
+
+def check_prefix(prefix: str) -> str:
+    """Return a prefix without slashes at its ends.
+
+    Raises:
+        EntryError: it cannot be part of a key.
     """
     folders = prefix.strip("/").split("/")
     if any(folder in {"", ".", ".."} or not folder.isprintable() for folder in folders):
@@ -90,7 +149,7 @@ def make_key(prefix: str, day: date, name: str) -> str:
     path = "/".join(folders)
     if len(path.encode()) > _MAX_PREFIX_BYTES:
         raise EntryError(f"the prefix is longer than {_MAX_PREFIX_BYTES} bytes")
-    return f"{path}/{day:%Y/%m/%d}/{name}"
+    return path
 
 
 class KeyClaims:

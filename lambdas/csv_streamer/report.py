@@ -17,6 +17,11 @@ def respond(status: HTTPStatus, body: dict[str, Any]) -> Response:
     return {"statusCode": int(status), "body": json.dumps(body, ensure_ascii=False)}
 
 
+def refuse(status: HTTPStatus, message: str, code: str) -> Response:
+    """Return an answer that says why there was no run."""
+    return respond(status, {"message": message, "code": code})
+
+
 def summarise(results: list[FileResult], seconds: float, requests: dict[str, int]) -> tuple[HTTPStatus, dict[str, Any]]:
     """Return the answer's status and body: 502 if there were files and all of them failed, else 200."""
     counts = Counter(result.status for result in results)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
-import aiohttp
 from aws_lambda_powertools import Logger
 
 from .clients import S3
@@ -15,6 +14,7 @@ from .names import KeyClaims
 from .schemas import FileResult, Task
 from .secret_headers import SecretHeaders
 from .settings import Settings
+from .web import Web
 
 _TELLING_BYTES = 8 * MIB
 """The time that a smaller file takes tells of latency, not of how much a server can send."""
@@ -62,9 +62,11 @@ def _name_host(url: str) -> str | None:
 class Run:
     """One invocation's surroundings."""
 
+    run_id: str
+
     settings: Settings
     s3: S3
-    session: aiohttp.ClientSession
+    web: Web
     logger: Logger
     time: datetime
     """When the first of the run's invocations began: a file's key does not depend on when it was done."""

@@ -8,6 +8,23 @@ type Status = Literal["success", "failed", "unchanged", "deferred"]
 
 
 @dataclass(frozen=True, slots=True)
+class Expectation:
+    """What an entry says that its file must be; None where it says nothing."""
+
+    content_types: tuple[str, ...] = ()
+    """Media types without parameters, lower case; any where empty."""
+    size: int | None = None
+    """Bytes, exactly."""
+    min_size: int | None = None
+    """Bytes, at least."""
+    first_line: str | None = None
+    """Without its line end and a byte order mark."""
+    sha256: str | None = None
+    md5: str | None = None
+    """These two in lower-case hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One file to fetch, as ``file_urls`` of the parameters names it."""
 
@@ -18,6 +35,7 @@ class Entry:
     content_type: str | None = None
     secret: str | None = None
     """Name or ARN of the secret whose JSON object is merged into ``headers``."""
+    expect: Expectation = Expectation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +97,10 @@ class Unfinished:
     """Whether it comes over one connection; its parts then have sizes of their own and no gaps."""
     head: Head
     parts: list[Part]
+    content: dict[str, Any]
+    """What is known of the file's bytes up to where they were read: see :class:`.content.Content`."""
+    read: dict[str, str] = field(default_factory=dict)
+    """CRC-32 of parts before that point that S3 does not have, by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +125,14 @@ class FileResult:
     """Bytes of the whole file, once stored."""
     parts: int = 0
     error: str | None = None
+    sha256: str | None = None
+    """Of a stored file's bytes, hexadecimal."""
+    warnings: tuple[str, ...] = ()
+    code: str | None = None
+    """What kind of error it is, for programs."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result for the answer; ``error`` only where there is one."""
+        """Return the result for the answer; what says nothing is left out."""
         result = {name: getattr(self, name) for name in ("url", "s3_key", "bytes", "parts", "status")}
-        return result | ({"error": self.error} if self.error else {})
+        said = {name: getattr(self, name) for name in ("sha256", "error", "code") if getattr(self, name)}
+        return result | said | ({"warnings": list(self.warnings)} if self.warnings else {})

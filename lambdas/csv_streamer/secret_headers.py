@@ -45,10 +45,14 @@ class SecretHeaders:
             text = self._make_client().get_secret_value(SecretId=name).get("SecretString", "")
             return check_headers(json.loads(text), f"the secret {name}")
         except ClientError as error:
-            raise FileError(f"the secret {name} cannot be read: {error.response['Error']['Code']}") from error
+            raise FileError(
+                f"the secret {name} cannot be read: {error.response['Error']['Code']}", code="secret_unreadable"
+            ) from error
         except BotoCoreError as error:
-            raise FileError(f"the secret {name} cannot be read: {type(error).__name__}") from error
+            raise FileError(
+                f"the secret {name} cannot be read: {type(error).__name__}", code="secret_unreadable"
+            ) from error
         except (ValueError, RecursionError):  # the error itself would quote the secret
-            raise FileError(f"the secret {name} is not a JSON object of headers") from None
+            raise FileError(f"the secret {name} is not a JSON object of headers", code="secret_unreadable") from None
         except EntryError as error:
-            raise FileError(str(error)) from None
+            raise FileError(str(error), code="secret_unreadable") from None

@@ -2,19 +2,31 @@
 
 import asyncio
 from asyncio import timeout_at
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import aiohttp
 
 from .buffers import Buffers
+from .content import Content
 from .core import OrderedFiller, RangedFiller, fill_in_order
 from .download import Download
-from .exceptions import FileError, OutOfTimeError, UploadGoneError
+from .exceptions import FileError, OutOfTimeError, SourceChangedError
+from .inspection import Inspection
 from .layout import MIN_RANGE, Span, choose_part_size, cut_known, grow_unknown
 from .meter import Meter
-from .schemas import Unfinished
+from .schemas import Part, Unfinished
 from .settings import Settings
-from .target import Upload
+from .target import Upload, reckon_crc32
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a transfer came to."""
+
+    parts: int
+    sha256: str
+    is_known: bool = False
+    """Whether the bytes are those that were stored already, so that nothing was made visible."""
 
 
 class Transfer:
@@ -24,6 +36,7 @@ class Transfer:
         self,
         download: Download,
         upload: Upload,
+        content: Content,
         settings: Settings,
         meter: Meter,
         connections: int,
@@ -37,28 +50,40 @@ class Transfer:
         self._meter = meter
         self._connections = connections
         self._buffers = Buffers((settings.upload_concurrency + 1) * settings.part_size)
+        self._inspection = Inspection(content)
         self._sending: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._is_fetched = False
+        self._crc32: dict[int, str] = {}
+        self._turn = asyncio.Lock()
+        self._expected = unfinished.read if unfinished else {}
         if unfinished:
             self.part_size, self._in_order = unfinished.part_size, unfinished.in_order
         else:
             self.part_size = choose_part_size(length or 0, settings.part_size)
             self._in_order = connections == 1 or not download.head.resumable or (length or 0) <= 2 * MIN_RANGE
 
-    async def run(self, first: aiohttp.ClientResponse | None, stop_at: float, settle_until: float) -> int:
-        """Store the whole file and return the number of its parts.
+    async def run(
+        self,
+        first: aiohttp.ClientResponse | None,
+        stop_at: float,
+        settle_until: float,
+        known_sha256: str | None = None,
+    ) -> Stored:
+        """Store the whole file.
 
         ``first`` is the answer that told of the file, None where an earlier invocation had it. ``stop_at`` is the
         event loop's time at which no more is fetched, ``settle_until`` that at which S3 is no longer waited for.
+        ``known_sha256`` is that of bytes that need not be stored again.
 
         Raises:
             OutOfTimeError: one of them came first; what is stored by then stays.
-            CsvStreamerError: see :class:`Download` and :class:`Upload`.
+            CsvStreamerError: see :class:`Download`, :class:`Content` and :class:`Upload`.
         """
         head = self._download.head
         if head.length is not None and head.length > self._settings.max_file_size:
-            raise FileError(f"{head.length} bytes are more than MAX_FILE_GB allows ({self._settings.max_file_size})")
+            reason = f"{head.length} bytes are more than MAX_FILE_GB allows ({self._settings.max_file_size})"
+            raise FileError(reason, code="file_too_large")
         try:
             async with timeout_at(stop_at) as scope:
                 whole = await (self._fetch_in_order(first) if self._in_order else self._fetch_ranges(first))
@@ -69,7 +94,7 @@ class Transfer:
         self._is_fetched = True
         try:
             async with asyncio.timeout_at(settle_until) as scope:
-                return await self._store(whole)
+                return await self._store(whole, known_sha256)
         except TimeoutError as error:
             if not scope.expired():
                 raise
@@ -119,40 +144,57 @@ class Transfer:
         task.add_done_callback(self._sending.discard)
 
     async def _put(self, span: Span, body: bytearray) -> None:
-        try:
-            await self._upload.put_part(span, body)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it ends the file's transfer
+        """Upload a part and read it for the checksums, which takes the parts in their order."""
+        async with self._turn:  # so that uploads begin in the order of the parts
+            crc32 = self._crc32[span.number] = await asyncio.to_thread(reckon_crc32, body)
+        outcomes = await asyncio.gather(
+            self._put_same(span, body, crc32), self._inspection.add(span, body), return_exceptions=True
+        )
+        error = next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
+        if error:  # whatever it is, it ends the file's transfer
             self._failure = self._failure or error
+            self._inspection.stop()
             await self._buffers.fail(error)
         await self._buffers.give_back(body)
 
-    async def _store(self, whole: bytearray | None) -> int:
-        """Make the object visible; return the number of its parts."""
+    async def _put_same(self, span: Span, body: bytearray, crc32: str) -> None:
+        if self._expected.get(str(span.number), crc32) != crc32:
+            raise SourceChangedError("the file changed since an earlier invocation read it")
+        await self._upload.put_part(span, body, crc32)
+
+    async def _store(self, whole: bytearray | None, known_sha256: str | None) -> Stored:
+        """Make the object visible if it is what is expected."""
+        if whole is not None:
+            await self._inspection.add(Span(1, 0, len(whole)), whole)
+        else:
+            await self.settle()
+            self._check_parts()
+        sha256 = self._inspection.finish()
+        if sha256 == known_sha256:
+            return Stored(0, sha256, is_known=True)
         if whole is not None:
             # One request with the body's length and CRC-32: S3 takes all of it or nothing.
-            await self._upload.put_whole(whole)
-            return 1 if whole else 0
-        await self.settle()
+            await self._upload.put_whole(whole, sha256)
+            return Stored(1 if whole else 0, sha256)
+        await self._upload.publish(sha256)
+        return Stored(len(self._upload.parts), sha256)
+
+    def _check_parts(self) -> None:
+        """Compare what was received with what S3 has, what was read for the checksums, and what the server said."""
         if self._failure:
             raise self._failure
-        if self._upload.size != self._meter.bytes:
-            raise FileError(f"{self._meter.bytes} bytes were received, but the parts have {self._upload.size}")
-        length = self._download.head.length
-        if length not in {None, self._upload.size}:
-            raise FileError(f"the server said {length} bytes, but the parts have {self._upload.size}")
-        try:
-            await self._upload.complete()
-        except UploadGoneError:
-            # Or it was completed by a request whose answer was lost, and repeated by the client.
-            if not await self._upload.is_stored(self._meter.bytes):
-                raise
-        else:
-            if not await self._upload.is_stored(self._meter.bytes):
-                raise FileError("S3 completed the upload but does not show the object")
-        return len(self._upload.parts)
+        received, length = self._meter.bytes, self._download.head.length
+        if not self._upload.size == self._inspection.end == received:
+            raise FileError(
+                f"{received} bytes were received, but the parts have {self._upload.size}", code="internal_error"
+            )
+        if length not in {None, received}:
+            raise FileError(f"the server said {length} bytes, but the parts have {received}", code="internal_error")
 
     async def settle(self, until: float | None = None) -> None:
         """Wait for the uploads under way, at most to the event loop's time ``until``."""
+        if not self._is_fetched:
+            self._inspection.stop()  # what comes before some of them will not come any more
         if self._sending:
             timeout = None if until is None else max(0.0, until - asyncio.get_running_loop().time())
             await asyncio.wait(self._sending, timeout=timeout)
@@ -163,13 +205,34 @@ class Transfer:
         return self._download.head.resumable
 
     def leave(self) -> Unfinished | None:
-        """Return what a later invocation needs to go on, None if it would have to start over."""
-        if not self.resumable or not self._upload.parts or self._upload.upload_id is None or self._failure:
+        """Return what a later invocation needs to go on, None if it would have to start over.
+
+        Parts that the checksums have not seen yet are fetched again. Those that they have seen, but S3 does not have,
+        too: their CRC-32 tells whether they are the same then.
+        """
+        if not self.resumable or self._upload.upload_id is None or self._failure:
             return None
-        parts = [self._upload.parts[number] for number in sorted(self._upload.parts)]
-        if self._in_order:  # what comes after a part that is not there is fetched again
-            parts = [part for number, part in enumerate(parts, 1) if part.number == number]
+        parts, end = self._list_left()
+        content = self._inspection.state_at(end)
+        if not parts or content is None:
+            return None
         head = self._download.head
         if self._is_fetched:  # the length is known now, and nothing beyond it must be asked for
             head = replace(head, length=self._meter.bytes)
-        return Unfinished(self._upload.upload_id, self.part_size, self._in_order, head, parts)
+        have = {part.number for part in parts}
+        read = {str(number): crc32 for number, crc32 in self._crc32.items() if number not in have}
+        read = {**self._expected, **read} if not self._in_order else {}
+        return Unfinished(self._upload.upload_id, self.part_size, self._in_order, head, parts, content, read)
+
+    def _list_left(self) -> tuple[list[Part], int]:
+        """Return the parts that stay, and up to where the checksums stay."""
+        uploaded = self._upload.parts
+        if not self._in_order:
+            end = self._inspection.end
+            return [uploaded[one] for one in sorted(uploaded) if uploaded[one].offset + uploaded[one].size <= end], end
+        parts: list[Part] = []
+        end = 0
+        while (part := uploaded.get(len(parts) + 1)) and self._inspection.has_read(part.offset + part.size):
+            parts.append(part)
+            end = part.offset + part.size
+        return parts, end

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
 
-PARAMETERS_KEY = "config/parameters.json"
 _LAMBDA_SECONDS = 910
 _PAUSE_SECONDS = 0.4
 _LOGS_SECONDS = 30
@@ -50,13 +49,14 @@ class Invocation:
     done: threading.Event = field(default_factory=threading.Event)
 
 
-def invoke(functions: LambdaClient, function: str) -> Invocation:
-    """Begin to invoke the function."""
+def invoke(functions: LambdaClient, function: str, urls: list[str]) -> Invocation:
+    """Begin to invoke the function for ``urls``, or for what its parameters name where there are none."""
     invocation = Invocation()
+    event = {"file_urls": urls} if urls else {}
 
     def work() -> None:
         try:
-            raw = functions.invoke(FunctionName=function, Payload=b"{}")
+            raw = functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
             payload = json.loads(raw["Payload"].read())
             if raw.get("FunctionError"):
                 invocation.error = StreamError(f"{function} failed: {payload.get('errorMessage', payload)}")
@@ -91,12 +91,12 @@ class Watch:
         self._since = int(time.time() * 1000) - 1000
         self._sizes = sizes
         self._bars: dict[str, TaskID] = {}
-        self.events: list[dict[str, Any]] = []
+        self._events: list[dict[str, Any]] = []
 
     def look(self) -> None:
         """Draw what has become known since the last look."""
         self._read_events()
-        for event in self.events:
+        for event in self._events:
             if key := event.get("s3_key"):
                 self._draw(key, event.get("bytes"), event.get("expected"))
         # An emulator shows log lines only when the invocation is over; S3 shows the parts at once.
@@ -107,12 +107,16 @@ class Watch:
                 continue  # completed since the listing
             self._draw(upload["Key"], sum(part["Size"] for part in parts.get("Parts", [])), None)
 
-    def read_until_counted(self, request_ended: float) -> None:
-        """Wait for the invocation's last events, which may come some seconds after its answer."""
-        deadline = request_ended + _LOGS_SECONDS
-        while time.monotonic() < deadline and not any(event["event"] == "lambda_complete" for event in self.events):
-            time.sleep(_PAUSE_SECONDS)
+    def read_to_the_end(self, run: str) -> list[dict[str, Any]]:
+        """Return the events of a run's invocation; the last may come some seconds after its answer."""
+        deadline = time.monotonic() + _LOGS_SECONDS
+        while True:
             self.look()
+            # Others may invoke the function at the same time.
+            ours = [event for event in self._events if event.get("aws_request_id") == run]
+            if time.monotonic() > deadline or any(event["event"] == "lambda_complete" for event in ours):
+                return ours
+            time.sleep(_PAUSE_SECONDS)
 
     def _read_events(self) -> None:
         try:
@@ -123,13 +127,13 @@ class Watch:
         except ClientError:
             return  # no line has been written yet
         parsed = [json.loads(line) for line in lines if line.startswith("{")]
-        self.events = [line for line in parsed if "event" in line]
+        self._events = [line for line in parsed if "event" in line]
 
     def _draw(self, key: str, done: int | None, expected: int | None) -> None:
-        if key not in self._bars:
-            name = key.rpartition("/")[2]
-            self._bars[key] = self._progress.add_task(name, total=self._sizes.get(name))
-        bar = self._progress.tasks[self._bars[key]]
+        name = key.rpartition("/")[2]  # the parts' own key ends like the file's
+        if name not in self._bars:
+            self._bars[name] = self._progress.add_task(name, total=self._sizes.get(name))
+        bar = self._progress.tasks[self._bars[name]]
         total = expected if expected is not None else bar.total
         self._progress.update(bar.id, total=total, completed=max(done or 0, int(bar.completed)))
 
@@ -145,19 +149,8 @@ def ask_sizes(urls: list[str]) -> dict[str, int]:
     return sizes
 
 
-def put_parameters(s3: S3Client, bucket: str, urls: list[str]) -> bytes | None:
-    """Write the parameters; return those that were there before."""
-    try:
-        before = s3.get_object(Bucket=bucket, Key=PARAMETERS_KEY)["Body"].read()
-    except s3.exceptions.NoSuchKey:
-        before = None
-    body = json.dumps({"file_urls": urls}, indent=2).encode()
-    s3.put_object(Bucket=bucket, Key=PARAMETERS_KEY, Body=body, ContentType="application/json")
-    return before
-
-
 def stream(
-    function: str, bucket: str, sizes: dict[str, int], console: Console
+    function: str, bucket: str, urls: list[str], console: Console
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Invoke the function and return its answer and its log events.
 
@@ -168,17 +161,18 @@ def stream(
     patient = Config(read_timeout=_LAMBDA_SECONDS, retries={"total_max_attempts": 1})
     s3 = make_s3_client()
     with Progress(*_COLUMNS, console=console, disable=not console.is_terminal) as progress:
-        watch = Watch(progress, s3, boto3.client("logs", region_name=region), bucket, f"/aws/lambda/{function}", sizes)
-        invocation = invoke(boto3.client("lambda", region_name=region, config=patient), function)
+        watch = Watch(
+            progress, s3, boto3.client("logs", region_name=region), bucket, f"/aws/lambda/{function}", ask_sizes(urls)
+        )
+        invocation = invoke(boto3.client("lambda", region_name=region, config=patient), function, urls)
         while not invocation.done.wait(_PAUSE_SECONDS):
             watch.look()
         if invocation.error:
             raise StreamError(str(invocation.error)) from invocation.error
-        watch.read_until_counted(time.monotonic())
-    answer = invocation.answer or {}
-    if "results" not in answer:
-        raise StreamError(str(answer.get("message", answer)))
-    return answer, watch.events
+        answer = invocation.answer or {}
+        if "results" not in answer:  # there was no run, and there is nothing to wait for
+            raise StreamError(str(answer.get("message", answer)))
+        return answer, watch.read_to_the_end(answer["run"])
 
 
 def report(answer: dict[str, Any], events: list[dict[str, Any]], bucket: str, console: Console) -> None:
@@ -198,8 +192,8 @@ def report(answer: dict[str, Any], events: list[dict[str, Any]], bucket: str, co
         rate = f"{rates[key]:.0f}" if key in rates else ""
         size = describe_bytes(result["bytes"]) if result["bytes"] else ""
         table.add_row(key, result["status"], size, str(result["parts"] or ""), rate)
-        if "error" in result:
-            table.add_row(f"  {result['error']}")
+        for line in (*result.get("warnings", []), *([result["error"]] if "error" in result else [])):
+            table.add_row(f"  {line}")
     console.print(table, soft_wrap=True)
     summary, requests = answer["summary"], answer["s3_request_counts"]
     total, seconds = summary["total_bytes"], answer["elapsed_seconds"]
@@ -223,18 +217,11 @@ def main() -> int:
     parser.add_argument("urls", nargs="*")
     chosen = parser.parse_args()
     console = Console()
-    s3 = make_s3_client()
-    before = put_parameters(s3, chosen.bucket, chosen.urls) if chosen.urls else None
     try:
-        answer, events = stream(chosen.function, chosen.bucket, ask_sizes(chosen.urls), console)
+        answer, events = stream(chosen.function, chosen.bucket, chosen.urls, console)
     except (StreamError, ClientError, BotoCoreError) as error:
         print(error, file=sys.stderr)
         return 1
-    finally:
-        if before is not None:
-            s3.put_object(Bucket=chosen.bucket, Key=PARAMETERS_KEY, Body=before, ContentType="application/json")
-        elif chosen.urls:
-            s3.delete_object(Bucket=chosen.bucket, Key=PARAMETERS_KEY)
     report(answer, events, chosen.bucket, console)
     return 1 if answer["summary"]["failed"] else 0
 

@@ -35,7 +35,7 @@ module "bucket" {
   require_tls             = var.require_tls
   tags                    = var.tags
 
-  # The function deletes the state of a run that goes on when it ends; this is for runs that never did.
+  # The function deletes what it keeps here (states, leases, joined parts) when a run ends; this is for runs that never did.
   expirations = {
     run-states = { prefix = ".csv-streamer/", days = 7 }
   }
@@ -94,25 +94,35 @@ module "function" {
 
   environment_variables = merge(
     {
-      BUCKET_NAME         = var.create_bucket ? module.bucket[0].name : local.bucket_name
-      PATH_PREFIX         = var.path_prefix
-      CONCURRENCY         = var.streamer.concurrency
-      S3_PART_MB          = var.streamer.s3_part_mb
-      HTTP_CHUNK_KB       = var.streamer.http_chunk_kb
-      UPLOAD_CONCURRENCY  = var.streamer.upload_concurrency
-      RANGE_CONNECTIONS   = var.streamer.range_connections
-      MAX_ATTEMPTS        = var.streamer.max_attempts
-      MAX_FILE_GB         = var.streamer.max_file_gb
-      ALLOW_PRIVATE_HOSTS = var.streamer.allow_private_hosts
-      SKIP_UNCHANGED      = var.streamer.skip_unchanged
-      CONTINUE_ASYNC      = var.streamer.continue_async
-      MAX_HOPS            = var.streamer.max_hops
-      STOP_BEFORE_SECONDS = var.streamer.stop_before_seconds
-      STALL_SECONDS       = var.streamer.stall_seconds
-      PROGRESS_SECONDS    = var.streamer.progress_seconds
-      LOG_LEVEL           = var.log_level
+      BUCKET_NAME          = var.create_bucket ? module.bucket[0].name : local.bucket_name
+      PATH_PREFIX          = var.path_prefix
+      CONCURRENCY          = var.streamer.concurrency
+      S3_PART_MB           = var.streamer.s3_part_mb
+      HTTP_CHUNK_KB        = var.streamer.http_chunk_kb
+      UPLOAD_CONCURRENCY   = var.streamer.upload_concurrency
+      RANGE_CONNECTIONS    = var.streamer.range_connections
+      CONNECTIONS_PER_HOST = var.streamer.connections_per_host
+      SUFFIX_MATCH         = var.streamer.suffix_match
+      MAX_ATTEMPTS         = var.streamer.max_attempts
+      MAX_FILE_GB          = var.streamer.max_file_gb
+      ALLOW_PRIVATE_HOSTS  = var.streamer.allow_private_hosts
+      SKIP_UNCHANGED       = var.streamer.skip_unchanged
+      CONTINUE_ASYNC       = var.streamer.continue_async
+      MAX_HOPS             = var.streamer.max_hops
+      STOP_BEFORE_SECONDS  = var.streamer.stop_before_seconds
+      STALL_SECONDS        = var.streamer.stall_seconds
+      PROGRESS_SECONDS     = var.streamer.progress_seconds
+      LOG_LEVEL            = var.log_level
     },
     var.streamer.suffix_map == null ? {} : { SUFFIX_MAP = jsonencode(var.streamer.suffix_map) },
+    {
+      for name, value in {
+        HTTP_PROXY  = var.streamer.http_proxy
+        HTTPS_PROXY = var.streamer.https_proxy
+        NO_PROXY    = var.streamer.no_proxy
+        CA_BUNDLE   = var.streamer.ca_bundle
+      } : name => value if value != null
+    },
   )
 
   permissions_boundary_arn = var.permissions_boundary_arn

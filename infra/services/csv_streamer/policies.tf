@@ -23,9 +23,16 @@ data "aws_iam_policy_document" "streamer" {
     resources = ["${local.bucket_arn}/config/parameters.json"]
   }
 
+  # States and leases of runs, and the objects that parts are joined in before they are copied to their keys.
   statement {
-    sid       = "KeepRunStates"
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    sid = "KeepRunStates"
+    actions = [
+      "s3:GetObject",
+      "s3:PutObject",
+      "s3:AbortMultipartUpload",
+      "s3:DeleteObject",
+      "s3:DeleteObjectVersion",
+    ]
     resources = ["${local.bucket_arn}/.csv-streamer/*"]
   }
 

@@ -120,9 +120,15 @@ variable "streamer" {
     http_chunk_kb             = optional(number, 1024)
     upload_concurrency        = optional(number, 4)
     range_connections         = optional(number, 4)
+    connections_per_host      = optional(number, 16)
     max_attempts              = optional(number, 5)
     max_file_gb               = optional(number, 100)
     suffix_map                = optional(map(string))
+    suffix_match              = optional(string, "url")
+    http_proxy                = optional(string)
+    https_proxy               = optional(string)
+    no_proxy                  = optional(string)
+    ca_bundle                 = optional(string)
     allow_private_hosts       = optional(bool, false)
     skip_unchanged            = optional(bool, false)
     continue_async            = optional(bool, true)
@@ -147,6 +153,26 @@ variable "streamer" {
   validation {
     condition     = alltrue([for number in [var.streamer.concurrency, var.streamer.upload_concurrency, var.streamer.range_connections] : number >= 1 && number <= 64 && floor(number) == number])
     error_message = "streamer.concurrency, upload_concurrency and range_connections are whole numbers between 1 and 64."
+  }
+
+  validation {
+    condition     = var.streamer.connections_per_host >= 1 && var.streamer.connections_per_host <= 4096 && floor(var.streamer.connections_per_host) == var.streamer.connections_per_host
+    error_message = "streamer.connections_per_host is a whole number between 1 and 4096."
+  }
+
+  validation {
+    condition     = contains(["url", "words"], var.streamer.suffix_match)
+    error_message = "streamer.suffix_match is url or words."
+  }
+
+  validation {
+    condition     = alltrue([for proxy in compact([var.streamer.http_proxy, var.streamer.https_proxy]) : can(regex("^https?://[^/]+/?$", proxy))])
+    error_message = "streamer.http_proxy and https_proxy are addresses like http://proxy.example:3128."
+  }
+
+  validation {
+    condition     = alltrue([for proxy in compact([var.streamer.http_proxy, var.streamer.https_proxy]) : var.streamer.no_proxy != null])
+    error_message = "Where there is a proxy, streamer.no_proxy says what is reached without it. The AWS clients use the same variables: name amazonaws.com unless the proxy leads to S3 too; an empty text is an answer."
   }
 
   validation {

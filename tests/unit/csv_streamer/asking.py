@@ -7,7 +7,8 @@ from typing import Any
 
 from csv_streamer.schemas import Head
 from csv_streamer.settings import Settings
-from csv_streamer.source import Source, open_session, read_head
+from csv_streamer.source import Source, read_head
+from csv_streamer.web import open_web
 
 SETTINGS = Settings.from_environment({"BUCKET_NAME": "b", "ALLOW_PRIVATE_HOSTS": "true"})
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -41,8 +42,8 @@ async def ask(
     url: str, headers: Mapping[str, str] | None = None, conditions: Mapping[str, str] | None = None
 ) -> Result:
     async with (
-        open_session(SETTINGS) as session,
-        Source(session, url, headers or {}).get(conditions or {}) as response,
+        open_web(SETTINGS) as web,
+        Source(web, url, headers or {}).get(conditions or {}) as response,
     ):
         return response.status, await response.read(), read_head(response)
 

@@ -15,7 +15,8 @@ from csv_streamer import addresses
 from csv_streamer.addresses import is_public, make_public_socket
 from csv_streamer.exceptions import FileError, RefusedAddressError
 from csv_streamer.settings import Settings
-from csv_streamer.source import Source, open_session
+from csv_streamer.source import Source
+from csv_streamer.web import open_web
 from tests.sample_server import run_sample_server
 
 
@@ -30,8 +31,8 @@ def fetch(url: str, *, allow_private: bool = False) -> int:
 
     async def ask() -> int:
         async with (
-            open_session(Settings.from_environment(variables)) as session,
-            Source(session, url, {}).get({}) as response,
+            open_web(Settings.from_environment(variables)) as web,
+            Source(web, url, {}).get({}) as response,
         ):
             return response.status
 

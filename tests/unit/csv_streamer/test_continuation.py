@@ -192,11 +192,11 @@ def test_lambdas_repetition_of_a_killed_invocation_goes_on(
     streamer: Streamer, invoker: Invoker, deadline: Deadline, *, completed: bool
 ) -> None:
     """Lambda repeats an asynchronous event under the same request id."""
-    complete = Upload.complete
+    complete = Upload.publish
 
-    async def die(upload: Upload) -> None:
+    async def die(upload: Upload, sha256: str) -> None:
         if completed:
-            await complete(upload)
+            await complete(upload, sha256)
         raise KeyboardInterrupt
 
     async def do_nothing(upload: Upload, until: float) -> None:
@@ -206,7 +206,7 @@ def test_lambdas_repetition_of_a_killed_invocation_goes_on(
     invoke_first(streamer, deadline)
     event = invoker.events.pop()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Upload, "complete", die)
+        patch.setattr(Upload, "publish", die)
         patch.setattr(Upload, "abort", do_nothing)
         with pytest.raises(KeyboardInterrupt):
             streamer.invoke(event, Context("second"))

@@ -15,12 +15,15 @@ from moto import mock_aws
 
 from csv_streamer.clients import S3
 from csv_streamer.continuation import ContinuationError, Hop, State, StateStore
-from csv_streamer.schemas import Entry, Head, Part, Task, Unfinished, Validators
+from csv_streamer.schemas import Entry, Expectation, Head, Part, Task, Unfinished, Validators
 
 SIZES = st.integers(0, 2**50)
 TEXT = st.text(st.characters(), max_size=20)
 MAYBE = st.none() | TEXT
-ENTRIES = st.builds(Entry, TEXT, MAYBE, MAYBE, st.dictionaries(TEXT, TEXT, max_size=3), MAYBE, MAYBE)
+EXPECTATIONS = st.builds(
+    Expectation, st.lists(TEXT, max_size=2).map(tuple), st.none() | SIZES, st.none() | SIZES, MAYBE, MAYBE, MAYBE
+)
+ENTRIES = st.builds(Entry, TEXT, MAYBE, MAYBE, st.dictionaries(TEXT, TEXT, max_size=3), MAYBE, MAYBE, EXPECTATIONS)
 HEADS = st.builds(
     Head,
     url=TEXT,
@@ -32,14 +35,23 @@ HEADS = st.builds(
     disposition=MAYBE,
 )
 PARTS = st.lists(st.builds(Part, st.integers(1, 10_000), SIZES, SIZES, TEXT, TEXT), max_size=3)
-UNFINISHED = st.builds(Unfinished, upload_id=TEXT, part_size=SIZES, head=HEADS, parts=PARTS)
+CONTENT = st.fixed_dictionaries({"size": SIZES, "is_html": st.booleans(), "digests": st.dictionaries(TEXT, TEXT)})
+UNFINISHED = st.builds(
+    Unfinished,
+    upload_id=TEXT,
+    part_size=SIZES,
+    head=HEADS,
+    parts=PARTS,
+    content=CONTENT,
+    read=st.dictionaries(TEXT, TEXT, max_size=3),
+)
 TASKS = st.builds(Task, index=SIZES, entry=ENTRIES, key=MAYBE, unfinished=st.none() | UNFINISHED)
 TIMES = st.datetimes(timezones=st.just(UTC))
 HOP = Hop("request-1", 2)
 
 
 @settings(deadline=None)
-@given(st.builds(State, TIMES, st.lists(TASKS, max_size=3), st.lists(TEXT, max_size=3)))
+@given(st.builds(State, TIMES, st.lists(TASKS, max_size=3), st.lists(TEXT, max_size=3), TEXT))
 def test_state_comes_back_as_it_was(state: State) -> None:
     assert State.load(state.dump()) == state
 

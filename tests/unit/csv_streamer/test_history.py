@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from csv_streamer import history as history_module
 from csv_streamer.clients import S3
-from csv_streamer.history import History, Stored
+from csv_streamer.history import Found, History
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def put(s3: S3, *keys: str) -> None:
 def find(s3: S3, *names: str, prefix: str = "raw") -> list[str | None]:
     """The keys that are found, one after the other, by one history."""
 
-    async def look() -> list[Stored | None]:
+    async def look() -> list[Found | None]:
         history = History(s3, "bucket")
         return [await history.find(prefix, name) for name in names]
 
@@ -79,7 +79,7 @@ def test_folders_that_are_no_dates_are_passed_over(s3: S3) -> None:
 def test_prefixes_do_not_share_their_days(s3: S3) -> None:
     put(s3, "raw/2026/01/02/a.csv", "x/y/2025/01/02/a.csv")
 
-    async def look() -> list[Stored | None]:
+    async def look() -> list[Found | None]:
         history = History(s3, "bucket")
         return [await history.find(prefix, "a.csv") for prefix in ("x/y", "raw", "x")]
 
@@ -107,7 +107,7 @@ def test_every_folder_is_listed_once(s3: S3) -> None:
 def test_files_of_one_run_can_look_at_once(s3: S3) -> None:
     put(s3, *(f"raw/2026/01/{day:02d}/{day}.csv" for day in range(1, 8)))
 
-    async def look() -> list[Stored | None]:
+    async def look() -> list[Found | None]:
         history = History(s3, "bucket")
         return list(await asyncio.gather(*(history.find("raw", f"{day}.csv") for day in range(9))))
 

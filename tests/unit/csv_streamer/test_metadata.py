@@ -9,16 +9,20 @@ from hypothesis import strategies as st
 
 from csv_streamer.metadata import (
     choose_content_type,
-    is_same_source,
+    identify_place,
+    identify_source,
+    is_same_place,
     is_same_version,
     make_conditions,
     make_metadata,
     read_validators,
 )
-from csv_streamer.schemas import Entry, Head, Validators
+from csv_streamer.schemas import Entry, Expectation, Head, Validators
 
 TIME = datetime(2026, 3, 7, 1, 2, 3, 456789, tzinfo=UTC)
 URL = "https://host/a.csv"
+ENTRY = Entry(URL)
+ID = "0" * 64
 DATE = "Sat, 07 Mar 2026 01:02:03 GMT"
 HEADER = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=300).filter(
     lambda text: text == text.strip()
@@ -30,8 +34,11 @@ def head(etag: str | None = None, modified: str | None = None, content_type: str
 
 
 def test_metadata_tells_where_an_object_came_from() -> None:
-    assert make_metadata("https://u:p@host/ñ.csv?sig=x", head('"e"', DATE), TIME) == {
+    entry = Entry("https://u:p@host/ñ.csv?sig=x")
+    assert make_metadata(entry, "5e1f", head('"e"', DATE), TIME) == {
         "source_url": "https://host/%C3%B1.csv?sig=",
+        "source_id": "5e1f",
+        "source_place": identify_place(URL),
         "ingestion_time": "2026-03-07T01:02:03.456789+00:00",
         "source_etag": '"e"',
         "source_last_modified": DATE,
@@ -39,13 +46,13 @@ def test_metadata_tells_where_an_object_came_from() -> None:
 
 
 def test_metadata_has_no_validators_where_the_server_gives_none() -> None:
-    assert set(make_metadata(URL, head(), TIME)) == {"source_url", "ingestion_time"}
+    assert set(make_metadata(ENTRY, ID, head(), TIME)) == {"source_url", "source_id", "source_place", "ingestion_time"}
 
 
 @settings(deadline=None)
 @given(st.text(max_size=3000), HEADER | st.none(), HEADER | st.none())
 def test_metadata_is_ascii_and_within_two_kilobytes(path: str, etag: str | None, modified: str | None) -> None:
-    metadata = make_metadata(f"https://host/{path}", head(etag, modified), TIME)
+    metadata = {**make_metadata(Entry(f"https://host/{path}"), ID, head(etag, modified), TIME), "sha256": ID}
     told = "".join(name + value for name, value in metadata.items())
     assert told.isascii()
     assert told.isprintable()
@@ -55,32 +62,49 @@ def test_metadata_is_ascii_and_within_two_kilobytes(path: str, etag: str | None,
 @settings(deadline=None)
 @given(HEADER | st.none(), HEADER | st.none())
 def test_validators_come_back_as_they_were_or_not_at_all(etag: str | None, modified: str | None) -> None:
-    metadata = make_metadata(URL, head(etag, modified), TIME)
+    metadata = make_metadata(ENTRY, ID, head(etag, modified), TIME)
     stored = read_validators(metadata)
     assert stored.etag == (etag if "source_etag" in metadata else None)
     assert stored.last_modified == (modified if "source_last_modified" in metadata else None)
 
 
 def test_validator_too_long_to_be_kept_is_left_out_whole() -> None:
-    assert "source_etag" in make_metadata(URL, head('"' + "x" * 200 + '"'), TIME)
-    assert "source_etag" not in make_metadata(URL, head('"' + "x" * 300 + '"'), TIME)
+    assert "source_etag" in make_metadata(ENTRY, ID, head('"' + "x" * 200 + '"'), TIME)
+    assert "source_etag" not in make_metadata(ENTRY, ID, head('"' + "x" * 300 + '"'), TIME)
 
 
 def test_stored_object_without_metadata_has_no_validators() -> None:
     assert read_validators({}) == Validators(None, None)
 
 
-def test_source_is_known_again_by_its_url() -> None:
-    metadata = make_metadata("https://u:p@host/a?key=1", head(), TIME)
-    assert is_same_source(metadata, "https://other:q@host/a?key=2")
-    assert not is_same_source(metadata, "https://host/b?key=1")
-    assert not is_same_source(metadata, "https://other/a?key=1")
-    assert not is_same_source({}, "https://host/a")
+@pytest.mark.parametrize(
+    ("entry", "headers"),
+    [
+        pytest.param(Entry("https://host/a?key=2"), {}, id="query"),
+        pytest.param(Entry("https://host/b?key=1"), {}, id="path"),
+        pytest.param(Entry("https://other/a?key=1"), {}, id="host"),
+        pytest.param(Entry("http://host/a?key=1"), {}, id="scheme"),
+        pytest.param(Entry("https://host/a?key=1#b"), {}, id="fragment"),
+        pytest.param(Entry("https://u:p@host/a?key=1"), {}, id="credentials"),
+        pytest.param(Entry("https://host/a?key=1" + "x" * 5000), {}, id="beyond what is kept of the URL"),
+        pytest.param(Entry("https://host/a?key=1"), {"X-Dataset": "b"}, id="header"),
+        pytest.param(Entry("https://host/a?key=1", expect=Expectation(min_size=1)), {}, id="expectation"),
+    ],
+)
+def test_source_is_another_if_anything_is_that_decides_what_comes(entry: Entry, headers: dict[str, str]) -> None:
+    assert identify_source(entry, headers) != identify_source(Entry("https://host/a?key=1"), {})
 
 
-def test_source_with_a_long_url_is_known_again() -> None:
-    url = "https://host/" + "x" * 5000
-    assert is_same_source(make_metadata(url, head(), TIME), url)
+def test_source_is_the_same_however_its_url_and_headers_are_written() -> None:
+    one, other = Entry("https://host/ñ b.csv", name="x.csv"), Entry("https://host/%C3%B1%20b.csv", name="y.csv")
+    assert identify_source(one, {"Accept": "a", "X": "b"}) == identify_source(other, {"x": "b", "accept": "a"})
+
+
+def test_place_is_the_same_whatever_is_signed() -> None:
+    metadata = make_metadata(ENTRY, ID, replace(head(), url="https://u:p@cdn/a.csv?sig=1"), TIME)
+    assert is_same_place(metadata, "https://cdn/a.csv?sig=2")
+    assert not is_same_place(metadata, "https://cdn/b.csv?sig=1")
+    assert not is_same_place({}, "https://cdn/a.csv")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csv_streamer.env import SettingsError
 from csv_streamer.exceptions import EntryError
-from csv_streamer.names import KeyClaims, known_name, make_key, sanitise, served_name
+from csv_streamer.names import KeyClaims, check_name, known_name, make_key, sanitise, served_name
 from csv_streamer.settings import Settings
 from sample_files.hostile_headers import DISPOSITIONS
 
@@ -46,9 +47,20 @@ def test_served_name_is_always_one_safe_segment(disposition: str, url: str) -> N
 
 @settings(deadline=None)
 @given(ANY_TEXT)
-def test_entry_name_is_one_safe_segment_or_none(name: str) -> None:
-    known = known_name(name, "http://host/x", {})
-    assert known is None or known == "" or is_safe(known)
+def test_entry_name_is_one_safe_segment_or_refused(name: str) -> None:
+    try:
+        check_name(name)
+    except EntryError:
+        return
+    assert name == "" or is_safe(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b.csv", "a\\b.csv", "../a.csv", "..", ".a.csv", "a.csv ", "a\nb.csv", "a\u202eb.csv", "a" * 251, "/"]
+)
+def test_entry_name_that_would_have_to_be_changed_is_refused(name: str) -> None:
+    with pytest.raises(EntryError, match="cannot be a file's name"):
+        check_name(name)
 
 
 @settings(deadline=None)
@@ -115,17 +127,55 @@ def test_name_of_the_entry_comes_first_then_the_map() -> None:
         ("https://h/", None),
     ],
 )
-def test_suffix_map_looks_for_whole_words_in_the_last_segment(url: str, name: str | None) -> None:
+def test_suffix_map_looks_for_whole_words_in_the_last_segment_if_told_to(url: str, name: str | None) -> None:
+    assert known_name(None, url, SUFFIX_MAP, "words") == name
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://h/export?dataset=units", "units.csv"),
+        ("https://h/transactions2024.csv", "transactions.csv"),
+        ("https://h/x/TRANSACTIONS/latest", "transactions.csv"),
+        ("https://units.example/data.csv", "units.csv"),
+        ("https://h/data.csv#Projects", "projects.csv"),
+        ("https://h/communities.csv?q=rent%5Fcontracts", "rent_contracts.csv"),
+        ("https://h/a.csv?x=buildings&y=transactions", "transactions.csv"),  # the map's order, not the URL's
+        ("https://units:projects@h/data.csv", None),  # neither user nor password is for a name
+        ("https://h/rent-contracts.csv", None),
+        ("https://h/", None),
+    ],
+)
+def test_suffix_map_looks_anywhere_in_the_url(url: str, name: str | None) -> None:
     assert known_name(None, url, SUFFIX_MAP) == name
 
 
 @pytest.mark.parametrize("word", ["", "_", "--"])
 def test_map_entry_without_words_matches_nothing(word: str) -> None:
-    assert known_name(None, "https://h/a.csv", {word: "x.csv"}) is None
+    assert known_name(None, "https://h/a.csv", {word: "x.csv"}, "words") is None
+
+
+def test_map_entry_without_letters_matches_nothing() -> None:
+    assert known_name(None, "https://h/a.csv", {"": "x.csv"}) is None
 
 
 def test_map_cannot_name_a_folder() -> None:
-    assert known_name(None, "https://h/a.csv", {"a": "../b/c.csv"}) == "c.csv"
+    with pytest.raises(SettingsError, match=r"SUFFIX_MAP 'a': name .* cannot be a file's name"):
+        Settings.from_environment({"BUCKET_NAME": "b", "SUFFIX_MAP": '{"a": "../b/c.csv"}'})
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ('attachment; filename="=?UTF-8?B?w6kgYi5jc3Y=?="', "é b.csv"),
+        ('attachment; filename="=?iso-8859-1?Q?caf=E9=5F1.csv?="', "café_1.csv"),
+        ('attachment; filename="=?UTF-8?Q?..=2F..=2Fx.csv?="', "x.csv"),
+        ('attachment; filename="=?nonsense?Q?a?="', "=?nonsense?Q?a?="),
+        ('attachment; filename="caf\udce9.csv"', "café.csv"),  # a Latin-1 byte as aiohttp hands it out
+    ],
+)
+def test_name_of_the_server_is_decoded(header: str, name: str) -> None:
+    assert served_name("https://h/a.csv", header) == name
 
 
 @pytest.mark.parametrize(

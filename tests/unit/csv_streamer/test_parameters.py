@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csv_streamer.exceptions import EntryError, ParametersError
-from csv_streamer.parameters import describe_url, parse_entry, parse_parameters
+from csv_streamer.exceptions import EntryError, EventError, ParametersError
+from csv_streamer.parameters import describe_url, parse_entry, parse_parameters, read_event
+from csv_streamer.schemas import Expectation
 
 URL = "https://host.example/data.csv"
 JSON = st.recursive(
@@ -117,10 +118,8 @@ def test_wrong_entry_is_refused_by_name(raw: object, problem: str) -> None:
         "http://host:port/",
         "http://[::1/",
         "http://[nonsense]/",
-        "http://host/a b.csv",
         "http://host/a\r\nX-Key: 1",
         "http://host/\x00",
-        " http://host/",
         "http://host/\ud800",
         "http://host\u2100.com/",
         "http://host/" + "x" * 8200,
@@ -248,3 +247,80 @@ def test_any_text_is_described_in_printable_ascii(text: str) -> None:
     described = describe_url(text)
     assert described.isascii()
     assert described.isprintable()
+
+
+@pytest.mark.parametrize("url", ["http://host/a b.csv", " http://host/a b.csv "])
+def test_spaces_of_a_url_are_no_error(url: str) -> None:
+    assert parse_entry(url).url == "http://host/a b.csv"
+
+
+@pytest.mark.parametrize("event", [None, {}, {"source": "aws.events", "detail": {}}, {"note": "by hand"}])
+def test_event_without_files_leaves_them_to_the_parameters(event: object) -> None:
+    assert read_event(event) is None
+
+
+@pytest.mark.parametrize("entries", [["http://h/a"], [{"url": "http://h/a", "name": "b.csv"}], []])
+def test_event_has_files_of_its_own(entries: list[object]) -> None:
+    assert read_event({"file_urls": entries, "source": "by hand"}) == entries
+
+
+def test_files_that_are_null_are_none_and_not_those_of_the_parameters() -> None:
+    assert read_event({"file_urls": None}) == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        [],
+        ["http://h/a"],
+        "http://h/a",
+        7,
+        {"file_urls": "http://h/a"},
+        {"file_urls": {"url": "http://h/a"}},
+        {"file_url": ["http://h/a"]},
+        {"fileUrls": ["http://h/a"]},
+        {"URLs": ["http://h/a"]},
+        {"url": "http://h/a"},
+    ],
+)
+def test_event_that_is_meant_to_have_files_and_has_none_is_refused(event: object) -> None:
+    with pytest.raises(EventError) as refusal:
+        read_event(event)
+    assert refusal.value.code == "event_invalid"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"expect": []}, "expect is not an object"),
+        ({"expect": {"firstline": "a"}}, "expect: unknown: 'firstline'"),
+        ({"expect": {"content_type": "csv"}}, "content_type"),
+        ({"expect": {"content_type": []}}, "content_type"),
+        ({"expect": {"content_type": ["text/csv", 1]}}, "content_type"),
+        ({"expect": {"min_size": "1"}}, "min_size is not a whole number"),
+        ({"expect": {"min_size": -1}}, "min_size is not a whole number"),
+        ({"size": True}, "size is not a whole number"),
+        ({"size": 1.5}, "size is not a whole number"),
+        ({"size": 1, "expect": {"min_size": 2}}, "size is less than"),
+        ({"expect": {"first_line": "a\nb"}}, "not one line"),
+        ({"expect": {"first_line": 1}}, "not one line"),
+        ({"expect": {"first_line": "\ud800"}}, "characters that UTF-8 cannot have"),
+        ({"sha256": "x" * 64}, "sha256 is not 64 hexadecimal digits"),
+        ({"md5": "0" * 31}, "md5 is not 32 hexadecimal digits"),
+        ({"sha256": "0" * 64, "expect": {"sha256": "1" * 64}}, "sha256 and expect.sha256 differ"),
+    ],
+)
+def test_wrong_expectation_is_refused(fields: dict[str, object], reason: str) -> None:
+    with pytest.raises(EntryError, match=re.escape(reason)) as refusal:
+        parse_entry({"url": "http://h/a", **fields})
+    assert refusal.value.code == "entry_invalid"
+
+
+def test_expectations_are_read_from_both_places() -> None:
+    fields = {
+        "size": 5,
+        "sha256": "A" * 64,
+        "expect": {"content_type": "Text/CSV", "first_line": "a,b", "md5": "0" * 32},
+    }
+    expect = parse_entry({"url": "http://h/a", **fields}).expect
+    assert expect == Expectation(("text/csv",), 5, None, "a,b", "a" * 64, "0" * 32)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from csv_streamer.exceptions import SourceChangedError
+from csv_streamer.exceptions import RangeRefusedError, SourceChangedError
 from csv_streamer.schemas import Head, Validators
 from csv_streamer.source import check_range
 from tests.unit.csv_streamer.asking import get_answer, head_of
@@ -73,6 +73,7 @@ class Answer:
 
     def __init__(self, status: int, headers: dict[str, str]) -> None:
         self.status = status
+        self.url = HEAD.url
         self.headers = headers
 
 
@@ -120,8 +121,14 @@ def test_range_that_was_not_asked_for_is_refused(content_range: str | None) -> N
 
 
 def test_whole_file_in_place_of_a_range_is_refused() -> None:
-    with pytest.raises(SourceChangedError):
-        check("bytes 100-999/1000", status=200)
+    with pytest.raises(SourceChangedError, match="changed, or the server does not send parts") as refusal:
+        check("bytes 100-999/1000", status=200, ETag='"f"')
+    assert not isinstance(refusal.value, RangeRefusedError)
+
+
+def test_whole_file_of_the_same_version_only_refuses_the_range() -> None:
+    with pytest.raises(RangeRefusedError):
+        check("", status=200, ETag='"e"', Content_Length="1000")
 
 
 def test_other_length_or_other_etag_is_another_version() -> None:

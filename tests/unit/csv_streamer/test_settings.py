@@ -80,9 +80,9 @@ def test_suffix_map_has_its_six_entries_unless_another_is_given(value: str | Non
 
 def test_memory_is_that_of_all_parts_and_chunks_under_way() -> None:
     lean = read(CONCURRENCY="1", UPLOAD_CONCURRENCY="1", RANGE_CONNECTIONS="1", S3_PART_MB="5", HTTP_CHUNK_KB="1024")
-    base = lean.memory_bytes - 2 * 5 * MIB - 2 * MIB
+    base = lean.memory_bytes - 2 * 5 * MIB - 2 * 2 * MIB
     rich = read(CONCURRENCY="3", UPLOAD_CONCURRENCY="7", RANGE_CONNECTIONS="5", S3_PART_MB="9", HTTP_CHUNK_KB="512")
-    assert rich.memory_bytes == base + 3 * (8 * 9 * MIB + 5 * 2 * 512 * KIB)
+    assert rich.memory_bytes == base + 3 * (8 * 9 * MIB + (5 + 1) * 2 * 512 * KIB)
 
 
 def test_settings_beyond_the_functions_memory_are_refused() -> None:
@@ -108,6 +108,8 @@ def test_readme_has_every_setting_with_its_default() -> None:
     numbers = dict(re.findall(r'env\.integer\("(\w+)", (\d+)', source))
     switches = dict.fromkeys(re.findall(r'env\.flag\("(\w+)"', source), "false")
     others = {"BUCKET_NAME": "required", "PATH_PREFIX": "raw", "LOG_LEVEL": "INFO", "SUFFIX_MAP": told["SUFFIX_MAP"]}
+    others |= {"SUFFIX_MATCH": "url", "CA_BUNDLE": ""}
+    others |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"), "")
     assert told == numbers | switches | others
 
 

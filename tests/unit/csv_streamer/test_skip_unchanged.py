@@ -60,9 +60,16 @@ def test_the_same_version_of_another_address_does_not_count(streamer: Streamer) 
     assert result["status"] == "success"
 
 
-def test_a_server_without_validators_is_fetched_each_time(streamer: Streamer) -> None:
-    path = f"/files/transactions.csv?bytes={SIZE}&validator=none"
-    assert [streamer.run(path)[0]["status"] for _ in range(2)] == ["success", "success"]
+@pytest.mark.parametrize("size", [SIZE, 1000], ids=["several parts", "one part"])
+def test_a_server_without_validators_is_fetched_each_time_and_compared_by_content(
+    streamer: Streamer, size: int
+) -> None:
+    path = f"/files/transactions.csv?bytes={size}&validator=none"
+    first, second = (streamer.run(path)[0] for _ in range(2))
+    assert [first["status"], second["status"]] == ["success", "unchanged"]
+    assert second["sha256"] == first["sha256"] == expected_sha256(path)
+    assert len(streamer.s3.list_object_versions(Bucket=BUCKET, Prefix="raw/")["Versions"]) == 1
+    assert streamer.unfinished_uploads() == 0
 
 
 def test_a_file_named_by_its_server_is_compared_before_its_body_is_read(streamer: Streamer) -> None:

@@ -20,7 +20,7 @@ from csv_streamer.target import Destination, Upload
 from tests.unit.csv_streamer.conftest import SESSION
 
 SIZE = MIB
-TO = Destination("bucket", "raw/a.csv", "text/csv", None, {"ingestion_time": "now"})
+TO = Destination("bucket", "raw/a.csv", ".csv-streamer/uploads/a.csv", "text/csv", None, {"ingestion_time": "now"})
 
 
 class Wire:
@@ -58,7 +58,7 @@ def test_body_is_not_copied_on_its_way_and_carries_its_checksum(wire: Wire, *, w
     async def play() -> None:
         s3 = S3(clients.s3_client(1), 1)
         upload = Upload(s3, TO, cast("Logger", logging.getLogger("upload")), "upload-1")
-        await (upload.put_whole(body) if whole else upload.put_part(Span(1, 0, SIZE), body))
+        await (upload.put_whole(body, "0" * 64) if whole else upload.put_part(Span(1, 0, SIZE), body))
         s3.close()
 
     asyncio.run(play())

@@ -1,0 +1,66 @@
+"""Answers that break the rules of HTTP/1.1: told from those that broke off, and ended instead of waited for."""
+
+import asyncio
+from functools import partial
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
+
+_STATUS_LINE = b"HTTP/"
+_NO_ANSWER = ("bad status line", "invalid http version", "invalid status code")
+
+
+class MisframedError(aiohttp.ClientPayloadError):
+    """A server's answer is not valid HTTP; the message has the parser's reason."""
+
+
+class GarbageError(aiohttp.ClientPayloadError):
+    """What came is no HTTP answer at all, which a server in trouble may send."""
+
+
+class AnswerProtocol(ResponseHandler):
+    """aiohttp's protocol of one connection, with two additions.
+
+    aiohttp says "bad status line" of a body that is longer than its ``Content-Length``, as of bytes that are no answer:
+    here they are told apart. And where a body is found to be invalid after its beginning has been handed out, aiohttp
+    3.14 closes the connection without telling the body's reader, who then waits for ever.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._beginning = b""
+
+    def set_response_params(self, **options: object) -> None:
+        """Prepare for the next answer."""
+        self._beginning = b""
+        super().set_response_params(**options)  # type: ignore[arg-type]
+
+    def data_received(self, data: bytes) -> None:
+        """Note how the answer begins."""
+        if len(self._beginning) < len(_STATUS_LINE):
+            self._beginning += data[: len(_STATUS_LINE)]
+        super().data_received(data)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Tell whoever waits for the answer, or for its body, what is wrong with it."""
+        if isinstance(exc, HttpProcessingError):
+            exc = self._explain(exc)
+        body = self._payload
+        super().set_exception(exc, *cause)
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(exc)
+
+    def _explain(self, error: HttpProcessingError) -> Exception:
+        reason = error.message.partition("\n")[0].rstrip(": ")  # what follows quotes the answer
+        if not reason.lower().startswith(_NO_ANSWER):
+            return MisframedError(reason)
+        if self._beginning.startswith(_STATUS_LINE) and "expected http/" in error.message.lower():
+            return MisframedError("the body is longer than its Content-Length, or its last chunk, says")
+        return GarbageError(reason)
+
+
+def check_framing(connector: aiohttp.TCPConnector) -> aiohttp.TCPConnector:
+    """Let a connector's connections be :class:`AnswerProtocol`; aiohttp has no public way to say so."""
+    connector._factory = partial(AnswerProtocol, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
+    return connector
