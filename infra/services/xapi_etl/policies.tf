@@ -95,7 +95,7 @@ data "aws_iam_policy_document" "etl" {
     for_each = local.bad_lines == "quarantine" ? [1] : []
 
     content {
-      sid       = "PutBadLinesAside"
+      sid = "PutBadLinesAside"
       # Reading tells another version's bad lines from a repeated write.
       actions   = ["s3:PutObject", "s3:GetObject"]
       resources = ["${local.bucket_arn_prefix}${local.quarantine_bucket_name}/${var.quarantine_prefix}*"]
