@@ -14,9 +14,9 @@ from .auto import AUTO_LINEAGE, AutoConverter
 from .clickhouse import ClickHouse, Deadline
 from .clients import http_session, read_mapping, read_secret, s3_client, sqs_client
 from .convert import Converter
-from .exceptions import MessageRejectedError, OutOfTimeError, XapiEtlError
+from .exceptions import InsertError, MessageRejectedError, OutOfTimeError, XapiEtlError
 from .failures import Failure, copy_message, is_last_receive
-from .inserts import Inserter, Rows
+from .inserts import Inserter, NoInserter, Rows
 from .ledger import Ledger
 from .loader import Loader
 from .mapping import LINEAGE
@@ -100,7 +100,11 @@ def _make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Lo
     s3 = open_s3(settings)
     mapping = _find_mapping(settings)
     clickhouse = None if settings.is_dry_run else connect(settings, remaining_ms, logger)
-    types = _read_types(clickhouse, settings, logger)
+    types, refusal = None, None
+    try:
+        types = _read_types(clickhouse, settings, logger)
+    except InsertError as error:
+        refusal = NoInserter(error)  # bad lines and bad objects are told all the same
     converter: LineConverter
     if mapping:
         mapping = _leave_out_missing(mapping, types, settings, logger)
@@ -113,7 +117,7 @@ def _make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Lo
         s3,
         SourceReader(s3, settings.read_concurrency, settings.max_object_bytes),
         converter,
-        None if clickhouse is None else _make_inserter(settings, mapping, types, clickhouse, logger),
+        refusal or (None if clickhouse is None else _make_inserter(settings, mapping, types, clickhouse, logger)),
         mapping.partition_column if mapping else None,
         logger,
         remaining_ms,

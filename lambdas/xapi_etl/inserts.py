@@ -164,6 +164,21 @@ class Inserter:
         return f"INSERT INTO {self.settings.target}{columns} FORMAT Parquet"
 
 
+@dataclass(frozen=True, slots=True)
+class NoInserter:
+    """Stands for an Inserter where ClickHouse could not be asked about the table: every INSERT fails."""
+
+    error: InsertError
+
+    def insert(self, part: Part, rebuild: Rebuild) -> np.ndarray:  # noqa: ARG002  # an Inserter's arguments
+        """Raise the error."""
+        raise self.error
+
+    def count_repeated(self, part: Part, sent: np.ndarray) -> int:  # noqa: ARG002  # an Inserter's arguments
+        """Return 0: nothing was sent."""
+        return 0
+
+
 @dataclass(slots=True)
 class Rows:
     """The rows of the table, found by where they come from."""

@@ -17,7 +17,7 @@ from aws_lambda_powertools import Logger
 from .clickhouse import VALUE_CODES
 from .decompress import decompress
 from .exceptions import InsertError, OutOfTimeError, SourceError
-from .inserts import Inserter
+from .inserts import Inserter, NoInserter
 from .ledger import Entry, Member
 from .parts import Part, keep_lines, make_part, make_parts, unite
 from .pieces import LineConverter, convert_object
@@ -49,7 +49,7 @@ class Loader:
     s3: S3Client
     reader: SourceReader
     converter: LineConverter
-    inserter: Inserter | None
+    inserter: Inserter | NoInserter | None
     """``None``: everything is done but the INSERT."""
     partition_column: str | None
     logger: Logger
