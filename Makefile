@@ -372,6 +372,10 @@ e2e-alone: $(SCRIPT_TOOLS)
 		AUTH=true $(MAKE) --no-print-directory e2e; \
 	fi
 
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Fuzz the libraries in C under the sanitizers (SECONDS=60, SEED= repeats a run)
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/lambdas SECONDS=$(or $(SECONDS),60) SEED=$(SEED) $(VENV_PYTHON) -m tests.fuzz
+
 .PHONY: bench
 bench: $(INSTALLED) $(LIBRARIES) $(BENCH)/installed ## Compare speed, memory and requests with others (SERVICE=csv-streamer, ARGS=--long)
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/scripts:$(CURDIR)/lambdas $(VENV_PYTHON) -m tests.bench $(or $(SERVICE),all) $(ARGS)

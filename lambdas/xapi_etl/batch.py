@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -13,9 +14,10 @@ from .auto import AUTO_LINEAGE, AutoConverter
 from .clickhouse import ClickHouse, Deadline
 from .clients import http_session, read_mapping, read_secret, s3_client, sqs_client
 from .convert import Converter
-from .exceptions import MessageRejectedError, XapiEtlError
-from .failures import copy_message, is_last_receive
-from .inserts import Inserter
+from .exceptions import InsertError, MessageRejectedError, OutOfTimeError, XapiEtlError
+from .failures import Failure, copy_message, is_last_receive
+from .inserts import Inserter, NoInserter, Rows
+from .ledger import Ledger
 from .loader import Loader
 from .mapping import LINEAGE
 from .mapping import Mapping as ColumnMapping
@@ -24,8 +26,13 @@ from .pieces import LineConverter
 from .schemas import FINISHED, ObjectName, Outcome, Result, Tally
 from .settings import Settings
 from .sources import SourceReader
+from .table_types import TableType, find_differences, parse_type
 
 _LOG_LEVELS = {"failed": "error", "not_started": "warning"}
+
+_COMPUTED = frozenset({"MATERIALIZED", "ALIAS"})
+"""Columns that take no values."""
+_NAMED_RECORDS = 20
 
 type Record = Mapping[str, Any]
 
@@ -43,50 +50,74 @@ def process_batch(
     records: Sequence[Record], settings: Settings, remaining_ms: Callable[[], int], logger: Logger
 ) -> Report:
     """Load what the messages name."""
-    named, failures = _parse(records, logger)
+    tally = Tally()
+    named, failures = _parse(records, logger, tally)
     names = list(dict.fromkeys(name for found in named.values() for name in found))
     logger.info("batch_start", extra={"messages": len(records), "objects": len(names)})
-    tally = Tally()
     try:
         if names:
             _make_loader(settings, remaining_ms, logger, tally).run(names)
+    except OutOfTimeError as error:
+        tally.outcomes |= {name: Outcome("not_started", str(error)) for name in names if name not in tally.outcomes}
     except XapiEtlError as error:
         # Without a mapping or credentials nothing can be loaded.
         logger.error("batch_failed", extra={"error": str(error)})  # noqa: TRY400  # the error says it all
-        tally.outcomes |= {name: Outcome("failed", str(error)) for name in names}
+        tally.outcomes |= {name: Outcome("failed", str(error), "batch_failed") for name in names}
     _log(tally, logger)
+    if tally.dropped:
+        logger.warning("keys_dropped", extra={"lines_by_key": dict(tally.dropped)})
     for message, found in named.items():
-        reason = _find_failure(tally.outcomes[name] for name in found)
-        if reason is not None:
-            failures[message] = reason
-    _copy_failures(records, failures, settings, logger)
-    logger.info("batch_complete", extra=_describe(len(records), failures, tally, settings))
-    return Report(failures, tally)
+        failure = _find_failure([tally.outcomes[name] for name in found])
+        if failure is not None:
+            failures[message] = failure
+    returned = _copy_failures(records, failures, settings, logger, tally)
+    logger.info("batch_complete", extra=_describe(len(records), returned, tally, settings))
+    return Report(returned, tally)
 
 
-def _parse(records: Sequence[Record], logger: Logger) -> tuple[dict[str, list[ObjectName]], dict[str, str]]:
+def _parse(
+    records: Sequence[Record], logger: Logger, tally: Tally
+) -> tuple[dict[str, list[ObjectName]], dict[str, Failure]]:
     named: dict[str, list[ObjectName]] = {}
-    failures: dict[str, str] = {}
+    failures: dict[str, Failure] = {}
     for record in records:
+        message = record["messageId"]
         try:
-            named[record["messageId"]] = parse_body(record["body"])
+            named[message], ignored = parse_body(record["body"])
         except MessageRejectedError as error:
-            failures[record["messageId"]] = str(error)
-            fields = {"message_id": record["messageId"], "error": str(error)}
+            failures[message] = Failure(str(error), "message_rejected", is_final=True)
+            fields = {"message_id": message, "error": str(error)}
             logger.error("message_rejected", extra=fields)  # noqa: TRY400  # the error says it all
+            continue
+        tally.ignored_records += len(ignored)
+        for one in ignored[:_NAMED_RECORDS]:
+            fields = {"message_id": message, "reason": one.reason, "record": one.event}
+            logger.warning("record_ignored", extra={**fields, "bucket": one.bucket, "key": one.key})
     return named, failures
 
 
 def _make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Logger, tally: Tally) -> Loader:
     s3 = open_s3(settings)
     mapping = _find_mapping(settings)
-    converter: LineConverter = Converter(mapping) if mapping else AutoConverter(settings.insert_columns)
+    clickhouse = None if settings.is_dry_run else connect(settings, remaining_ms, logger)
+    types, refusal = None, None
+    try:
+        types = _read_types(clickhouse, settings, logger)
+    except InsertError as error:
+        refusal = NoInserter(error)  # bad lines and bad objects are told all the same
+    converter: LineConverter
+    if mapping:
+        mapping = _leave_out_missing(mapping, types, settings, logger)
+        differences = find_differences(mapping, types)
+        converter = Converter(mapping, only_statements=settings.only_statements, types=differences)
+    else:
+        converter = AutoConverter(settings.insert_columns, types, settings.only_statements)
     return Loader(
         settings,
         s3,
         SourceReader(s3, settings.read_concurrency, settings.max_object_bytes),
         converter,
-        None if settings.is_dry_run else _make_inserter(settings, mapping, remaining_ms, logger),
+        refusal or (None if clickhouse is None else _make_inserter(settings, mapping, types, clickhouse, logger)),
         mapping.partition_column if mapping else None,
         logger,
         remaining_ms,
@@ -94,25 +125,64 @@ def _make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Lo
     )
 
 
+def _read_types(clickhouse: ClickHouse | None, settings: Settings, logger: Logger) -> dict[str, TableType] | None:
+    """Return the table's columns that take values; ``None`` where a statement of one's own says which those are.
+
+    Raises:
+        InsertError: the table does not exist, or ClickHouse does not answer.
+    """
+    target = settings.clickhouse.target
+    if clickhouse is None or target is None or settings.clickhouse.insert_sql:
+        return None
+    answer = clickhouse.query(f"DESCRIBE TABLE {target} FORMAT JSONCompactEachRow", {})
+    rows = [json.loads(line) for line in answer.splitlines()]
+    types = {name: parse_type(kind) for name, kind, default, *_ in rows if default not in _COMPUTED}
+    if not {"source_file", "source_etag", "source_line"} <= types.keys():
+        reason = "the table has no source_file, source_etag and source_line: rows that are gone are not missed"
+        logger.warning("look_impossible", extra={"reason": reason})
+    return types
+
+
+def _leave_out_missing(
+    mapping: ColumnMapping, types: Mapping[str, TableType] | None, settings: Settings, logger: Logger
+) -> ColumnMapping:
+    """Return the mapping without the shipped columns that a table from before an update does not have yet."""
+    if types is None or settings.column_map_url is not None or settings.insert_columns:
+        return mapping
+    missing = [column.name for column in mapping.columns if column.name not in types]
+    if not missing:
+        return mapping
+    logger.warning("columns_missing", extra={"columns": missing})
+    return mapping.select([column.name for column in mapping.columns if column.name in types])
+
+
 def _make_inserter(
-    settings: Settings, mapping: ColumnMapping | None, remaining_ms: Callable[[], int], logger: Logger
+    settings: Settings,
+    mapping: ColumnMapping | None,
+    types: Mapping[str, TableType] | None,
+    clickhouse: ClickHouse,
+    logger: Logger,
 ) -> Inserter:
     if mapping:
         columns = tuple(column.name for column in mapping.columns)
         lineage = {what: name for what in LINEAGE if (name := mapping.name_of(what))}
     else:
         columns = settings.insert_columns
-        lineage = {what: name for what, name in AUTO_LINEAGE.items() if not columns or name in columns}
-    return Inserter(
-        connect(settings, remaining_ms, logger),
-        settings.clickhouse,
-        columns,
+        wanted = set(settings.insert_columns) or set(AUTO_LINEAGE.values())
+        lineage = {what: name for what, name in AUTO_LINEAGE.items() if name in wanted}
+    if types is not None:
+        lineage = {what: name for what, name in lineage.items() if name in types}
+    rows = Rows(
+        clickhouse,
+        settings.clickhouse.target,
         lineage,
         mapping.partition_column if mapping else None,
         mapping.key_column if mapping else None,
-        settings.compression,
-        logger,
     )
+    ledger = Ledger(clickhouse, settings.clickhouse.ledger) if settings.clickhouse.ledger else None
+    if ledger is None:
+        logger.warning("look_impossible", extra={"reason": "CLICKHOUSE_TABLE is not set"})
+    return Inserter(clickhouse, settings.clickhouse, columns, ledger, rows, settings.compression, logger)
 
 
 def _find_mapping(settings: Settings) -> ColumnMapping | None:
@@ -154,23 +224,42 @@ def connect(settings: Settings, remaining_ms: Callable[[], int], logger: Logger)
     return ClickHouse(http_session(), where.url, credentials, deadline, where.max_attempts, logger)
 
 
-def _find_failure(outcomes: Iterable[Outcome]) -> str | None:
-    """Return why a message is not done with: the first of its objects that is not."""
-    return next((outcome.reason for outcome in outcomes if outcome.result not in FINISHED), None)
+def _find_failure(outcomes: Sequence[Outcome]) -> Failure | None:
+    """Return why a message is not done with: the first of its objects that is not.
+
+    It is final if no other try could bring any of them further.
+    """
+    failed = [outcome for outcome in outcomes if outcome.result not in FINISHED]
+    if not failed:
+        return None
+    is_final = all(outcome.is_final for outcome in failed)
+    return Failure(failed[0].reason, failed[0].code or failed[0].result, is_final)
 
 
-def _copy_failures(records: Sequence[Record], failures: Mapping[str, str], settings: Settings, logger: Logger) -> None:
-    if settings.failure_queue_url is None:
-        return
+def _copy_failures(
+    records: Sequence[Record], failures: Mapping[str, Failure], settings: Settings, logger: Logger, tally: Tally
+) -> dict[str, str]:
+    """Send on what has failed for the last time, or for good; return the messages that have to come back, and why."""
+    returned = {message: failure.reason for message, failure in failures.items()}
+    if settings.failure_queue_url is None or settings.is_dry_run:
+        return returned
     for record in records:
-        reason = failures.get(record["messageId"])
-        if reason is not None and is_last_receive(record, settings.max_receives):
-            copy_message(sqs_client(), settings.failure_queue_url, record, reason, logger)
+        failure = failures.get(record["messageId"])
+        if failure is None or not (failure.is_final or is_last_receive(record, settings.max_receives)):
+            continue
+        is_copied = copy_message(sqs_client(), settings.failure_queue_url, record, failure, logger)
+        if is_copied and failure.is_final:
+            del returned[record["messageId"]]
+            tally.messages_dead_lettered += 1
+    return returned
 
 
 def _log(tally: Tally, logger: Logger) -> None:
     for name, outcome in tally.outcomes.items():
-        fields = {"bucket": name.bucket, "key": name.key, "version_id": name.version_id, "reason": outcome.reason}
+        fields: dict[str, Any] = {"bucket": name.bucket, "key": name.key, "version_id": name.version_id}
+        fields["reason"] = outcome.reason
+        if outcome.result == "failed":
+            fields |= {"reason_code": outcome.code, "is_final": outcome.is_final}
         log = getattr(logger, _LOG_LEVELS.get(outcome.result, "debug"))
         log(f"object_{outcome.result}", extra=fields)
 
@@ -184,7 +273,12 @@ def _describe(messages: int, failures: Mapping[str, str], tally: Tally, settings
         **{result: results[result] for result in get_args(Result.__value__)},
         "lines": tally.lines,
         "bad_lines": tally.bad_lines,
+        "bad_line_codes": dict(tally.bad_codes),
+        "dropped_keys": dict(tally.dropped),
+        "ignored_records": tally.ignored_records,
+        "messages_dead_lettered": tally.messages_dead_lettered,
         "rows_inserted": tally.rows_inserted,
+        "rows_repeated": tally.rows_repeated,
         "rows_present": tally.rows_present,
         "inserts": tally.inserts,
         "parquet_bytes": tally.parquet_bytes,

@@ -86,12 +86,18 @@ VALUE_CODES = frozenset(
 OWN_SETTINGS = MappingProxyType(
     {
         "async_insert": "0",  # what is acknowledged is in the table
+        "deduplicate_blocks_in_dependent_materialized_views": "1",  # a block that comes again fills views that lack it
         "insert_deduplicate": "1",
+        "materialized_views_ignore_errors": "0",  # what is acknowledged is in the views, too
         "max_insert_threads": "1",  # the same rows give the same blocks
         "wait_end_of_query": "1",  # the status is the whole query's
     }
 )
 """What exactly-once needs, whatever the user's settings say."""
+_DROPPED_SETTINGS = frozenset(
+    {"deduplicate_insert", "insert_deduplication_token", "ignore_materialized_views_with_dropped_target_table"}
+)
+"""Settings that work against it, and that are not sent: older servers do not know all of them."""
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8.0
 _CONNECT_SECONDS = 5.0
@@ -101,8 +107,20 @@ _SHORT = 200
 
 def find_clashes(settings: Mapping[str, str]) -> list[str]:
     """Return the names of the user's settings that do not count."""
-    own = {**OWN_SETTINGS, "insert_deduplication_token": ""}
-    return sorted(name for name, value in settings.items() if own.get(name, value) != value)
+    return sorted(
+        name for name, value in settings.items() if name in _DROPPED_SETTINGS or OWN_SETTINGS.get(name, value) != value
+    )
+
+
+def merge_settings(settings: Mapping[str, str], token: str) -> dict[str, str]:
+    """Return the settings of an INSERT: the user's, and those that win over them."""
+    kept = {name: value for name, value in settings.items() if name not in _DROPPED_SETTINGS}
+    return {**kept, **OWN_SETTINGS, "insert_deduplication_token": token}
+
+
+def quote_text(text: str) -> str:
+    """Return a text as a ClickHouse literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +134,9 @@ class Deadline:
     """So much is left when a request is given up."""
     timeout_seconds: float
 
-    def check(self) -> None:
-        """Raise OutOfTimeError when it is too late to begin."""
-        if self.remaining_ms() < max(self.start_ms, self.margin_ms + 1):
+    def check(self, *, is_urgent: bool = False) -> None:
+        """Raise OutOfTimeError when it is too late to begin; an urgent request may begin until the margin."""
+        if self.remaining_ms() < max(0 if is_urgent else self.start_ms, self.margin_ms + 1):
             raise OutOfTimeError("the function's time limit is near")
 
     def timeout(self) -> float:
@@ -153,11 +171,15 @@ class ClickHouse:
             InsertError: the server has refused it, or its answer has not come: the data may be in the table or not.
             OutOfTimeError: it was too late to begin.
         """
-        self._repeat(lambda: self._post({**settings, "query": statement}, data))
+        self.send(statement, data, settings)
 
-    def _repeat(self, call: Callable[[], str]) -> str:
+    def send(self, statement: str, data: bytes, settings: Mapping[str, str], *, is_urgent: bool = False) -> None:
+        """Send data as :meth:`insert` does; an urgent request may begin until the deadline's margin."""
+        self._repeat(lambda: self._post({**settings, "query": statement}, data), is_urgent=is_urgent)
+
+    def _repeat(self, call: Callable[[], str], *, is_urgent: bool = False) -> str:
         for attempt in range(1, self.max_attempts + 1):
-            self.deadline.check()
+            self.deadline.check(is_urgent=is_urgent)
             try:
                 return call()
             except RetryableInsertError as error:

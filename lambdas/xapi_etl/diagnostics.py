@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -24,19 +28,31 @@ SHOWN = (
     "CLICKHOUSE_DATABASE",
     "CLICKHOUSE_TABLE",
     "CLICKHOUSE_TIMEOUT_SECONDS",
+    "CLICKHOUSE_MAX_ATTEMPTS",
     "CLICKHOUSE_INSERT_COLUMNS",
     "PARQUET_COMPRESSION",
     "MAX_S3_OBJECT_BYTES",
+    "MAX_LINE_BYTES",
     "TARGET_ROWS_PER_INSERT",
     "MAX_ROWS_PER_INSERT",
     "MAX_PARQUET_BYTES_PER_INSERT",
+    "MIN_REMAINING_TIME_TO_START_INSERT_MS",
+    "LAMBDA_TIMEOUT_SAFETY_MARGIN_MS",
+    "S3_CONNECT_TIMEOUT_SECONDS",
+    "S3_READ_TIMEOUT_SECONDS",
+    "S3_MAX_ATTEMPTS",
+    "READ_CONCURRENCY",
     "DRY_RUN",
     "LOG_LEVEL",
+    "ITER_LOG_INTERVAL_SECONDS",
+    "STRICTNESS",
     "BAD_LINES",
+    "BAD_LINES_MAX_RATIO",
     "QUARANTINE_BUCKET",
     "QUARANTINE_PREFIX",
     "COLUMN_MAP",
     "COLUMN_MAP_S3_URI",
+    "MAX_RECEIVES",
     "DIAG_S3_BUCKET",
     "DIAG_S3_PREFIX",
 )
@@ -52,6 +68,8 @@ HIDDEN = (
 )
 """Variables of which it only says whether they are set: they are, or may hold, secrets."""
 
+_SECRET = frozenset({"clickhouse", "failure_queue_url"})
+
 type Report = dict[str, Any]
 
 
@@ -64,6 +82,7 @@ def run_diagnostics(
         "function": {"name": context.function_name, "memory_mb": context.memory_limit_in_mb},
         "environment": {name: variables[name] for name in SHOWN if variables.get(name)},
         "is_set": {name: bool(variables.get(name)) for name in HIDDEN},
+        "not_set": [name for name in SHOWN if not variables.get(name)],
     }
     try:
         settings = Settings.from_environment(variables)
@@ -72,10 +91,38 @@ def run_diagnostics(
         report["settings"] = {"ok": False, "error": str(error)}
         # Its check needs none but the limits of the S3 client.
         settings = Settings.from_environment({"DRY_RUN": "true"})
+    if settings.log_level == "DEBUG":
+        report["debug"] = _describe_more(settings)
     report |= _run_checks(event, settings, context, logger, is_configured=report["settings"]["ok"])
     checks = {name: report[name]["ok"] for name in ("settings", "s3_check", "clickhouse_check") if name in report}
     logger.info("diagnostics_complete", extra={"checks": checks})
     return {"statusCode": int(HTTPStatus.OK), "body": json.dumps(report)}
+
+
+def _describe_more(settings: Settings) -> Report:
+    """Return what ``LOG_LEVEL=DEBUG`` adds: the settings as they count, the mapping, the process; nothing secret."""
+    from .batch import find_columns  # noqa: PLC0415  # with it come Arrow and NumPy
+
+    where = settings.clickhouse
+    counts = {name: getattr(settings, name) for name in Settings.__dataclass_fields__ if name not in _SECRET}
+    more: Report = {
+        "settings": counts,
+        "clickhouse": {
+            "has_url": bool(where.url),
+            "target": where.target,
+            "ledger": where.ledger,
+            "setting_names": sorted(where.settings),
+            "timeout_seconds": where.timeout_seconds,
+            "max_attempts": where.max_attempts,
+        },
+        "process": {
+            "path": sys.path,
+            "processors": os.process_cpu_count(),
+            "free_in_tmp": shutil.disk_usage(tempfile.gettempdir()).free,
+        },
+    }
+    more["mapping"] = _guard(lambda: {"columns": list(find_columns(settings))})
+    return more
 
 
 def _run_checks(
@@ -83,9 +130,13 @@ def _run_checks(
 ) -> Report:
     checks: Report = {}
     asked = event.get("s3_check") or {}
-    bucket = asked.get("bucket") or settings.diagnostics_bucket
-    if bucket:
-        prefix = asked.get("prefix", settings.diagnostics_prefix)
+    if asked and asked is not True and not isinstance(asked, dict):
+        checks["s3_check"] = {"ok": False, "error": "s3_check is neither true nor an object with bucket and prefix"}
+        asked = {}
+    elif asked or settings.diagnostics_bucket:
+        asked = asked if isinstance(asked, dict) else {}
+        bucket = asked.get("bucket") or settings.diagnostics_bucket
+        prefix = asked.get("prefix", settings.diagnostics_prefix) or ""
         checks["s3_check"] = _guard(lambda: _check_s3(settings, bucket, prefix))
     if event.get("clickhouse_check") and is_configured:
         checks["clickhouse_check"] = _guard(lambda: _check_clickhouse(settings, context, logger))
@@ -99,7 +150,9 @@ def _guard(check: Callable[[], Report]) -> Report:
         return {"ok": False, "error": str(error)}
 
 
-def _check_s3(settings: Settings, bucket: str, prefix: str) -> Report:
+def _check_s3(settings: Settings, bucket: Any, prefix: Any) -> Report:  # noqa: ANN401  # what the event says
+    if not isinstance(bucket, str) or not bucket or not isinstance(prefix, str):
+        return {"ok": False, "error": "there is no bucket to look into: neither in s3_check nor in DIAG_S3_BUCKET"}
     from .batch import open_s3  # noqa: PLC0415  # with it come Arrow and NumPy
 
     answer = open_s3(settings).list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)

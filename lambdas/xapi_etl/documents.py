@@ -1,22 +1,28 @@
 """One line as a JSON document: what it means, and what is wrong with it.
 
 A line is RFC 8259 JSON in UTF-8, an object, at most 1,024 levels deep. Of keys that come twice the last one counts.
-Numbers of any size are fine where no column wants them.
+Numbers of any size, and halves of surrogate pairs, are fine where no column wants them. An empty list stands for an
+empty object: PHP writes both alike.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from .exceptions import LineError
-from .mapping import Kind, Leaf
+from .mapping import CONDITION, WILDCARD, Kind, leads_into_list
 
 DEPTH_LIMIT = 1024
 """orjson's own."""
+MAX_VALUES = 400_000
+"""Values of one line: each takes up to some 200 bytes as an object of Python."""
+_SURELY_FEW = 512 * 1024
+"""Bytes of a line whose values are not counted."""
 _INT64 = 2**63
 _NAMES: dict[Kind, str] = {"text": "a text", "number": "a number", "integer": "a whole number", "flag": "true or false"}
 
@@ -27,43 +33,106 @@ def parse_document(text: memoryview | bytes) -> Document:
     """Return the line's document.
 
     Raises:
-        LineError: it is no JSON object.
+        LineError: it is no JSON object, or one of too many values.
     """
-    try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        if not str(error).startswith("number is infinity"):
-            raise LineError(f"not JSON: {_shorten(error)}") from error
-        document = _parse_huge_numbers(bytes(text))
+    document = parse_value(text)
     if not isinstance(document, dict):
-        raise LineError(f"not a JSON object but {_describe(document)}")
+        raise LineError("not_an_object", f"not a JSON object but {describe(document)}")
     return document
 
 
-def take_value(document: Document, leaf: Leaf) -> Any:  # noqa: ANN401  # what the leaf's kind says
-    """Return the value at a path; ``None`` where there is none, or null.
+def parse_value(text: memoryview | bytes) -> Any:  # noqa: ANN401  # any JSON value
+    """Return the value that a text is; raises LineError as :func:`parse_document`."""
+    if len(text) > _SURELY_FEW and _count_values(bytes(text)) > MAX_VALUES:
+        raise LineError("too_many_values", f"more than {MAX_VALUES} values")
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        is_number = str(error).startswith("number is infinity")
+        if not is_number and b"\\u" not in bytes(text):
+            raise LineError("not_json", f"not JSON: {_shorten(error)}") from error
+        return _parse_carefully(bytes(text), error)
+
+
+def is_statement(document: Document) -> bool:
+    """Tell whether a document has what makes a statement: an actor, a verb with an id, an object."""
+    actor, verb, target = (document.get(name) for name in ("actor", "verb", "object"))
+    if not (isinstance(actor, dict) and actor and isinstance(target, dict) and target and isinstance(verb, dict)):
+        return False
+    return isinstance(verb.get("id"), str) and bool(verb["id"])
+
+
+def check_statement(document: Document) -> None:
+    """Raise LineError unless a document is a statement."""
+    if not is_statement(document):
+        raise LineError("not_a_statement", "not a statement: it has no actor, no verb with an id, or no object")
+
+
+def take_value(document: Any, place: Sequence[str], kind: Kind, name: str) -> Any:  # noqa: ANN401  # of that kind
+    """Return the value at a path, for the column of that name; ``None`` where there is none, or null.
 
     Raises:
         LineError: something at the path is of another type.
     """
-    value: Any = document
-    for depth, key in enumerate(leaf.place):
-        if not isinstance(value, dict):
-            raise LineError(f"{_name(leaf.place[:depth])} is {_describe(value)}, not an object")
-        value = value.get(key)
-        if value is None:
+    value = _walk(document, place, 0, name)
+    if value is None:
+        return None
+    if kind in {"any", "raw"}:
+        return _write(value)
+    if kind == "texts":
+        return [_check(one, "text", place, name) for one in value]
+    return _check(value, kind, place, name)
+
+
+def _walk(value: Any, place: Sequence[str], depth: int, name: str) -> Any:  # noqa: ANN401  # any JSON value
+    for step in range(depth, len(place)):
+        if value is None or value == []:
             return None
-    if leaf.kind == "any":
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    if not _fits(value, leaf.kind):
-        raise LineError(f"{_name(leaf.place)} is {_describe(value)}, not {_NAMES[leaf.kind]}")
-    return float(value) if leaf.kind == "number" else value
+        key = place[step]
+        if isinstance(value, dict):
+            # Where xAPI 1.0 has one object, later versions have a list of objects.
+            if key not in value and (key in {WILDCARD, "0"} or key.startswith(CONDITION)):
+                value = [value]
+            else:
+                value = value.get(key)
+                continue
+        if not isinstance(value, list):
+            what = f"{_name(place[:step])} is {describe(value)}, not an object"
+            raise LineError(f"wrong_type:{name}", what)
+        if key == WILDCARD:
+            found = [_walk(one, place, step + 1, name) for one in value]
+            return [one for one in found if one is not None]
+        if key.startswith(CONDITION):
+            value = _find_element(value, key)
+            continue
+        if not leads_into_list(key):
+            raise LineError(f"wrong_type:{name}", f"{_name(place[:step])} is a list, not an object")
+        value = value[int(key)] if int(key) < len(value) else None
+    return value
+
+
+def _find_element(elements: list[Any], condition: str) -> Any:  # noqa: ANN401  # any JSON value
+    """Return the first element that has the value of a condition, like ``?definition.type=x``."""
+    path, _, wanted = condition.removeprefix(CONDITION).partition("=")
+    for element in elements:
+        value = element
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if value == wanted:
+            return element
+    return None
+
+
+def _check(value: Any, kind: Kind, place: Sequence[str], name: str) -> Any:  # noqa: ANN401  # any JSON value
+    if not _fits(value, kind):
+        raise LineError(f"wrong_type:{name}", f"{_name(place)} is {describe(value)}, not {_NAMES[kind]}")
+    return float(value) if kind == "number" else value
 
 
 def _fits(value: object, kind: Kind) -> bool:
     match kind:
         case "text":
-            return isinstance(value, str)
+            return isinstance(value, str) and _is_unicode(value)
         case "flag":
             return isinstance(value, bool)
         case "integer":
@@ -72,7 +141,16 @@ def _fits(value: object, kind: Kind) -> bool:
             return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _describe(value: object) -> str:
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def describe(value: object) -> str:
+    """Return what kind of JSON value this is."""
     match value:
         case None:
             return "null"
@@ -81,14 +159,20 @@ def _describe(value: object) -> str:
         case int() | float():
             return "a number" if math.isfinite(value) else "a number out of range"
         case str():
-            return "a text"
+            return "a text" if _is_unicode(value) else "a text with half of a surrogate pair"
         case list():
             return "a list"
         case _:
             return "an object"
 
 
-def _name(place: tuple[str, ...]) -> str:
+def _write(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # An escape can spell half of a surrogate pair, UTF-8 cannot.
+    return text if _is_unicode(text) else json.dumps(value, separators=(",", ":"))
+
+
+def _name(place: Sequence[str]) -> str:
     return "/" + "/".join(place) if place else "the line"
 
 
@@ -97,13 +181,17 @@ def _shorten(error: ValueError) -> str:
     return str(error).replace(" line 1 ", " ")[:200]
 
 
-def _parse_huge_numbers(text: bytes) -> Any:  # noqa: ANN401  # any document
-    """Parse what orjson refuses for a number beyond a double's range; such numbers become infinite."""
+def _count_values(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
+def _parse_carefully(text: bytes, refusal: ValueError) -> Any:  # noqa: ANN401  # any JSON value
+    """Parse what orjson refuses for a number beyond a double's range, which becomes infinite, or half a surrogate."""
     try:
         document = json.loads(text.decode(), parse_constant=_refuse, parse_int=_to_int)
     except (ValueError, RecursionError) as error:
-        raise LineError(f"not JSON: {type(error).__name__}") from error
-    _check_contents(document)
+        raise LineError("not_json", f"not JSON: {_shorten(refusal)}") from error
+    _check_depth(document)
     return document
 
 
@@ -116,18 +204,13 @@ def _to_int(digits: str) -> int | float:
     return number if math.isinf(number) else int(digits)
 
 
-def _check_contents(document: object) -> None:
+def _check_depth(document: object) -> None:
     """Raise for what the standard parser takes and orjson would not."""
     waiting: list[tuple[object, int]] = [(document, 1)]
     while waiting:
         value, depth = waiting.pop()
-        if isinstance(value, str) and not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError as error:
-                raise LineError("not JSON: half of a surrogate pair") from error
-        elif isinstance(value, dict | list):
+        if isinstance(value, dict | list):
             if depth > DEPTH_LIMIT:
-                raise LineError("not JSON: nested too deeply")
-            children = [*value, *value.values()] if isinstance(value, dict) else value
+                raise LineError("not_json", "not JSON: nested too deeply")
+            children = value.values() if isinstance(value, dict) else value
             waiting.extend((child, depth + 1) for child in children)

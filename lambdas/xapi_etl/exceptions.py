@@ -18,7 +18,12 @@ class MappingError(XapiEtlError):
 
 
 class SourceError(XapiEtlError):
-    """One object cannot be loaded; its neighbours can."""
+    """One object cannot be loaded; its neighbours can. ``is_final``: another try would end in the same way."""
+
+    def __init__(self, message: str, code: str = "not_readable", *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.is_final = is_final
 
 
 class OutOfTimeError(SourceError):
@@ -26,7 +31,11 @@ class OutOfTimeError(SourceError):
 
 
 class LineError(XapiEtlError):
-    """One line is not a row; the message says why and holds nothing of the line."""
+    """One line is not a row; the message says why and holds nothing of the line, the code says it in one word."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class InsertError(XapiEtlError):
@@ -35,6 +44,8 @@ class InsertError(XapiEtlError):
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.has_landed = False
+        """Whether rows of the INSERT are in the table all the same, as when a view behind it has failed."""
 
 
 class RetryableInsertError(InsertError):

@@ -6,16 +6,16 @@ one calls odd goes the second way, which decides what a line means and what is w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from .documents import parse_document, take_value
+from .documents import check_statement, parse_document, take_value
 from .exceptions import LineError
 from .lines import Lines
-from .mapping import Mapping
+from .mapping import Leaf, has_schema
 from .scanner import ARROW_TYPES, Scanner
 from .schemas import BadLine
 
@@ -31,14 +31,18 @@ class Extracted:
 
 @dataclass(slots=True)
 class Extractor:
-    """Takes the mapped values out of lines."""
+    """Takes the values of leaves out of lines."""
 
-    mapping: Mapping
+    leaves: Sequence[Leaf]
+    names: Mapping[Leaf, str]
+    """The columns that errors name."""
+    only_statements: bool
+    """Whether a document has to be a statement. What the scanner has read is for the caller to check."""
     is_fast: bool = True
     _scanner: Scanner | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self._scanner = Scanner(self.mapping.leaves) if self.is_fast and self.mapping.has_schema else None
+        self._scanner = Scanner(self.leaves) if self.is_fast and has_schema(self.leaves) else None
 
     def extract(self, lines: Lines, texts: Sequence[memoryview]) -> Extracted:
         """Return the values of every line that is a document with the right types."""
@@ -53,18 +57,24 @@ class Extractor:
         return _join(plain, self._read_slowly(lines, texts, np.flatnonzero(odd)))
 
     def _read_slowly(self, lines: Lines, texts: Sequence[memoryview], places: np.ndarray) -> Extracted:
-        leaves = self.mapping.leaves
         rows, kept, bad = [], [], []
         for place in places.tolist():
             try:
                 document = parse_document(texts[place])
-                rows.append([take_value(document, leaf) for leaf in leaves])
+                if self.only_statements:
+                    check_statement(document)
+                rows.append([take_value(document, leaf.place, leaf.kind, self._name(leaf)) for leaf in self.leaves])
                 kept.append(place)
             except LineError as error:
-                bad.append(BadLine(lines.first_number + place, str(error), bytes(texts[place])))
-        arrays = [pa.array([row[number] for row in rows], ARROW_TYPES[leaf.kind]) for number, leaf in enumerate(leaves)]
-        table = pa.table(arrays, names=[str(number) for number in range(len(leaves))])
+                bad.append(BadLine.cut(lines.first_number + place, error, texts[place]))
+        arrays = [
+            pa.array([row[number] for row in rows], ARROW_TYPES[leaf.kind]) for number, leaf in enumerate(self.leaves)
+        ]
+        table = pa.table(arrays, names=[str(number) for number in range(len(self.leaves))])
         return Extracted(np.array(kept, np.int64), table, bad)
+
+    def _name(self, leaf: Leaf) -> str:
+        return self.names.get(leaf) or ".".join(leaf.place)
 
 
 def _is_text(data: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -16,8 +17,22 @@ _REASON_LENGTH = 256
 type Record = Mapping[str, Any]
 
 
-def copy_message(sqs: SQSClient, queue_url: str, record: Record, reason: str, logger: Logger) -> None:
-    """Send a message's body on, with its id and the reason; that this fails is logged, for the message stays."""
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a message has to come back."""
+
+    reason: str
+    code: str
+    """The reason in one word."""
+    is_final: bool
+    """Whether it would fail in the same way each time."""
+
+
+def copy_message(sqs: SQSClient, queue_url: str, record: Record, failure: Failure, logger: Logger) -> bool:
+    """Send a message's body on, with its id and the reason; return whether that was possible.
+
+    That it was not is logged, for the message stays.
+    """
     fields = {"message_id": record["messageId"]}
     try:
         sqs.send_message(
@@ -25,13 +40,19 @@ def copy_message(sqs: SQSClient, queue_url: str, record: Record, reason: str, lo
             MessageBody=record["body"],
             MessageAttributes={
                 "OriginalMessageId": {"DataType": "String", "StringValue": record["messageId"]},
-                "FailureReason": {"DataType": "String", "StringValue": clean_reason(reason)},
+                "FailureReason": {"DataType": "String", "StringValue": clean_reason(failure.reason)},
+                "FailureCode": {"DataType": "String", "StringValue": clean_reason(failure.code)},
             },
         )
     except (ClientError, BotoCoreError) as error:
         logger.error("message_not_copied", extra={**fields, "error": str(error)})  # noqa: TRY400  # the error says it all
+        return False
+    fields |= {"reason": failure.reason, "reason_code": failure.code}
+    if failure.is_final:
+        logger.info("message_dead_lettered", extra=fields)
     else:
-        logger.info("message_copied", extra={**fields, "reason": reason})
+        logger.info("message_copied", extra=fields)
+    return True
 
 
 def is_last_receive(record: Record, max_receives: int) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from aws_lambda_powertools import Logger
@@ -16,23 +17,28 @@ from aws_lambda_powertools import Logger
 from .clickhouse import VALUE_CODES
 from .decompress import decompress
 from .exceptions import InsertError, OutOfTimeError, SourceError
-from .inserts import Inserter
-from .parts import Part, make_parts
+from .inserts import Inserter, NoInserter
+from .ledger import Entry, Member
+from .parts import Part, keep_lines, make_part, make_parts, unite
 from .pieces import LineConverter, convert_object
-from .quarantine import BadLines
+from .quarantine import BadLines, find_key
 from .schemas import BadLine, ObjectName, Outcome, Piece, Result, Source, Tally
 from .settings import Settings
 from .sources import Opened, SourceReader
+from .unwrap import unwrap_statements
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 OUT_OF_TIME = "the function's time limit is near"
-_SPOOL_MEMORY = 64 * 1024 * 1024
+_SPOOL_MEMORY = 16 * 1024 * 1024
 _LAST_INSERT_MS = 3_000
 """Kept for converting what has been read, beside the time that an INSERT needs to be started."""
-_GATHERED_BYTES = 64 * 1024 * 1024
+_GATHERED_BYTES = 32 * 1024 * 1024
 """Of Arrow columns: a batch with as many is inserted, however few rows it has."""
+
+
+_DROPPED_NAMES = 100
 
 
 @dataclass(slots=True)
@@ -43,7 +49,7 @@ class Loader:
     s3: S3Client
     reader: SourceReader
     converter: LineConverter
-    inserter: Inserter | None
+    inserter: Inserter | NoInserter | None
     """``None``: everything is done but the INSERT."""
     partition_column: str | None
     logger: Logger
@@ -62,7 +68,7 @@ class Loader:
             if self._is_late():
                 break
             if isinstance(opened, SourceError):
-                self._note([name], "failed", str(opened))
+                self._fail([name], opened)
             else:
                 self._load(opened)
         self._insert_gathered()
@@ -78,13 +84,13 @@ class Loader:
         self._first_of[opened.source] = name
         self.tally.input_bytes += opened.size
         try:
-            with closing(BadLines()) as bad:
+            with closing(self._make_bad_lines()) as bad:
                 pieces = self._convert(opened, bad)
                 first, second = next(pieces, None), next(pieces, None)
                 if first and second:
-                    self._insert_many(name, chain([first, second], pieces), bad)
+                    self._insert_many(opened, chain([first, second], pieces), bad)
                 else:
-                    self._settle_bad(name, bad)
+                    self._settle_bad(opened, bad, len(first.table) if first else 0)
                     if first:
                         self._gather(name, first)
                     else:
@@ -92,16 +98,16 @@ class Loader:
         except OutOfTimeError as error:
             self._note([name], "not_started", str(error))
         except (SourceError, InsertError) as error:
-            self._note([name], "failed", str(error))
+            self._fail([name], error)
         except Exception as error:
             self.logger.exception("object_broken", extra={"bucket": name.bucket, "key": name.key})
-            self._note([name], "failed", f"unforeseen: {type(error).__name__}")
+            self._note([name], "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
 
     def _convert(self, opened: Opened, bad: BadLines) -> Iterator[Piece]:
         """Yield an object's pieces, and tell how far it is.
 
         Raises:
-            SourceError: it cannot be read, or has a bad line where those fail.
+            SourceError: it cannot be read, or has too many bad lines.
             OutOfTimeError: the time limit is near.
         """
         rows, reported = 0, time.monotonic()
@@ -120,27 +126,83 @@ class Loader:
                 yield block
 
         def take_bad(lines: list[BadLine]) -> None:
-            bad.add(opened.source, lines)
             self.tally.lines += len(lines)
             self.tally.bad_lines += len(lines)
-            if not self.settings.has_quarantine:
-                raise SourceError(f"line {lines[0].number} is no row: {lines[0].reason}")
+            self.tally.bad_codes.update(line.code for line in lines)
+            bad.add(opened.source, lines)
 
-        contents = decompress(count(self.reader.read(opened)))
+        contents = self._unwrap(decompress(count(self.reader.read(opened))))
         for piece in convert_object(
-            contents, opened.source, self.converter, max_rows=self.settings.max_rows, take_bad=take_bad
+            contents,
+            opened.source,
+            self.converter,
+            max_rows=self.settings.max_rows,
+            take_bad=take_bad,
+            max_line_bytes=self.settings.max_line_bytes,
+            take_dropped=self._count_dropped,
         ):
+            if not rows:
+                self._log_schema(opened.name, piece)
             rows += len(piece.table)
             self.tally.lines += len(piece.table)
             yield piece
 
-    def _settle_bad(self, name: ObjectName, bad: BadLines) -> None:
-        """Bring bad lines to safety; nothing of the object is inserted before."""
-        if not bad.first:
+    def _log_schema(self, name: ObjectName, piece: Piece) -> None:
+        if self.logger.log_level > logging.DEBUG:
             return
-        fields = {"bucket": name.bucket, "key": name.key, "lines": bad.count, "first_line": bad.first.number}
-        where = bad.store(self.s3, self.settings, name)
-        self.logger.warning("lines_quarantined", extra={**fields, "reason": bad.first.reason, "quarantine": where})
+        table = piece.table
+        columns = {column: str(kind) for column, kind in zip(table.schema.names, table.schema.types, strict=True)}
+        empty = [column for column in table.schema.names if table.column(column).null_count == len(table)]
+        fields = {
+            "bucket": name.bucket,
+            "key": name.key,
+            "rows": len(table),
+            "columns": columns,
+            "empty_columns": empty,
+        }
+        self.logger.debug("object_schema", extra=fields)
+
+    def _count_dropped(self, keys: Mapping[str, int]) -> None:
+        """Count keys without a column; of very many different ones not all are told apart."""
+        for name, count in keys.items():
+            known = name in self.tally.dropped or len(self.tally.dropped) < _DROPPED_NAMES
+            self.tally.dropped[name if known else "…"] += count
+
+    def _unwrap(self, contents: Iterable[bytes]) -> Iterable[bytes]:
+        return unwrap_statements(contents) if self.settings.only_statements else contents
+
+    def _settle_bad(self, opened: Opened, bad: BadLines, rows: int) -> None:
+        """Bring bad lines to safety; nothing of the object is inserted before.
+
+        Raises:
+            SourceError: an object with so many bad lines is not loaded, or the quarantine cannot be written.
+        """
+        if not bad.count:
+            return
+        share = bad.count / (bad.count + rows)
+        if self.settings.bad_lines == "fail":
+            raise SourceError(bad.describe(), next(iter(bad.codes)), is_final=True)
+        if share > self.settings.bad_lines_max_ratio:
+            reason = (
+                f"{bad.count} of {bad.count + rows} lines are no rows, more than BAD_LINES_MAX_RATIO; {bad.describe()}"
+            )
+            raise SourceError(reason, "too_many_bad_lines", is_final=True)
+        name = opened.name
+        fields: dict[str, Any] = {
+            "bucket": name.bucket,
+            "key": name.key,
+            "lines": bad.count,
+            "reason_codes": dict(bad.codes),
+        }
+        fields |= {"first_line": bad.first[0].number, "reason": bad.first[0].reason, "dry_run": self.inserter is None}
+        if self.settings.bad_lines == "skip":
+            self.logger.warning("lines_skipped", extra=fields)
+            return
+        if self.inserter is None:
+            where = f"s3://{self.settings.quarantine_bucket or name.bucket}/{find_key(self.settings, name)}"
+        else:
+            where = bad.store(self.s3, self.settings, name, opened.source)
+        self.logger.warning("lines_quarantined", extra={**fields, "quarantine": where})
 
     def _gather(self, name: ObjectName, piece: Piece) -> None:
         rows, size = len(piece.table), piece.table.nbytes
@@ -164,15 +226,14 @@ class Loader:
 
     def _insert_together(self, gathered: Sequence[tuple[ObjectName, Piece]]) -> None:
         names = [name for name, _ in gathered]
+        pieces = [piece for _, piece in gathered]
         try:
-            fresh = {
-                source for part in self._make_parts([piece for _, piece in gathered]) for source in self._insert(part)
-            }
+            fresh = {source for part in self._make_parts(pieces) for source in self._insert(part, pieces)}
         except OutOfTimeError as error:
             self._note(names, "not_started", str(error))
         except InsertError as error:
-            if error.code not in VALUE_CODES or len(gathered) == 1:
-                self._note(names, "failed", f"INSERT failed: {error}")
+            if error.code not in VALUE_CODES or error.has_landed or len(gathered) == 1:
+                self._note(names, "failed", f"INSERT failed: {error}", "insert_failed")
                 return
             # The table refuses a value: the objects that do not hold it must not end with the one that does.
             middle = len(gathered) // 2
@@ -180,12 +241,12 @@ class Loader:
             self._insert_together(gathered[middle:])
         except Exception as error:
             self.logger.exception("insert_broken", extra={"objects": len(names)})
-            self._note(names, "failed", f"unforeseen: {type(error).__name__}")
+            self._note(names, "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
         else:
             for name, piece in gathered:
                 self._note([name], self._succeed(is_fresh=piece.source in fresh))
 
-    def _insert_many(self, name: ObjectName, pieces: Iterable[Piece], bad: BadLines) -> None:
+    def _insert_many(self, opened: Opened, pieces: Iterable[Piece], bad: BadLines) -> None:
         """Insert an object that takes several INSERTs, once all of it has been read and found good."""
         fresh = False
         with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY) as spool:
@@ -194,10 +255,10 @@ class Loader:
                 for piece in pieces
                 for part in self._make_parts([piece])
             ]
-            self._settle_bad(name, bad)
+            self._settle_bad(opened, bad, sum(len(part) for _, part in parts))
             for place, part in parts:
-                fresh |= bool(self._insert(replace(part, parquet=_fetch(spool, place))))
-        self._note([name], self._succeed(is_fresh=fresh))
+                fresh |= bool(self._insert(replace(part, parquet=_fetch(spool, place)), []))
+        self._note([opened.name], self._succeed(is_fresh=fresh))
 
     def _make_parts(self, pieces: Sequence[Piece]) -> Iterator[Part]:
         return make_parts(
@@ -207,8 +268,54 @@ class Loader:
             partition_column=self.partition_column,
         )
 
-    def _insert(self, part: Part) -> list[Source]:
-        """Insert a part; return the objects of which something was missing."""
+    def _rebuild(self, entry: Entry, pieces: Sequence[Piece]) -> Part | None:
+        """Make the part of an earlier INSERT again; ``None`` if its objects are gone, overwritten or read otherwise."""
+        at_hand = {piece.source: piece for piece in pieces}
+        found = []
+        for member in entry.members:
+            try:
+                piece = at_hand.get(member.source)
+                if piece is None or not np.isin(member.lines, piece.lines).all():
+                    piece = self._read_again(member)
+            except SourceError:
+                return None
+            piece = keep_lines(piece, member.lines)
+            if len(piece.lines) != len(member.lines):
+                return None
+            found.append(piece)
+        return make_part(found, compression=self.settings.compression, partition_column=self.partition_column)
+
+    def _read_again(self, member: Member) -> Piece:
+        """Return the rows of an object's lines.
+
+        Raises:
+            SourceError: the object cannot be read, or is another one by now.
+        """
+        opened = self.reader.open(ObjectName.from_url(member.source.file, member.source.version_id))
+        if opened.source != member.source:
+            raise SourceError("the object was overwritten")
+        pieces = convert_object(
+            self._unwrap(decompress(self.reader.read(opened))),
+            opened.source,
+            self.converter,
+            max_rows=self.settings.max_rows,
+            take_bad=lambda _: None,
+            max_line_bytes=self.settings.max_line_bytes,
+        )
+        found: list[Piece] = []
+        for piece in pieces:
+            if len((kept := keep_lines(piece, member.lines)).lines):
+                found.append(kept)
+            if piece.lines[-1] >= member.lines[-1]:
+                break
+        if not found:
+            raise SourceError("the lines are no rows any more")
+        return Piece(
+            opened.source, unite([piece.table for piece in found]), np.concatenate([piece.lines for piece in found])
+        )
+
+    def _insert(self, part: Part, pieces: Sequence[Piece]) -> list[Source]:
+        """Insert a part; return the objects of which something was sent."""
         self.tally.parquet_bytes += len(part.parquet)
         if self.inserter is None:
             return list(part.sources)
@@ -217,17 +324,22 @@ class Loader:
         fields: dict[str, int | str] = {"rows": len(part), "objects": objects, "parquet_bytes": len(part.parquet)}
         fields["token"] = part.token
         try:
-            inserted = self.inserter.insert(part)
+            inserted = self.inserter.insert(part, lambda entry: self._rebuild(entry, pieces))
         except InsertError as error:
             self.tally.inserts_failed += 1
             self.logger.error("insert_failed", extra={**fields, "error": str(error), "code": error.code})  # noqa: TRY400
             raise
-        rows = int(np.count_nonzero(inserted))
-        self.tally.inserts += bool(rows)
-        self.tally.rows_inserted += rows
-        self.tally.rows_present += len(part) - rows
+        sent = int(np.count_nonzero(inserted))
+        repeated = self.inserter.count_repeated(part, inserted)
+        self.tally.inserts += bool(sent)
+        self.tally.rows_inserted += sent - repeated
+        self.tally.rows_repeated += repeated
+        self.tally.rows_present += len(part) - sent
         elapsed = round((time.monotonic() - started) * 1000)
-        self.logger.info("insert_complete", extra={**fields, "rows_inserted": rows, "duration_ms": elapsed})
+        self.logger.info(
+            "insert_complete",
+            extra={**fields, "rows_inserted": sent - repeated, "rows_repeated": repeated, "duration_ms": elapsed},
+        )
         return [part.sources[position] for position in np.unique(part.owners[inserted]).tolist()]
 
     def _succeed(self, *, is_fresh: bool) -> Result:
@@ -242,9 +354,21 @@ class Loader:
         """Return how long objects may still be read; then there has to be time to insert what has been gathered."""
         return (self.remaining_ms() - self.settings.start_insert_ms - _LAST_INSERT_MS) / 1000
 
-    def _note(self, names: Iterable[ObjectName], result: Result, reason: str = "") -> None:
+    def _fail(self, names: Iterable[ObjectName], error: SourceError | InsertError) -> None:
+        if isinstance(error, SourceError):
+            self._note(names, "failed", str(error), error.code, is_final=error.is_final)
+        else:
+            self._note(names, "failed", str(error), "insert_failed")
+
+    def _note(
+        self, names: Iterable[ObjectName], result: Result, reason: str = "", code: str = "", *, is_final: bool = False
+    ) -> None:
         for name in names:
-            self.tally.outcomes[name] = Outcome(result, reason)
+            self.tally.outcomes[name] = Outcome(result, reason, code, is_final)
+
+    def _make_bad_lines(self) -> BadLines:
+        mode = self.settings.bad_lines
+        return BadLines(is_kept=mode == "quarantine" and self.inserter is not None, is_limited=mode != "skip")
 
 
 def _store(spool: IO[bytes], data: bytes) -> tuple[int, int]:

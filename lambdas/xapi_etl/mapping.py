@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -14,12 +14,16 @@ from .exceptions import MappingError
 
 SHIPPED = Path(__file__).with_name("columns.json")
 
-type ColumnType = Literal["String", "DateTime64(3)", "Float64", "Int64", "UInt64", "Bool"]
+type ColumnType = Literal["String", "DateTime64(3)", "Float64", "Int64", "UInt64", "Bool", "Array(String)"]
 type Transform = Literal[
-    "lowercase", "duration", "json", "line", "line_sha256", "source_file", "source_etag", "source_line"
+    "lowercase", "duration", "json", "origin", "line", "line_sha256", "source_file", "source_etag", "source_line"
 ]
-type Kind = Literal["text", "number", "integer", "flag", "any"]
-"""What a value has to be in the JSON document."""
+type Kind = Literal["text", "number", "integer", "flag", "any", "raw", "texts"]
+"""What a value has to be in the JSON document; ``raw`` is a list or object that is walked into later."""
+WILDCARD = "*"
+"""The part of a path that stands for every element of a list."""
+CONDITION = "?"
+"""What a part of a path begins with that stands for a list's first element with a value: ``?definition.type=x``."""
 
 _TYPES: tuple[str, ...] = get_args(ColumnType.__value__)
 _TRANSFORMS: tuple[str, ...] = get_args(Transform.__value__)
@@ -30,6 +34,7 @@ _KINDS: dict[str, Kind] = {
     "Int64": "integer",
     "UInt64": "integer",
     "Bool": "flag",
+    "Array(String)": "texts",
 }
 LINEAGE: dict[Transform, ColumnType] = {
     "line": "String",
@@ -39,9 +44,17 @@ LINEAGE: dict[Transform, ColumnType] = {
     "source_line": "UInt64",
 }
 """Transforms that read no part of the document, and the type that each gives."""
-_GIVEN: dict[Transform, ColumnType] = {**LINEAGE, "lowercase": "String", "duration": "Float64", "json": "String"}
+_GIVEN: dict[Transform, ColumnType] = {
+    **LINEAGE,
+    "lowercase": "String",
+    "duration": "Float64",
+    "json": "String",
+    "origin": "String",
+}
 """The types that transforms give."""
-_KEYS = {"name", "type", "paths", "transform", "partition", "key"}
+_KEYS = {"name", "type", "paths", "transform", "partition", "key", "default", "default_if", "fallback", "of"}
+ARRIVAL = "arrival"
+"""The fallback of a time: when S3 received the object."""
 
 type Place = tuple[str, ...]
 """The keys that lead to a value."""
@@ -68,6 +81,14 @@ class Column:
     """Whether the table is partitioned by this column's month."""
     is_key: bool = False
     """Whether the table keeps one row for each of this column's values, and drops the others in time."""
+    default: str | None = None
+    """Stands where there is no value."""
+    default_if: str | None = None
+    """The column that needs a value for the default to stand; ``None``: always."""
+    has_arrival: bool = False
+    """Whether a time that is missing is that of the object's arrival."""
+    origin_of: str | None = None
+    """The column of which this one says where its value comes from."""
 
     @property
     def kind(self) -> Kind:
@@ -78,8 +99,17 @@ class Column:
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
-        """Return where the column's value may be."""
-        return tuple(Leaf(place, self.kind) for place in self.places)
+        """Return where the column's value may be: what a line is searched for."""
+        return tuple(self.leaf(place) for place in self.places)
+
+    def without(self, others: Collection[str]) -> Column:
+        """Return the column as it is where other columns are left out."""
+        return replace(self, default=None, default_if=None) if self.default_if in others else self
+
+    def leaf(self, place: Place) -> Leaf:
+        """Return the leaf of a place: the list in which it is, if it leads through one."""
+        head = split_place(place)[0]
+        return Leaf(head, "raw") if len(head) < len(place) else Leaf(place, self.kind)
 
 
 @dataclass(frozen=True)
@@ -94,15 +124,9 @@ class Mapping:
         return tuple(dict.fromkeys(leaf for column in self.columns for leaf in column.leaves))
 
     @cached_property
-    def has_schema(self) -> bool:
-        """Tell whether all leaves fit into one typed schema, which is what a fast parser needs."""
-        if not self.leaves or any(leaf.kind == "any" or not leaf.place for leaf in self.leaves):
-            return False
-        return not any(
-            long[: len(short)] == short
-            for one, other in combinations([leaf.place for leaf in self.leaves], 2)
-            for short, long in [sorted([one, other], key=len)]
-        )
+    def column_of(self) -> dict[Leaf, str]:
+        """Return the name of the first column of each leaf."""
+        return {leaf: column.name for column in reversed(self.columns) for leaf in column.leaves}
 
     @cached_property
     def partition_column(self) -> str | None:
@@ -128,7 +152,31 @@ class Mapping:
         unknown = [name for name in names if name not in known]
         if unknown:
             raise MappingError(f"CLICKHOUSE_INSERT_COLUMNS names {', '.join(unknown)}, which the mapping does not have")
-        return Mapping(tuple(known[name] for name in names))
+        others = set(known) - set(names)
+        kept = [known[name] for name in names if known[name].origin_of not in others]
+        return Mapping(tuple(column.without(others) for column in kept))
+
+
+def has_schema(leaves: Sequence[Leaf]) -> bool:
+    """Tell whether all leaves fit into one typed schema, which is what a fast parser needs."""
+    if not leaves or any(leaf.kind == "any" or not leaf.place for leaf in leaves):
+        return False
+    return not any(
+        long[: len(short)] == short
+        for one, other in combinations([leaf.place for leaf in leaves], 2)
+        for short, long in [sorted([one, other], key=len)]
+    )
+
+
+def leads_into_list(key: str) -> bool:
+    """Tell whether a part of a path may stand for elements of a list."""
+    return key == WILDCARD or key.startswith(CONDITION) or (key.isdecimal() and key.isascii())
+
+
+def split_place(place: Place) -> tuple[Place, Place]:
+    """Return a path up to its first list, and the rest, which begins with an index or a wildcard."""
+    steps = [number for number, key in enumerate(place) if leads_into_list(key)]
+    return (place[: steps[0]], place[steps[0] :]) if steps else (place, ())
 
 
 def load_mapping(text: str | bytes) -> Mapping:
@@ -153,6 +201,10 @@ def load_mapping(text: str | bytes) -> Mapping:
         or sum(column.is_key for column in mapping.columns) > 1
     ):
         raise MappingError("the column mapping has several partition columns or several key columns")
+    for column in mapping.columns:
+        for what, name in (("default_if", column.default_if), ("of", column.origin_of)):
+            if name is not None and name not in names:
+                raise MappingError(f"column {column.name!r} of the mapping: {what} names {name!r}, which is no column")
     return mapping
 
 
@@ -188,7 +240,45 @@ def _read_column(number: int, entry: Any) -> Column:  # noqa: ANN401  # anything
     is_key = entry.get("key", False)
     if not isinstance(is_key, bool) or (is_key and entry["type"] != "String"):
         raise MappingError(f"{where}: key is not true or false, or the column is no String")
-    return Column(entry["name"], entry["type"], places, transform, _read_partition(where, entry), is_key)
+    _check_places(where, entry["type"], places)
+    default, default_if, fallback, origin_of = (
+        _read_text(where, entry, key) for key in ("default", "default_if", "fallback", "of")
+    )
+    if default is not None and (entry["type"] != "String" or transform in LINEAGE):
+        raise MappingError(f"{where} has a default, but is no String from the document")
+    if fallback is not None and (fallback != ARRIVAL or entry["type"] != "DateTime64(3)"):
+        raise MappingError(f"{where}: fallback is not {ARRIVAL!r}, or the column is no time")
+    if (origin_of is None) == (transform == "origin"):
+        raise MappingError(f"{where}: the transform origin and the key of belong together")
+    return Column(
+        name=entry["name"],
+        type=entry["type"],
+        places=places,
+        transform=transform,
+        is_partition=_read_partition(where, entry),
+        is_key=is_key,
+        default=default,
+        default_if=default_if,
+        has_arrival=fallback is not None,
+        origin_of=origin_of,
+    )
+
+
+def _read_text(where: str, entry: dict[str, Any], key: str) -> str | None:
+    value = entry.get(key)
+    if value is not None and not (isinstance(value, str) and value):
+        raise MappingError(f"{where}: {key} is not a text")
+    return value
+
+
+def _check_places(where: str, column_type: ColumnType, places: Sequence[Place]) -> None:
+    """Raise unless wildcards lead to a column of lists, and nothing else does."""
+    for place in places:
+        if (WILDCARD in place) != (column_type == "Array(String)"):
+            path = "/" + "/".join(place)
+            raise MappingError(
+                f"{where}: path {path!r} and type {column_type} do not go together: * gives Array(String)"
+            )
 
 
 def _check_transform(where: str, transform: Transform | None, column_type: ColumnType) -> None:
@@ -202,7 +292,7 @@ def _read_paths(where: str, transform: str | None, paths: Any) -> tuple[Place, .
         raise MappingError(f"{where}: paths is not a list of texts")
     if any(map(_has_half_pair, paths)):
         raise MappingError(f"{where}: a path holds half of a surrogate pair, which no key can")
-    if bool(paths) == (transform in LINEAGE):
+    if bool(paths) == (transform in LINEAGE or transform == "origin"):
         raise MappingError(f"{where} {'needs no paths' if paths else 'has no paths'}")
     return tuple(dict.fromkeys(parse_path(path) for path in paths))
 

@@ -18,6 +18,16 @@ _COUNTS: dict[Result, str] = {
 }
 
 
+_CODES = (
+    ("not_json", "BadLinesNotJson"),
+    ("not_a", "BadLinesNotAStatement"),
+    ("wrong_type", "BadLinesWrongType"),
+    ("missing", "BadLinesMissingValue"),
+    ("too_", "BadLinesTooLong"),
+)
+"""What the reason codes of bad lines begin with, and the metric of each."""
+
+
 def describe_runtime() -> dict[str, object]:
     """Return facts about the runtime; the dependencies' versions are read and nothing of them imported."""
     return {
@@ -37,9 +47,17 @@ def put_metrics(function_name: str, tally: Tally, messages_failed: int) -> None:
         metrics.add_metric(name, MetricUnit.Count, results[result])
     for name, count in (
         ("RowsInserted", tally.rows_inserted),
+        ("RowsRepeated", tally.rows_repeated),
         ("RowsAlreadyPresent", tally.rows_present),
         ("LinesRead", tally.lines),
         ("BadLines", tally.bad_lines),
+        *(
+            (name, sum(tally.bad_codes[code] for code in tally.bad_codes if code.startswith(start)))
+            for start, name in _CODES
+        ),
+        ("DroppedKeys", tally.dropped.total()),
+        ("RecordsIgnored", tally.ignored_records),
+        ("MessagesDeadLettered", tally.messages_dead_lettered),
         ("Inserts", tally.inserts),
         ("InsertsFailed", tally.inserts_failed),
         ("MessagesFailed", messages_failed),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from .parquet import write_parquet
@@ -60,6 +62,15 @@ class Part:
         table = pq.ParquetFile(io.BytesIO(self.parquet)).read(list(columns))
         return [table.column(name).to_pylist() for name in columns]
 
+    def count_repeated(self, key: str, line_hash: str, sent: np.ndarray) -> int:
+        """Return how many of the rows that were sent give way to another one of the same statement among them."""
+        table = pq.ParquetFile(io.BytesIO(self.parquet)).read([key, line_hash]).filter(pa.array(sent))
+        keys = pc.fill_null(table.column(key), "")
+        has_key = pc.not_equal(keys, "")
+        statements = pc.count_distinct(keys.filter(has_key)).as_py()
+        lines = pc.count_distinct(table.column(line_hash).filter(pc.invert(has_key))).as_py()
+        return len(table) - int(statements) - int(lines)
+
     def keep(self, mask: np.ndarray, compression: str) -> Part:
         """Return the part with only some of its rows."""
         table = pq.ParquetFile(io.BytesIO(self.parquet)).read().filter(pa.array(mask))
@@ -86,6 +97,20 @@ def make_parts(
         yield from _encode(some, Part(b"", sources, owners[rows], lines[rows], span), compression, max_bytes)
 
 
+def make_part(pieces: Sequence[Piece], *, compression: str, partition_column: str | None = None) -> Part:
+    """Encode rows in one part, which :func:`make_parts` made before of the same rows."""
+    (part,) = make_parts(pieces, compression=compression, max_bytes=sys.maxsize, partition_column=partition_column)
+    return part
+
+
+def keep_lines(piece: Piece, wanted: np.ndarray) -> Piece:
+    """Return a piece with only some of its lines."""
+    mask = np.isin(piece.lines, wanted)
+    if mask.all():
+        return piece
+    return Piece(piece.source, _copy_views(piece.table).filter(pa.array(mask)), np.asarray(piece.lines)[mask])
+
+
 def _split_by_months(months: np.ndarray | None, length: int) -> Iterator[np.ndarray]:
     """Yield positions of rows such that none touch too many partitions."""
     if months is None or len(distinct := np.unique(months)) <= MAX_PARTITIONS:
@@ -100,6 +125,7 @@ def _encode(table: pa.Table, part: Part, compression: str, max_bytes: int) -> It
     if len(parquet) <= max_bytes or len(table) == 1:
         yield Part(parquet, part.sources, part.owners, part.lines, part.times)
         return
+    del parquet
     middle = len(table) // 2
     for start, end in ((0, middle), (middle, len(table))):
         half = Part(b"", part.sources, part.owners[start:end], part.lines[start:end], part.times)
@@ -121,14 +147,25 @@ def unite(tables: Sequence[pa.Table]) -> pa.Table:
     for table in tables:
         for field in table.schema:
             types.setdefault(field.name, set()).add(field.type)
-    schema = pa.schema([pa.field(name, _choose_type(found)) for name, found in types.items()])
+    chosen = {
+        name: _choose_type(found, [table for table in tables if name in table.schema.names], name)
+        for name, found in types.items()
+    }
+    schema = pa.schema([pa.field(name, kind) for name, kind in chosen.items()])
     return pa.concat_tables([_fit(table, schema) for table in tables])
 
 
-def _choose_type(found: set[pa.DataType]) -> pa.DataType:
+def _choose_type(found: set[pa.DataType], tables: Sequence[pa.Table], name: str) -> pa.DataType:
     if len(found) == 1:
         return next(iter(found))
-    return pa.float64() if found == {pa.int64(), pa.float64()} else pa.string()
+    if found != {pa.int64(), pa.float64()}:
+        return pa.string()
+    try:
+        for table in tables:
+            table.column(name).cast(pa.float64())
+    except pa.ArrowInvalid:  # a whole number that no Float64 is
+        return pa.string()
+    return pa.float64()
 
 
 def _fit(table: pa.Table, schema: pa.Schema) -> pa.Table:

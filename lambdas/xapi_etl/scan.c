@@ -30,7 +30,7 @@
 #define GOLDEN 0x9E3779B97F4A7C15ull
 
 /* These four structures are scanner.py's, too. */
-enum kind { OBJECT, TEXT, NUMBER, INTEGER, FLAG };
+enum kind { OBJECT, TEXT, NUMBER, INTEGER, FLAG, RAW };
 
 /* A key on a mapped path; the first one, without a key, is the document. */
 struct node {
@@ -229,14 +229,17 @@ static place read_value(const struct scan *scan, place at, unsigned depth) {
     }
 }
 
-/* The value of a leaf. */
-static place take_value(const struct scan *scan, place at, const struct node *node) {
+/* The value of a leaf; a raw one is kept as JSON. */
+static place take_value(const struct scan *scan, place at, const struct node *node, unsigned depth) {
     bool has_escapes = false, is_whole = true, is_huge = false;
     place start = at;
     if (*at == 'n') return read_word(at, "null");
     switch (node->kind) {
     case TEXT:
         at = *at == '"' ? find_quote(scan, ++start, &has_escapes) : NULL;
+        break;
+    case RAW:
+        at = read_value(scan, at, depth);
         break;
     case FLAG:
         at = read_word(at, *at == 't' ? "true" : "false");
@@ -300,7 +303,7 @@ static place take_object(const struct scan *scan, place at, const struct node *n
             uint32_t *seen = &scan->seen[child - scan->tree->nodes];
             if (*seen == scan->line + 1) return NULL;
             *seen = scan->line + 1;
-            at = child->kind == OBJECT ? take_object(scan, at, child, depth + 1) : take_value(scan, at, child);
+            at = child->kind == OBJECT ? take_object(scan, at, child, depth + 1) : take_value(scan, at, child, depth + 1);
         }
         if (!at) return NULL;
         at = skip_blanks(at);

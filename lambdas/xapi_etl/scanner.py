@@ -22,12 +22,13 @@ ARROW_TYPES: dict[Kind, pa.DataType] = {
     "integer": pa.int64(),
     "flag": pa.bool_(),
     "any": pa.string(),
+    "raw": pa.string(),
 }
 _SPANS_AT_ONCE = 512 * 1024
 """Values that are looked for at once: with many short lines or many columns they would be larger than the lines."""
 
 # As scan.c has them.
-_KINDS: dict[Kind, int] = {"text": 1, "number": 2, "integer": 3, "flag": 4}
+_KINDS: dict[Kind, int] = {"text": 1, "number": 2, "integer": 3, "flag": 4, "raw": 5}
 _NODE = np.dtype([(name, np.uint32) for name in ("key_start", "key_length", "slots_start", "slots", "kind", "leaf")])
 _WORD = 8
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -147,4 +148,4 @@ def _make_column(kind: Kind, lines: int, nulls: int, buffers: list[pa.Buffer]) -
     if nulls == lines:
         return pa.nulls(lines, type_)
     texts = pa.Array.from_buffers(pa.string(), lines, buffers, nulls)
-    return texts if kind == "text" else texts.cast(type_)
+    return texts if kind in {"text", "raw"} else texts.cast(type_)

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Literal, Self
+
+from .exceptions import LineError
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa  # type: ignore[import-untyped]
-
-
-class S3Bucket(TypedDict):
-    """``s3.bucket`` of an event record."""
-
-    name: str
-
-
-class S3Object(TypedDict):
-    """``s3.object`` of an event record; the key is URL-encoded."""
-
-    key: str
-    size: NotRequired[int]
-    versionId: NotRequired[str]
-
-
-class S3Entity(TypedDict):
-    """``s3`` of an event record."""
-
-    bucket: S3Bucket
-    object: S3Object
-
-
-class S3EventRecord(TypedDict):
-    """One record of an S3 event notification.
-
-    Source: "Event message structure", Amazon S3 user guide.
-    """
-
-    eventName: str
-    s3: S3Entity
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +28,12 @@ class ObjectName:
         """Return the object's address, which is its rows' ``source_file``."""
         return f"s3://{self.bucket}/{self.key}"
 
+    @classmethod
+    def from_url(cls, url: str, version_id: str | None) -> Self:
+        """Return the object at an address."""
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        return cls(bucket, key, version_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -65,6 +43,13 @@ class Source:
     """``s3://bucket/key``."""
     etag: str
     """Without quotes."""
+    version_id: str | None = field(default=None, compare=False)
+    arrived_ms: int = field(default=0, compare=False)
+    """When S3 received the object, milliseconds since 1970."""
+
+
+LONGEST_KEPT_LINE = 1024 * 1024
+"""Bytes of a bad line that are kept; the rest is in its object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +58,19 @@ class BadLine:
 
     number: int
     """From 1, blank lines not counted."""
+    code: str
+    """Why, in one word: ``not_json``, ``not_a_statement``, ``wrong_type:<column>`` …"""
     reason: str
+    """Why, in a sentence that holds nothing of the line."""
     text: bytes
+    """The line; of a very long one its beginning."""
+    size: int
+    """Bytes of the whole line."""
+
+    @classmethod
+    def cut(cls, number: int, error: LineError, text: memoryview | bytes) -> Self:
+        """Return a line with what is wrong with it, of a very long one its beginning."""
+        return cls(number, error.code, str(error), bytes(text[:LONGEST_KEPT_LINE]), len(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +79,8 @@ class Converted:
 
     table: pa.Table
     bad: Sequence[BadLine] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Keys that the table has no column for, and how many lines have each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +105,10 @@ class Outcome:
 
     result: Result
     reason: str = ""
+    code: str = ""
+    """The reason in one word."""
+    is_final: bool = False
+    """Whether another try would end in the same way."""
 
 
 @dataclass(slots=True)
@@ -115,7 +117,16 @@ class Tally:
 
     lines: int = 0
     bad_lines: int = 0
+    bad_codes: Counter[str] = field(default_factory=Counter)
+    """Bad lines by their reason code."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Lines by the keys that the table has no column for."""
+    ignored_records: int = 0
+    """Records of messages that announce no new object."""
+    messages_dead_lettered: int = 0
     rows_inserted: int = 0
+    rows_repeated: int = 0
+    """Rows that gave way to another one of the same statement in the same INSERT."""
     rows_present: int = 0
     """Rows that had landed before, and were left out."""
     inserts: int = 0

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 8 * 1024 * 1024
 """Most bytes of one read; a small object takes one request, a broken read repeats one block."""
+_AHEAD_BYTES = 64 * 1024 * 1024
+"""Of all the beginnings that wait for their turn."""
 _TRIES = 3
 _EMPTY = {"InvalidRange", "416"}
 _CHANGED = {"PreconditionFailed", "412"}
@@ -49,6 +51,7 @@ class SourceReader:
         self._s3 = s3
         self._concurrency = concurrency
         self._max_bytes = max_bytes
+        self._first_bytes = min(BLOCK_BYTES, _AHEAD_BYTES // concurrency)
 
     def open_all(
         self, names: Sequence[ObjectName], remaining_seconds: Callable[[], float]
@@ -76,6 +79,17 @@ class SourceReader:
             # A read that hangs is not waited for.
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def open(self, name: ObjectName) -> Opened:
+        """Return one object.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        opened = self._open(name)
+        if isinstance(opened, SourceError):
+            raise opened
+        return opened
+
     def read(self, opened: Opened) -> Iterator[bytes]:
         """Yield an object's bytes.
 
@@ -90,12 +104,14 @@ class SourceReader:
 
     def _open(self, name: ObjectName) -> Opened | SourceError:
         try:
-            answer, first = self._get(name, {"Range": f"bytes=0-{BLOCK_BYTES - 1}"})
+            answer, first = self._get(name, {"Range": f"bytes=0-{self._first_bytes - 1}"})
         except SourceError as error:
             return error
         whole = answer.get("ContentRange", "").rpartition("/")[2]
         size = int(whole) if whole else len(first)
-        return Opened(name, Source(name.url, answer["ETag"].strip('"')), size, first)
+        arrived = round(answer["LastModified"].timestamp() * 1000)
+        source = Source(name.url, answer["ETag"].strip('"'), answer.get("VersionId") or name.version_id, arrived)
+        return Opened(name, source, size, first)
 
     def _get(self, name: ObjectName, extra: dict[str, str], length: int | None = None) -> tuple[Any, bytes]:
         """Return the answer and its body, of ``length`` bytes if that is known."""
@@ -128,11 +144,14 @@ class SourceReader:
         size = int(whole) if whole else answer["ContentLength"]
         if size > self._max_bytes:
             answer["Body"].close()
-            raise SourceError(f"the object has {size} bytes, more than the {self._max_bytes} of MAX_S3_OBJECT_BYTES")
+            reason = f"the object has {size} bytes, more than the {self._max_bytes} of MAX_S3_OBJECT_BYTES"
+            raise SourceError(reason, "too_large", is_final=True)
 
 
 def _describe(error: ClientError) -> SourceError:
     code = error.response["Error"]["Code"]
     if code in _CHANGED:
-        return SourceError("the object was overwritten while it was read")
-    return SourceError(_GONE.get(code, f"GetObject failed: {code}"))
+        return SourceError("the object was overwritten while it was read", "overwritten")
+    if code in _GONE:
+        return SourceError(_GONE[code], "gone", is_final=True)
+    return SourceError(f"GetObject failed: {code}")

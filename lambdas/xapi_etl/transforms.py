@@ -97,22 +97,29 @@ def _cast_times(texts: pa.Array) -> pa.Array | None:
     return None
 
 
-def _parse_time(text: str) -> int:
-    """Return milliseconds since 1970; a number that is out of range if the text is no time."""
+def parse_nanoseconds(text: str) -> int | None:
+    """Return an ISO 8601 time as nanoseconds since 1970; ``None`` if the text is none. More decimals are cut."""
     match = _TIME.fullmatch(text)
     if not match:
-        return _LAST_MS + 1
+        return None
     year, month, day, hour, minute, second, fraction, _, sign, offset_hours, offset_minutes = match.groups(default="0")
     offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
     if int(offset_hours) > 23 or int(offset_minutes) > 59 or int(second) > 60:  # noqa: PLR2004  # parts of a clock
-        return _LAST_MS + 1
+        return None
     try:
         # A leap second is the next one's beginning.
         moment = datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC)
         moment += timedelta(seconds=int(second)) - (-offset if sign == "-" else offset)
     except (ValueError, OverflowError):
-        return _LAST_MS + 1
-    return (moment - _EPOCH) // timedelta(milliseconds=1) + int((fraction + "00")[:3])
+        return None
+    seconds: int = (moment - _EPOCH) // timedelta(seconds=1)
+    return seconds * 1_000_000_000 + int((fraction + "00000000")[:9])
+
+
+def _parse_time(text: str) -> int:
+    """Return milliseconds since 1970; a number that is out of range if the text is no time."""
+    nanoseconds = parse_nanoseconds(text)
+    return _LAST_MS + 1 if nanoseconds is None else nanoseconds // 1_000_000
 
 
 def _cast_durations(texts: pa.Array) -> pa.Array:

@@ -6,14 +6,15 @@ CREATE DATABASE IF NOT EXISTS {database};
 CREATE TABLE IF NOT EXISTS {database}.{table}
 (
     statement_id         String                   COMMENT 'The statement''s UUID, in lower case',
-    timestamp            DateTime64(3, 'UTC')     COMMENT 'When it happened; when it was stored, if it does not say',
+    timestamp            DateTime64(3, 'UTC')     COMMENT 'When it happened; as timestamp_source says where it does not say',
+    timestamp_source     LowCardinality(String)   COMMENT 'Where timestamp comes from: timestamp, stored or arrival (of its object)',
     stored               Nullable(DateTime64(3, 'UTC')) COMMENT 'When the record store received it',
 
     actor_id             Nullable(String)         COMMENT 'Account name, mbox, mbox_sha1sum or openid',
     actor_home_page      LowCardinality(Nullable(String)) COMMENT 'Home page of the account, if the actor is one',
     verb_id              LowCardinality(Nullable(String)) COMMENT 'IRI of the verb',
-    object_type          LowCardinality(Nullable(String)) COMMENT 'Activity, Agent, Group, SubStatement or StatementRef',
-    object_id            Nullable(String)         COMMENT 'IRI of the activity, or id of what the object refers to',
+    object_type          LowCardinality(Nullable(String)) COMMENT 'Activity (also where it does not say), Agent, Group, SubStatement or StatementRef',
+    object_id            Nullable(String)         COMMENT 'IRI of the activity, id of what the object refers to, identifier of an agent, or of a SubStatement''s object',
     activity_type        LowCardinality(Nullable(String)) COMMENT 'IRI of the activity''s type',
 
     score_raw            Nullable(Float64)        COMMENT 'Between score_min and score_max',
@@ -27,6 +28,10 @@ CREATE TABLE IF NOT EXISTS {database}.{table}
 
     registration         Nullable(String)         COMMENT 'UUID of the registration, in lower case',
     session_id           Nullable(String)         COMMENT 'Session, from the context''s extensions',
+    course_id            LowCardinality(Nullable(String)) COMMENT 'Course, from the context''s activities',
+    organisation         LowCardinality(Nullable(String)) COMMENT 'Organisation, from the context''s extensions or team',
+    parent_ids           Array(String)            COMMENT 'Activities that the object is a direct part of',
+    grouping_ids         Array(String)            COMMENT 'Activities that the object is an indirect part of',
     platform             LowCardinality(Nullable(String)) COMMENT 'Platform of the context',
     language             LowCardinality(Nullable(String)) COMMENT 'Language of the context, RFC 5646',
 
@@ -56,3 +61,29 @@ ORDER BY (statement_id, if(empty(statement_id), event_hash, ''))
 -- The last so many inserted blocks are remembered by their tokens. It is 0 by default, which remembers none.
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'xAPI statements, a row each';
+
+-- Columns that a table from before an update does not have yet. The ETL leaves out what is missing, and says so.
+ALTER TABLE {database}.{table}
+    ADD COLUMN IF NOT EXISTS timestamp_source LowCardinality(String) COMMENT 'Where timestamp comes from: timestamp, stored or arrival (of its object)' AFTER timestamp,
+    ADD COLUMN IF NOT EXISTS course_id LowCardinality(Nullable(String)) COMMENT 'Course, from the context''s activities' AFTER session_id,
+    ADD COLUMN IF NOT EXISTS organisation LowCardinality(Nullable(String)) COMMENT 'Organisation, from the context''s extensions or team' AFTER course_id,
+    ADD COLUMN IF NOT EXISTS parent_ids Array(String) COMMENT 'Activities that the object is a direct part of' AFTER organisation,
+    ADD COLUMN IF NOT EXISTS grouping_ids Array(String) COMMENT 'Activities that the object is an indirect part of' AFTER parent_ids;
+
+-- Which INSERTs were started, and which ClickHouse has acknowledged. Emptying the other table does not need this one
+-- emptied: rows that are gone are sent again.
+CREATE TABLE IF NOT EXISTS {database}.{table}_inserts
+(
+    source_file          String                   COMMENT 'Object that the rows come from: s3://bucket/key',
+    source_etag          String                   COMMENT 'ETag of that object',
+    source_version       String                   COMMENT 'Version of that object, if its bucket keeps versions',
+    token                String                   COMMENT 'Deduplication token of the INSERT',
+    state                Enum8('started' = 1, 'acknowledged' = 2, 'abandoned' = 3) COMMENT 'What is known of it',
+    lines                String                   COMMENT 'Lines of the object in the INSERT: 1-20,22' CODEC(ZSTD(1)),
+    recorded_at          DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When it was recorded',
+
+    INDEX token_index token TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(recorded_at)
+ORDER BY (source_file, source_etag, token, state)
+COMMENT 'INSERTs of the xAPI ETL: an acknowledged one is not sent again';

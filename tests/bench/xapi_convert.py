@@ -42,7 +42,7 @@ def prepare_ours(source: Path, folder: Path, _threads: int | None) -> Work:
     tune_process()  # as the handler does
 
     def work() -> None:
-        converter = Converter(load_mapping(SHIPPED.read_bytes()))
+        converter = Converter(load_mapping(SHIPPED.read_bytes()), only_statements=True)
         origin = Source(NAMES["source_file"], NAMES["source_etag"])
         pieces = convert_object(decompress(read()), origin, converter, max_rows=_MAX_ROWS, take_bad=refuse)
         number = 0

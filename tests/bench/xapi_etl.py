@@ -115,9 +115,11 @@ def _describe(column: pa.ChunkedArray, weights: pa.Array) -> str:
         column = column.cast(pa.string())
     if pa.types.is_timestamp(kind):
         numbers = column.cast(pa.timestamp("ms", "UTC")).cast(pa.int64())
+    elif pa.types.is_list(kind):
+        numbers = pc.list_value_length(column)
     elif pa.types.is_string(column.type):
         numbers = pc.add(pc.binary_length(column), pc.count_substring_regex(column, "[0-4a]"))
     else:
         numbers = column.cast(pa.float64())
-    total = pc.sum(pc.multiply(numbers.cast(pa.float64()), weights)).as_py()
+    total = pc.sum(pc.multiply(numbers.cast(pa.float64()), weights)).as_py() or 0.0
     return f"{len(column) - column.null_count} values, {total:.{_DIGITS}e}"

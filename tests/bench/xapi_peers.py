@@ -1,7 +1,8 @@
 """The xAPI ETL's conversion by DuckDB and by Polars, as one query of each.
 
-Runs in the bench's own environment, which has both. Both keep the line, as the ETL does. To their advantage DuckDB
-leaves the line's number out, which would cost it its second thread, and Polars the SHA-256, which it does not have.
+Runs in the bench's own environment, which has both. Both keep the line, as the ETL does. To their advantage both leave
+out what stands in lists and where a time comes from; DuckDB leaves the line's number out, which would cost it its
+second thread, and Polars the SHA-256, which it does not have.
 """
 
 from collections.abc import Mapping

@@ -211,7 +211,7 @@ def test_bad_objects_harm_no_neighbour_and_end_as_dead_letters_with_their_reason
         "large.jsonl": draw(100),
         "binary.jsonl": b"\x00\x01\xff",
     }
-    limit = {"MAX_S3_OBJECT_BYTES": "100000"}
+    limit = {"MAX_S3_OBJECT_BYTES": "100000", "BAD_LINES": "fail"}
     with etl.stack.changed_environment(etl.xapi_etl_function, **limit), etl.stack.quick_returns("xapi_queue_url"):
         with etl.stack.paused_queue("xapi_queue_url"):
             version = etl.put("gone.jsonl", draw(5))
@@ -251,9 +251,10 @@ def policies(etl: Etl) -> Iterator[Policies]:
 
 
 def test_bad_lines_are_put_aside_when_asked(etl: Etl, policies: Policies) -> None:
-    # What Terraform gives it with bad_lines = "quarantine".
+    # What Terraform gives it with bad_lines = "quarantine", which is the default.
     resource = f"arn:aws:s3:::{etl.xapi_bucket}/quarantine/*"
-    policies.write([*policies.read(), {"Effect": "Allow", "Action": "s3:PutObject", "Resource": resource}])
+    allowed = {"Effect": "Allow", "Action": ["s3:PutObject", "s3:GetObject"], "Resource": resource}
+    policies.write([*policies.read(), allowed])
     good = draw(6)
     lines = good.splitlines(keepends=True)
     with etl.stack.changed_environment(etl.xapi_etl_function, BAD_LINES="quarantine"):

@@ -22,6 +22,7 @@ from tests.unit.zip_worker.conftest import Context as ZipContext
 from xapi_etl import app as xapi_etl
 from zip_worker import app as zip_worker
 
+STATEMENT = b'{"actor": {"mbox": "m"}, "verb": {"id": "v"}, "object": {"id": "o"}}\n'
 CLOSED = "http://127.0.0.1:9"
 """A port that nobody listens at."""
 
@@ -48,7 +49,7 @@ def fail_objects_lines_and_inserts(prefix: str) -> None:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="lrs")
     s3.put_object(Bucket="lrs", Key="bad.jsonl", Body=b"this is no statement\n")
-    s3.put_object(Bucket="lrs", Key="good.jsonl", Body=b'{"id": "1", "timestamp": "2026-01-31T00:00:00Z"}\n')
+    s3.put_object(Bucket="lrs", Key="good.jsonl", Body=STATEMENT)
     context = name_function(XapiContext(), f"{prefix}-xapi-etl")
     for key in ("missing.jsonl", "bad.jsonl", "good.jsonl"):
         xapi_etl.lambda_handler({"Records": [sqs_record(s3_event("lrs", key))]}, context)

@@ -88,7 +88,10 @@ locals {
       READ_CONCURRENCY                      = tostring(var.etl.read_concurrency)
       ITER_LOG_INTERVAL_SECONDS             = tostring(var.etl.iter_log_interval_seconds)
       COLUMN_MAP                            = var.etl.column_map
-      BAD_LINES                             = var.etl.bad_lines
+      STRICTNESS                            = local.strictness
+      BAD_LINES                             = local.bad_lines
+      BAD_LINES_MAX_RATIO                   = tostring(var.etl.bad_lines_max_ratio)
+      MAX_LINE_BYTES                        = tostring(var.etl.max_line_bytes)
       QUARANTINE_BUCKET                     = local.quarantine_bucket_name
       QUARANTINE_PREFIX                     = var.quarantine_prefix
       MAX_RECEIVES                          = tostring(var.max_receive_count)

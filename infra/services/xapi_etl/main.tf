@@ -32,6 +32,11 @@ locals {
   bucket_name            = coalesce(var.bucket_name, "${var.name_prefix}-xapi-${local.bucket_suffix}")
   quarantine_bucket_name = coalesce(var.quarantine_bucket_name, local.bucket_name)
 
+  # The function's own defaults, which the quarantine's permission depends on.
+  uses_shipped_mapping = var.etl.column_map == "xapi" && var.etl.column_map_s3_uri == null
+  bad_lines            = coalesce(var.etl.bad_lines, local.uses_shipped_mapping ? "quarantine" : "fail")
+  strictness           = coalesce(var.etl.strictness, local.uses_shipped_mapping ? "statement" : "json")
+
   # Without partitions there is one, without a name of its own.
   partitions = length(var.partitions) == 0 ? { all = var.source_prefix } : var.partitions
   names = {

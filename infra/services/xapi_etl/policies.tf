@@ -47,10 +47,10 @@ data "aws_iam_policy_document" "events" {
     # Bad lines would come back as statements, be bad again, and so for ever.
     precondition {
       condition = (
-        var.etl.bad_lines != "quarantine" || local.quarantine_bucket_name != local.bucket_name
+        local.bad_lines != "quarantine" || local.quarantine_bucket_name != local.bucket_name
         || !(startswith(var.quarantine_prefix, each.value) || startswith(each.value, var.quarantine_prefix))
       )
-      error_message = "The quarantine (quarantine_prefix = \"${var.quarantine_prefix}\") overlaps with what is loaded (the prefix \"${each.value}\") of the same bucket: its objects would be loaded, too. Set another prefix, or quarantine_bucket_name."
+      error_message = "The quarantine (quarantine_prefix = \"${var.quarantine_prefix}\") overlaps with what is loaded (the prefix \"${each.value}\") of the same bucket: its objects would be loaded, too. Set another prefix, quarantine_bucket_name, or etl.bad_lines to fail or skip."
     }
   }
 }
@@ -92,11 +92,12 @@ data "aws_iam_policy_document" "etl" {
   }
 
   dynamic "statement" {
-    for_each = var.etl.bad_lines == "quarantine" ? [1] : []
+    for_each = local.bad_lines == "quarantine" ? [1] : []
 
     content {
-      sid       = "PutBadLinesAside"
-      actions   = ["s3:PutObject"]
+      sid = "PutBadLinesAside"
+      # Reading tells another version's bad lines from a repeated write.
+      actions   = ["s3:PutObject", "s3:GetObject"]
       resources = ["${local.bucket_arn_prefix}${local.quarantine_bucket_name}/${var.quarantine_prefix}*"]
     }
   }

@@ -232,7 +232,10 @@ variable "etl" {
     batching_window_seconds               = optional(number, 60)
     maximum_concurrency                   = optional(number, 2)
     reserved_concurrency                  = optional(number, -1)
-    bad_lines                             = optional(string, "fail")
+    strictness                            = optional(string)
+    bad_lines                             = optional(string)
+    bad_lines_max_ratio                   = optional(number, 1)
+    max_line_bytes                        = optional(number, 33554432)
     column_map                            = optional(string, "xapi")
     column_map_s3_uri                     = optional(string)
     parquet_compression                   = optional(string, "snappy")
@@ -273,8 +276,13 @@ variable "etl" {
   }
 
   validation {
-    condition     = contains(["fail", "quarantine"], var.etl.bad_lines) && contains(["xapi", "auto"], var.etl.column_map)
-    error_message = "etl.bad_lines is fail or quarantine, and etl.column_map xapi or auto."
+    condition     = contains(["fail", "quarantine", "skip"], coalesce(var.etl.bad_lines, "fail")) && contains(["xapi", "auto"], var.etl.column_map) && contains(["statement", "json"], coalesce(var.etl.strictness, "json"))
+    error_message = "etl.bad_lines is fail, quarantine or skip, etl.column_map xapi or auto, and etl.strictness statement or json."
+  }
+
+  validation {
+    condition     = var.etl.bad_lines_max_ratio >= 0 && var.etl.bad_lines_max_ratio <= 1 && var.etl.max_line_bytes >= 1024 && var.etl.max_line_bytes <= 67108864
+    error_message = "etl.bad_lines_max_ratio is between 0 and 1, and etl.max_line_bytes between 1024 and 67108864."
   }
 
   validation {

@@ -51,6 +51,10 @@ def make_row(line: bytes, number: int, columns: Iterable[tuple[Row, list[list[st
     for column, paths in columns:
         transform = column.get("transform")
         value: Any = lineage[transform] if transform in lineage else find_value(statement, paths)
+        if transform == "origin":
+            value = next((name for name in ("timestamp", "stored") if statement.get(name) is not None), "arrival")
+        if value is None:
+            value = column.get("default")
         if value is not None and column["type"].startswith("DateTime"):
             value = datetime.fromisoformat(value)
         elif value is not None and transform == "lowercase":
@@ -64,12 +68,26 @@ def make_row(line: bytes, number: int, columns: Iterable[tuple[Row, list[list[st
 def find_value(statement: Row, paths: Sequence[Sequence[str]]) -> Any:
     """Return the value at the first path that has one."""
     for path in paths:
-        value: Any = statement
-        for key in path:
-            value = value.get(key) if isinstance(value, dict) else None
+        value = walk(statement, path)
         if value is not None:
             return value
     return None
+
+
+def walk(value: Any, path: Sequence[str]) -> Any:
+    """Return what a path leads to, through objects and lists."""
+    for place, key in enumerate(path):
+        if isinstance(value, list):
+            if key == "*":
+                return [found for one in value if (found := walk(one, path[place + 1 :])) is not None]
+            if key.startswith("?"):
+                names, _, wanted = key[1:].partition("=")
+                value = next((one for one in value if walk(one, names.split(".")) == wanted), None)
+            else:
+                value = value[int(key)] if int(key) < len(value) else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def split_path(path: str) -> list[str]:

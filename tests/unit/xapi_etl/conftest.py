@@ -87,10 +87,14 @@ def etl(monkeypatch: pytest.MonkeyPatch, server: str) -> Iterator[Etl]:
         "CLICKHOUSE_DATABASE": "xapi",
         "CLICKHOUSE_TABLE": "statements",
         "CLICKHOUSE_MAX_ATTEMPTS": "2",
+        # Lines of many tests hold just what they are about; test_statements.py has the defaults.
+        "STRICTNESS": "json",
+        "BAD_LINES": "fail",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    query(server, "TRUNCATE TABLE xapi.statements")
+    for table in ("statements", "statements_inserts"):
+        query(server, f"TRUNCATE TABLE IF EXISTS xapi.{table}")
     with mock_aws():
         yield Etl(server)
     forget_faults(server)

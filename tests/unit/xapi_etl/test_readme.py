@@ -36,7 +36,7 @@ def test_readme_has_every_variable() -> None:
 def test_readme_has_the_defaults_of_numbers_and_switches() -> None:
     settings = (PACKAGE / "settings.py").read_text()
     told = read_variables()
-    numbers = dict(re.findall(r'env\.integer\("(\w+)", ([\d_]+),', settings))
+    numbers = dict(re.findall(r'(?:env\.integer\(|_read_number\(env, )"(\w+)", ([\d_]+),', settings))
     assert len(numbers) > 10
     assert {name: told[name] for name in numbers} == {name: str(int(number)) for name, number in numbers.items()}
     assert told["MAX_PARQUET_BYTES_PER_INSERT"] == str(16 * 1024 * 1024)

@@ -10,14 +10,18 @@ import pytest
 from tests.unit.xapi_etl.conftest import BUCKET, Etl
 from tests.unit.xapi_etl.statements import VIDEO, make_statements
 
+EDX = "https://w3id.org/xapi/openedx/extensions/"
 UNICODE = "Ünï 李雷 🎓 \u2028 \x7f ' \\ \" \u0000 end"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
 LATEST = datetime(2300, 1, 1, tzinfo=UTC) - MILLISECOND
-EMPTY = {
+EMPTY: dict[str, Any] = {
     "statement_id": "",
-    "timestamp": EPOCH,
+    "timestamp_source": "arrival",
+    **dict.fromkeys(["course_id", "organisation"]),
+    "parent_ids": [],
+    "grouping_ids": [],
     **dict.fromkeys(["stored", "actor_id", "actor_home_page", "verb_id", "object_type", "object_id", "activity_type"]),
     **dict.fromkeys(["score_raw", "score_min", "score_max", "score_scaled", "success", "completion", "response"]),
     **dict.fromkeys(["duration_seconds", "registration", "session_id", "platform", "language", "time", "time_from"]),
@@ -55,6 +59,7 @@ FULL = {
 FULL_ROW = {
     "statement_id": "abcdef01-2345-6789-abcd-ef0123456789",
     "timestamp": datetime(2025, 2, 28, 19, 0, 0, 123000, tzinfo=UTC),
+    "timestamp_source": "timestamp",
     "stored": datetime(2025, 3, 1, 1, tzinfo=UTC),
     "actor_id": UNICODE,
     "actor_home_page": "https://h",
@@ -81,6 +86,15 @@ FULL_ROW = {
     "progress": 0.333,
     "played_segments": "0[.]1",
 }
+SAID, FROM_STORED = {"timestamp_source": "timestamp"}, {"timestamp_source": "stored"}
+AGENT = {"objectType": "Agent", "account": {"name": "n", "homePage": "h"}}
+COURSE = "http://adlnet.gov/expapi/activities/course"
+
+
+def in_context(**activities: Any) -> dict[str, Any]:
+    return {"context": {"contextActivities": activities}}
+
+
 CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("everything", FULL, FULL_ROW),
     ("nothing", {}, {}),
@@ -90,22 +104,62 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("mbox", {"actor": {"account": {"name": None}, "mbox": "m"}}, {"actor_id": "m"}),
     ("sha1sum", {"actor": {"mbox_sha1sum": "f00"}}, {"actor_id": "f00"}),
     ("openid", {"actor": {"openid": "http://o"}}, {"actor_id": "http://o"}),
-    ("stored only", {"stored": "2025-01-01T00:00:00Z"}, {"timestamp": NEW_YEAR, "stored": NEW_YEAR}),
-    ("earliest", {"timestamp": "1900-01-01T00:00:00Z"}, {"timestamp": datetime(1900, 1, 1, tzinfo=UTC)}),
-    ("latest", {"timestamp": "2299-12-31T23:59:59.999Z"}, {"timestamp": LATEST}),
-    ("before 1970", {"timestamp": "1969-12-31T23:59:59.9999Z"}, {"timestamp": EPOCH - MILLISECOND}),
+    ("stored only", {"stored": "2025-01-01T00:00:00Z"}, {"timestamp": NEW_YEAR, "stored": NEW_YEAR, **FROM_STORED}),
+    ("earliest", {"timestamp": "1900-01-01T00:00:00Z"}, {"timestamp": datetime(1900, 1, 1, tzinfo=UTC), **SAID}),
+    ("latest", {"timestamp": "2299-12-31T23:59:59.999Z"}, {"timestamp": LATEST, **SAID}),
+    ("before 1970", {"timestamp": "1969-12-31T23:59:59.9999Z"}, {"timestamp": EPOCH - MILLISECOND, **SAID}),
     ("length of result", {"result": {"extensions": {VIDEO + "length": 2.5}}}, {"length": 2.5}),
+    ("empty lists in place of objects", {"result": [], "context": {"extensions": []}, "actor": []}, {}),
+    ("half a surrogate pair where nothing is mapped", {"actor": {"name": "Zo\ud83d", "mbox": "m"}}, {"actor_id": "m"}),
+    ("object without a type", {"object": {"id": "o"}}, {"object_id": "o", "object_type": "Activity"}),
+    ("object agent", {"object": AGENT}, {"object_id": "n", "object_type": "Agent"}),
+    ("object group", {"object": {"objectType": "Group", "mbox": "m"}}, {"object_id": "m", "object_type": "Group"}),
+    (
+        "object statement reference",
+        {"object": {"objectType": "StatementRef", "id": "s"}},
+        {"object_id": "s", "object_type": "StatementRef"},
+    ),
+    (
+        "object statement",
+        {"object": {"objectType": "SubStatement", "actor": {"mbox": "a"}, "verb": {"id": "v"}, "object": {"id": "o"}}},
+        {"object_id": "o", "object_type": "SubStatement"},
+    ),
+    (
+        "object statement about an agent",
+        {"object": {"objectType": "SubStatement", "object": AGENT}},
+        {"object_id": "n", "object_type": "SubStatement"},
+    ),
+    ("anonymous group", {"object": {"objectType": "Group", "member": [AGENT]}}, {"object_type": "Group"}),
+    ("session of Open edX", {"context": {"extensions": {EDX + "session-id": "e"}}}, {"session_id": "e"}),
+    ("course", in_context(parent=[{"id": "c"}]), {"course_id": "c", "parent_ids": ["c"]}),
+    (
+        "course that says so",
+        in_context(parent=[{"id": "q"}], grouping=[{"id": "d"}, {"id": "c", "definition": {"type": COURSE}}]),
+        {"course_id": "c", "parent_ids": ["q"], "grouping_ids": ["d", "c"]},
+    ),
+    ("one activity in place of a list", in_context(parent={"id": "c"}), {"course_id": "c", "parent_ids": ["c"]}),
+    ("no activities", in_context(parent=[], grouping=None), {}),
+    ("activities without ids", in_context(parent=[{}, {"id": None}, None]), {}),
+    ("organisation", {"context": {"team": {"name": "t"}}}, {"organisation": "t"}),
     ("arrays where nothing is mapped", {"authority": [1, [2]], "attachments": [{"a": []}]}, {}),
 ]
 
 
+def write_line(document: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(document).encode()
+
+
 @pytest.mark.parametrize(("document", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_statement_comes_back_field_by_field(etl: Etl, document: dict[str, Any], expected: dict[str, Any]) -> None:
-    line = json.dumps(document, ensure_ascii=False).encode()
+    line = write_line(document)
     assert etl.deliver(etl.put("statements/a.jsonl", b"\n" + line)) == []
     (row,) = etl.rows("* EXCEPT inserted_at")
-    etag = etl.s3.head_object(Bucket=BUCKET, Key="statements/a.jsonl")["ETag"].strip('"')
-    assert row == EMPTY | expected | {
+    head = etl.s3.head_object(Bucket=BUCKET, Key="statements/a.jsonl")
+    etag, arrived = head["ETag"].strip('"'), {"timestamp": head["LastModified"]}
+    assert row == EMPTY | arrived | expected | {
         "statement": line.decode(),
         "event_hash": hashlib.sha256(line).hexdigest(),
         "source_file": f"s3://{BUCKET}/statements/a.jsonl",

@@ -29,7 +29,8 @@ def test_defaults_are_those_of_the_readme() -> None:
     assert (settings.start_insert_ms, settings.safety_margin_ms) == (10_000, 5_000)
     assert (settings.s3_connect_seconds, settings.s3_read_seconds, settings.s3_max_attempts) == (5, 60, 3)
     assert (settings.progress_seconds, settings.max_receives) == (5, 5)
-    assert (settings.has_quarantine, settings.quarantine_prefix) == (False, "quarantine/")
+    assert (settings.bad_lines, settings.bad_lines_max_ratio, settings.strictness) == ("quarantine", 1, "statement")
+    assert settings.quarantine_prefix == "quarantine/"
     assert not settings.is_dry_run
 
 
@@ -72,6 +73,42 @@ def test_dry_run_needs_no_clickhouse() -> None:
     assert Settings.from_environment({"DRY_RUN": "true"}).is_dry_run
 
 
+@pytest.mark.parametrize("text", ["true", "TRUE", "1", "yes", "on", " Yes "])
+def test_switch_as_people_write_it(text: str) -> None:
+    assert read(DRY_RUN=text).is_dry_run
+    assert url(CLICKHOUSE_SECURE=text) == "https://ch.example.org:8443/"
+
+
+@pytest.mark.parametrize("text", ["false", "0", "no", "OFF"])
+def test_switch_that_is_off_as_people_write_it(text: str) -> None:
+    assert not read(DRY_RUN=text).is_dry_run
+    assert url(CLICKHOUSE_SECURE=text) == "http://ch.example.org:8123/"
+
+
+def test_times_may_have_decimals() -> None:
+    times = read(CLICKHOUSE_TIMEOUT_SECONDS="2.5", S3_READ_TIMEOUT_SECONDS="0.5", ITER_LOG_INTERVAL_SECONDS="1e1")
+    assert (times.clickhouse.timeout_seconds, times.s3_read_seconds, times.progress_seconds) == (2.5, 0.5, 10)
+    for text in ("nan", "inf", "-1", "2,5", "1000"):
+        with pytest.raises(SettingsError, match="CLICKHOUSE_TIMEOUT_SECONDS"):
+            read(CLICKHOUSE_TIMEOUT_SECONDS=text)
+
+
+def test_parameters_of_the_url_are_settings_and_credentials() -> None:
+    given = "https://h:8443/?database=d&user=u&password=p%26q&async_insert=1&max_threads=2"
+    variables = {"CLICKHOUSE_URL": given, "CLICKHOUSE_TABLE": "t", "CLICKHOUSE_SETTINGS": "max_threads=3"}
+    where = Settings.from_environment(variables).clickhouse
+    assert (where.url, where.target, where.user, where.password) == ("https://h:8443/", "`d`.`t`", "u", "p&q")
+    assert where.settings == {"async_insert": "1", "max_threads": "3"}
+    assert read(CLICKHOUSE_URL=given, CLICKHOUSE_USER="other").clickhouse.user == "other"
+    assert read(CLICKHOUSE_URL=given).clickhouse.database == "xapi"
+
+
+def test_defaults_for_a_mapping_of_ones_own() -> None:
+    for own in ({"COLUMN_MAP": "auto"}, {"COLUMN_MAP_S3_URI": "s3://b/k"}):
+        settings = read(**own)
+        assert (settings.bad_lines, settings.strictness) == ("fail", "json")
+
+
 def test_insert_statement_makes_the_table_optional() -> None:
     settings = Settings.from_environment({"CLICKHOUSE_HOST": "h", "CLICKHOUSE_INSERT_SQL": "INSERT INTO v"})
     assert settings.clickhouse.target is None
@@ -82,7 +119,7 @@ def test_log_level_in_any_writing(level: str, read_as: str) -> None:
     assert read(LOG_LEVEL=level).log_level == read_as
 
 
-@pytest.mark.parametrize("text", ["ftp://h", "https://", "http://[::1", "http://h:99999", "http://h:x", "http://h?a=b"])
+@pytest.mark.parametrize("text", ["ftp://h", "https://", "http://[::1", "http://h:99999", "http://h:x", "http://h#a"])
 def test_url_that_is_none_is_named_and_not_shown(text: str) -> None:
     with pytest.raises(SettingsError) as raised:
         read(CLICKHOUSE_URL=text.replace("//", "//me:s3cret@"))
@@ -125,7 +162,10 @@ WRONG = {
     "MAX_PARQUET_BYTES_PER_INSERT": "1",
     "MIN_REMAINING_TIME_TO_START_INSERT_MS": "-1",
     "LAMBDA_TIMEOUT_SAFETY_MARGIN_MS": "x",
-    "BAD_LINES": "skip",
+    "BAD_LINES": "drop",
+    "BAD_LINES_MAX_RATIO": "1.1",
+    "STRICTNESS": "lax",
+    "MAX_LINE_BYTES": "1",
     "COLUMN_MAP": "csv",
     "COLUMN_MAP_S3_URI": "https://bucket/key",
     "CLICKHOUSE_INSERT_COLUMNS": "a,a",

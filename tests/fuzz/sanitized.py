@@ -1,0 +1,11 @@
+"""A plugin of pytest, and for the fuzzing: both libraries are the ones that were compiled with the sanitizers."""
+
+import os
+from pathlib import Path
+
+from dataset_download.formats import joining
+from tests.fuzz.sanitizers import FOLDER
+from xapi_etl import library
+
+joining.LIBRARY = Path(os.environ[FOLDER]) / "join.so"
+library.LIBRARY = Path(os.environ[FOLDER]) / "scan.so"

@@ -1,0 +1,78 @@
+"""The libraries in C under AddressSanitizer and UndefinedBehaviorSanitizer: their unit tests, and millions of cases."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.sanitizers import compile_libraries, find_compiler, start_sanitized
+
+SEED = 20261126
+MILLIONS = 10_000_000
+UNIT_TESTS = ["tests/unit/xapi_etl/test_scanner.py", "tests/unit/dataset_download/test_joining.py"]
+COMPILER = find_compiler()
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="no gcc with AddressSanitizer")
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sanitized")
+    assert COMPILER
+    compile_libraries(COMPILER, folder)
+    return folder
+
+
+def fuzz(libraries: Path, cases: int) -> dict[str, int]:
+    """Run both side by side; return how many cases each had."""
+    assert COMPILER
+    arguments = [["-m", "tests.fuzz.fuzz_libraries", what, str(cases), "0", str(SEED)] for what in ("scan", "join")]
+    running = [start_sanitized(COMPILER, libraries, one) for one in arguments]
+    found = {}
+    for process in running:
+        output = process.communicate()[0]
+        print(output)
+        assert process.returncode == 0, output[-3000:]
+        match = re.search(r"(\w+): (\d+) cases", output)
+        assert match, output
+        found[match[1]] = int(match[2])
+    return found
+
+
+def test_a_few_cases_are_read_and_joined_as_python_does_it(libraries: Path) -> None:
+    assert min(fuzz(libraries, 20_000).values()) >= 20_000
+
+
+@pytest.mark.slow
+def test_millions_of_cases_are_read_and_joined_as_python_does_it(libraries: Path) -> None:
+    found = fuzz(libraries, MILLIONS)
+    assert found.keys() == {"scan", "join"}
+    assert min(found.values()) >= MILLIONS
+
+
+@pytest.mark.slow
+def test_unit_tests_pass_under_the_sanitizers(libraries: Path) -> None:
+    assert COMPILER
+    plugin = ["-m", "pytest", "-q", "-p", "tests.fuzz.sanitized", "-p", "no:cacheprovider", *UNIT_TESTS]
+    process = start_sanitized(COMPILER, libraries, plugin)
+    output = process.communicate()[0]
+    assert process.returncode == 0, output[-3000:]
+    assert re.search(r"\d+ passed", output)
+
+
+def test_sanitizer_finds_a_byte_too_much(libraries: Path, tmp_path: Path) -> None:
+    """The harness can fail: a line that does not end where it is said to end is read beyond its buffer."""
+    program = tmp_path / "read_too_far.py"
+    program.write_text(
+        "import tests.fuzz.sanitized, numpy as np\n"
+        "from xapi_etl.lines import Lines\n"
+        "from xapi_etl.mapping import Leaf\n"
+        "from xapi_etl.scanner import Scanner\n"
+        "data = b'{\"id\":1,\"x\":' + b' ' * 4000\n"
+        "Scanner([Leaf(('id',), 'text')]).scan(Lines(data, np.array([0]), np.array([len(data) + 64]), 1))\n"
+    )
+    assert COMPILER
+    process = start_sanitized(COMPILER, libraries, [str(program)])
+    output = process.communicate()[0]
+    assert process.returncode != 0
+    assert "AddressSanitizer" in output
