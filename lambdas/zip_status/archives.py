@@ -42,6 +42,9 @@ class Archives:
 
     def sign(self, item: Item, now: datetime) -> Signatures:
         """Return addresses that download the job's objects under their own names, and when they stop working."""
+        has_report = bool(item.get("keyReportKey"))
+        if item["status"] != "READY" and not (item["status"] == "FAILED" and has_report):
+            return Signatures()
         seconds = choose_lifetime(item, _list_credentials_seconds(self.settings, now))
         url = expires_at = report_url = ""
         if item["status"] == "READY":
@@ -50,7 +53,7 @@ class Archives:
                 target["VersionId"] = item["versionId"]
             url = self._sign({**target, "ResponseContentDisposition": name_download(item)}, seconds)
             expires_at = read_expiry(url)
-        if item["status"] in {"READY", "FAILED"} and item.get("keyReportKey"):
+        if has_report:
             report_url = self._sign({"Bucket": item["targetBucket"], "Key": item["keyReportKey"]}, seconds)
         return Signatures(url, expires_at, report_url)
 

@@ -25,6 +25,7 @@ _CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _SAFE_IN_EXTENDED_VALUE = "!#$&+-.^_`|~"
 _UNSAFE_IN_QUOTED_VALUE = re.compile(r'[^ -~]|["\\%]')
 _MAX_ROUNDS = 3
+_DEATH_CODE = "worker_stopped"
 
 
 class Jobs(Protocol):
@@ -72,7 +73,7 @@ def read_settled_job(job_id: str, viewer: Viewer, jobs: Jobs, settings: Settings
         reason = explain_death(item, settings, now)
         if not reason:
             return item, False
-        values = {"status": "FAILED", "error": reason, "completedAt": format_time(now)}
+        values = {"status": "FAILED", "error": reason, "errorCode": _DEATH_CODE, "completedAt": format_time(now)}
         if jobs.finish_job(item, values):
             return item | values, True
         item = _read(job_id, viewer, jobs)  # someone else was quicker: the worker took the job up, or it was cancelled
@@ -158,8 +159,7 @@ def _describe_owner(item: Item, viewer: Viewer) -> Answer:
 
 def _describe_failure(item: Item, signatures: Signatures) -> Answer:
     url = {"failedKeysUrl": signatures.key_report_url} if signatures.key_report_url else {}
-    code = {"errorCode": item.get("errorCode", "worker_stopped")} if "error" in item else {}
-    return {**_pick(item, "error"), **code, **_pick(item, "failedKeys", "completedAt"), **url}
+    return {**_pick(item, "error", "errorCode", "failedKeys", "completedAt"), **url}
 
 
 def _describe_progress(item: Item) -> Answer:

@@ -1,6 +1,7 @@
 """Callers with identities of their own, under the emulator's enforcement: none sees, deletes or archives another's.
 
-The deployed functions answer a second API here, which wants signed requests: the stack's own tells its callers not apart.
+The deployed functions answer a second API here, which wants signed requests: the stack's own does not tell its callers
+apart.
 """
 
 import io
@@ -9,7 +10,7 @@ import os
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -33,7 +34,7 @@ ROUTES = {
 INVOKE = {"Effect": "Allow", "Action": ["execute-api:Invoke", "lambda:InvokeFunction"], "Resource": "*"}
 ASSUME = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
 TRUST = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
-type Make = Callable[..., Any]
+SESSION_FIELDS = ("AccessKeyId", "SecretAccessKey", "SessionToken")
 
 
 class Signed(requests.auth.AuthBase):
@@ -105,7 +106,9 @@ def callers(deployed: Stack) -> Iterator[Callers]:
         return boto3.client(service, **place, **chosen)  # type: ignore[call-overload]
 
     names = {one: stack.outputs["csv_streamer_function"].removesuffix("csv-streamer") + one for one in ROUTES.values()}
-    url = make_api(make("apigatewayv2"), stack, names)
+    gateway = make("apigatewayv2")
+    api = make_api(gateway, stack, names)
+    url = f"{stack.outputs['aws_endpoint_url']}/_aws/execute-api/{api}"
     mark, prefix = uuid.uuid4().hex[:8], make_prefix()
     iam, region = make("iam"), place["region_name"]
     role = iam.create_role(RoleName=f"reports-{mark}", Path="/team/", AssumeRolePolicyDocument=write(TRUST))["Role"]
@@ -135,6 +138,7 @@ def callers(deployed: Stack) -> Iterator[Callers]:
             prefix=prefix,
         )
     stack.delete_versions(stack.source, prefix)
+    gateway.delete_api(ApiId=api)
 
 
 def write(statement: dict[str, Any]) -> str:
@@ -151,8 +155,8 @@ def make_user(iam: Any, name: str) -> tuple[Credentials, str]:
 
 
 def make_api(gateway: Any, stack: Stack, names: dict[str, str]) -> str:
-    """Return the address of an API that wants signed requests for the deployed functions."""
-    api = gateway.create_api(Name=f"owners-{uuid.uuid4().hex[:8]}", ProtocolType="HTTP")["ApiId"]
+    """Return the id of an API that wants signed requests for the deployed functions."""
+    api: str = gateway.create_api(Name=f"owners-{uuid.uuid4().hex[:8]}", ProtocolType="HTTP")["ApiId"]
     targets = {}
     for role, name in names.items():
         arn = stack.functions.get_function_configuration(FunctionName=name)["FunctionArn"]
@@ -169,7 +173,7 @@ def make_api(gateway: Any, stack: Stack, names: dict[str, str]) -> str:
     for route, role in ROUTES.items():
         gateway.create_route(ApiId=api, RouteKey=route, Target=targets[role], AuthorizationType="AWS_IAM")
     gateway.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
-    return f"{stack.outputs['aws_endpoint_url']}/_aws/execute-api/{api}"
+    return api
 
 
 def test_nobody_is_let_in(callers: Callers) -> None:

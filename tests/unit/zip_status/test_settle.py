@@ -24,6 +24,7 @@ def test_a_lease_that_ran_out_on_the_last_try_is_a_failure(
     assert "last" in first.body["error"]
     job = service.read_job()
     assert (job["status"], job["error"]) == ("FAILED", first.body["error"])
+    assert first.body["errorCode"] == "worker_stopped"
     assert service.get().body == first.body
     assert [line["event"] for line in log_lines()] == ["job_settled", "job_read", "job_read"]
 
