@@ -74,8 +74,9 @@ def test_batches_are_small_however_little_is_stored(name: str, codec: str, versi
     ("value", "what"),
     [("x" * 6_000_000, "row 3"), ([0] * 2_000_000, "row 3"), ({"a": {"b": "x" * 6_000_000}}, "row 3")],
 )
-def test_a_value_that_does_not_fit_is_refused(value: object, what: str) -> None:
-    small = {str: "s", list: [1], dict: {"a": {"b": "s"}}}[type(value)]
+def test_a_value_that_does_not_fit_is_refused(value: Any, what: str) -> None:
+    smalls: dict[type, Any] = {str: "s", list: [1], dict: {"a": {"b": "s"}}}
+    small = smalls[type(value)]
     store = put(pa.table({"id": [1, 2, 3, 4], "c": [small, small, value, small]}))
     with pytest.raises(MemoryLimitError, match=r"MEMORY_MB"):
         for _ in read_batches(store):
