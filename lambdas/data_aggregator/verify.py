@@ -15,7 +15,7 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -110,23 +110,31 @@ def _read_manifest(s3: S3Client, bucket: str, bundle: str) -> Manifest:
 def _cut(s3: S3Client, bucket: str, key: str, entry: ManifestSource, output: Path | None) -> int:
     """Write a source to a file or to standard output, once all of it has been read and compared."""
     body = s3.get_object(Bucket=bucket, Key=key)["Body"]
-    if output is None:
-        with tempfile.TemporaryFile() as file:
-            file.writelines(cut_source(body, entry))
-            file.seek(0)
+    with tempfile.TemporaryFile() as file:
+        file.writelines(cut_source(body, entry))
+        file.seek(0)
+        if output is None:
             shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
-        return 0
-    with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False) as file:
-        try:
-            file.writelines(cut_source(body, entry))
-            file.close()
-            Path(file.name).chmod(0o666 & ~_read_umask())
-            Path(file.name).replace(output)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+        elif output.exists() and not output.is_file():  # a device or a pipe is written to, never replaced
+            with output.open("wb") as device:
+                shutil.copyfileobj(file, device)
+        else:
+            _place(file, output.resolve())
     return 0
+
+
+def _place(file: IO[bytes], output: Path) -> None:
+    """Write a file's contents to a path that has all of them, or is as it was."""
+    with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False) as beside:
+        try:
+            shutil.copyfileobj(file, beside)
+            beside.close()
+            Path(beside.name).chmod(0o666 & ~_read_umask())
+            Path(beside.name).replace(output)
+        except BaseException:
+            Path(beside.name).unlink(missing_ok=True)
+            raise
 
 
 def _read_umask() -> int:

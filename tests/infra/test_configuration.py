@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from inputs import find_packages, read_layers_of
+from list_inputs import list_inputs, replace_section
 from tests.emulator import ROOT
 from tests.infra.run_terraform import Terraform
 
@@ -147,15 +148,10 @@ def test_function_has_the_layers_that_its_package_needs(package: str) -> None:
         assert re.findall(r'module\.layer\["(\w+)"\]\.arn', arns) == read_layers_of(ROOT, package)
 
 
-@pytest.mark.parametrize("variable", sorted(find_blocks("variable", INFRA)))
-def test_every_input_is_in_the_readme(variable: str) -> None:
+def test_every_input_is_in_the_readme() -> None:
     text = (INFRA / "README.md").read_text()
-    inputs = text.partition("\n## Inputs\n")[2].partition("\n## ")[0]
-    body = find_blocks("variable", INFRA)[variable]
-    settings = re.findall(r"^ +(\w+) += optional\(", body, re.MULTILINE)
-    if not settings:
-        assert f"| `{variable}` |" in inputs
-    section = inputs.partition(f"\n### `{variable}`\n")[2].partition("\n### ")[0]
-    missing = [name for name in settings if not re.search(rf"`(?:\w+\.)*{name}`|### `{name}`", section)]
-    nested = set(re.findall(r"^ +(\w+) += optional\(object\(\{$", body, re.MULTILINE))
-    assert [name for name in missing if name not in nested] == []
+    assert replace_section(text, list_inputs()) == text, "run scripts/list_inputs.py"
+    inputs = list_inputs()
+    for variable, body in find_blocks("variable", INFRA).items():
+        names = {variable, *re.findall(r"^ +(\w+) += optional\(", body, re.MULTILINE)}
+        assert [name for name in names if not re.search(rf"`(?:\w+\.)*{name}`", inputs)] == []

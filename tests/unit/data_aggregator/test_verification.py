@@ -172,6 +172,20 @@ def test_cut_to_a_bad_path_says_so_and_leaves_nothing(
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
 
 
+def test_cut_to_a_device_or_a_link_replaces_neither(
+    bundled: Aws, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    url = f"s3://distribution/{bundled.bundle_keys()[0]}"
+    (tmp_path / "file").write_bytes(b"before")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "null").symlink_to(os.devnull)
+    for name in ("link", "null"):
+        assert run("cut", url, "a", "--output", str(tmp_path / name), capsys=capsys)[0] == 0
+        assert (tmp_path / name).is_symlink()
+    assert (tmp_path / "file").read_bytes() == CONTENTS["a"]
+    assert Path(os.devnull).is_char_device()
+
+
 def test_cut_into_a_pipe_that_closes_says_so_without_a_traceback() -> None:
     script = (
         "import io, sys\nfrom data_aggregator import verify\n"
