@@ -17,6 +17,8 @@ class RangedServer(ThreadingHTTPServer):
         self.body = Random(size).randbytes(size)
         self.etag = '"one"'
         self.refuse: Callable[[int, bool, int], int | None] = lambda number, is_range, open_now: None
+        self.raw: bytes | None = None
+        """Sent in place of an answer."""
         self.pause = 0.0
         self.requests: list[dict[str, str]] = []
         self.open = 0
@@ -46,6 +48,10 @@ class _Handler(BaseHTTPRequestHandler):
             if status is None:
                 server.open += 1
                 server.most = max(server.most, server.open)
+        if server.raw is not None:
+            self.wfile.write(server.raw)
+            self.close_connection = True
+            return
         if status is not None:
             self.send_response(status)
             self.send_header("Content-Length", "0")
