@@ -13,6 +13,7 @@ from .segments import SMALLEST_SEGMENT_BYTES, Chunk
 if TYPE_CHECKING:
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+    from .metadata import ColumnChunk
     from .objects import DataFile
     from .readahead import ReadAhead
 
@@ -39,7 +40,7 @@ class BatchSizes:
         self._beyond = 0
         """Bytes that are fetched beyond what is read ahead: at least a segment of each column."""
 
-    def add(self, column: pq.ColumnSchema, stored: pq.ColumnChunkMetaData, chunk: Chunk, ahead: ReadAhead) -> None:
+    def add(self, column: pq.ColumnSchema, stored: ColumnChunk, chunk: Chunk, ahead: ReadAhead) -> None:
         """Take a column into account."""
 
         def peek(start: int, end: int) -> bytes:

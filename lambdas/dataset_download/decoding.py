@@ -77,8 +77,9 @@ def decode(
             metadata=dataset.footers[group.file].arrow,
             buffer_size=choose_buffer(len(leaves)),
             pre_buffer=False,
+            arrow_extensions_enabled=True,
         )
-        sizes = _measure(opened.metadata, dataset, group, leaves, ahead, memory)
+        sizes = _measure(opened.metadata.schema, dataset, group, leaves, ahead, memory)
         for batch in opened.reader.iter_batches(
             sizes.choose(0, min(batch_rows, FIRST_ROWS)),
             row_groups=[group.number],
@@ -98,7 +99,7 @@ def decode(
 
 
 def _measure(
-    metadata: pq.FileMetaData,
+    schema: pq.ParquetSchema,
     dataset: "Dataset",
     group: "Group",
     leaves: Sequence[int],
@@ -106,7 +107,8 @@ def _measure(
     memory: Memory,
 ) -> BatchSizes:
     sizes = BatchSizes(dataset.files[group.file], memory)
-    schema, row_group = metadata.schema, metadata.row_group(group.number)
+    # Not Arrow's view of the column chunks: it may end the process.
+    row_group = dataset.footers[group.file].row_group(group.number)
     chunks = [find_chunks(dataset.footers[group.file], group.number, [leaf])[0] for leaf in leaves]
     for leaf, chunk in zip(leaves, chunks, strict=True):
         sizes.add(schema.column(leaf), row_group.column(leaf), chunk, ahead)

@@ -20,6 +20,8 @@ from .page_library import PageHeader, count_rows, find_longest, find_longest_del
 if TYPE_CHECKING:
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+    from .metadata import ColumnChunk
+
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
 PLAIN, PLAIN_DICTIONARY, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY, RLE_DICTIONARY = 0, 2, 6, 7, 8
 FIRST_HEADER_BYTES = 128
@@ -99,7 +101,7 @@ class Page:
 class LeafPages:
     """Walks over the pages of one column of one row group."""
 
-    def __init__(self, leaf: Leaf, chunk: pq.ColumnChunkMetaData, place: tuple[int, int], peek: Peek) -> None:
+    def __init__(self, leaf: Leaf, chunk: ColumnChunk, place: tuple[int, int], peek: Peek) -> None:
         self._leaf = leaf
         self._codec = CODECS.get(chunk.compression)
         self._position, self._end = place
