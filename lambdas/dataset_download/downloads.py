@@ -79,10 +79,11 @@ def _choose(service: Service, wanted: Wanted, asked: Asked, record: Record) -> R
         location = presign_dataset(service, asked, head=wanted.head)
         return redirect(HTTPStatus.TEMPORARY_REDIRECT, location, headers)
     large = LargeAnswer(asked, wanted.query, wanted.caller.seconds, record, headers, head=wanted.head)
-    if service.stream_limit is not None and asked.estimate > service.stream_limit:
+    is_large = service.stream_limit is not None and asked.estimate > service.stream_limit
+    if (range_ and not is_large) or (wanted.head and asked.format is Format.PARQUET):
+        return answer_part(service, large, range_, is_large=is_large)
+    if is_large:
         return answer_large(service, large)
-    if range_ or (wanted.head and asked.format is Format.PARQUET):
-        return answer_part(service, large, range_)
     if wanted.head:
         record.finish("head")
         return answer_head(headers)

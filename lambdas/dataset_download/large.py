@@ -46,8 +46,10 @@ class LargeAnswer:
     head: bool
 
 
-def answer_large(service: Service, large: LargeAnswer) -> Response:
+def answer_large(service: Service, large: LargeAnswer, *, begins: bool = False) -> Response:
     """Return a 303 to the export, made now or before, or a 202 naming where its status is.
+
+    A HEAD asks about the answer, and begins nothing, unless `begins` says so.
 
     Raises:
         Problem: 413 where exports are off, the export's own where it failed.
@@ -57,7 +59,7 @@ def answer_large(service: Service, large: LargeAnswer) -> Response:
     found = service.exports.find(large.asked.tag)
     if found and found.status.state == "ready" and service.exports.holds(found.status):
         return _send_there(service, service.exports, found.status, large)
-    if large.head:  # it asks about the answer, and must not begin anything
+    if large.head and not begins:
         large.record.finish("head")
         return answer_head(large.headers)
     if found and found.is_alive(datetime.now(UTC)):

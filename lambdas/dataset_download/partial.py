@@ -1,7 +1,6 @@
 """Parts of answers that are computed: made once to their end, then read from there."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -17,20 +16,21 @@ from .ranges import Part, UnsatisfiableRangeError, find_part
 from .service import Service
 
 
-def answer_part(service: Service, large: LargeAnswer, range_: str) -> Response:
+def answer_part(service: Service, large: LargeAnswer, range_: str, *, is_large: bool) -> Response:
     """Return a 206 with the range, or for a HEAD (without one) how long the answer is.
 
-    What is too large to be held goes by an export, of which S3 gives ranges.
+    What is too large to be held goes by an export, of which S3 gives ranges: also for a HEAD, since who reads Parquet
+    in parts asks for its length first, and gives up without.
 
     Raises:
         Problem: 416, or 413 where the answer would have to be exported and exports are off.
     """
-    held = service.results.get(large.asked.tag) or _make(service, large)
+    held = service.results.get(large.asked.tag) or (None if is_large else _make(service, large))
     if held is None:
         if large.head and service.exports is None:
             large.record.finish("head")
             return answer_head(large.headers)
-        return answer_large(service, replace(large, head=False) if large.head else large)
+        return answer_large(service, large, begins=True)
     service.results.put(large.asked.tag, held)
     headers = {**large.headers, "Accept-Ranges": "bytes", "X-Row-Count": str(held.rows)}
     if not range_:

@@ -113,10 +113,10 @@ def write_tiny_rows() -> bytes:
 def nest_deeply() -> bytes:
     """Lists in lists in lists, and structures in structures."""
     lists: pa.Array = pa.array(range(200_000), pa.int64())
-    for _ in range(45):
+    for _ in range(25):
         lists = pa.ListArray.from_arrays(pa.array(range(len(lists) + 1), pa.int32()), lists)
     structures: pa.Array = pa.array(range(200_000), pa.int64())
-    for level in range(60):
+    for level in range(50):
         structures = pa.StructArray.from_arrays([structures], names=[f"level_{level}"])
     return _write(pa.table({"id": _number(200_000), "l": lists, "s": structures}))
 
