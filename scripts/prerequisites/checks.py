@@ -106,14 +106,13 @@ def check_provider(machine: Machine) -> Finding:
     return found(f"hashicorp/aws{version} from {machine.choice.origin}")
 
 
-def check_command(name: str) -> Callable[[Machine], Finding]:
-    """Return the check of a command that is a package of its name everywhere."""
+def check_command(name: str, package: str | None = None) -> Callable[[Machine], Finding]:
+    """Return the check of a command, which comes in a package of its name or of another."""
+    package = package or name
 
     def check(machine: Machine) -> Finding:
         path = shutil.which(name, path=machine.environment.get("PATH"))
-        return (
-            found(path) if path else missing(f"{name} is not installed: apt-get install {name}, or brew install {name}")
-        )
+        return found(path) if path else missing(f"{name} is not installed: apt-get or brew install {package}")
 
     return check
 
@@ -180,6 +179,6 @@ CHECKS: dict[str, tuple[str, Callable[[Machine], Finding], str]] = {
     "space": ("disk space", check_space, ""),
     "ports": ("ports", check_ports, ""),
     "docker": ("Docker", check_docker, "the checks that need it are skipped"),
-    "aws": ("AWS CLI", check_command("aws"), "the README's `aws` lines need it"),
+    "aws": ("AWS CLI", check_command("aws", "awscli"), "the README's `aws` lines need it"),
 }
 """Name → what to call it, its check, and what goes without it (empty: nothing does)."""

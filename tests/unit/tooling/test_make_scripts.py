@@ -201,7 +201,9 @@ def test_terraform_is_new_enough(tmp_path: Path, version: str, fine: bool) -> No
 def test_each_missing_tool_is_named(tmp_path: Path) -> None:
     missing = run(sys.executable, "scripts/doctor.py", "curl", "unzip", path=str(tmp_path))
     assert missing.returncode == 1
-    assert [f"{tool} is not installed: apt-get install {tool}" in missing.stderr for tool in ("curl", "unzip")] == [
+    assert [
+        f"{tool} is not installed: apt-get or brew install {tool}" in missing.stderr for tool in ("curl", "unzip")
+    ] == [
         True,
         True,
     ]
