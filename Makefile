@@ -13,6 +13,8 @@ PYTHON = $(eval PYTHON := $(shell sh scripts/choose_python.sh 2>/dev/null))$(PYT
 endif
 VENV := $(CURDIR)/.venv
 VENV_PYTHON := $(VENV)/bin/python
+# To stop servers with, whatever has become of the environment
+SOME_PYTHON = $(if $(shell test -x $(VENV_PYTHON) && echo yes),$(VENV_PYTHON),$(PYTHON))
 PYTEST := $(VENV)/bin/pytest
 # What scripts and builds need is installed in a quarter of the time of all that the checks need.
 SCRIPT_TOOLS := $(VENV)/scripts-installed
@@ -147,9 +149,7 @@ $(LIBRARIES): %.so: %.c $(wildcard lambdas/*/*.h) layers/native.py $(SCRIPT_TOOL
 .PHONY: clean
 clean: ## Stop the offline stack and delete all that make made (the state of AWS deployments stays)
 	@if test -f $(CONTAINERS); then $(MAKE) --no-print-directory down STACK=compose KEEP=0 SLUICE_PORT_BASE=$$(cat $(CONTAINERS)); fi
-	@if test -d .local/run; then \
-		if test -x $(VENV_PYTHON); then $(VENV_PYTHON) scripts/stack.py down; else "$(PYTHON)" scripts/stack.py down; fi; \
-	fi
+	@if test -d .local/run; then "$(SOME_PYTHON)" scripts/stack.py down; fi
 	@rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@rm -rf lambdas/*/*.so lambdas/*/.native-*
 	@find infra lambdas layers scripts tests -type d -name __pycache__ -prune -exec rm -rf {} +
@@ -182,11 +182,11 @@ endif
 .PHONY: down
 down: ## Stop the offline stack (KEEP=0 also deletes its data)
 ifeq ($(STACK),compose)
-	@"$(if $(wildcard $(VENV_PYTHON)),$(VENV_PYTHON),$(PYTHON))" scripts/stack.py down >/dev/null
+	@"$(SOME_PYTHON)" scripts/stack.py down >/dev/null
 	@$(COMPOSE) down $(if $(filter 0,$(KEEP)),--volumes --rmi local)
 	@$(if $(filter 0,$(KEEP)),rm -f $(CONTAINERS) $(LOCAL_STATE)* $(LOCAL)/outputs.json $(LOCAL)/outputs.env)
 else
-	@"$(if $(wildcard $(VENV_PYTHON)),$(VENV_PYTHON),$(PYTHON))" scripts/stack.py down $(if $(filter 0,$(KEEP)),--forget)
+	@"$(SOME_PYTHON)" scripts/stack.py down $(if $(filter 0,$(KEEP)),--forget)
 endif
 
 .PHONY: deploy-local
