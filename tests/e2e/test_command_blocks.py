@@ -50,7 +50,9 @@ def paste(commands: list[str], folder: Path, path: str = os.environ["PATH"]) -> 
     shell = {"HOME": os.environ.get("HOME", str(folder)), "PATH": path, "PYTEST_ADDOPTS": "--collect-only -q"}
     script = folder / "pasted.sh"
     parts = [f"printf '\\n@@ {number}\\n'\n{command}\n" for number, command in enumerate(commands)]
-    script.write_text("set -euo pipefail\nexec 2>&1\n. .local/outputs.env\n" + "".join(parts), encoding="utf-8")
+    # A developer's own .env would win over the stack under test.
+    sourced = ". .local/outputs.env\n" + ("unset SLUICE_OUTPUTS_SOURCED\n" if (ROOT / ".env").exists() else "")
+    script.write_text(f"set -euo pipefail\nexec 2>&1\n{sourced}{''.join(parts)}", encoding="utf-8")
     done = subprocess.run(
         ["bash", script],
         cwd=ROOT,
