@@ -137,16 +137,24 @@ def test_demo_ends_with_two_screens_at_most_and_its_commands_work(tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("offline", "tidy_checkout")
-def test_lines_for_the_aws_cli_work_with_the_one_of_pypi(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("tidy_checkout")
+def test_lines_for_the_aws_cli_work_with_the_one_of_pypi(offline: Stack, tmp_path: Path) -> None:
     (pin,) = re.findall(r"^awscli==\S+", (ROOT / "requirements-bench.txt").read_text(), re.MULTILINE)
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "cli"], check=True)
     pip = [tmp_path / "cli/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pin]
     if subprocess.run(pip, capture_output=True, check=False).returncode:
         pytest.skip(f"{pin} cannot be installed here")
     assert AWS_CLI
+    distribution = offline.outputs["distribution_bucket"]
+    key = "2026/01/01/00/bundle-cli.manifest.json"
+    offline.s3.put_object(Bucket=distribution, Key=key, Body=b"{}")
 
-    printed = paste([block.text for block in AWS_CLI], tmp_path, f"{tmp_path}/cli/bin:{os.environ['PATH']}")
+    for _ in range(2):  # pasted again, a line does no harm
+        printed = paste([block.text for block in AWS_CLI], tmp_path, f"{tmp_path}/cli/bin:{os.environ['PATH']}")
+        for block, text in zip(AWS_CLI, printed, strict=True):
+            check(block, text)
 
-    for block, text in zip(AWS_CLI, printed, strict=True):
-        check(block, text)
+    manifests = offline.s3.list_objects_v2(Bucket=distribution, Prefix="_manifests/2026/01/01/00/")["Contents"]
+    assert [entry["Key"] for entry in manifests] == [f"_manifests/{key}"]
+    assert "Contents" not in offline.s3.list_objects_v2(Bucket=distribution, Prefix="_manifests/_manifests/")
+    offline.delete_versions(distribution, f"_manifests/{key}")
