@@ -50,7 +50,9 @@ def paste(commands: list[str], folder: Path, path: str = os.environ["PATH"]) -> 
     shell = {"HOME": os.environ.get("HOME", str(folder)), "PATH": path, "PYTEST_ADDOPTS": "--collect-only -q"}
     script = folder / "pasted.sh"
     parts = [f"printf '\\n@@ {number}\\n'\n{command}\n" for number, command in enumerate(commands)]
-    script.write_text("set -euo pipefail\nexec 2>&1\n. .local/outputs.env\n" + "".join(parts), encoding="utf-8")
+    # A developer's own .env would win over the stack under test.
+    sourced = ". .local/outputs.env\n" + ("unset SLUICE_OUTPUTS_SOURCED\n" if (ROOT / ".env").exists() else "")
+    script.write_text(f"set -euo pipefail\nexec 2>&1\n{sourced}{''.join(parts)}", encoding="utf-8")
     done = subprocess.run(
         ["bash", script],
         cwd=ROOT,
@@ -135,16 +137,24 @@ def test_demo_ends_with_two_screens_at_most_and_its_commands_work(tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("offline", "tidy_checkout")
-def test_lines_for_the_aws_cli_work_with_the_one_of_pypi(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("tidy_checkout")
+def test_lines_for_the_aws_cli_work_with_the_one_of_pypi(offline: Stack, tmp_path: Path) -> None:
     (pin,) = re.findall(r"^awscli==\S+", (ROOT / "requirements-bench.txt").read_text(), re.MULTILINE)
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "cli"], check=True)
     pip = [tmp_path / "cli/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pin]
     if subprocess.run(pip, capture_output=True, check=False).returncode:
         pytest.skip(f"{pin} cannot be installed here")
     assert AWS_CLI
+    distribution = offline.outputs["distribution_bucket"]
+    key = "2026/01/01/00/bundle-cli.manifest.json"
+    offline.s3.put_object(Bucket=distribution, Key=key, Body=b"{}")
 
-    printed = paste([block.text for block in AWS_CLI], tmp_path, f"{tmp_path}/cli/bin:{os.environ['PATH']}")
+    for _ in range(2):  # pasted again, a line does no harm
+        printed = paste([block.text for block in AWS_CLI], tmp_path, f"{tmp_path}/cli/bin:{os.environ['PATH']}")
+        for block, text in zip(AWS_CLI, printed, strict=True):
+            check(block, text)
 
-    for block, text in zip(AWS_CLI, printed, strict=True):
-        check(block, text)
+    manifests = offline.s3.list_objects_v2(Bucket=distribution, Prefix="_manifests/2026/01/01/00/")["Contents"]
+    assert [entry["Key"] for entry in manifests] == [f"_manifests/{key}"]
+    assert "Contents" not in offline.s3.list_objects_v2(Bucket=distribution, Prefix="_manifests/_manifests/")
+    offline.delete_versions(distribution, f"_manifests/{key}")

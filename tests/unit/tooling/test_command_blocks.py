@@ -10,7 +10,7 @@ from tests.command_blocks import Block, read_blocks
 ROOT = Path(__file__).parents[3]
 BLOCKS = read_blocks()
 PASTED = [block for block in BLOCKS if block.language == "bash"]
-MOST_THAT_ARE_NOT_RUN = 16
+MOST_THAT_ARE_NOT_RUN = 20
 # What the stack's prerequisites and every Linux and macOS have.
 PROGRAMS = {"make", "curl", "unzip", "cmp", "cut", "do", "done", "echo", "grep", "sleep", "while", "."}
 ASSIGNMENTS = re.compile(r"^(?:[A-Za-z_]\w*=\S*\s+)+")
