@@ -210,7 +210,7 @@ def test_source_names_no_partition() -> None:
         assert not re.search(r'"arn:aws[:-]', text), path
         hosts = set(re.findall(r"[\w.${}-]+\.amazonaws\.com(?:\.cn)?", text))
         assert {host for host in hosts if not re.fullmatch(r"[a-z0-9]+\.amazonaws\.com", host)} <= {
-            "name>.s3.amazonaws.com"
+            ".s3.amazonaws.com"
         }, path
 
 
