@@ -210,7 +210,7 @@ def test_source_names_no_partition() -> None:
         assert not re.search(r'"arn:aws[:-]', text), path
         hosts = set(re.findall(r"[\w.${}-]+\.amazonaws\.com(?:\.cn)?", text))
         assert {host for host in hosts if not re.fullmatch(r"[a-z0-9]+\.amazonaws\.com", host)} <= {
-            "name>.s3.amazonaws.com"
+            ".s3.amazonaws.com"
         }, path
 
 
@@ -222,3 +222,11 @@ def test_every_module_takes_provider_5_and_6() -> None:
     )
     # Deprecated in 6 in favour of a name that 5 has not; the id is the same in both.
     assert [path for path in INFRA.rglob("*.tf") if re.search(r"aws_region\.\w+\.name\b", path.read_text())] == []
+
+
+@pytest.mark.parametrize("environment", one_quick(ENVIRONMENTS))
+def test_answers_are_such_as_lambda_passes_on(environment: str) -> None:
+    (download,) = [one for one in find(environment, "aws_lambda_function") if "module.download." in one.address]
+    variables = download.values["environment"][0]["variables"]
+    assert int(variables["STREAM_LIMIT_MB"]) * 2**20 <= LIMITS["lambda_streamed_response_bytes"]
+    assert float(variables["BUFFER_LIMIT_MB"]) * 2**20 <= LIMITS["lambda_synchronous_payload_bytes"]
