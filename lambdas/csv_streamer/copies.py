@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .clients import S3
-from .layout import MAX_PARTS, MIB, Span, cut_known
+from .layout import MAX_PART, MAX_PARTS, MIB, Span, cut_known
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -28,10 +28,14 @@ class Copier:
         self._to = destination
         self._turns = asyncio.Semaphore(_SIDE_BY_SIDE)
 
-    async def copy(self, size: int, attributes: Mapping[str, Any]) -> None:
-        """Copy ``size`` bytes; ``attributes`` are the new object's metadata and headers."""
+    async def copy(self, size: int, attributes: Mapping[str, Any], part_size: int = MIB) -> None:
+        """Copy ``size`` bytes; ``attributes`` are the new object's metadata and headers.
+
+        ``part_size``: of the source, whose parts are copied several together.
+        """
         if size > MAX_AT_ONCE:
-            await self._copy_parts(size, attributes)
+            least = max(_PART, -(-size // MAX_PARTS))
+            await self._copy_parts(size, attributes, -(-least // part_size) * part_size)
             return
         await self._s3.run(
             self._s3.client.copy_object,
@@ -43,7 +47,7 @@ class Copier:
             ChecksumAlgorithm="CRC32",
         )
 
-    async def _copy_parts(self, size: int, attributes: Mapping[str, Any]) -> None:
+    async def _copy_parts(self, size: int, attributes: Mapping[str, Any], part_size: int) -> None:
         client = self._s3.client
         answer = await self._s3.run(
             client.create_multipart_upload,
@@ -54,7 +58,7 @@ class Copier:
         )
         upload: dict[str, Any] = {**self._to, "UploadId": answer["UploadId"]}
         try:
-            spans = cut_known(size, max(_PART, -(-size // MAX_PARTS)))
+            spans = cut_known(size, min(part_size, MAX_PART))
             async with asyncio.TaskGroup() as group:
                 copies = [group.create_task(self._copy_part(upload, span)) for span in spans]
             parts = [copy.result() for copy in copies]

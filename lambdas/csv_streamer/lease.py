@@ -70,8 +70,9 @@ class Lease:
                 held = await self._read()
                 if held is None:
                     continue  # given up meanwhile
-                ours = held["run"] == self._run_id and not first
-                if not ours and held["expires"] > datetime.now(UTC):
+                # Lambda repeats an event whose invocation died under the same request id, which is the run's.
+                is_ours = held["run"] == self._run_id
+                if not is_ours and held["expires"] > datetime.now(UTC):
                     self._refuse(held["run"], held["expires"], first=first)
                     return
                 if await self._put(LEASE_SECONDS, IfMatch=held["etag"]):
@@ -99,9 +100,12 @@ class Lease:
 
     async def _renew(self, seconds: float) -> None:
         try:
-            if self._etag and not await self._put(seconds, IfMatch=self._etag):
-                self._etag = None
-                self._logger.warning("lease_lost", extra={"run": self._run_id})
+            if self._etag is None or await self._put(seconds, IfMatch=self._etag):
+                return
+            held = await self._read()
+            self._etag = held["etag"] if held and held["run"] == self._run_id else None
+            if self._etag is None:  # else it was renewed by a request whose answer was lost, and repeated
+                self._logger.warning("lease_lost", extra={"run": held and held["run"]})
         except (ClientError, BotoCoreError) as error:
             self._logger.warning("lease_unavailable", extra={"error": str(error)})
 
@@ -113,6 +117,8 @@ class Lease:
             try:
                 await self._s3.run(self._s3.client.delete_object, **self._object, IfMatch=self._etag)
             except (ClientError, BotoCoreError) as error:
+                if isinstance(error, ClientError) and error.response["Error"].get("Code") in _LOST:
+                    return  # another's by now, or deleted by a request whose answer was lost
                 self._logger.warning("lease_unavailable", extra={"error": str(error)})
 
     async def _put(self, seconds: float, **condition: str) -> bool:

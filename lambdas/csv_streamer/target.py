@@ -159,7 +159,7 @@ class Upload:
             return
         self._staged = staged
         copier = Copier(self._s3, self._to.staging, self._to.address, staged["ETag"])
-        await copier.copy(self.size, self._describe(sha256))
+        await copier.copy(self.size, self._describe(sha256), self.parts[1].size)
         if await self.find_published(self.size) is None:
             raise FileError("S3 copied the object but does not show it", code="s3_error")
         await self._delete_staged(staged)

@@ -46,7 +46,8 @@ class Upload:
     bucket: str
     key: str
     headers: Mapping[str, str]
-    parts: dict[int, Piece] = field(default_factory=dict)
+    parts: dict[int, tuple[Piece, ...]] = field(default_factory=dict)
+    """By number; a part that was copied has the pieces of its source."""
 
 
 class Store:
@@ -109,7 +110,9 @@ class Store:
             }
         else:
             table = {
-                "PUT": ("PutObject", self._put),
+                "PUT": ("CopyObject", self._copy)
+                if "x-amz-copy-source" in request.headers
+                else ("PutObject", self._put),
                 "GET": ("GetObject", self._get),
                 "HEAD": ("HeadObject", self._get),
                 "DELETE": ("DeleteObject", self._delete),
@@ -118,13 +121,31 @@ class Store:
 
     def _put(self, request: Request) -> Reply:
         place = (request.bucket, request.key)
-        if "x-amz-copy-source" in request.headers:
-            raise StoreError(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented")
         if request.headers.get("if-none-match") == "*" and place in self.objects:
+            raise StoreError(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
+        if (etag := request.headers.get("if-match")) and (
+            place not in self.objects or self.objects[place].etag != etag
+        ):
             raise StoreError(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
         piece = take_body(request)
         self.objects[place] = Stored((piece,), keep_headers(request))
         return Reply(HTTPStatus.OK, {"ETag": piece.etag, "x-amz-checksum-crc32": piece.checksum})
+
+    def _find_source(self, request: Request) -> Stored:
+        bucket, _, key = unquote(request.headers["x-amz-copy-source"].lstrip("/")).partition("/")
+        source = self.objects.get((bucket, key))
+        if source is None:
+            raise StoreError(HTTPStatus.NOT_FOUND, "NoSuchKey")
+        if request.headers.get("x-amz-copy-source-if-match", source.etag) != source.etag:
+            raise StoreError(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
+        return source
+
+    def _copy(self, request: Request) -> Reply:
+        source = self._find_source(request)
+        copied = Stored(source.pieces, keep_headers(request))
+        self.objects[request.bucket, request.key] = copied
+        reply = answer_xml(f"<CopyObjectResult><ETag>{escape(copied.etag)}</ETag></CopyObjectResult>")
+        return replace(reply, delay_seconds=source.size / COPIED_BYTES_PER_SECOND)
 
     def _create(self, request: Request) -> Reply:
         upload_id = f"upload-{next(self._ids)}"
@@ -144,27 +165,22 @@ class Store:
         piece = take_body(request)
         if piece.size > self.kept_part_bytes:
             piece = replace(piece, body=None)
-        self._find_upload(request).parts[int(request.query["partNumber"])] = piece
+        self._find_upload(request).parts[int(request.query["partNumber"])] = (piece,)
         return Reply(HTTPStatus.OK, {"ETag": piece.etag, "x-amz-checksum-crc32": piece.checksum})
 
     def _copy_part(self, request: Request) -> Reply:
-        bucket, _, key = unquote(request.headers["x-amz-copy-source"].lstrip("/")).partition("/")
-        source = self.objects.get((bucket, key))
-        if source is None:
-            raise StoreError(HTTPStatus.NOT_FOUND, "NoSuchKey")
-        if request.headers.get("x-amz-copy-source-if-match", source.etag) != source.etag:
-            raise StoreError(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
+        source = self._find_source(request)
         match = _COPY_RANGE.fullmatch(request.headers.get("x-amz-copy-source-range", f"bytes=0-{source.size - 1}"))
-        # Of objects in one piece: nothing here is copied that was itself put together.
-        if match is None or int(match[2]) >= source.size or len(source.pieces) != 1 or not source.pieces[0].is_kept:
+        if match is None or int(match[2]) >= source.size:
             raise StoreError(HTTPStatus.BAD_REQUEST, "InvalidArgument")
-        piece = source.pieces[0].cut(int(match[1]), int(match[2]) + 1)
-        self._find_upload(request).parts[int(request.query["partNumber"])] = piece
+        pieces = _cut(source, int(match[1]), int(match[2]) + 1)
+        self._find_upload(request).parts[int(request.query["partNumber"])] = pieces
+        checksum = f"<ChecksumCRC32>{pieces[0].checksum}</ChecksumCRC32>" if len(pieces) == 1 else ""
         reply = answer_xml(
-            f"<CopyPartResult><ETag>{escape(piece.etag)}</ETag><LastModified>2025-10-09T08:53:20.000Z</LastModified>"
-            f"<ChecksumCRC32>{piece.checksum}</ChecksumCRC32></CopyPartResult>"
+            f"<CopyPartResult><ETag>{escape(pieces[0].etag)}</ETag><LastModified>2025-10-09T08:53:20.000Z</LastModified>"
+            f"{checksum}</CopyPartResult>"
         )
-        return replace(reply, delay_seconds=piece.size / COPIED_BYTES_PER_SECOND)
+        return replace(reply, delay_seconds=sum(piece.size for piece in pieces) / COPIED_BYTES_PER_SECOND)
 
     def make(self, bucket: str, key: str, size: int, seed: str) -> None:
         """Put an object of noise there that takes no memory."""
@@ -179,7 +195,7 @@ class Store:
         place = (upload.bucket, upload.key)
         if request.headers.get("if-none-match") == "*" and place in self.objects:
             raise StoreError(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
-        stored = Stored(tuple(upload.parts[number] for number in numbers), upload.headers)
+        stored = Stored(tuple(piece for number in numbers for piece in upload.parts[number]), upload.headers)
         expected = request.headers.get("x-amz-mp-object-size")
         if expected is not None and int(expected) != stored.size:
             raise StoreError(HTTPStatus.BAD_REQUEST, "InvalidRequest")
@@ -197,9 +213,10 @@ class Store:
 
     def _list_parts(self, request: Request) -> Reply:
         parts = "".join(
-            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(piece.etag)}</ETag><Size>{piece.size}</Size>"
-            f"<ChecksumCRC32>{piece.checksum}</ChecksumCRC32></Part>"
-            for number, piece in sorted(self._find_upload(request).parts.items())
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(pieces[0].etag)}</ETag>"
+            f"<Size>{sum(piece.size for piece in pieces)}</Size>"
+            f"<ChecksumCRC32>{pieces[0].checksum}</ChecksumCRC32></Part>"
+            for number, pieces in sorted(self._find_upload(request).parts.items())
         )
         return answer_xml(f"<ListPartsResult>{parts}<IsTruncated>false</IsTruncated></ListPartsResult>")
 
@@ -239,6 +256,21 @@ class Store:
         names = sorted(found)[:limit]
         more = len(found) > limit
         return answer_xml(write_listing(request, {name: found[name] for name in names}, more=more))
+
+
+def _cut(source: Stored, start: int, end: int) -> tuple[Piece, ...]:
+    """Return a range of an object: of one piece that is kept, or of whole pieces."""
+    if len(source.pieces) == 1 and source.pieces[0].is_kept:
+        return (source.pieces[0].cut(start, end),)
+    found: list[Piece] = []
+    at = 0
+    for piece in source.pieces:
+        if start <= at and at + piece.size <= end:
+            found.append(piece)
+        at += piece.size
+    if sum(piece.size for piece in found) != end - start:
+        raise StoreError(HTTPStatus.BAD_REQUEST, "InvalidArgument")
+    return tuple(found)
 
 
 def _accept(_: Request) -> Reply:

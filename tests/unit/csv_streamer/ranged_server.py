@@ -17,6 +17,8 @@ class RangedServer(ThreadingHTTPServer):
         self.body = Random(size).randbytes(size)
         self.etag = '"one"'
         self.refuse: Callable[[int, bool, int], int | None] = lambda number, is_range, open_now: None
+        self.redirect: str | None = None
+        """Where ``/a.csv`` leads."""
         self.raw: bytes | None = None
         """Sent in place of an answer."""
         self.pause = 0.0
@@ -52,8 +54,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(server.raw)
             self.close_connection = True
             return
+        if server.redirect and self.path == "/a.csv":
+            status = 302
+        elif self.headers.get("If-None-Match") == server.etag:
+            status = 304
         if status is not None:
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", server.redirect or "")
             self.send_header("Content-Length", "0")
             self.send_header("Connection", "close")
             self.end_headers()

@@ -1,11 +1,13 @@
 """Files that take longer than an invocation: carried over, begun anew, or refused, but never lost and never broken."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from csv_streamer import invocation, transfer
@@ -286,3 +288,23 @@ def test_states_hold_no_secrets(streamer: Streamer, invoker: Invoker, deadline: 
     _, body = streamer.invoke(invoker.events.pop(), Context("second"))
     assert body["results"][0]["status"] == "success"
     assert "t0p-s3cret" not in json.dumps(streamer.events)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.parametrize("name", ["sha256", "md5"])
+def test_declared_checksum_is_that_of_all_invocations(
+    streamer: Streamer, invoker: Invoker, deadline: Deadline, name: str, *, wrong: bool
+) -> None:
+    body = requests.get(streamer.server + LARGE, timeout=20).content
+    digest = hashlib.new(name, body).hexdigest()
+    streamer.put_parameters({"url": LARGE, name: digest[::-1] if wrong else digest})
+    invoke_first(streamer, deadline)
+    _, answer = streamer.invoke(invoker.events.pop(), Context("second"))
+    (result,) = answer["results"]
+    if wrong:
+        assert (result["status"], result["code"]) == ("failed", f"{name}_mismatch")
+        assert all(key.endswith(".claim") for key in streamer.keys())  # noqa: SIM118  # no dictionary
+    else:
+        assert (result["status"], result["sha256"]) == ("success", hashlib.sha256(body).hexdigest())
+        assert answer["s3_request_counts"]["create_multipart"] == 0
+    assert streamer.unfinished_uploads() == 0

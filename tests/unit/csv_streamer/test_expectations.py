@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csv_streamer import copies
 from csv_streamer.content import Content
 from csv_streamer.digests import Digest
 from csv_streamer.exceptions import FileError
@@ -50,6 +51,29 @@ def test_sha256_is_in_metadata_and_result_and_log(streamer: Streamer, path: str)
     assert stored["ContentType"].startswith("text/csv")
     versions = streamer.s3.list_object_versions(Bucket=BUCKET, Prefix=".csv-streamer/uploads/")
     assert "Versions" not in versions, "joined parts leave no version behind"
+
+
+@pytest.mark.parametrize("size", [6 * PART, 7 * PART + 11])
+def test_object_that_is_too_large_for_one_copy_is_copied_in_parts(
+    streamer: Streamer, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(copies, "MAX_AT_ONCE", 2 * PART)
+    monkeypatch.setattr(copies, "_PART", 2 * PART - 1)
+    (result,) = streamer.run(path := f"/files/units.csv?bytes={size}")
+    assert result["sha256"] == streamer.sha256(result["s3_key"]) == expected_sha256(path)
+    counts = streamer.named("s3_request_counters")[0]
+    assert (counts["copy_object"], counts["upload_part_copy"]) == (0, -(-size // (2 * PART)))
+    assert streamer.s3.head_object(Bucket=BUCKET, Key=result["s3_key"])["Metadata"]["sha256"] == result["sha256"]
+    assert streamer.unfinished_uploads() == 0
+
+
+def test_copy_in_parts_that_fails_leaves_nothing(streamer: Streamer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "MAX_AT_ONCE", 2 * PART)
+    streamer.deny("UploadPartCopy")
+    (result,) = streamer.run(LARGE)
+    assert (result["status"], result["code"]) == ("failed", "s3_error")
+    assert streamer.keys() == set()
+    assert streamer.unfinished_uploads() == 0
 
 
 @pytest.mark.parametrize("path", [LARGE, SMALL], ids=["parts", "one part"])

@@ -96,15 +96,16 @@ def test_lease_of_a_run_that_died_ends_by_itself(s3: S3) -> None:
     asyncio.run(play())
 
 
-def test_second_delivery_of_an_event_finds_the_first(s3: S3) -> None:
+def test_repetition_of_an_event_whose_invocation_died_gets_its_lease(s3: S3) -> None:
+    """Lambda repeats it under the same request id."""
     write(s3, "same", 10)
 
     async def play() -> None:
         async with make(s3, "same").hold(first=True):
-            pass
+            assert (read(s3) or {})["run"] == "same"
 
-    with pytest.raises(LeaseHeldError):
-        asyncio.run(play())
+    asyncio.run(play())
+    assert read(s3) is None
 
 
 def test_lease_is_renewed(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +119,34 @@ def test_lease_is_renewed(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
 
     asyncio.run(asyncio.wait_for(play(), 20))
     assert read(s3) is None
+
+
+def test_renewal_whose_answer_was_lost_is_one(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "RENEWAL_SECONDS", 0.01)
+    log = Log()
+
+    async def play() -> None:
+        async with make(s3, "one", log).hold(first=True):
+            write(s3, "one", 5)  # with another ETag than is known
+            await asyncio.sleep(0.3)
+
+    asyncio.run(play())
+    assert read(s3) is None
+    assert log.events == []
+
+
+def test_lease_that_another_took_is_left_to_it(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "RENEWAL_SECONDS", 0.01)
+    log = Log()
+
+    async def play() -> None:
+        async with make(s3, "one", log).hold(first=True):
+            write(s3, "two", 100)
+            await asyncio.sleep(0.3)
+
+    asyncio.run(play())
+    assert (read(s3) or {})["run"] == "two"
+    assert log.events == ["lease_lost"]
 
 
 def test_lease_is_handed_over_to_the_next_invocation(s3: S3) -> None:

@@ -1,9 +1,12 @@
 """SKIP_UNCHANGED: what the newest stored object has already is not fetched again."""
 
+import hashlib
+
 import pytest
 
 from sample_files import expected_sha256
 from tests.unit.csv_streamer.conftest import BUCKET, Streamer
+from tests.unit.csv_streamer.ranged_server import ranged_server
 
 SIZE = 300_000
 
@@ -78,3 +81,42 @@ def test_a_file_named_by_its_server_is_compared_before_its_body_is_read(streamer
     (second,) = streamer.run(path)
     assert first["s3_key"].endswith("/plain_name.csv")
     assert second["status"] == "unchanged"
+
+
+def test_other_addresses_of_one_name_are_other_files(streamer: Streamer) -> None:
+    """Both are units.csv; both have the same validators, since they are of one version and size."""
+    first = {"url": f"/files/transactions.csv?bytes={SIZE}&dataset=a", "name": "same.csv"}
+    second = {"url": f"/files/transactions.csv?bytes={SIZE}&dataset=b", "name": "same.csv"}
+    statuses = [streamer.run(entry)[0]["status"] for entry in (first, second, second, first)]
+    assert statuses == ["success", "success", "unchanged", "success"]
+
+
+def test_names_that_shift_are_other_files(streamer: Streamer) -> None:
+    """Without the first entry the second one's name is that of the first."""
+    a, b = (f"/files/units.csv?bytes={SIZE}&dataset={name}" for name in "ab")
+    results = streamer.run(a, b)
+    assert [result["s3_key"].rpartition("/")[2] for result in results] == ["units.csv", "units-2.csv"]
+    (result,) = streamer.run(b)
+    assert (result["s3_key"].rpartition("/")[2], result["status"]) == ("units.csv", "success")
+
+
+def test_redirect_that_leads_elsewhere_is_another_file(streamer: Streamer) -> None:
+    """A 304 of the other place says nothing of what is stored: servers make the same validators for both."""
+    with ranged_server(SIZE) as server:
+        entry = {"url": server.url, "name": "a.csv"}
+        server.redirect = "/january.csv"
+        assert streamer.run(entry)[0]["status"] == "success"
+        assert streamer.run(entry)[0]["status"] == "unchanged"
+        server.redirect = "/february.csv"
+        server.body = bytes(reversed(server.body))
+        (result,) = streamer.run(entry)
+        assert result["status"] == "success"
+        assert result["sha256"] == hashlib.sha256(server.body).hexdigest()
+
+
+@pytest.mark.parametrize("change", [{"headers": {"X-Dataset": "b"}}, {"expect": {"min_size": 1}}, {"sha256": "0" * 64}])
+def test_other_headers_or_expectations_are_looked_at_anew(streamer: Streamer, change: dict[str, object]) -> None:
+    entry = {"url": f"/files/transactions.csv?bytes={SIZE}"}
+    streamer.run(entry)
+    (result,) = streamer.run({**entry, **change})
+    assert result["status"] == ("failed" if "sha256" in change else "success")

@@ -346,7 +346,7 @@ def test_a_completion_whose_answer_is_lost_is_a_success(streamer: Streamer, monk
 def test_an_object_of_another_size_is_deleted_and_named(streamer: Streamer, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = Copier.copy
 
-    async def store_less(copier: Copier, size: int, attributes: Mapping[str, Any]) -> None:
+    async def store_less(copier: Copier, size: int, attributes: Mapping[str, Any], part_size: int) -> None:
         copier._s3.client.put_object(**copier._from["CopySource"], Body=b"less")
         copier._from.pop("CopySourceIfMatch")
         await copy(copier, size, attributes)
