@@ -17,7 +17,7 @@ enum wire { STOP, TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, M
 #define MAX_TYPE 7     /* FIXED_LEN_BYTE_ARRAY */
 #define NONE (-1)
 
-/* What read_footer returns for a footer that it refuses; footers.py has the same numbers. */
+/* What read_footer returns for a footer that it refuses; footer_library.py has the same numbers. */
 enum refusal {
     MALFORMED = -1,
     TOO_DEEP = -2,
@@ -30,7 +30,7 @@ enum refusal {
     OUTSIDE = -9
 };
 
-/* The structures are footers.py's, too. */
+/* The structures are footer_library.py's, too. */
 struct place {
     int64_t start, length; /* in the footer; start is NONE for what is absent */
 };
