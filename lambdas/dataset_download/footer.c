@@ -17,11 +17,20 @@ enum wire { STOP, TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, M
 #define MAX_TYPE 7     /* FIXED_LEN_BYTE_ARRAY */
 #define NONE (-1)
 
-/* What read_footer returns for a footer that it refuses; footers.py has the same numbers. */
-enum refusal { MALFORMED = -1, TOO_DEEP = -2, BAD_SCHEMA = -3, BAD_COUNT = -4, NO_ROOM = -5, ENCRYPTED = -6, ELSEWHERE = -7,
-               BAD_CHUNK = -8, OUTSIDE = -9 };
+/* What read_footer returns for a footer that it refuses; footer_library.py has the same numbers. */
+enum refusal {
+    MALFORMED = -1,
+    TOO_DEEP = -2,
+    BAD_SCHEMA = -3,
+    BAD_COUNT = -4,
+    NO_ROOM = -5,
+    ENCRYPTED = -6,
+    ELSEWHERE = -7,
+    BAD_CHUNK = -8,
+    OUTSIDE = -9
+};
 
-/* The structures are footers.py's, too. */
+/* The structures are footer_library.py's, too. */
 struct place {
     int64_t start, length; /* in the footer; start is NONE for what is absent */
 };
@@ -38,9 +47,9 @@ struct group {
 };
 
 struct chunk {
-    int64_t is_described;  /* whether it has metadata in the clear */
+    int64_t is_described; /* whether it has metadata in the clear */
     int64_t is_encrypted;
-    int64_t is_elsewhere;  /* in another file */
+    int64_t is_elsewhere; /* in another file */
     int64_t type, codec, values, uncompressed, compressed, data_offset, dictionary_offset;
     int64_t nulls; /* NONE: not known */
     struct place min_value, max_value, old_min, old_max;
@@ -176,26 +185,47 @@ static void skip_bytes(struct cursor *c, int64_t count) {
 static void skip(struct cursor *c, int type, bool in_list) {
     enter(c);
     switch (c->refusal ? STOP : type) {
-        case TRUE:
-        case FALSE: skip_bytes(c, in_list); break;
-        case BYTE: skip_bytes(c, 1); break;
-        case I16:
-        case I32:
-        case I64: read_varint(c); break;
-        case DOUBLE: skip_bytes(c, 8); break;
-        case BINARY: read_binary(c); break;
-        case LIST:
-        case SET: skip_list(c); break;
-        case MAP: skip_map(c); break;
-        case STRUCT: skip_struct(c); break;
-        case UUID: skip_bytes(c, 16); break;
-        default: refuse(c, MALFORMED);
+    case TRUE:
+    case FALSE:
+        skip_bytes(c, in_list);
+        break;
+    case BYTE:
+        skip_bytes(c, 1);
+        break;
+    case I16:
+    case I32:
+    case I64:
+        read_varint(c);
+        break;
+    case DOUBLE:
+        skip_bytes(c, 8);
+        break;
+    case BINARY:
+        read_binary(c);
+        break;
+    case LIST:
+    case SET:
+        skip_list(c);
+        break;
+    case MAP:
+        skip_map(c);
+        break;
+    case STRUCT:
+        skip_struct(c);
+        break;
+    case UUID:
+        skip_bytes(c, 16);
+        break;
+    default:
+        refuse(c, MALFORMED);
     }
     c->depth--;
 }
 
 /* These take a field if it has the expected type; one that has not is as good as absent, as it is to Thrift. */
-static bool is_number(const struct field *field) { return field->type == I16 || field->type == I32 || field->type == I64; }
+static bool is_number(const struct field *field) {
+    return field->type == I16 || field->type == I32 || field->type == I64;
+}
 
 static void take_number(struct cursor *c, const struct field *field, int64_t *value) {
     if (is_number(field))
@@ -244,25 +274,48 @@ static void read_logical(struct cursor *c, struct element *element) {
 
 static void read_element(struct cursor *c, struct element *element) {
     struct field field = {0};
-    *element = (struct element){.type = NONE, .repetition = NONE, .converted = NONE, .field_id = NONE,
-                                .name = {NONE, 0}, .logical_bytes = {NONE, 0}};
+    *element = (struct element){.type = NONE,
+                                .repetition = NONE,
+                                .converted = NONE,
+                                .field_id = NONE,
+                                .name = {NONE, 0},
+                                .logical_bytes = {NONE, 0}};
     const uint8_t *start = c->at;
     while (next_field(c, &field)) switch (field.id) {
-            case 1: take_number(c, &field, &element->type); break;
-            case 2: take_number(c, &field, &element->type_length); break;
-            case 3: take_number(c, &field, &element->repetition); break;
-            case 4: take_binary(c, &field, &element->name); break;
-            case 5: take_number(c, &field, &element->children); break;
-            case 6: take_number(c, &field, &element->converted); break;
-            case 7: take_number(c, &field, &element->scale); break;
-            case 8: take_number(c, &field, &element->precision); break;
-            case 9: take_number(c, &field, &element->field_id); break;
-            case 10:
-                if (field.type == STRUCT) {
-                    read_logical(c, element);
-                    break;
-                } /* fall through */
-            default: skip(c, field.type, false);
+        case 1:
+            take_number(c, &field, &element->type);
+            break;
+        case 2:
+            take_number(c, &field, &element->type_length);
+            break;
+        case 3:
+            take_number(c, &field, &element->repetition);
+            break;
+        case 4:
+            take_binary(c, &field, &element->name);
+            break;
+        case 5:
+            take_number(c, &field, &element->children);
+            break;
+        case 6:
+            take_number(c, &field, &element->converted);
+            break;
+        case 7:
+            take_number(c, &field, &element->scale);
+            break;
+        case 8:
+            take_number(c, &field, &element->precision);
+            break;
+        case 9:
+            take_number(c, &field, &element->field_id);
+            break;
+        case 10:
+            if (field.type == STRUCT) {
+                read_logical(c, element);
+                break;
+            } /* fall through */
+        default:
+            skip(c, field.type, false);
         }
     element->bytes = (struct place){start - c->start, c->at - start};
 }
@@ -270,20 +323,31 @@ static void read_element(struct cursor *c, struct element *element) {
 static void read_statistics(struct cursor *c, struct chunk *chunk) {
     struct field field = {0};
     while (next_field(c, &field)) switch (field.id) {
-            case 1: take_binary(c, &field, &chunk->old_max); break;
-            case 2: take_binary(c, &field, &chunk->old_min); break;
-            case 3: take_number(c, &field, &chunk->nulls); break;
-            case 5: take_binary(c, &field, &chunk->max_value); break;
-            case 6: take_binary(c, &field, &chunk->min_value); break;
-            case 7:
-                chunk->max_is_inexact = field.type == FALSE;
-                skip(c, field.type, false);
-                break;
-            case 8:
-                chunk->min_is_inexact = field.type == FALSE;
-                skip(c, field.type, false);
-                break;
-            default: skip(c, field.type, false);
+        case 1:
+            take_binary(c, &field, &chunk->old_max);
+            break;
+        case 2:
+            take_binary(c, &field, &chunk->old_min);
+            break;
+        case 3:
+            take_number(c, &field, &chunk->nulls);
+            break;
+        case 5:
+            take_binary(c, &field, &chunk->max_value);
+            break;
+        case 6:
+            take_binary(c, &field, &chunk->min_value);
+            break;
+        case 7:
+            chunk->max_is_inexact = field.type == FALSE;
+            skip(c, field.type, false);
+            break;
+        case 8:
+            chunk->min_is_inexact = field.type == FALSE;
+            skip(c, field.type, false);
+            break;
+        default:
+            skip(c, field.type, false);
         }
 }
 
@@ -291,28 +355,52 @@ static void read_column(struct cursor *c, struct chunk *chunk) {
     struct field field = {0};
     chunk->is_described = true;
     while (next_field(c, &field)) switch (field.id) {
-            case 1: take_number(c, &field, &chunk->type); break;
-            case 4: take_number(c, &field, &chunk->codec); break;
-            case 5: take_number(c, &field, &chunk->values); break;
-            case 6: take_number(c, &field, &chunk->uncompressed); break;
-            case 7: take_number(c, &field, &chunk->compressed); break;
-            case 9: take_number(c, &field, &chunk->data_offset); break;
-            case 11: take_number(c, &field, &chunk->dictionary_offset); break;
-            case 12:
-                if (field.type == STRUCT) {
-                    read_statistics(c, chunk);
-                    break;
-                } /* fall through */
-            default: skip(c, field.type, false);
+        case 1:
+            take_number(c, &field, &chunk->type);
+            break;
+        case 4:
+            take_number(c, &field, &chunk->codec);
+            break;
+        case 5:
+            take_number(c, &field, &chunk->values);
+            break;
+        case 6:
+            take_number(c, &field, &chunk->uncompressed);
+            break;
+        case 7:
+            take_number(c, &field, &chunk->compressed);
+            break;
+        case 9:
+            take_number(c, &field, &chunk->data_offset);
+            break;
+        case 11:
+            take_number(c, &field, &chunk->dictionary_offset);
+            break;
+        case 12:
+            if (field.type == STRUCT) {
+                read_statistics(c, chunk);
+                break;
+            } /* fall through */
+        default:
+            skip(c, field.type, false);
         }
 }
 
 static void read_chunk(struct cursor *c, struct chunk *chunk) {
     static const struct place absent = {NONE, 0};
     struct field field = {0};
-    *chunk = (struct chunk){.type = NONE, .codec = NONE, .values = NONE, .uncompressed = NONE, .compressed = NONE,
-                            .data_offset = NONE, .dictionary_offset = NONE, .nulls = NONE, .min_value = absent,
-                            .max_value = absent, .old_min = absent, .old_max = absent};
+    *chunk = (struct chunk){.type = NONE,
+                            .codec = NONE,
+                            .values = NONE,
+                            .uncompressed = NONE,
+                            .compressed = NONE,
+                            .data_offset = NONE,
+                            .dictionary_offset = NONE,
+                            .nulls = NONE,
+                            .min_value = absent,
+                            .max_value = absent,
+                            .old_min = absent,
+                            .old_max = absent};
     while (next_field(c, &field)) {
         struct place path = absent;
         if (field.id == 1) {
@@ -343,14 +431,20 @@ static void read_group(struct cursor *c, struct footer *footer, struct group *gr
     struct field field = {0};
     *group = (struct group){.rows = NONE};
     while (next_field(c, &field)) switch (field.id) {
-            case 1:
-                if (field.type == LIST) {
-                    read_chunks(c, footer, group);
-                    break;
-                } /* fall through */
-            default: skip(c, field.type, false); break;
-            case 2: take_number(c, &field, &group->bytes); break;
-            case 3: take_number(c, &field, &group->rows); break;
+        case 1:
+            if (field.type == LIST) {
+                read_chunks(c, footer, group);
+                break;
+            } /* fall through */
+        default:
+            skip(c, field.type, false);
+            break;
+        case 2:
+            take_number(c, &field, &group->bytes);
+            break;
+        case 3:
+            take_number(c, &field, &group->rows);
+            break;
         }
 }
 

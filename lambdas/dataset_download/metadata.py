@@ -7,31 +7,16 @@ that is not as it should be. So nothing here comes from Arrow's view of them.
 import ctypes
 import struct
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import accumulate
-from pathlib import Path
-from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from .columns import count_leaves
 from .exceptions import CorruptDatasetError
+from .footer_library import Chunk, Element, Group, Place, Table, read_table
 
-LIBRARY = Path(__file__).with_name("footer.so")
-REFUSALS = {
-    -1: "its footer is malformed",
-    -2: "its footer is nested too deep",
-    -3: "its schema is no tree of columns",
-    -4: "its footer contradicts itself on rows or columns",
-}
-CHUNK_REFUSALS = {
-    -6: "is encrypted",
-    -7: "is in another file",
-    -8: "is not described as the schema has it",
-    -9: "lies outside of the file",
-}
-NO_ROOM = -5
 ABSENT = -1
 TYPES = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4_RAW")
@@ -41,103 +26,6 @@ ARROW_SCHEMA = b"ARROW:schema"
 MARKER_BYTES = 8
 
 type Plain = bool | int | float | bytes
-
-
-# As footer.c has them.
-class _Place(ctypes.Structure):
-    start: int
-    length: int
-    _fields_ = (("start", ctypes.c_int64), ("length", ctypes.c_int64))
-
-
-def _describe(numbers: str, places: str, more: str = "") -> list[tuple[str, type]]:
-    fields: list[tuple[str, type]] = [(name, ctypes.c_int64) for name in numbers.split()]
-    fields += [(name, _Place) for name in places.split()]
-    return fields + [(name, ctypes.c_int64) for name in more.split()]
-
-
-class Element(ctypes.Structure):
-    """A node of the schema; `type` is ABSENT for groups, and so is what else is not there."""
-
-    type: int
-    type_length: int
-    repetition: int
-    children: int
-    converted: int
-    scale: int
-    precision: int
-    field_id: int
-    logical: int
-    unit: int
-    is_utc: int
-    name: _Place
-    logical_bytes: _Place
-    bytes: _Place
-    _fields_ = _describe(
-        "type type_length repetition children converted scale precision field_id logical unit is_utc",
-        "name logical_bytes bytes",
-    )
-
-
-class _Group(ctypes.Structure):
-    rows: int
-    bytes: int
-    columns: int
-    _fields_ = _describe("rows bytes columns", "")
-
-
-class _Chunk(ctypes.Structure):
-    type: int
-    codec: int
-    values: int
-    uncompressed: int
-    compressed: int
-    data_offset: int
-    dictionary_offset: int
-    nulls: int
-    min_is_inexact: int
-    max_is_inexact: int
-    min_value: _Place
-    max_value: _Place
-    old_min: _Place
-    old_max: _Place
-    _fields_ = _describe(
-        "is_described is_encrypted is_elsewhere type codec values uncompressed compressed data_offset "
-        "dictionary_offset nulls",
-        "min_value max_value old_min old_max",
-        "min_is_inexact max_is_inexact",
-    )
-
-
-class _Footer(ctypes.Structure):
-    rows: int
-    leaves: int
-    element_count: int
-    group_count: int
-    chunk_count: int
-    order_count: int
-    element_room: int
-    group_room: int
-    chunk_room: int
-    order_room: int
-    end: int
-    faulty_chunk: int
-    created_by: _Place
-    schema: _Place
-    elements: Any
-    groups: Any
-    chunks: Any
-    orders: Any
-    _fields_ = (
-        *_describe(
-            "rows is_encrypted leaves", "created_by schema", "element_count group_count chunk_count order_count"
-        ),
-        ("elements", ctypes.POINTER(Element)),
-        ("groups", ctypes.POINTER(_Group)),
-        ("chunks", ctypes.POINTER(_Chunk)),
-        ("orders", ctypes.POINTER(ctypes.c_int64)),
-        *_describe("element_room group_room chunk_room order_room end faulty_chunk", ""),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,23 +47,13 @@ class Statistics:
     writer: str
     """What the writer calls itself."""
 
-    @property
-    def has_null_count(self) -> bool:
-        """Whether the number of nulls is there."""
-        return self.null_count is not None
-
-    @property
-    def has_min_max(self) -> bool:
-        """Whether both bounds are there."""
-        return self.min_raw is not None and self.max_raw is not None
-
 
 class ColumnChunk:
     """One column of one row group."""
 
     __slots__ = ("_chunk", "_footer", "_leaf")
 
-    def __init__(self, footer: "Footer", chunk: _Chunk, leaf: int) -> None:
+    def __init__(self, footer: "Footer", chunk: Chunk, leaf: int) -> None:
         self._footer = footer
         self._chunk = chunk
         self._leaf = leaf
@@ -204,11 +82,6 @@ class ColumnChunk:
     def dictionary_page_offset(self) -> int | None:
         """Where the dictionary is; zero is no place, though some writers say so."""
         return self._chunk.dictionary_offset if self._chunk.dictionary_offset > 0 else None
-
-    @property
-    def has_dictionary_page(self) -> bool:
-        """Whether there is a dictionary."""
-        return self.dictionary_page_offset is not None
 
     @property
     def start(self) -> int:
@@ -248,7 +121,7 @@ class RowGroup:
 
     __slots__ = ("_first", "_footer", "_group")
 
-    def __init__(self, footer: "Footer", group: _Group, first: int) -> None:
+    def __init__(self, footer: "Footer", group: Group, first: int) -> None:
         self._footer = footer
         self._group = group
         self._first = first
@@ -278,7 +151,7 @@ class RowGroup:
 class Layout:
     """The parts of a footer, and where they are in it."""
 
-    def __init__(self, data: bytes, table: _Footer) -> None:
+    def __init__(self, data: bytes, table: Table) -> None:
         self.data = data
         self.table = table
 
@@ -297,7 +170,7 @@ class Layout:
         """Where the list of the schema's nodes begins and ends."""
         return self.table.schema.start, self.table.schema.start + self.table.schema.length
 
-    def read(self, place: _Place) -> bytes:
+    def read(self, place: Place) -> bytes:
         """Return what is at a place; empty where it is absent."""
         return self.data[place.start : place.start + place.length] if place.start >= 0 else b""
 
@@ -305,7 +178,7 @@ class Layout:
 class Footer(Layout):
     """A footer that has been checked. Of what pyarrow's FileMetaData has it has the parts that are used here."""
 
-    def __init__(self, data: bytes, table: _Footer, opened: pq.ParquetFile) -> None:
+    def __init__(self, data: bytes, table: Table, opened: pq.ParquetFile) -> None:
         super().__init__(data, table)
         self.arrow: pq.FileMetaData = opened.metadata
         """Arrow's own view: for decoding alone."""
@@ -318,8 +191,8 @@ class Footer(Layout):
             count * ctypes.sizeof(kind)
             for count, kind in (
                 (table.element_room, Element),
-                (table.group_room, _Group),
-                (table.chunk_room, _Chunk),
+                (table.group_room, Group),
+                (table.chunk_room, Chunk),
                 (table.order_room, ctypes.c_int64),
             )
         )
@@ -352,7 +225,7 @@ class Footer(Layout):
         """The writer, in its own words."""
         return self.read(self.table.created_by).decode("utf-8", "replace")
 
-    def read_plain(self, chunk: _Chunk, place: _Place) -> Plain | None:
+    def read_plain(self, chunk: Chunk, place: Place) -> Plain | None:
         """Return a bound of a chunk as its physical type."""
         if place.start == ABSENT:
             return None
@@ -367,7 +240,7 @@ class Footer(Layout):
 
 def read_layout(data: bytes) -> Layout:
     """Return the parts of a footer that comes from no file yet."""
-    return Layout(data, _read_table(data, 1 << 62))
+    return Layout(data, read_table(data, 1 << 62))
 
 
 def parse_footer(data: bytes, file_size: int) -> Footer:
@@ -376,7 +249,7 @@ def parse_footer(data: bytes, file_size: int) -> Footer:
     Raises:
         CorruptDatasetError: it is not a footer, or the file is not as it says, or not all of the data can be read.
     """
-    table = _read_table(data, file_size - len(data) - MARKER_BYTES)
+    table = read_table(data, file_size - len(data) - MARKER_BYTES)
     try:
         # A file of nothing but its footer is enough for metadata.
         whole = b"PAR1" + data + len(data).to_bytes(4, "little") + b"PAR1"
@@ -389,36 +262,3 @@ def _list_metadata(opened: pq.ParquetFile) -> dict[bytes, bytes]:
     """Return the file's own metadata. Where Arrow wrote its schema into it, it takes only what is in there."""
     stored = {key: value for key, value in (opened.metadata.metadata or {}).items() if key != ARROW_SCHEMA}
     return {**(opened.schema_arrow.metadata or {}), **stored}
-
-
-def _read_table(data: bytes, end: int) -> _Footer:
-    """Return the footer's tables; column chunks have to lie before `end`."""
-    table = _Footer()
-    table.end = end
-    library = load_library()
-    refusal = library.read_footer(data, len(data), table)
-    if refusal == NO_ROOM:
-        table.element_room, table.elements = table.element_count, (Element * table.element_count)()
-        table.group_room, table.groups = table.group_count, (_Group * table.group_count)()
-        table.chunk_room, table.chunks = table.chunk_count, (_Chunk * table.chunk_count)()
-        table.order_room, table.orders = table.order_count, (ctypes.c_int64 * table.order_count)()
-        refusal = library.read_footer(data, len(data), table)
-    if refusal in CHUNK_REFUSALS:
-        group, column = divmod(table.faulty_chunk, table.leaves)
-        raise CorruptDatasetError(f"column {column} of row group {group} {CHUNK_REFUSALS[refusal]}")
-    if refusal:
-        raise CorruptDatasetError(REFUSALS[refusal])
-    return table
-
-
-@cache
-def load_library() -> ctypes.CDLL:
-    """Return the compiled footer.c.
-
-    Raises:
-        OSError: it is not there, or not for this processor.
-    """
-    library = ctypes.CDLL(str(LIBRARY))
-    library.read_footer.argtypes = [ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(_Footer)]
-    library.read_footer.restype = ctypes.c_int64
-    return library

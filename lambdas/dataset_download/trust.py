@@ -10,7 +10,8 @@ import math
 import re
 from collections.abc import Mapping
 
-from .metadata import Element, Plain, Statistics
+from .footer_library import Element
+from .metadata import Plain, Statistics
 
 NUMBERS = frozenset({"INT32", "INT64"})
 FLOATS = frozenset({"FLOAT", "DOUBLE"})

@@ -9,7 +9,8 @@ Source: apache/parquet-format, parquet.thrift (SchemaElement); apache/thrift, do
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dataset_download.metadata import ABSENT, Element, Footer, Layout, read_layout
+from dataset_download.footer_library import Element
+from dataset_download.metadata import ABSENT, Footer, Layout, read_layout
 
 FIXED = 7
 """The physical type of bytes that all have one length."""

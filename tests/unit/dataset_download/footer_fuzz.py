@@ -55,7 +55,7 @@ def make_files() -> list[bytes]:
 def mutate(data: bytes, dice: random.Random) -> bytes:
     """Return a file with some bytes of its footer changed; its length and markers stay right."""
     length = int.from_bytes(data[-8:-4], "little")
-    body, footer = data[: -8 - length], bytearray(data[-8 - length : -8])
+    body, footer = data[: -8 - length], bytearray(data[-8 - length : -8]) or bytearray(1)
     for _ in range(dice.choice((1, 1, 1, 1, 2, 3))):
         place = dice.randrange(len(footer))
         match dice.choice((0, 0, 1, 1, 1, 2, 2, 3, 4, 5)):
@@ -74,7 +74,7 @@ def mutate(data: bytes, dice: random.Random) -> bytes:
                 footer[place : place + 8] = footer[source : source + 8]
         if not footer:
             footer = bytearray(b"\0")
-    if len(body) > 4 and dice.random() < 0.2:
+    if len(body) > 4 and dice.random() < 0.3:
         damaged = bytearray(body)
         damaged[dice.randrange(4, len(damaged))] ^= 1 << dice.randrange(8)
         body = bytes(damaged)
