@@ -131,7 +131,7 @@ def make_tag(settings: Settings, plan: Plan, format_: Format) -> str:
         plan.dataset.etag,
         plan.query.canonical,
         format_.value,
-        (settings.batch_rows, settings.memory.batch) if format_ is Format.PARQUET else 0,
+        settings.batch_rows if format_ is Format.PARQUET else 0,
         settings.formula_guard and format_ is Format.CSV,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]

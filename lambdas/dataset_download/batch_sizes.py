@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LARGEST_BUFFER, SMALLEST_BUFFER = 256 * 1024, 4 * 1024
 """How much of a column Arrow asks for at a time."""
+STORED_COPIES = 4
+"""How often a page is held as it is stored, one at a time: fetched, put together, looked into, and by Arrow."""
 BUFFERS_BYTES = 8 * 1024 * 1024
 """Of all columns together."""
 
@@ -70,36 +72,33 @@ class BatchSizes:
         return min(rows, max(1, most))
 
     def _find_rows(self, first: int, most: int) -> int:
-        rows = most
-        while over := self._compare(first, rows):
+        rows, is_refined = most, False
+        while True:
+            expected, worst, pages, largest = self._add_up(first, rows)
+            room = self._memory.find_room(pages)
+            if worst > room and not is_refined and self._memory.find_room(pages + largest) > 1:
+                for column in self._columns:
+                    column.refine()
+                is_refined = True
+                continue
+            over = max(expected / self._memory.batch, worst / room)
+            if over <= 1 or (rows == 1 and worst <= room):
+                return rows
             if rows == 1:
-                self._check_row(first)
-                return 1
+                raise MemoryLimitError(self._explain(first, worst, pages))
             rows = max(1, int(rows / max(over, 2.0)))
-        return rows
 
-    def _compare(self, first: int, rows: int) -> float:
-        """Return by how much the rows are more than there is room for; 0 if they are not."""
-        expected, worst, pages = self._add_up(first, rows)
-        over = max(expected / self._memory.batch, worst / self._memory.find_room(pages))
-        return over if over > 1 else 0
+    def _explain(self, first: int, worst: int, pages: int) -> str:
+        return (
+            f"{self._file.key}: row {first + 1} of a row group takes up to {worst / MIB:,.1f} MiB, and its pages "
+            f"{pages / MIB:,.1f} MiB: more than this service's memory allows. Select fewer columns, by select=, or "
+            "raise the service's memory (MEMORY_MB)."
+        )
 
-    def _check_row(self, first: int) -> None:
-        """Raise an error if a single row is too large, after a closer look."""
-        _, worst, pages = self._add_up(first, 1)
-        if worst > self._memory.find_room(pages):
-            for column in self._columns:
-                column.refine()
-            _, worst, pages = self._add_up(first, 1)
-        if worst > self._memory.find_room(pages):
-            raise MemoryLimitError(
-                f"{self._file.key}: row {first + 1} of a row group takes up to {worst / MIB:,.1f} MiB, and its pages "
-                f"{pages / MIB:,.1f} MiB: more than this service's memory allows. Select fewer columns, by select=, or "
-                "raise the service's memory (MEMORY_MB)."
-            )
-
-    def _add_up(self, first: int, rows: int) -> tuple[int, int, int]:
-        """Return the bytes of rows as expected, at the worst, and of the pages that hold them."""
+    def _add_up(self, first: int, rows: int) -> tuple[int, int, int, int]:
+        """Return the bytes of rows as expected, at the worst, of all that is open for them, and of the largest page."""
         bounds = [column.bound(first, rows) for column in self._columns]
-        expected, worst, pages = (sum(each) for each in zip(*bounds, strict=True)) if bounds else (0, 0, 0)
-        return expected, worst, pages + self._beyond
+        expected, worst, pages, _ = (sum(each) for each in zip(*bounds, strict=True)) if bounds else (0, 0, 0, 0)
+        largest = max((each.pages for each in bounds), default=0)
+        stored = STORED_COPIES * max((each.stored for each in bounds), default=0)
+        return expected, worst, pages + self._beyond + stored, largest

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
@@ -36,7 +36,7 @@ DICTIONARY_COPIES, ENTRY_BYTES = 2, 22
 NESTED_WEIGHT, BYTES_WEIGHT = 2, 3
 SMALL_BYTES = 256 * 1024
 """What is no larger need not be known exactly."""
-LARGEST_SCAN = 64 * 1024 * 1024
+LARGEST_SCAN = 128 * 1024 * 1024
 CODECS = {"UNCOMPRESSED": "", "SNAPPY": "snappy", "GZIP": "gzip", "BROTLI": "brotli", "ZSTD": "zstd"}
 """Those that Arrow undoes by name. Pages of others are not looked into: their bounds are wider."""
 TEXTS = frozenset({"STRING", "JSON", "ENUM"})
@@ -88,6 +88,7 @@ class Page:
     values: int
     size: int
     """Uncompressed."""
+    stored: int
     texts: int
     """All its texts, decoded."""
     longest: int
@@ -96,6 +97,17 @@ class Page:
     """Values of its longest row."""
     unknown: tuple[PageHeader, int] | None = None
     """Of texts whose longest nobody has looked for: where they are."""
+
+
+class Bound(NamedTuple):
+    """What rows of a column take, in bytes."""
+
+    expected: int
+    most: int
+    pages: int
+    """The largest of the pages they lie in, and the dictionary, uncompressed."""
+    stored: int
+    """The largest of these pages, as it is stored."""
 
 
 class LeafPages:
@@ -111,20 +123,21 @@ class LeafPages:
         self._seen: deque[Page] = deque()
         self._rows = 0
 
-    def bound(self, first: int, rows: int) -> tuple[int, int, int]:
-        """Return the bytes of so many rows from `first` on: as expected, at most, and of the pages they lie in."""
+    def bound(self, first: int, rows: int) -> Bound:
+        """Return the bytes of so many rows from `first` on, and of the pages they lie in."""
         while self._seen and self._seen[0].end <= first and len(self._seen) > 1:
             self._seen.popleft()
         while self._rows < first + rows and self._position < self._end:
             self._read_page()
         expected = most = pages = 0
+        stored = self._dictionary[0].compressed if self._dictionary and not first else 0
         for page in self._seen:
             if page.end > first and page.first < first + rows:
                 shared = min(page.end, first + rows) - max(page.first, first)
                 one, other = self._bound_page(page, max(shared, 1))
                 expected, most = expected + one, most + other
-                pages = max(pages, page.size)
-        return expected, most, pages + self._measure_dictionary()
+                pages, stored = max(pages, page.size), max(stored, page.stored)
+        return Bound(expected, most, pages + self._measure_dictionary(), stored)
 
     def find_end(self, first: int) -> int:
         """Return the row up to which what was found for rows from `first` on holds: the end of their page."""
@@ -173,7 +186,16 @@ class LeafPages:
             size *= 8
 
     def _add(self, header: PageHeader, start: int) -> None:
-        page = Page(self._rows, self._rows + header.values, max(0, header.values), header.uncompressed, 0, 0, 1)
+        page = Page(
+            self._rows,
+            self._rows + header.values,
+            max(0, header.values),
+            header.uncompressed,
+            header.compressed,
+            0,
+            0,
+            1,
+        )
         if self._leaf.has_lengths:
             page = self._measure_texts(page, header, start)
         if self._leaf.repetition_bits:

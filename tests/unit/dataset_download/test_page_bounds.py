@@ -37,13 +37,13 @@ TABLES: dict[str, tuple[Callable[[], pa.Array], dict[str, Any]]] = {
     "one long text": (lambda: repeat("x" * LONG, 500), {}),
     "short ones first": (lambda: pa.concat_arrays([repeat("x", 4000), repeat("y" * LONG, 100)]), {}),
     "no statistics": (lambda: repeat("x" * LONG, 500), {"write_statistics": False}),
-    "plain": (lambda: pa.array([f"{number}" + "x" * 20_000 for number in range(500)]), PLAIN),
+    "plain": (lambda: pa.array([f"{number}" + "x" * 5_000 for number in range(500)]), PLAIN),
     "shared prefixes": (
         lambda: pa.array(["p" * LONG + str(number) for number in range(200)]),
         {**PLAIN, "column_encoding": {"c": "DELTA_BYTE_ARRAY"}},
     ),
     "lengths apart": (
-        lambda: pa.array(["p" * 20_000 + str(number) for number in range(200)]),
+        lambda: pa.array(["p" * 5_000 + str(number) for number in range(200)]),
         {**PLAIN, "column_encoding": {"c": "DELTA_LENGTH_BYTE_ARRAY"}},
     ),
     "a dictionary of Arrow's": (lambda: repeat("x" * LONG, 500).dictionary_encode(), {}),

@@ -1,11 +1,13 @@
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 from dataset_download import settings
-from dataset_download.asking import make_reading
+from dataset_download.asking import make_reading, make_tag
 from dataset_download.env import SettingsError
+from dataset_download.memory import DEFAULT_MEMORY, Memory
 from dataset_download.settings import MIB, Settings
 
 LEAST = {"DATASET_BUCKET": "data", "EXPORT_BUCKET": "exports"}
@@ -63,3 +65,19 @@ def test_settings_reach_the_reading_they_are_for() -> None:
     reading = make_reading(Settings.from_environment(variables))
     assert (reading.read_ahead_bytes, reading.max_sort_rows, reading.batch_rows) == (3 * 1024 * 1024, 7, 5)
     assert reading.max_sort_bytes == reading.memory.sort < 128 * 1024 * 1024
+
+
+def test_memory_is_the_functions_unless_another_is_given() -> None:
+    def read(**variables: str) -> Memory:
+        return Settings.from_environment({**LEAST, **variables}).memory
+
+    assert read() == DEFAULT_MEMORY == read(AWS_LAMBDA_FUNCTION_MEMORY_SIZE="512")
+    assert read(AWS_LAMBDA_FUNCTION_MEMORY_SIZE="1024") == read(MEMORY_MB="1024")
+    assert read(AWS_LAMBDA_FUNCTION_MEMORY_SIZE="1024", MEMORY_MB="512") == DEFAULT_MEMORY
+    assert read(MEMORY_MB="1024").rows > DEFAULT_MEMORY.rows
+
+
+def test_an_answers_tag_is_the_same_in_a_function_of_another_size() -> None:
+    # The export function is larger than the one that claims the export for it; their Parquet is the same, too.
+    assert Memory.of(512 * 1024 * 1024).batch == Memory.of(1024 * 1024 * 1024).batch
+    assert "memory" not in inspect.getsource(make_tag)
