@@ -62,7 +62,7 @@ def test_in_aws_the_address_is_regional_with_the_bucket_in_the_host(
 @pytest.mark.usefixtures("fresh_signer")
 def test_at_an_emulator_the_bucket_is_in_the_path(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.put_job(**READY)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")  # where nobody answers
     app.load_settings.cache_clear()
     assert service.get().body["downloadUrl"].startswith(f"http://127.0.0.1:1/target/zips/{JOB_ID}.zip?")
 
