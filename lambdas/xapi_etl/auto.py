@@ -92,8 +92,8 @@ class AutoConverter:
         """Return the keys that become columns, and how many lines have each of the others."""
         counts: Counter[str] = Counter()
         for document in documents:
-            counts.update(name for name in document if name not in self.lineage)
-        names = [name for name in counts if self._is_wanted(name)]
+            counts.update(document.keys())
+        names = [name for name in counts if name not in self.lineage and self._is_wanted(name)]
         if len(names) > _MAX_COLUMNS or any(not _is_name(name) for name in names):
             raise SourceError(
                 f"the lines have {len(names)} keys, or one that no column can have", "too_many_columns", is_final=True

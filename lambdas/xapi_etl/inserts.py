@@ -106,15 +106,21 @@ class Inserter:
             rows = entry.covers(part) & ~acknowledged
             if not entry.is_in_doubt or not rows.any() or self.ledger is None:
                 continue
-            again = part if entry.token == part.token else rebuild(self.ledger.complete(entry))
-            if again is None:
-                self.logger.warning("insert_not_repeatable", extra={"token": entry.token})
-                self.ledger.record("abandoned", entry.token, list_members(part))
-                continue
-            self._send(again, entry.token)
-            sent |= rows
+            whole = entry if entry.token == part.token else self.ledger.complete(entry)
+            if not whole.is_acknowledged:  # by another invocation, meanwhile
+                again = part if whole is entry else self._rebuild(whole, rebuild)
+                if again is None:
+                    self.logger.warning("insert_not_repeatable", extra={"token": entry.token})
+                    self.ledger.record("abandoned", entry.token, list_members(part))
+                    continue
+                self._send(again, entry.token)
+                sent |= rows
             acknowledged |= rows
         return sent, acknowledged
+
+    def _rebuild(self, entry: Entry, rebuild: Rebuild) -> Part | None:
+        """Return the whole part of an INSERT in doubt; ``None`` if it cannot be made, or was abandoned elsewhere."""
+        return rebuild(entry) if entry.is_in_doubt else None
 
     def _send(self, part: Part, token: str) -> None:
         members = list_members(part)

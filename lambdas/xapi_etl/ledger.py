@@ -136,8 +136,9 @@ class Ledger:
             token, state, file, etag, version, lines = json.loads(line)
             entry = entries.setdefault(token, Entry(token))
             entry.states.add(state)
-            if state == "started":
-                entry.members.append(Member(Source(file, etag, version or None), read_ranges(lines)))
+            source = Source(file, etag, version or None)
+            if state == "started" and all(member.source != source for member in entry.members):
+                entry.members.append(Member(source, read_ranges(lines)))
 
 
 def list_members(part: Part) -> list[Member]:

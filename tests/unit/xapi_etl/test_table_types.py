@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from clickhouse.apply import apply_schema
 from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, find_event
 from xapi_etl.table_types import parse_type
 
@@ -148,6 +149,14 @@ def test_table_from_before_an_update_is_filled_as_far_as_it_goes(
     assert etl.deliver(etl.put("statements/a.jsonl", b'{"id":"a"}')) == []
     assert etl.ask("SELECT count() FROM xapi.older") == "1"
     assert find_event(caplog, "columns_missing").columns == ["timestamp_source", "course_id", "parent_ids"]
+    for _ in range(2):
+        apply_schema(etl.url, {}, "xapi", "older")
+    assert etl.deliver(etl.put("statements/b.jsonl", b'{"id":"b"}')) == []
+    found = etl.ask("SELECT statement_id, timestamp_source FROM xapi.older ORDER BY statement_id FORMAT CSV")
+    assert found == '"a",""\n"b","arrival"'
+    names = [json.loads(line)[0] for line in etl.ask("DESCRIBE xapi.older FORMAT JSONCompactEachRow").splitlines()]
+    shipped = etl.ask("DESCRIBE xapi.statements FORMAT JSONCompactEachRow").splitlines()
+    assert names == [json.loads(line)[0] for line in shipped]
 
 
 @pytest.mark.parametrize(

@@ -197,3 +197,17 @@ def test_ranges_of_lines_are_read_as_they_were_written(numbers: list[int]) -> No
     text = write_ranges(np.array(numbers))
     assert read_ranges(text).tolist() == numbers
     assert len(text) < 20
+
+
+def test_insert_that_was_abandoned_by_another_message_is_not_sent_again(
+    views: Etl, no_pause: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    contents = write_lines(make_statements(5, seed=1))
+    bodies = [views.put("statements/a.jsonl", contents), put(views, "b")]
+    order_fault(views.url, "drop", times=2)
+    assert views.deliver(*bodies) == bodies
+    views.s3.delete_object(Bucket=BUCKET, Key="statements/a.jsonl")
+    assert views.deliver(bodies[1], receives=2) == [], "its INSERT cannot be made again"
+    views.put("statements/a.jsonl", contents)
+    assert views.deliver(bodies[0], receives=2) == []
+    assert counts(views) == [10, 10, 10]
