@@ -20,7 +20,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cold_starts, csv_streamer, data_aggregator, dataset_download, xapi_etl, zip_jobs, zips
+from tests.bench import (
+    cold_starts,
+    csv_streamer,
+    data_aggregator,
+    dataset_download,
+    dataset_load,
+    xapi_etl,
+    zip_jobs,
+    zips,
+)
 from tests.bench.cases import Outcome, Row
 from tests.bench.processes import ROOT
 from tests.bench.report import RESULTS, is_met, read_rows, write_report
@@ -45,7 +54,7 @@ BENCHES: dict[str, Sequence[Bench]] = {
 MINUTES = {
     "csv-streamer": 4.0,
     "data-aggregator": 3.5,
-    "dataset-download": 6.0,
+    "dataset-download": 7.5,
     "xapi-etl": 4.0,
     "zip-jobs": 11.0,
     "cold-starts": 2.0,
@@ -103,6 +112,8 @@ def run_service(
         sizes = zips.build(say)
         rows += cold_starts.run_cold_starts(zips.unpack(sizes, folder), folder, chosen.rounds, say)
         rows += zips.make_size_rows(sizes)
+    if service == "dataset-download":
+        rows += dataset_load.run_load(say)
     if chosen.long and service == "csv-streamer":
         rows += csv_streamer.run_memory(folder, _MEMORY_ROUNDS, say)
     if chosen.long and service == "dataset-download":

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from tests.bench.processes import run_server as run_store
+from tests.integration.dataset_download.clients import read_peak
 from tests.integration.dataset_download.hostile_files import FILES
-from tests.integration.dataset_download.servers import Cloud, Server, run_server
+from tests.integration.dataset_download.servers import Cloud, run_server
 
 FUNCTION_MIB = 512
 MOST_MIB = FUNCTION_MIB * 85 // 100
@@ -51,13 +52,6 @@ def make_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         return path
 
     return make
-
-
-def read_peak(server: Server) -> int:
-    """Return the most memory the server has had, in MiB."""
-    status = Path(f"/proc/{server.pid}/status").read_text()
-    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(line.split()[1]) // 1024
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

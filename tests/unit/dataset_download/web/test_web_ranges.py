@@ -12,6 +12,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from dataset_download.held import Holder, Results
+from dataset_download.memory import Memory
 from dataset_download.ranges import Part, UnsatisfiableRangeError, find_part, holds, is_range
 from dataset_download.web import create_app
 from tests.unit.dataset_download.web.asgi import call
@@ -192,3 +193,8 @@ def test_held_answers_are_kept_on_disk_and_forgotten_in_turn() -> None:
     assert b"".join(last.read(MIB - 1, MIB + 2)) == b"a\x02\x02"
     assert not Holder().add_all([b"a" * 10], 9)
     assert ROWS
+
+
+def test_the_tag_is_the_same_in_a_function_of_another_size(make: MakeService) -> None:
+    larger = create_app(make(memory=Memory.of(1024 * MIB)))
+    assert call(larger, TARGET).headers["etag"] == call(create_app(make()), TARGET).headers["etag"]

@@ -1,11 +1,10 @@
-import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 from dataset_download import settings
-from dataset_download.asking import make_reading, make_tag
+from dataset_download.asking import make_reading
 from dataset_download.env import SettingsError
 from dataset_download.memory import DEFAULT_MEMORY, Memory
 from dataset_download.settings import MIB, Settings
@@ -80,4 +79,3 @@ def test_memory_is_the_functions_unless_another_is_given() -> None:
 def test_an_answers_tag_is_the_same_in_a_function_of_another_size() -> None:
     # The export function is larger than the one that claims the export for it; their Parquet is the same, too.
     assert Memory.of(512 * 1024 * 1024).batch == Memory.of(1024 * 1024 * 1024).batch
-    assert "memory" not in inspect.getsource(make_tag)
