@@ -1,7 +1,9 @@
 """Jobs that take more than one invocation, against moto."""
 
+import io
 import json
 import time
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -388,3 +390,39 @@ def test_states_are_saved_on_the_way(aws: Aws, whole: bytes, monkeypatch: pytest
     assert aws.archive() == whole
     assert (written.count(PLAN), written.count(STATE) > 5) == (1, True)
     assert aws.target_keys() == ["zips/job-1.zip", "zips/whole.zip"]
+
+
+def test_job_whose_source_goes_between_invocations_goes_on_without_it_where_that_is_asked_for(aws: Aws) -> None:
+    queue(aws, onMissing="skip")
+    deliver(aws, ShortContext(12))
+    assert STATE in aws.target_keys()
+    aws.s3.delete_object(Bucket="source", Key="e.bin")
+    while count_messages(aws):
+        assert deliver(aws, ShortContext(12)) == []
+    assert (aws.job()["status"], aws.job()["skipped"]) == ("READY", "1")
+    with zipfile.ZipFile(io.BytesIO(aws.archive())) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [name for name in SIZES if name != "e.bin"]
+    assert (aws.uploads_in_progress(), aws.target_keys()) == (0, ["zips/job-1.zip"])
+
+
+def test_a_large_member_that_goes_before_it_is_copied_can_be_left_out(aws: Aws) -> None:
+    queue(aws, onMissing="skip")
+    meta, gone = clients.s3_client(30).meta, list[str]()
+
+    def delete(**_: object) -> None:
+        if not gone:
+            gone.append("c.bin")
+            aws.s3.delete_object(Bucket="source", Key="c.bin")
+
+    meta.events.register("before-call.s3.UploadPartCopy", delete)
+    try:
+        assert deliver(aws) == []
+    finally:
+        meta.events.unregister("before-call.s3.UploadPartCopy", delete)
+    assert gone
+    assert (aws.job()["status"], aws.job()["skipped"]) == ("READY", "1")
+    with zipfile.ZipFile(io.BytesIO(aws.archive())) as archive:
+        assert archive.testzip() is None
+        assert "c.bin" not in archive.namelist()
+    assert aws.uploads_in_progress() == 0
