@@ -16,8 +16,10 @@ locals {
     widgets = [
       for title, names in {
         "Objects"                 = ["ObjectsLoaded", "ObjectsDuplicate", "ObjectsEmpty", "ObjectsFailed", "ObjectsNotStarted"]
-        "Rows and lines"          = ["RowsInserted", "RowsAlreadyPresent", "LinesRead", "BadLines"]
-        "Inserts"                 = ["Inserts", "InsertsFailed", "MessagesFailed"]
+        "Rows and lines"          = ["RowsInserted", "RowsRepeated", "RowsAlreadyPresent", "LinesRead", "BadLines", "DroppedKeys"]
+        "Bad lines by reason"     = ["BadLinesNotJson", "BadLinesNotAStatement", "BadLinesWrongType", "BadLinesMissingValue", "BadLinesTooLong"]
+        "Inserts"                 = ["Inserts", "InsertsFailed"]
+        "Messages"                = ["MessagesFailed", "MessagesDeadLettered", "RecordsIgnored"]
         "Bytes in and as Parquet" = ["InputBytes", "ParquetBytes"]
       } :
       {
