@@ -15,11 +15,16 @@ class Inspection:
 
     def __init__(self, content: Content) -> None:
         self._content = content
-        self._is_stopped = False
+        self._announced: dict[int, int] = {}
+        self._limit: int | None = None
         self._changed = asyncio.Condition()
         self._states: dict[int, dict[str, Any] | None] = {content.size: content.save()}
         self.end = content.size
         """Up to where the file has been read."""
+
+    def announce(self, span: Span) -> None:
+        """Say that a part is there and will be added."""
+        self._announced[span.start] = span.end
 
     async def add(self, span: Span, body: bytearray) -> None:
         """Read a part once all before it have been read; returns without that after :meth:`stop`.
@@ -30,8 +35,8 @@ class Inspection:
         if span.end <= self.end:
             return  # an earlier invocation has read it
         async with self._changed:
-            await self._changed.wait_for(lambda: self.end == span.start or self._is_stopped)
-        if self._is_stopped:
+            await self._changed.wait_for(lambda: self.end == span.start or self._is_beyond(span))
+        if self._is_beyond(span):
             return
         await asyncio.to_thread(self._content.add, body)
         async with self._changed:
@@ -41,11 +46,19 @@ class Inspection:
                 del self._states[next(iter(self._states))]
             self._changed.notify_all()
 
-    def stop(self) -> None:
-        """Let nobody wait for a part any more."""
-        if not self._is_stopped:
-            self._is_stopped = True
-            self._notifying = asyncio.create_task(self._notify())
+    def _is_beyond(self, span: Span) -> bool:
+        return self._limit is not None and span.end > self._limit
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Let nobody wait for a part that will not come: only those that follow one another are still read.
+
+        ``at_once``: not these either.
+        """
+        limit = self.end
+        while not at_once and limit in self._announced:
+            limit = self._announced[limit]
+        self._limit = limit if self._limit is None else min(limit, self._limit)
+        self._notifying = asyncio.create_task(self._notify())
 
     async def _notify(self) -> None:
         async with self._changed:

@@ -139,6 +139,7 @@ class Transfer:
         return self.part_size if length is None else min(self.part_size, length + 1)
 
     def _send(self, span: Span, body: bytearray) -> None:
+        self._inspection.announce(span)
         task = asyncio.create_task(self._put(span, body))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -153,7 +154,7 @@ class Transfer:
         error = next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
         if error:  # whatever it is, it ends the file's transfer
             self._failure = self._failure or error
-            self._inspection.stop()
+            self._inspection.stop(at_once=True)
             await self._buffers.fail(error)
         await self._buffers.give_back(body)
 
