@@ -10,6 +10,10 @@ from .objects import DataFile, RangeReader
 from .pools import Pool, get_pool
 
 CONNECTIONS = 8
+PEEKED_BYTES, PEEKED_BLOCKS = 64 * 1024, 64
+"""Of what is looked at when its segment has been forgotten: so much is fetched at once, so many of them are kept."""
+NEAR_BYTES = 8 * 1024
+"""What is looked at so soon after the last is not the last that is: pages are small."""
 
 
 @dataclass
@@ -45,6 +49,7 @@ class ReadAhead:
         self._by_start: dict[str, list[Segment]] = {}
         for segment in sorted(segments, key=lambda segment: segment.start):
             self._by_start.setdefault(segment.file.key, []).append(segment)
+        self._peeked: deque[tuple[str, int, bytes]] = deque(maxlen=PEEKED_BLOCKS)
         self._pool = get_pool(Pool.READING)
         self._top_up()
 
@@ -67,13 +72,27 @@ class ReadAhead:
         while start < end:
             segment = self._find(file, start)
             if segment is None:
-                parts.append(self._reader.read(file, start, end))
+                parts.append(self._read_again(file, start, end))
                 break
             part_end = min(end, segment.end)
             future = segment.future or self._start(segment)
             parts.append(future.result()[start - segment.start : part_end - segment.start])
             start = part_end
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read_again(self, file: DataFile, start: int, end: int) -> bytes:
+        """Return bytes of a segment that is forgotten already, or of none: headers of pages, many near others."""
+        if end - start > PEEKED_BYTES:
+            return self._reader.read(file, start, end)
+        for key, first, data in self._peeked:
+            if key == file.key and first <= start and end <= first + len(data):
+                return data[start - first : end - first]
+        is_near = any(
+            key == file.key and 0 <= start - first - len(data) < NEAR_BYTES for key, first, data in self._peeked
+        )
+        block = self._reader.read(file, start, min(file.size, start + PEEKED_BYTES) if is_near else end)
+        self._peeked.append((file.key, start, block))
+        return block[: end - start]
 
     def finish(self, group: int) -> None:
         """Forget what was fetched for a group (and for those before it)."""

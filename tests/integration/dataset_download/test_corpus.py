@@ -32,10 +32,12 @@ from tests.unit.dataset_download.memory_s3 import MemoryS3
 
 CORPUS = Path(os.environ.get("CORPUS") or ROOT.parent / "shared" / "corpus" / "parquet")
 FORMATS = ("csv", "json", "jsonl", "parquet", "page")
+OUTCOMES = ("equal", "refused", "uncompared", "different")
+"""`uncompared`: answered, though pyarrow cannot read all of the file at once."""
 COMPARED_ROWS = 500
 REFUSED = frozenset({400, 404, 413, 502})
 PLACEHOLDERS = (b"out of range", b"tout of", b"Tout of")
-SECONDS = 60
+SECONDS = 120
 
 
 @dataclass
@@ -177,11 +179,12 @@ def compare_page(source: Source, body: bytes) -> str:
     """Return whether a page shows other columns, or other values in its first row."""
     reader = PageReader()
     reader.feed(body.decode())
-    heads = [number for number, row in enumerate(reader.rows) if row == source.names and row]
+    # A wide table is shown in part.
+    heads = [number for number, row in enumerate(reader.rows) if row and row == source.names[: len(row)]]
     if not heads or not source.rows:
         return "" if not source.rows or not source.names else "the page has no table of rows"
     cells = reader.rows[heads[0] + 1]
-    for name, column, cell in zip(source.names, source.columns, cells, strict=True):
+    for name, column, cell in zip(source.names, source.columns, cells, strict=False):
         expected = column[0]
         if isinstance(expected, str) and not cell.endswith("…") and cell != expected:
             return f"{name}: {expected[:80]!r} is shown as {cell[:80]!r}"
@@ -200,7 +203,7 @@ class Checker:
     client: requests.Session = field(default_factory=requests.Session)
 
     def check(self, source: Source) -> Iterator[tuple[str, str, str]]:
-        """Yield each format with `equal`, `refused`, or `different` and what is."""
+        """Yield each format with its outcome, and what it is about."""
         key = f"corpus/{source.path.name}"
         self.cloud.s3.put_object(Bucket="data", Key="corpus-file.parquet", Body=source.path.read_bytes())
         try:
@@ -227,6 +230,8 @@ class Checker:
         if answer.status_code != 200:
             is_clear = answer.status_code in REFUSED and b"could not be handled" not in body
             return ("refused" if is_clear else "different"), f"{answer.status_code} {body[:300]!r}"
+        if source.table is None and "not implemented" in source.error:
+            return "uncompared", source.error
         if source.table is None:
             return "different", f"is answered, though pyarrow does not read it: {source.error}"
         if any(each in body for each in PLACEHOLDERS):
@@ -267,9 +272,9 @@ def test_every_file_of_the_corpus_in_every_format(
                     refusals.append(f"{format_} {reason}")
     with capsys.disabled():
         print(f"\n{len(files)} files of {CORPUS}")
-        print(f"{'format':10}{'equal':>10}{'refused':>10}{'different':>10}")
+        print(f"{'format':10}", *(f"{outcome:>12}" for outcome in OUTCOMES))
         for format_, outcomes in counts.items():
-            print(f"{format_:10}{outcomes['equal']:10}{outcomes['refused']:10}{outcomes['different']:10}")
+            print(f"{format_:10}", *(f"{outcomes[outcome]:12}" for outcome in OUTCOMES))
         print("Refused, though pyarrow reads them:", *refusals, sep="\n  ")
     assert files
     assert not differences, "\n".join(differences)

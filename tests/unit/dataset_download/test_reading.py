@@ -384,3 +384,10 @@ def test_many_empty_columns_come_in_small_batches() -> None:
     text = store.download("jsonl")
     assert text.count(b"\n") == table.num_rows
     assert max(map(len, store.start("jsonl"))) < 2 * TEXT_BYTES
+
+
+def test_headers_of_many_small_pages_are_not_fetched_one_by_one() -> None:
+    table = pa.table({f"c{number}": range(5000) for number in range(4)})
+    store = put(table, data_page_size=64, use_dictionary=False, compression="none", write_batch_size=10)
+    assert store.download("csv").count(b"\n") == 5001
+    assert len(store.requests) < 20
