@@ -42,9 +42,14 @@ run "by_default_one_function_may_do_its_work_and_nothing_else" {
   assert {
     condition = toset(flatten(data.aws_iam_policy_document.etl["all"].statement[*].actions)) == toset([
       "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage",
-      "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket",
+      "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject",
     ])
     error_message = "The function's actions changed."
+  }
+
+  assert {
+    condition     = [local.environment.STRICTNESS, local.environment.BAD_LINES, local.environment.BAD_LINES_MAX_RATIO, local.environment.MAX_LINE_BYTES] == ["statement", "quarantine", "1", "33554432"]
+    error_message = "With the shipped mapping lines are not checked to be statements, or bad ones not kept."
   }
 
   assert {
