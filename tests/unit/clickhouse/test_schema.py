@@ -6,10 +6,12 @@ from clickhouse.apply import SchemaError, main, read_statements
 
 
 def test_schema_is_made_for_a_database_and_a_table() -> None:
-    database, table = read_statements("lake", "events")
+    database, table, columns, ledger = read_statements("lake", "events")
     assert database == "CREATE DATABASE IF NOT EXISTS lake"
     assert table.startswith("CREATE TABLE IF NOT EXISTS lake.events\n(")
-    assert "{" not in table
+    assert columns.startswith("ALTER TABLE lake.events\n")
+    assert ledger.startswith("CREATE TABLE IF NOT EXISTS lake.events_inserts\n(")
+    assert all("{" not in statement for statement in (database, table, columns, ledger))
 
 
 def test_name_that_would_change_the_statement_is_refused() -> None:

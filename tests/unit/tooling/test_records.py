@@ -28,6 +28,8 @@ launch("it", sys.argv[2:], 9, "/", environment={}, folder=folder, log=folder / "
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(SLEEPER, start_new_session=True) as process:
+        while SLEEPER[-1] not in (identify(process.pid) or ""):  # before exec it is still a copy of this process
+            time.sleep(0.01)
         yield process
         process.kill()
 

@@ -31,11 +31,12 @@ def test_tests_see_nothing_of_what_the_shell_has_sourced(tmp_path: Path, sourced
     (tmp_path / ".local").mkdir()
     (tmp_path / ".local" / "outputs.env").write_text(format_variables(variables))
     (tmp_path / "tests").mkdir()
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
+    for name in ("conftest.py", "tiers.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
     wanted = dict.fromkeys(names) if sourced else {name: variables[name] for name in names}
     (tmp_path / "tests" / "test_environment.py").write_text(TEST % wanted)
 
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", f"pythonpath={ROOT / 'scripts'}"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", f"pythonpath=. {ROOT / 'scripts'}"]
     done = subprocess.run(
         [*command, "tests"],
         cwd=tmp_path,
