@@ -21,7 +21,7 @@ enum wire { STOP, TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, M
 struct page_header {
     int64_t type, uncompressed, compressed;
     int64_t values, encoding;
-    int64_t rows;              /* of a data page of version 2, else -1 */
+    int64_t rows;                   /* of a data page of version 2, else -1 */
     int64_t definition, repetition; /* bytes of levels of a data page of version 2, else -1 */
     int64_t is_compressed;
 };
@@ -96,20 +96,32 @@ static void skip_value(struct cursor *c, uint8_t type, unsigned depth) {
         return;
     }
     switch (type) {
-        case TRUE:
-        case FALSE: return;
-        case BYTE: skip_bytes(c, 1); return;
-        case I16:
-        case I32:
-        case I64: read_varint(c); return;
-        case DOUBLE: skip_bytes(c, 8); return;
-        case BINARY: skip_bytes(c, read_varint(c)); return;
-        case LIST:
-        case SET: skip_list(c, depth + 1); return;
-        case STRUCT:
-            while (!has_failed(c) && (type = read_field(c, &number)) != STOP) skip_value(c, type, depth + 1);
-            return;
-        default: c->is_wrong = true; /* no other type is in a page header */
+    case TRUE:
+    case FALSE:
+        return;
+    case BYTE:
+        skip_bytes(c, 1);
+        return;
+    case I16:
+    case I32:
+    case I64:
+        read_varint(c);
+        return;
+    case DOUBLE:
+        skip_bytes(c, 8);
+        return;
+    case BINARY:
+        skip_bytes(c, read_varint(c));
+        return;
+    case LIST:
+    case SET:
+        skip_list(c, depth + 1);
+        return;
+    case STRUCT:
+        while (!has_failed(c) && (type = read_field(c, &number)) != STOP) skip_value(c, type, depth + 1);
+        return;
+    default:
+        c->is_wrong = true; /* no other type is in a page header */
     }
 }
 

@@ -303,7 +303,8 @@ static place take_object(const struct scan *scan, place at, const struct node *n
             uint32_t *seen = &scan->seen[child - scan->tree->nodes];
             if (*seen == scan->line + 1) return NULL;
             *seen = scan->line + 1;
-            at = child->kind == OBJECT ? take_object(scan, at, child, depth + 1) : take_value(scan, at, child, depth + 1);
+            at = child->kind == OBJECT ? take_object(scan, at, child, depth + 1)
+                                       : take_value(scan, at, child, depth + 1);
         }
         if (!at) return NULL;
         at = skip_blanks(at);
