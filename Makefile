@@ -355,7 +355,7 @@ tf-checks: check-tools setup ## Validate and test the Terraform
 .PHONY: integration
 integration: check-tools setup ## Run the tests that start servers of their own (PYTEST_ARGS=)
 	@echo "integration tests"
-	@$(PYTEST) -q -n auto --dist loadfile -m "not docker" tests/integration $(wildcard tests/faults) $(PYTEST_ARGS)
+	@$(PYTEST) -q -n auto --dist loadfile -m "not docker" tests/integration tests/faults tests/fuzz $(PYTEST_ARGS)
 
 .PHONY: e2e
 e2e: up deploy-local ## Run the end-to-end tests against the offline stack (PYTEST_ARGS=)
