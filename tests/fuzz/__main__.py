@@ -1,4 +1,4 @@
-"""``make fuzz SECONDS=``: both libraries in C side by side, with another seed each time; ``SEED`` repeats one."""
+"""``make fuzz SECONDS=``: all libraries in C side by side, with another seed each time; ``SEED`` repeats one."""
 
 import os
 import sys
@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.fuzz.sanitizers import SOURCES as FUZZED
 from tests.fuzz.sanitizers import compile_libraries, find_compiler, start_sanitized
 
 
@@ -20,7 +21,7 @@ def main() -> int:
         compile_libraries(compiler, Path(folder))
         module = ["-m", "tests.fuzz.fuzz_libraries"]
         limits = ["0", os.environ.get("SECONDS") or "60", seed]
-        running = [start_sanitized(compiler, Path(folder), [*module, what, *limits]) for what in ("scan", "join")]
+        running = [start_sanitized(compiler, Path(folder), [*module, what, *limits]) for what in FUZZED]
         for process in running:
             print(process.communicate()[0], end="")
     return int(any(process.returncode for process in running))

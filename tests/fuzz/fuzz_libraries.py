@@ -1,7 +1,7 @@
 """Random and mutated input for the libraries in C, whose answers are compared with plain Python's.
 
-``python -m tests.fuzz.fuzz_libraries scan|join CASES SECONDS SEED``: until there were so many cases, or for so long;
-0 is no limit. Prints how many cases there were.
+``python -m tests.fuzz.fuzz_libraries scan|join|footer|page CASES SECONDS SEED``: until there were so many cases, or for
+so long; 0 is no limit. Prints how many cases there were.
 """
 
 import json
@@ -16,6 +16,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 import tests.fuzz.sanitized  # noqa: F401  # the libraries are the sanitized ones from here on
 from dataset_download.formats.joining import Cells, Mode, join_rows, join_texts
+from tests.fuzz.fuzz_parquet import fuzz_footer, fuzz_page
 from xapi_etl.documents import parse_document, parse_value
 from xapi_etl.lines import index_lines
 from xapi_etl.mapping import Leaf
@@ -198,10 +199,13 @@ def fuzz_join(seed: int) -> Iterator[int]:
         yield len(kept)
 
 
+FUZZERS = {"scan": fuzz_scan, "join": fuzz_join, "footer": fuzz_footer, "page": fuzz_page}
+
+
 def main(what: str, cases: int, seconds: float, seed: int) -> None:
     """Fuzz until a limit is reached."""
     done, started = 0, time.monotonic()
-    for count in {"scan": fuzz_scan, "join": fuzz_join}[what](seed):
+    for count in FUZZERS[what](seed):
         done += count
         if (cases and done >= cases) or (seconds and time.monotonic() - started >= seconds):
             break

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {"scan": ROOT / "lambdas/xapi_etl/scan.c", "join": ROOT / "lambdas/dataset_download/join.c"}
+SOURCES = {path.stem: path for path in sorted(ROOT.glob("lambdas/*/*.c"))}
 FLAGS = ["-std=c11", "-O1", "-g", "-fPIC", "-shared", "-fno-omit-frame-pointer", "-Wall", "-Wextra"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 FOLDER = "SANITIZED_LIBRARIES"
@@ -29,7 +29,7 @@ def find_runtime(compiler: str) -> str:
 
 
 def compile_libraries(compiler: str, folder: Path) -> None:
-    """Compile both libraries into a folder."""
+    """Compile all libraries into a folder."""
     for name, source in SOURCES.items():
         command = [compiler, *FLAGS, *SANITIZERS, str(source), "-o", str(folder / f"{name}.so")]
         subprocess.run(command, check=True)
@@ -46,6 +46,7 @@ def start_sanitized(compiler: str, folder: Path, arguments: list[str]) -> subpro
         "ASAN_OPTIONS": "detect_leaks=0:alloc_dealloc_mismatch=0:detect_odr_violation=0:handle_segv=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
         "ARROW_DEFAULT_MEMORY_POOL": "system",  # malloc, around whose blocks AddressSanitizer watches
+        "PYTHONMALLOC": "malloc",  # so that bytes are watched, too
         FOLDER: str(folder),
     }
     command = [sys.executable, *arguments]

@@ -9,7 +9,11 @@ from tests.fuzz.sanitizers import compile_libraries, find_compiler, start_saniti
 
 SEED = 20261126
 MILLIONS = 10_000_000
-UNIT_TESTS = ["tests/unit/xapi_etl/test_scanner.py", "tests/unit/dataset_download/test_joining.py"]
+FOOTERS = 300_000
+UNIT_TESTS = [
+    "tests/unit/xapi_etl/test_scanner.py",
+    *(f"tests/unit/dataset_download/test_{name}.py" for name in ("joining", "page_bounds")),
+]
 COMPILER = find_compiler()
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no gcc with AddressSanitizer")
@@ -23,10 +27,10 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fuzz(libraries: Path, cases: int) -> dict[str, int]:
-    """Run both side by side; return how many cases each had."""
+def fuzz(libraries: Path, cases: int, *names: str) -> dict[str, int]:
+    """Run two fuzzers side by side; return how many cases each had."""
     assert COMPILER
-    arguments = [["-m", "tests.fuzz.fuzz_libraries", what, str(cases), "0", str(SEED)] for what in ("scan", "join")]
+    arguments = [["-m", "tests.fuzz.fuzz_libraries", name, str(cases), "0", str(SEED)] for name in names]
     running = [start_sanitized(COMPILER, libraries, one) for one in arguments]
     found = {}
     for process in running:
@@ -40,12 +44,23 @@ def fuzz(libraries: Path, cases: int) -> dict[str, int]:
 
 
 def test_a_few_cases_are_read_and_joined_as_python_does_it(libraries: Path) -> None:
-    assert min(fuzz(libraries, 20_000).values()) >= 20_000
+    assert min(fuzz(libraries, 20_000, "scan", "join").values()) >= 20_000
+
+
+def test_a_few_footers_and_pages_are_read_within_their_bytes(libraries: Path) -> None:
+    assert min(fuzz(libraries, 5_000, "footer", "page").values()) >= 5_000
+
+
+@pytest.mark.slow
+def test_many_footers_and_pages_are_read_within_their_bytes(libraries: Path) -> None:
+    found = fuzz(libraries, FOOTERS, "footer", "page")
+    assert found.keys() == {"footer", "page"}
+    assert min(found.values()) >= FOOTERS
 
 
 @pytest.mark.slow
 def test_millions_of_cases_are_read_and_joined_as_python_does_it(libraries: Path) -> None:
-    found = fuzz(libraries, MILLIONS)
+    found = fuzz(libraries, MILLIONS, "scan", "join")
     assert found.keys() == {"scan", "join"}
     assert min(found.values()) >= MILLIONS
 
