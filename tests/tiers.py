@@ -37,9 +37,11 @@ def has_marker(item: pytest.Item, names: tuple[str, ...]) -> bool:
     return any(item.get_closest_marker(name) for name in names)
 
 
-def one_quick(values: Iterable[Any]) -> list[Any]:
-    """Return a parameter's values of which only the first is in the quick tier; a value may be a tuple of several."""
+def few_quick(values: Iterable[Any], quick: int = 1) -> list[Any]:
+    """Return a parameter's values, of which only the first so many are in the quick tier; a tuple is several values."""
     return [
-        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=[pytest.mark.slow] if place else [])
+        pytest.param(
+            *(value if isinstance(value, tuple) else (value,)), marks=[pytest.mark.slow] if place >= quick else []
+        )
         for place, value in enumerate(values)
     ]

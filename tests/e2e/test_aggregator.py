@@ -131,6 +131,7 @@ def test_four_hundred_objects_at_once_are_each_in_one_bundle(aggregation: Aggreg
     assert_bundled_once(aggregation, contents)
 
 
+@pytest.mark.slow
 def test_backlog_is_worked_off(aggregation: Aggregation) -> None:
     with aggregation.stack.paused_queue("aggregator_queue_url"):
         contents = aggregation.put({f"{number}": b"%d\n" % number for number in range(BACKLOG)})

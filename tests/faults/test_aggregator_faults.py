@@ -30,7 +30,7 @@ from tests.faults.test_aggregator_kills import (
     send_messages,
     wait_until_empty,
 )
-from tests.tiers import one_quick
+from tests.tiers import few_quick
 
 SOURCES = 40
 STEPS = "15"
@@ -98,7 +98,7 @@ def note(fault: str, seed: int, injected: int, results: int, found: tuple[int, i
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
 @pytest.mark.parametrize(
     ("service", "kind"),
-    [*one_quick(("s3", kind) for kind in S3_KINDS), *one_quick(("dynamodb", kind) for kind in DYNAMODB_KINDS)],
+    [*few_quick(("s3", kind) for kind in S3_KINDS), *few_quick(("dynamodb", kind) for kind in DYNAMODB_KINDS)],
 )
 def test_sources_land_once_while_a_service_misbehaves(
     aggregator: Aggregator, service: str, kind: str, seed: int

@@ -24,7 +24,7 @@ from tests.faults.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
 from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.faults.functions import Function, run_function
 from tests.sample_server import run_sample_server
-from tests.tiers import one_quick, scale
+from tests.tiers import few_quick, scale
 
 KILLS = int(os.environ.get("KILLS", str(scale(4))))
 HANDLER = "csv_streamer.app.lambda_handler"
@@ -152,7 +152,7 @@ def never() -> str:
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
-@pytest.mark.parametrize("kind", one_quick(S3_KINDS))
+@pytest.mark.parametrize("kind", few_quick(S3_KINDS))
 def test_files_are_stored_whole_while_s3_misbehaves(streamer: Streamer, kind: str, seed: int) -> None:
     dice = random.Random(f"{seed} {kind}")
     expected = streamer.ask_for([f"files/units.csv?bytes={size}" for size in (0, 9000, 70_000, 17_000_000)], kind)

@@ -29,7 +29,7 @@ from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.faults.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
 from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.faults.functions import Function, run_function
-from tests.tiers import one_quick, scale
+from tests.tiers import few_quick, scale
 
 KILLS = int(os.environ.get("KILLS", str(scale(4))))
 ROWS = 80_000
@@ -186,7 +186,7 @@ def run(
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
-@pytest.mark.parametrize("kind", one_quick(S3_KINDS))
+@pytest.mark.parametrize("kind", few_quick(S3_KINDS))
 def test_exports_are_whole_while_s3_misbehaves(exporter: Exporter, kind: str, seed: int) -> None:
     with exporter.proxy.failing(kind, "s3", seed) as plan:
         counts = run(exporter, f"{seed} {kind}", lambda _: "", FORMATS)

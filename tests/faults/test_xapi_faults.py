@@ -26,7 +26,7 @@ from tests.faults.test_xapi_kills import (
     send,
     wait_until_empty,
 )
-from tests.tiers import one_quick
+from tests.tiers import few_quick
 
 OBJECTS = 12
 LOST = "answer lost"
@@ -94,7 +94,7 @@ def note(fault: str, seed: int, injected: int, load: Load, found: tuple[int, int
 
 @pytest.mark.usefixtures("crew")
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
-@pytest.mark.parametrize("kind", one_quick(S3_KINDS))
+@pytest.mark.parametrize("kind", few_quick(S3_KINDS))
 def test_statements_land_once_while_s3_misbehaves(etl: Etl, kind: str, seed: int) -> None:
     dice = random.Random(f"{seed} s3 {kind}")
     load = put_objects(etl.deployment, dice, OBJECTS, f"{kind}-{seed}/")
@@ -106,7 +106,7 @@ def test_statements_land_once_while_s3_misbehaves(etl: Etl, kind: str, seed: int
 
 @pytest.mark.usefixtures("crew")
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
-@pytest.mark.parametrize("name", one_quick(sorted(CLICKHOUSE, key=LOST.__ne__)))
+@pytest.mark.parametrize("name", few_quick(sorted(CLICKHOUSE, key=LOST.__ne__)))
 def test_statements_land_once_while_the_database_misbehaves(etl: Etl, name: str, seed: int) -> None:
     dice = random.Random(f"{seed} clickhouse {name}")
     load = put_objects(etl.deployment, dice, OBJECTS, f"{name}-{seed}/")

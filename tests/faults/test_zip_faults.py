@@ -26,7 +26,7 @@ from tests.faults.test_zip_worker_kills import (
     queue_job,
     read_job,
 )
-from tests.tiers import one_quick
+from tests.tiers import few_quick
 
 COMPRESSIONS = ("stored", "deflated")
 SECONDS = 240
@@ -121,7 +121,7 @@ def is_right(file: Path, contents: dict[str, bytes]) -> bool:
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
 @pytest.mark.parametrize(
     ("service", "kind"),
-    [*one_quick(("s3", kind) for kind in S3_KINDS), *one_quick(("dynamodb", kind) for kind in DYNAMODB_KINDS)],
+    [*few_quick(("s3", kind) for kind in S3_KINDS), *few_quick(("dynamodb", kind) for kind in DYNAMODB_KINDS)],
 )
 def test_jobs_end_ready_while_a_service_misbehaves(jobs: Jobs, service: str, kind: str, seed: int) -> None:
     with jobs.proxy.failing(kind, service, seed, rate=0.2) as plan:

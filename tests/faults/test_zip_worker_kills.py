@@ -24,7 +24,7 @@ from mypy_boto3_sqs import SQSClient
 
 from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.faults.figures import SEED, Figures, record
-from tests.tiers import one_quick, scale
+from tests.tiers import few_quick, scale
 
 KILLS = int(os.environ.get("KILLS", str(scale(20))))
 KILLS_PER_JOB = 12
@@ -178,7 +178,7 @@ def check_archive(deployment: Deployment, job: dict[str, str], contents: dict[st
 
 @pytest.mark.scaled
 @pytest.mark.parametrize(
-    ("compression", "compute_crc"), one_quick([("stored", False), ("stored", True), ("deflated", False)]), ids=str
+    ("compression", "compute_crc"), few_quick([("stored", False), ("stored", True), ("deflated", False)]), ids=str
 )
 def test_jobs_killed_at_random_moments_end_ready_and_correct(
     deployment: Deployment, compression: str, compute_crc: bool, tmp_path: Path

@@ -11,7 +11,7 @@ import pytest
 from idle_cost import compute, describe
 from mocked_deployment import DeploymentError, Resource, deploy
 from tests.emulator import ROOT
-from tests.tiers import one_quick
+from tests.tiers import few_quick
 
 INFRA = ROOT / "infra"
 LIMITS = {name: limit["value"] for name, limit in json.loads((INFRA / "aws_limits.json").read_text()).items()}
@@ -56,7 +56,7 @@ def test_every_limit_has_a_value_a_unit_a_user_and_a_source() -> None:
         assert all(limit[name] for name in ("unit", "relied_on_by", "source"))
 
 
-@pytest.mark.parametrize("environment", one_quick(ENVIRONMENTS))
+@pytest.mark.parametrize("environment", few_quick(ENVIRONMENTS))
 def test_queues_start_no_more_than_the_account_can_run(environment: str) -> None:
     sources = find(environment, "aws_lambda_event_source_mapping")
     most = [source.values["scaling_config"][0]["maximum_concurrency"] for source in sources]
@@ -65,7 +65,7 @@ def test_queues_start_no_more_than_the_account_can_run(environment: str) -> None
     assert all(low <= number <= high for number in most)
 
 
-@pytest.mark.parametrize("environment", one_quick(ENVIRONMENTS))
+@pytest.mark.parametrize("environment", few_quick(ENVIRONMENTS))
 def test_no_message_runs_out_of_receives_while_it_waits_for_a_function(environment: str) -> None:
     policies = find(environment, "aws_sqs_queue_redrive_policy")
     for policy in policies:
@@ -79,7 +79,7 @@ def test_no_message_runs_out_of_receives_while_it_waits_for_a_function(environme
         assert queue.values["visibility_timeout_seconds"] <= LIMITS["sqs_visibility_timeout_maximum"]
 
 
-@pytest.mark.parametrize("environment", one_quick(ENVIRONMENTS))
+@pytest.mark.parametrize("environment", few_quick(ENVIRONMENTS))
 def test_batches_are_such_as_lambda_takes(environment: str) -> None:
     for source in find(environment, "aws_lambda_event_source_mapping"):
         window = source.values["maximum_batching_window_in_seconds"] or 0
@@ -88,7 +88,7 @@ def test_batches_are_such_as_lambda_takes(environment: str) -> None:
         assert window >= 1 or source.values["batch_size"] <= LIMITS["lambda_event_source_batch_size_without_window"]
 
 
-@pytest.mark.parametrize("environment", one_quick(ENVIRONMENTS))
+@pytest.mark.parametrize("environment", few_quick(ENVIRONMENTS))
 def test_functions_are_such_as_lambda_takes(environment: str) -> None:
     reserved = 0
     for function in find(environment, "aws_lambda_function"):
@@ -115,7 +115,7 @@ def test_functions_are_such_as_lambda_takes(environment: str) -> None:
         assert (config.values["maximum_event_age_in_seconds"] or 0) <= LIMITS["lambda_asynchronous_event_age_maximum"]
 
 
-@pytest.mark.parametrize("environment", one_quick(ENVIRONMENTS))
+@pytest.mark.parametrize("environment", few_quick(ENVIRONMENTS))
 def test_names_fit(environment: str) -> None:
     kinds = {
         "aws_sqs_queue": ("name", "sqs_queue_name_length"),
@@ -126,7 +126,7 @@ def test_names_fit(environment: str) -> None:
         assert all(len(resource.values[field]) <= LIMITS[limit] for resource in find(environment, kind))
 
 
-@pytest.mark.parametrize("environment", one_quick(ENVIRONMENTS))
+@pytest.mark.parametrize("environment", few_quick(ENVIRONMENTS))
 def test_logs_explain_dead_letters_for_as_long_as_these_are_kept(environment: str) -> None:
     queues = find(environment, "aws_sqs_queue")
     kept = max(queue.values["message_retention_seconds"] for queue in queues)
@@ -135,7 +135,7 @@ def test_logs_explain_dead_letters_for_as_long_as_these_are_kept(environment: st
         assert group.values["retention_in_days"] * 86_400 >= kept, group.address
 
 
-@pytest.mark.parametrize("environment", one_quick(ENVIRONMENTS))
+@pytest.mark.parametrize("environment", few_quick(ENVIRONMENTS))
 def test_idle_cost_is_what_the_resources_cost(environment: str) -> None:
     items = {item.name: item for item in compute(resources(environment))}
     alarms = find(environment, "aws_cloudwatch_metric_alarm")
@@ -224,7 +224,7 @@ def test_every_module_takes_provider_5_and_6() -> None:
     assert [path for path in INFRA.rglob("*.tf") if re.search(r"aws_region\.\w+\.name\b", path.read_text())] == []
 
 
-@pytest.mark.parametrize("environment", one_quick(ENVIRONMENTS))
+@pytest.mark.parametrize("environment", few_quick(ENVIRONMENTS))
 def test_answers_are_such_as_lambda_passes_on(environment: str) -> None:
     (download,) = [one for one in find(environment, "aws_lambda_function") if "module.download." in one.address]
     variables = download.values["environment"][0]["variables"]

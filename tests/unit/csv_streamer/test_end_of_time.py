@@ -9,6 +9,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from csv_streamer import clients, run
 from csv_streamer.run import Speeds
 from sample_files import expected_sha256
+from tests.tiers import few_quick
 from tests.unit.csv_streamer.conftest import BUCKET, EMITTER, PART, Context, Streamer
 from tests.unit.csv_streamer.test_continuation import LARGE, Deadline, Invoker, deadline, invoke_first, invoker
 
@@ -66,11 +67,17 @@ def short(streamer: Streamer, invoker: Invoker, deadline: Deadline) -> Context:
 
 @pytest.mark.parametrize(
     ("path", "connections", "reason"),
-    [
-        (LARGE, "4", "the invocation's end came first"),
-        (FEW, "4", "S3 did not take it before the invocation's end"),
-        (f"/hostile/chunked/a.csv?bytes={6 * PART}&ranges=yes", "1", "S3 did not take it before the invocation's end"),
-    ],
+    few_quick(
+        [
+            (LARGE, "4", "the invocation's end came first"),
+            (FEW, "4", "S3 did not take it before the invocation's end"),
+            (
+                f"/hostile/chunked/a.csv?bytes={6 * PART}&ranges=yes",
+                "1",
+                "S3 did not take it before the invocation's end",
+            ),
+        ]
+    ),
 )
 def test_uploads_that_hang_keep_no_file_from_being_handed_over(
     streamer: Streamer, invoker: Invoker, short: Context, hang: Hang, path: str, connections: str, reason: str
@@ -89,7 +96,7 @@ def test_uploads_that_hang_keep_no_file_from_being_handed_over(
     assert body["s3_request_counts"]["create_multipart"] == 0
 
 
-@pytest.mark.parametrize("connections", ["1", "4"])
+@pytest.mark.parametrize("connections", few_quick(["1", "4"]))
 def test_completion_that_hangs_is_done_by_the_next_invocation_without_fetching_anything(
     streamer: Streamer, invoker: Invoker, short: Context, hang: Hang, connections: str
 ) -> None:

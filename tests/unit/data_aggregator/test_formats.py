@@ -12,6 +12,7 @@ import pytest
 from backports import zstd
 
 from data_aggregator.manifest import name_manifest, name_old_manifest, read_manifest
+from tests.tiers import few_quick
 from tests.unit.data_aggregator.conftest import Aws
 from tests.unit.data_aggregator.events import Context
 
@@ -44,7 +45,7 @@ def test_compressed_objects_are_told_by_bytes_and_coding_and_the_manifest_says_w
     assert codings == [None, "gzip", None, None, None, "gzip, zstd", "utf-8"]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress, bz2.compress])
+@pytest.mark.parametrize("pack", few_quick([gzip.compress, zstd.compress, bz2.compress], quick=2))
 def test_object_in_many_blocks_is_decompressed_as_one(aws: Aws, pack: Callable[[bytes], bytes]) -> None:
     parts = [random.Random(number).randbytes(2**20) for number in range(10)]
     body = aws.put("k", b"".join(map(pack, parts)))

@@ -13,6 +13,7 @@ from dataset_download.memory import MIB, Memory
 from dataset_download.page_library import count_rows, find_longest, measure_delta_texts, read_header
 from dataset_download.plan import Reading
 from dataset_download.rows import Rows
+from tests.tiers import few_quick
 from tests.unit.dataset_download.memory_s3 import MemoryS3, put, read_back
 
 SMALL = Memory(left=20 * MIB, batch=MIB)
@@ -55,7 +56,7 @@ TABLES: dict[str, tuple[Callable[[], pa.Array], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
-@pytest.mark.parametrize("codec", ["snappy", "zstd", "none", "gzip"])
+@pytest.mark.parametrize("codec", few_quick(["snappy", "zstd", "none", "gzip"]))
 @pytest.mark.parametrize("name", TABLES)
 def test_batches_are_small_however_little_is_stored(name: str, codec: str, version: str) -> None:
     make, options = TABLES[name]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.tiers import few_quick
 from tests.unit.scripts.conftest import JOB_ID, FakeApi, Request, RunScript
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def test_archive_that_is_not_the_jobs_fails_the_script(run_script: RunScript, fa
 
 
 @pytest.mark.usefixtures("keys")
-@pytest.mark.parametrize("damaged", [False, True])
+@pytest.mark.parametrize("damaged", few_quick([True, False]))
 def test_python_tests_the_archive_where_there_is_no_unzip(
     run_script: RunScript, fake_api: FakeApi, tmp_path: Path, damaged: bool
 ) -> None:
