@@ -155,6 +155,7 @@ def wait_for_failures(log: Path) -> int:
     return failures
 
 
+@pytest.mark.slow
 def test_messages_that_come_twice_and_in_any_order_bundle_once(aggregator: Aggregator) -> None:
     dice = random.Random(SEED)
     contents, records = put_sources(aggregator.deployment, dice, 3 * SOURCES)

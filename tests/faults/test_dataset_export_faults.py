@@ -193,6 +193,7 @@ def test_exports_are_whole_while_s3_misbehaves(exporter: Exporter, kind: str, se
     finish(f"s3 {kind}", seed, plan.injected.total(), counts, f"'s3 and {kind}'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
 def test_exports_begun_too_late_are_made_by_the_next(exporter: Exporter, seed: int) -> None:
     """With no more left than what an export keeps for its end, it is taken back and reported, and asked for again."""

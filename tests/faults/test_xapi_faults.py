@@ -119,6 +119,7 @@ def test_statements_land_once_while_the_database_misbehaves(etl: Etl, name: str,
     note(f"clickhouse {name}", seed, happened, load, count(etl, load), f"'database and {name.replace(' ', ' and ')}'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
 def test_statements_land_once_when_time_runs_short(etl: Etl, crew: Workers, seed: int, tmp_path: Path) -> None:
     crew.stop()
@@ -137,6 +138,7 @@ def test_statements_land_once_when_time_runs_short(etl: Etl, crew: Workers, seed
     note("deadline", seed, stopped, load, count(etl, load), "time")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("crew")
 def test_messages_that_come_twice_and_in_any_order_land_once(etl: Etl) -> None:
     dice = random.Random(SEED)

@@ -27,7 +27,6 @@ import pytest
 from tests.bench.processes import run_server
 from tests.bench.standin_client import StandinClient
 from tests.emulator import CREDENTIALS, ROOT, run_emulator
-from tests.tiers import few_quick
 from zip_worker.crc import combine
 
 LARGE_JOB_BYTES = int(float(os.environ.get("LARGE_JOB_GB", "0.3")) * 10**9)
@@ -134,7 +133,8 @@ def make_sources(place: Place, sizes: dict[str, int]) -> None:
         place.standin.make(f"source/in/{name}", size, name)
 
 
-@pytest.mark.parametrize("threshold", few_quick(["10", "0"]), ids=["copied", "streamed"])
+@pytest.mark.slow
+@pytest.mark.parametrize("threshold", ["10", "0"], ids=["copied", "streamed"])
 def test_large_job_over_several_invocations_stays_small_in_memory(place: Place, threshold: str, tmp_path: Path) -> None:
     count = 10
     sizes = {f"{number}.bin": LARGE_JOB_BYTES // count + number for number in range(count)}

@@ -32,9 +32,9 @@ X86_64, AARCH64 = 62, 183
 
 
 @pytest.fixture(scope="session")
-def native_zips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Zips with wheels for the interpreter of the tests, which is the one that imports them here."""
-    output = tmp_path_factory.mktemp("native")
+def native_zips() -> Path:
+    """Zips with wheels for the interpreter of the tests, which imports them here: those of the offline stack."""
+    output = ROOT / ".local" / "build"
     build(output, "--pip", "--native")
     return output
 
