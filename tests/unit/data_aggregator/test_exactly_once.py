@@ -11,6 +11,7 @@ from botocore.parsers import ResponseParserError
 from data_aggregator.claims import Change, Claim, ClaimTable
 from data_aggregator.messages import parse_body
 from data_aggregator.schemas import Source
+from tests.tiers import few_quick
 from tests.unit.data_aggregator.conftest import SESSION, TABLE, Aws, Hook, Register, events, fail
 from tests.unit.data_aggregator.events import Context
 
@@ -215,7 +216,7 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("event", "number"), STEPS)
+@pytest.mark.parametrize(("event", "number"), few_quick(STEPS[::-1], quick=6))
 def test_death_at_any_step_leaves_each_source_in_exactly_one_bundle(
     aws: Aws, bodies: list[str], short_lived: Context, hook: Register, event: str, number: int
 ) -> None:
@@ -228,7 +229,7 @@ def test_death_at_any_step_leaves_each_source_in_exactly_one_bundle(
     assert aws.statuses() == ["COMPLETED"] * 3
 
 
-@pytest.mark.parametrize(("event", "number"), STEPS)
+@pytest.mark.parametrize(("event", "number"), few_quick(STEPS[::-1], quick=6))
 def test_failure_at_any_step_leaves_each_source_in_exactly_one_bundle(
     aws: Aws, bodies: list[str], short_lived: Context, hook: Register, event: str, number: int
 ) -> None:

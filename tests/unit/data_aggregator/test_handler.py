@@ -11,6 +11,7 @@ from botocore.awsrequest import AWSPreparedRequest
 
 from data_aggregator import app
 from data_aggregator.env import SettingsError
+from tests.tiers import few_quick
 from tests.unit.data_aggregator.conftest import Aws, Register, events, fail
 from tests.unit.data_aggregator.events import Context, s3_event, s3_record
 
@@ -145,7 +146,7 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize("body", MALFORMED)
+@pytest.mark.parametrize("body", few_quick(MALFORMED, quick=4))
 def test_malformed_message_comes_back_and_its_neighbour_is_bundled(aws: Aws, body: str) -> None:
     good = aws.put("good", b"good")
     record = aws.make_record("placeholder") | {"body": body}

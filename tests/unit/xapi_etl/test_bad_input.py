@@ -7,6 +7,7 @@ import pytest
 import zstandard
 
 from tests.clickhouse_server import order_fault
+from tests.tiers import few_quick
 from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_event, find_events, logged
 from tests.unit.xapi_etl.events import Context, s3_event, s3_record
 from tests.unit.xapi_etl.statements import make_statements, write_lines
@@ -30,7 +31,7 @@ def neighbour(etl: Etl) -> str:
     return etl.put("statements/neighbour.jsonl", write_lines(make_statements(2, seed=9)))
 
 
-@pytest.mark.parametrize("body", MALFORMED)
+@pytest.mark.parametrize("body", few_quick(MALFORMED, quick=4))
 def test_malformed_message_comes_back_alone(etl: Etl, neighbour: str, body: str) -> None:
     assert etl.deliver(neighbour, body) == [body]
     assert etl.count() == 2
@@ -106,7 +107,7 @@ def wrong_types() -> list[tuple[str, bytes]]:
     return found
 
 
-@pytest.mark.parametrize(("column", "line"), wrong_types())
+@pytest.mark.parametrize(("column", "line"), few_quick(wrong_types(), quick=4))
 def test_wrong_type_in_a_mapped_column_makes_the_line_bad(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture, column: str, line: bytes
 ) -> None:

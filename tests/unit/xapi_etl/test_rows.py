@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.tiers import few_quick
 from tests.unit.xapi_etl.conftest import BUCKET, Etl
 from tests.unit.xapi_etl.statements import VIDEO, make_statements
 
@@ -152,7 +153,9 @@ def write_line(document: dict[str, Any]) -> bytes:
         return json.dumps(document).encode()
 
 
-@pytest.mark.parametrize(("document", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("document", "expected"), few_quick([case[1:] for case in CASES], quick=8), ids=[case[0] for case in CASES]
+)
 def test_statement_comes_back_field_by_field(etl: Etl, document: dict[str, Any], expected: dict[str, Any]) -> None:
     line = write_line(document)
     assert etl.deliver(etl.put("statements/a.jsonl", b"\n" + line)) == []

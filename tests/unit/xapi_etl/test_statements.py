@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.tiers import few_quick
 from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_event, find_events
 from tests.unit.xapi_etl.events import Context
 from tests.unit.xapi_etl.statements import make_statements, write_lines
@@ -46,7 +47,7 @@ NO_STATEMENTS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("document", NO_STATEMENTS)
+@pytest.mark.parametrize("document", few_quick(NO_STATEMENTS, quick=6))
 def test_what_is_no_statement_is_a_bad_line(etl: Etl, document: Any) -> None:
     assert etl.deliver(etl.put("statements/a.jsonl", GOOD + json.dumps(document).encode())) == []
     assert etl.count() == 3

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.tiers import few_quick
 from tests.unit.zip_worker.conftest import Aws, Context
 from tests.unit.zip_worker.test_app import (
     environment,  # noqa: F401  # a fixture
@@ -219,7 +220,7 @@ def write_other_plan(aws: Aws) -> None:
     aws.s3.put_object(Bucket="target", Key=PLAN, Body=b"of a worker that began anew")
 
 
-@pytest.mark.parametrize("harm", [lose_upload, change_part, lose_plan, write_other_plan])
+@pytest.mark.parametrize("harm", few_quick([change_part, lose_upload, lose_plan, write_other_plan]))
 def test_state_that_cannot_be_carried_on_makes_the_job_start_over(
     aws: Aws, whole: bytes, harm: Callable[[Aws], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
