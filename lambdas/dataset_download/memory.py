@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 MIB = 1024 * 1024
 USABLE = 0.85
-BASE_BYTES = 200 * MIB
+BASE_BYTES = 216 * MIB
 """Of the process without any answer, of what is read ahead, and of parts that are uploaded."""
 LEAST_BYTES = 64 * MIB
 COPIES = 5
