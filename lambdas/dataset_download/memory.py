@@ -28,7 +28,7 @@ class Memory:
     def of(cls, total: int) -> Memory:
         """Return the shares of a process that has `total` bytes for one answer at a time."""
         left = max(LEAST_BYTES, int(total * USABLE) - BASE_BYTES)
-        return cls(left=left, batch=min(16 * MIB, left // 15))
+        return cls(left=left, batch=min(14 * MIB, left // 15))
 
     @property
     def half(self) -> Memory:
