@@ -12,7 +12,9 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import url_to_be
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.integration.dataset_download.servers import Server, make_customers
 
@@ -26,6 +28,7 @@ def find_browser() -> tuple[str, str] | None:
     return (found, driver) if found and driver else None
 
 
+PAGE_SECONDS = 30
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="chromium or its driver is not installed")
 
 
@@ -90,7 +93,8 @@ def test_the_page_shows_what_the_filter_finds(browser: webdriver.Chrome, server:
     browser.get(f"{server.url}/customers")
     fill_in(browser, "org-7")
     press(browser, "Show the rows")
-    assert browser.current_url == f"{server.url}/customers?organisation-entity=org-7"
+    # A click does not wait for the page that it leads to.
+    WebDriverWait(browser, PAGE_SECONDS).until(url_to_be(f"{server.url}/customers?organisation-entity=org-7"))
     assert browser.find_element(By.ID, "curl").text == (
         f"curl -fLOJ --compressed '{server.url}/customers.csv?organisation-entity=org-7'"
     )
