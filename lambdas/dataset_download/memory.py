@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 MIB = 1024 * 1024
 USABLE = 0.85
-BASE_BYTES = 216 * MIB
+BASE_BYTES = 236 * MIB
 """Of the process without any answer, of what is read ahead, and of parts that are uploaded."""
 LEAST_BYTES = 64 * MIB
 COPIES = 5
@@ -28,7 +28,7 @@ class Memory:
     def of(cls, total: int) -> Memory:
         """Return the shares of a process that has `total` bytes for one answer at a time."""
         left = max(LEAST_BYTES, int(total * USABLE) - BASE_BYTES)
-        return cls(left=left, batch=min(14 * MIB, left // 15))
+        return cls(left=left, batch=min(13 * MIB, left // 15))
 
     @property
     def half(self) -> Memory:
