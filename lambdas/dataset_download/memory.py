@@ -28,6 +28,7 @@ class Memory:
     def of(cls, total: int) -> Memory:
         """Return the shares of a process that has `total` bytes for one answer at a time."""
         left = max(LEAST_BYTES, int(total * USABLE) - BASE_BYTES)
+        # Bounded so that functions of 512 MB and more have the same: Parquet's row groups, and so its bytes, follow it.
         return cls(left=left, batch=min(13 * MIB, left // 15))
 
     @property

@@ -146,6 +146,17 @@ class Streamer:
         return len(self.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []))
 
 
+@pytest.fixture
+def s3() -> Iterator[clients.S3]:
+    """Give the streamer's client of an S3 that has one empty bucket."""
+    with mock_aws():
+        client = boto3.client("s3", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        client.create_bucket(Bucket="bucket")
+        s3 = clients.S3(client, 4)
+        yield s3
+        s3.close()
+
+
 @pytest.fixture(scope="session")
 def sample_server() -> Iterator[str]:
     with run_sample_server() as address:

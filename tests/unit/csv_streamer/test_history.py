@@ -1,25 +1,12 @@
 """The newest stored object of a name is found, whatever else lies in the bucket, at little cost."""
 
 import asyncio
-from collections.abc import Iterator
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from csv_streamer import history as history_module
 from csv_streamer.clients import S3
 from csv_streamer.history import Found, History
-
-
-@pytest.fixture
-def s3() -> Iterator[S3]:
-    with mock_aws():
-        client = boto3.client("s3", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-        client.create_bucket(Bucket="bucket")
-        s3 = S3(client, 4)
-        yield s3
-        s3.close()
 
 
 def put(s3: S3, *keys: str) -> None:

@@ -2,15 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-import boto3
 import pytest
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from csv_streamer import lease as lease_module
 from csv_streamer.clients import S3
@@ -29,16 +26,6 @@ class Log:
 
     def warning(self, event: str, **_: object) -> None:
         self.events.append(event)
-
-
-@pytest.fixture
-def s3() -> Iterator[S3]:
-    with mock_aws():
-        client = boto3.client("s3", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-        client.create_bucket(Bucket="bucket")
-        s3 = S3(client, 4)
-        yield s3
-        s3.close()
 
 
 def make(s3: S3, run_id: str, log: Log | None = None) -> Lease:
