@@ -99,7 +99,7 @@ class Download(Iterator[bytes]):
 
     def _encode(self, encode: Encode) -> Generator[bytes]:
         batches = self._read()
-        with closing(batches), closing(encode_batches(batches, encode, self._memory.batch)) as pieces:
+        with closing(batches), closing(encode_batches(batches, encode, self._memory.encoding)) as pieces:
             for piece, rows in pieces:
                 self.rows += rows
                 yield piece

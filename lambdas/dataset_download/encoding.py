@@ -10,7 +10,7 @@ from .pools import Pool, get_pool
 
 WAITING = 2 * Pool.ENCODING.threads
 """Batches that are being encoded or done: enough for decoding not to wait on each."""
-SLICE_BYTES = 4 * 1024 * 1024
+SLICE_BYTES = 2 * 1024 * 1024
 """Of a batch in memory that is encoded at a time: its text may be several times as large."""
 VALUE_BYTES = 16
 

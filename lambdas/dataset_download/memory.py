@@ -22,7 +22,7 @@ class Memory:
     left: int
     """All of it."""
     batch: int
-    """Rows that are decoded at once, as far as their pages let expect; also what waits to be sent."""
+    """Rows that are decoded at once, as far as their pages let expect."""
 
     @classmethod
     def of(cls, total: int) -> Memory:
@@ -47,9 +47,19 @@ class Memory:
         return 2 * self.rows
 
     @property
+    def encoding(self) -> int:
+        """Rows that are being encoded, and text that waits to be sent."""
+        return self.batch // 3
+
+    @property
     def sort(self) -> int:
-        """Rows that are held to be sorted. They are held twice."""
-        return self.left // 3
+        """Rows that are held to be sorted. They are held twice: half of the memory."""
+        return self.left // 4
+
+    @property
+    def beside_sort(self) -> Memory:
+        """What the reader may take while rows are held to be sorted: the other half."""
+        return Memory(self.left // 2, self.batch)
 
     @property
     def footers(self) -> int:

@@ -31,7 +31,8 @@ class Rows:
         self.reader = reader
         self.columns = tuple(columns)
         footers = sum(footer.serialized_size for footer in plan.dataset.footers)
-        self._memory = plan.reading.memory.without(footers)
+        memory = plan.reading.memory.without(footers)
+        self._memory = memory.beside_sort if plan.query.sort else memory
         self.schema = pa.schema([plan.dataset.schema.field(name) for name in columns])
         self._known_leaves: dict[tuple[str, ...], list[int]] = {}
         self._file = -1
