@@ -22,7 +22,7 @@ INSTALLED := $(VENV)/installed
 # An environment of another Python, or of one that is gone, is none.
 INVALID := $(shell test -x $(VENV)/bin/python3.13 || rm -f $(SCRIPT_TOOLS) $(INSTALLED))
 # The C files of the Lambdas as this machine's Python loads them; a zip gets one of its own architecture.
-LIBRARIES := $(patsubst %.c,%.so,$(wildcard lambdas/*/*.c))
+LIBRARIES := $(patsubst %.c,%.so,$(wildcard lambdas/*/*.c lambdas/*/*/*.c))
 
 # What a deployment goes by: infra/envs/$(ENV).tfvars
 ENV ?= dev
@@ -142,7 +142,7 @@ $(INSTALLED): requirements-dev.txt | $(SCRIPT_TOOLS)
 	@mv $(SCRIPT_TOOLS).before $(SCRIPT_TOOLS) && touch $@
 
 # A change of the pins may be one of the compiler. Its temporary folders stay behind where it is killed.
-$(LIBRARIES): %.so: %.c $(wildcard lambdas/*/*.h) layers/native.py $(SCRIPT_TOOLS)
+$(LIBRARIES): %.so: %.c layers/native.py $(SCRIPT_TOOLS)
 	@rm -rf $(dir $@).native-*
 	@$(QUIETLY) "compiling $<" $(VENV_PYTHON) layers/native.py --output $@ $<
 
@@ -151,7 +151,7 @@ clean: ## Stop the offline stack and delete all that make made (the state of AWS
 	@if test -f $(CONTAINERS); then $(MAKE) --no-print-directory down STACK=compose KEEP=0 SLUICE_PORT_BASE=$$(cat $(CONTAINERS)); fi
 	@if test -d .local/run; then "$(SOME_PYTHON)" scripts/stack.py down; fi
 	@rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	@rm -rf lambdas/*/*.so lambdas/*/.native-*
+	@rm -rf lambdas/*/*.so lambdas/*/.native-* lambdas/*/*/*.so lambdas/*/*/.native-*
 	@find infra lambdas layers scripts tests -type d -name __pycache__ -prune -exec rm -rf {} +
 	@echo "clean"
 

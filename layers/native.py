@@ -34,8 +34,8 @@ def choose_target(architecture: str, *, native: bool) -> str:
 
 
 def find_sources(package: Path) -> list[Path]:
-    """Return the C files of a Lambda's folder, each of which becomes a library."""
-    return sorted(package.glob("*.c"))
+    """Return the C files below a Lambda's folder, each of which becomes a library beside it."""
+    return sorted(package.rglob("*.c"))
 
 
 def compile_libraries(package: Path, folder: Path, target: str) -> dict[str, Path]:
@@ -45,7 +45,7 @@ def compile_libraries(package: Path, folder: Path, target: str) -> dict[str, Pat
     """
     libraries = {}
     for source in find_sources(package):
-        name = f"{package.name}/{source.stem}.so"
+        name = f"{package.name}/{source.relative_to(package).with_suffix('.so').as_posix()}"
         compile_library(source, folder / name, target)
         libraries[name] = folder / name
     return libraries

@@ -103,13 +103,13 @@ def s3_client(connections: int) -> S3Client:
 @cache
 def lambda_client() -> LambdaClient:
     """Return the client that the function invokes itself by."""
-    return _session().client("lambda", config=_quick_config())
+    return _session().client("lambda", config=_short_timeout_config())
 
 
 @cache
 def secrets_client() -> SecretsManagerClient:
     """Return the Secrets Manager client."""
-    return _session().client("secretsmanager", config=_quick_config())
+    return _session().client("secretsmanager", config=_short_timeout_config())
 
 
 @cache
@@ -117,6 +117,6 @@ def _session() -> boto3.Session:
     return boto3.Session()
 
 
-def _quick_config() -> Config:
+def _short_timeout_config() -> Config:
     retries: Any = {"mode": "standard", "total_max_attempts": 4}
     return Config(connect_timeout=3, read_timeout=10, retries=retries)

@@ -18,7 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import NoCredentialsError
 
-from .quickget import QuickGetter
+from .s3_get import SignedS3Reader
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -34,7 +34,7 @@ class Clients:
     """Connections to the services."""
 
     s3: S3Client
-    quick: QuickGetter
+    quick: SignedS3Reader
     dynamodb: DynamoDBClient
     sqs: SQSClient
 
@@ -63,7 +63,7 @@ def open_clients(connections: int) -> Iterator[Clients]:
         closing(session.client("s3", config=s3_config)) as s3,
         closing(session.client("dynamodb", config=_config(connections))) as dynamodb,
         closing(session.client("sqs", config=_config(connections))) as sqs,
-        closing(QuickGetter(s3, credentials, connections, _READ_SECONDS)) as quick,
+        closing(SignedS3Reader(s3, credentials, connections, _READ_SECONDS)) as quick,
     ):
         yield Clients(s3, quick, dynamodb, sqs)
 

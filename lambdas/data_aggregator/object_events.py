@@ -1,1 +1,1 @@
-../_vendored/object_events.py
+../_shared/object_events.py

@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from .decompression import Content
 from .exceptions import SourceError, SourceGoneError, SourceSupersededError, SourceUnreadableError
 from .messages import source_id
-from .quickget import QuickGet
 from .readahead import read_ahead
+from .s3_get import GetObject
 from .schemas import ObjectName, Source
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ class SourceReader:
 
     Args:
         s3: an S3 client with room for ``concurrency`` connections.
-        get_quickly: a cheaper way to read, tried first.
+        get_object_fast: a cheaper way to read, tried first.
         concurrency: reads at once.
         budget: most bytes that are read and not yet handed out.
     """
 
-    def __init__(self, s3: S3Client, get_quickly: QuickGet, *, concurrency: int, budget: int) -> None:
+    def __init__(self, s3: S3Client, get_object_fast: GetObject, *, concurrency: int, budget: int) -> None:
         self._s3 = s3
-        self._get_quickly = get_quickly
+        self._get_object_fast = get_object_fast
         self._concurrency = concurrency
         self._budget = budget
 
@@ -124,12 +124,12 @@ class SourceReader:
         if block.length < source.size:
             last = block.start + block.length - 1
             options["Range"] = headers["Range"] = f"bytes={block.start}-{last}"
-        answer = self._get_quickly(source.bucket, source.key, headers, block.length, source.version_id)
+        answer = self._get_object_fast(source.bucket, source.key, headers, block.length, source.version_id)
         if answer is None or answer.object_size != source.size:
-            return self._read_with_care(block, options)
+            return self._get_object_boto3(block, options)
         return Stored(answer.data, answer.headers.get("Content-Encoding", ""))
 
-    def _read_with_care(self, block: Block, options: Mapping[str, Any]) -> Stored | SourceError:
+    def _get_object_boto3(self, block: Block, options: Mapping[str, Any]) -> Stored | SourceError:
         """Read with boto3, which repeats and explains."""
         problem = ""
         for _ in range(_READ_TRIES):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from .quickget import QuickGetter
+from .s3_get import SignedS3Reader
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -41,12 +41,12 @@ def get_s3(*, path_style: bool) -> "S3Client":
 
 
 @cache
-def get_quick_getter(*, path_style: bool) -> QuickGetter | None:
+def get_signed_reader(*, path_style: bool) -> SignedS3Reader | None:
     """Return the quick reader, with the S3 client's credentials; None if there are none, which the client will say."""
     credentials = get_session().get_credentials()
     if credentials is None:
         return None
-    return QuickGetter(get_s3(path_style=path_style), credentials, _CONNECTIONS, _READ_SECONDS)
+    return SignedS3Reader(get_s3(path_style=path_style), credentials, _CONNECTIONS, _READ_SECONDS)
 
 
 @cache

@@ -20,7 +20,7 @@ from .objects import DataFile, RangeReader
 from .partitions import NUMBER, PartitionColumn, PartitionValue, read_path, type_column
 from .pools import Pool, get_pool
 from .query import COMPARED_TEXT
-from .quickget import MissingObjectError, QuickGetter
+from .s3_get import MissingObjectError, SignedS3Reader
 from .table_formats import explain, find_table_format, holds_deletes
 from .unification import DifferentTypesError, unite_schemas
 
@@ -41,7 +41,7 @@ class Store:
     bucket: str
     prefix: str = ""
     """Ends in a slash, or is empty."""
-    quick: QuickGetter | None = None
+    quick: SignedS3Reader | None = None
     """A cheaper way to read, tried first."""
     largest_footers: int = DEFAULT_MEMORY.footers
     """Bytes of the footers of a dataset's files together."""

@@ -1,1 +1,1 @@
-../_vendored/env.py
+../_shared/env.py

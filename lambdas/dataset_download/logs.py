@@ -1,1 +1,1 @@
-../_vendored/logs.py
+../_shared/logs.py

@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from .departure import check_departure
 from .exceptions import ObjectChangedError, SourceError, SourceUnreadableError
-from .quickget import QuickGetter
+from .s3_get import SignedS3Reader
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -55,7 +55,7 @@ class Meter:
 class RangeReader:
     """Reads ranges of a bucket's objects: the quick way first, then as boto3 does, which repeats and explains."""
 
-    def __init__(self, client: "S3Client", bucket: str, quick: QuickGetter | None = None) -> None:
+    def __init__(self, client: "S3Client", bucket: str, quick: SignedS3Reader | None = None) -> None:
         self._client = client
         self._bucket = bucket
         self._quick = quick

@@ -8,7 +8,7 @@ from math import inf
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError
 
-from .clients import get_quick_getter, get_s3
+from .clients import get_s3, get_signed_reader
 from .datasets import Store
 from .exports import Exports
 from .held import Results
@@ -83,7 +83,7 @@ def make_service(variables: Mapping[str, str], *, buffered: bool = False) -> Ser
     exports = None
     if settings.exports and settings.export_bucket:
         exports = Exports(client, settings.export_bucket, settings.export_prefix)
-    quick = get_quick_getter(path_style=settings.path_style)
+    quick = get_signed_reader(path_style=settings.path_style)
     # While the function starts: it takes as long as some requests. They will say what is wrong with a name.
     if quick:
         with suppress(BotoCoreError):

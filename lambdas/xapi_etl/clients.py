@@ -42,13 +42,13 @@ def s3_client(connections: int, connect_seconds: int, read_seconds: int, attempt
 @cache
 def sqs_client() -> SQSClient:
     """Return the client that copies messages into the failure queue."""
-    return _session().client("sqs", config=_quick_config())
+    return _session().client("sqs", config=_short_timeout_config())
 
 
 @cache
 def secrets_client() -> SecretsManagerClient:
     """Return the Secrets Manager client."""
-    return _session().client("secretsmanager", config=_quick_config())
+    return _session().client("secretsmanager", config=_short_timeout_config())
 
 
 @cache
@@ -96,7 +96,7 @@ def _session() -> boto3.Session:
     return boto3.Session()
 
 
-def _quick_config() -> Config:
+def _short_timeout_config() -> Config:
     retries: Any = {"mode": "standard", "total_max_attempts": 4}
     return Config(connect_timeout=3, read_timeout=10, retries=retries)
 

@@ -1,1 +1,1 @@
-../_vendored/callers.py
+../_shared/callers.py

@@ -61,7 +61,7 @@ def _make_worker(settings: Settings, message: Message, context: LambdaContext) -
     return Worker(
         settings,
         s3=s3_client(connections),
-        get_quickly=quick_getter(connections).get,
+        get_object_fast=quick_getter(connections).get,
         send=partial(_send, settings.queue_url),
         jobs=JobTable(dynamodb_client(), settings.table_name, owner, settings.lease_seconds),
         logger=logger,

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import NoCredentialsError
 
-from .quickget import QuickGetter
+from .s3_get import SignedS3Reader
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -47,12 +47,12 @@ def s3_client(pool_size: int) -> S3Client:
 
 
 @cache
-def quick_getter(pool_size: int) -> QuickGetter:
+def quick_getter(pool_size: int) -> SignedS3Reader:
     """Return the quick reader, with the S3 client's credentials."""
     credentials = _session().get_credentials()
     if credentials is None:
         raise NoCredentialsError
-    return QuickGetter(s3_client(pool_size), credentials, pool_size, read_seconds=30)
+    return SignedS3Reader(s3_client(pool_size), credentials, pool_size, read_seconds=30)
 
 
 @cache

@@ -16,7 +16,7 @@ from .checksums import find_crc32
 from .exceptions import ErrorCode, KeyListError, ShortReadError, SourceUnavailableError
 from .faults import explain, explain_later, make_fault
 from .keylists import parse_manifest
-from .quickget import QuickGet
+from .s3_get import GetObject
 from .schemas import KeyFault, Source, Survey
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ class SourceBucket:
         s3: S3Client,
         bucket: str,
         concurrency: int,
-        get_quickly: QuickGet,
+        get_object_fast: GetObject,
         crc32_from: int = 0,
         head_from: int | None = None,
     ) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._concurrency = concurrency
-        self._get_quickly = get_quickly
+        self._get_object_fast = get_object_fast
         self._crc32_from = crc32_from
         """Of objects from this size on their CRC-32 is asked for; 0: of none."""
         self._head_from = head_from
@@ -112,7 +112,7 @@ class SourceBucket:
         options: dict[str, Any] = {"Bucket": self._bucket, "Key": source.key, "IfMatch": source.etag}
         if not request.is_whole:
             headers["Range"] = options["Range"] = f"bytes={request.start}-{request.start + request.length - 1}"
-        answer = self._get_quickly(self._bucket, source.key, headers, request.length)
+        answer = self._get_object_fast(self._bucket, source.key, headers, request.length)
         return answer.data if answer else self._read_block_with_care(request, options)
 
     def _read_block_with_care(self, request: BlockRequest, options: Mapping[str, Any]) -> bytes:
@@ -144,7 +144,7 @@ class SourceBucket:
         options: dict[str, Any] = {"Bucket": self._bucket, "Key": source.key, "IfMatch": source.etag}
         first = "bytes=0-0"
         quick = {"If-Match": source.etag, "Range": first}
-        if source.size and self._get_quickly(self._bucket, source.key, quick, 1):
+        if source.size and self._get_object_fast(self._bucket, source.key, quick, 1):
             return None
         try:
             if source.size:

@@ -25,8 +25,8 @@ from .exceptions import (
 from .heartbeat import Heartbeat
 from .jobs import Busy, Ended, JobTable, Unknown
 from .keylists import parse_key_list
-from .quickget import QuickGet
 from .reports import write_report
+from .s3_get import GetObject
 from .schemas import Archive, Job, KeyFault
 from .settings import Settings
 from .source import SourceBucket
@@ -67,7 +67,7 @@ class Worker:
         self,
         settings: Settings,
         s3: S3Client,
-        get_quickly: QuickGet,
+        get_object_fast: GetObject,
         send: Callable[[str, int], None],
         jobs: JobTable,
         logger: Logger,
@@ -75,7 +75,7 @@ class Worker:
     ) -> None:
         self._settings = settings
         self._s3 = s3
-        self._get_quickly = get_quickly
+        self._get_object_fast = get_object_fast
         self._send = send
         self._jobs = jobs
         self._logger = logger
@@ -135,7 +135,7 @@ class Worker:
             self._s3,
             job.source_bucket,
             settings.read_concurrency,
-            self._get_quickly,
+            self._get_object_fast,
             crc32_from,
             settings.head_threshold,
         )

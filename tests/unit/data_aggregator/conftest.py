@@ -150,7 +150,7 @@ ENVIRONMENT = {
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setattr(clients, "_session", lambda: SESSION)
     # moto answers boto3, not bare HTTP: every read takes the careful way here.
-    monkeypatch.setattr(clients, "QuickGetter", NoQuickWay)
+    monkeypatch.setattr(clients, "SignedS3Reader", NoQuickWay)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)

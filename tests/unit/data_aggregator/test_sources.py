@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from data_aggregator.exceptions import SourceError
-from data_aggregator.quickget import Answer
+from data_aggregator.s3_get import Answer
 from data_aggregator.schemas import ObjectName, Source
 from data_aggregator.sources import SourceReader
 from tests.unit.data_aggregator.conftest import Aws
@@ -48,7 +48,7 @@ def test_quick_way_is_asked_for_exactly_what_was_looked_up(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, Answer(b"other", 6, {})])
-def test_what_the_quick_way_does_not_bring_is_read_with_care(aws: Aws, answer: Answer | None) -> None:
+def test_what_the_quick_way_does_not_bring_is_get_object_boto3(aws: Aws, answer: Answer | None) -> None:
     assert read(aws, QuickWay(answer))[1] == b"alpha"
 
 

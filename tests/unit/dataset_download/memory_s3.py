@@ -37,7 +37,7 @@ class MemoryS3:
         self.cut: dict[int, int] = {}
         """Of which answers (by number) only so many bytes come."""
         self.quick: Any = None
-        """A QuickGetter, or what stands for one."""
+        """A SignedS3Reader, or what stands for one."""
 
     def put_table(self, key: str, table: pa.Table, **options: Any) -> bytes:
         sink = io.BytesIO()

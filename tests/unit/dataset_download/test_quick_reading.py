@@ -9,14 +9,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from dataset_download.exceptions import DatasetNotFoundError, ObjectChangedError, SourceUnreadableError
-from dataset_download.quickget import Answer, MissingObjectError
+from dataset_download.s3_get import Answer, MissingObjectError
 from tests.unit.dataset_download.memory_s3 import MemoryS3, make_error, put
 
 TABLE = pa.table({"number": range(50_000), "text": [f"row {number}" for number in range(50_000)]})
 
 
 class QuickWay:
-    """Stands for a QuickGetter over a bucket in memory."""
+    """Stands for a SignedS3Reader over a bucket in memory."""
 
     def __init__(self, store: MemoryS3) -> None:
         self.behind = store

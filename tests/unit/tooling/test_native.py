@@ -52,7 +52,7 @@ def test_library_is_for_the_machine_that_was_asked_for(package: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("architecture", sorted(MACHINES))
-@pytest.mark.parametrize("source", few_quick(sorted((ROOT / "lambdas").glob("*/*.c"))), ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", few_quick(sorted((ROOT / "lambdas").rglob("*.c"))), ids=lambda path: path.stem)
 def test_c_files_of_the_checkout_compile_for_lambda(source: Path, architecture: str, tmp_path: Path) -> None:
     compile_library(source, tmp_path / "it.so", choose_target(architecture, native=False))
     assert read_machine((tmp_path / "it.so").read_bytes()) == MACHINES[architecture]

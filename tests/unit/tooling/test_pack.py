@@ -74,8 +74,8 @@ def test_unzipped_size_is_the_sum_of_the_files(write_files: WriteFiles) -> None:
 
 
 def test_function_zip_keeps_the_package_and_follows_links(write_files: WriteFiles) -> None:
-    root = write_files({"_vendored/env.py": "shared", "thing/app.py": "app", "thing/README.md": "no"})
-    (root / "thing/env.py").symlink_to("../_vendored/env.py")
+    root = write_files({"_shared/env.py": "shared", "thing/app.py": "app", "thing/README.md": "no"})
+    (root / "thing/env.py").symlink_to("../_shared/env.py")
     files = collect_function(root / "thing")
     assert set(files) == {"thing/app.py", "thing/env.py"}
     write_zip(root / "out.zip", files)

@@ -10,7 +10,7 @@ from tests.unit.zip_worker.conftest import Aws
 from zip_worker.archive import BlockRequest
 from zip_worker.exceptions import KeyListError, ShortReadError, SourceChangedError
 from zip_worker.keylists import parse_manifest
-from zip_worker.quickget import Answer
+from zip_worker.s3_get import Answer
 from zip_worker.source import SourceBucket
 
 
@@ -23,7 +23,7 @@ def calls(aws: Aws) -> list[str]:
 
 
 def reader(aws: Aws) -> SourceBucket:
-    return SourceBucket(aws.s3, "source", concurrency=4, get_quickly=lambda *_: None)
+    return SourceBucket(aws.s3, "source", concurrency=4, get_object_fast=lambda *_: None)
 
 
 def test_few_keys_are_asked_for_one_by_one(aws: Aws, calls: list[str]) -> None:

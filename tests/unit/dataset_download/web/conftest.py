@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from dataset_download import clients
 from dataset_download.logs import make_logger
-from dataset_download.quickget import QuickGetter
+from dataset_download.s3_get import SignedS3Reader
 from dataset_download.service import Service, make_service
 from dataset_download.web import create_app
 
@@ -77,7 +77,7 @@ def cloud() -> Iterator[Aws]:
             patch.setenv(name, value)
         # moto answers boto3, not bare HTTP: every read takes the careful way here.
         for name in ("get", "get_tail"):
-            patch.setattr(QuickGetter, name, lambda *_: None)
+            patch.setattr(SignedS3Reader, name, lambda *_: None)
         forget_clients()
         yield Aws()
     forget_clients()
@@ -85,7 +85,7 @@ def cloud() -> Iterator[Aws]:
 
 def forget_clients() -> None:
     """Have clients made anew."""
-    for make_client in (clients.get_session, clients.get_s3, clients.get_quick_getter):
+    for make_client in (clients.get_session, clients.get_s3, clients.get_signed_reader):
         make_client.cache_clear()
 
 

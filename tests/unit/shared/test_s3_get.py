@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import CredentialRetrievalError, ParamValidationError
 
-from zip_worker.quickget import MissingObjectError, QuickGetter
+from zip_worker.s3_get import MissingObjectError, SignedS3Reader
 
 SESSION = boto3.Session(aws_access_key_id="AKID", aws_secret_access_key="secret", region_name="eu-west-3")
 KEYS = ["plain.pdf", "a b/ü+%20&=?#~'(1).pdf", "./dots/../..", "//double", "日本語📄"]
@@ -46,7 +46,7 @@ def answers() -> type[Answers]:
 
 
 @pytest.fixture
-def getter(answers: type[Answers]) -> Iterator[QuickGetter]:
+def getter(answers: type[Answers]) -> Iterator[SignedS3Reader]:
     with ThreadingHTTPServer(("127.0.0.1", 0), answers) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         made = make_getter(f"http://127.0.0.1:{server.server_port}", "session-token")
@@ -55,10 +55,10 @@ def getter(answers: type[Answers]) -> Iterator[QuickGetter]:
         server.shutdown()
 
 
-def make_getter(endpoint: str | None, token: str | None = None) -> QuickGetter:
+def make_getter(endpoint: str | None, token: str | None = None) -> SignedS3Reader:
     style = Config(s3={"addressing_style": "path" if endpoint else "virtual"})
     s3 = SESSION.client("s3", endpoint_url=endpoint, config=style)
-    return QuickGetter(s3, Credentials("AKID", "secret", token), connections=2, read_seconds=5)
+    return SignedS3Reader(s3, Credentials("AKID", "secret", token), connections=2, read_seconds=5)
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -95,7 +95,7 @@ def test_host_is_regional_and_virtual_where_the_buckets_name_allows(bucket: str,
     assert (address.host, address.base) == (host, base)
 
 
-def test_object_is_read_with_a_signed_request(getter: QuickGetter, answers: type[Answers]) -> None:
+def test_object_is_read_with_a_signed_request(getter: SignedS3Reader, answers: type[Answers]) -> None:
     answer = getter.get("bucket", "../a b+ü", {"If-Match": '"e"'}, 5, "v/1")
     assert answer is not None
     assert (answer.data, answer.object_size) == (b"alpha", 5)
@@ -106,7 +106,7 @@ def test_object_is_read_with_a_signed_request(getter: QuickGetter, answers: type
     assert (headers["x-amz-security-token"], headers["if-match"]) == ("session-token", '"e"')
 
 
-def test_range_comes_with_the_size_of_the_whole_object(getter: QuickGetter, answers: type[Answers]) -> None:
+def test_range_comes_with_the_size_of_the_whole_object(getter: SignedS3Reader, answers: type[Answers]) -> None:
     answers.status, answers.extra = 206, {"Content-Range": "bytes 0-4/20", "ETag": '"e"'}
     answer = getter.get("bucket", "a", {"Range": "bytes=0-4"}, 5)
     assert answer is not None
@@ -115,14 +115,14 @@ def test_range_comes_with_the_size_of_the_whole_object(getter: QuickGetter, answ
 
 @pytest.mark.parametrize("status", [301, 403, 404, 412, 500, 503])
 def test_anything_but_success_is_left_to_the_careful_way(
-    getter: QuickGetter, answers: type[Answers], status: int
+    getter: SignedS3Reader, answers: type[Answers], status: int
 ) -> None:
     answers.status = status
     assert getter.get("bucket", "a", {}, 5) is None
     assert len(answers.seen) == 1, "no retry, no redirect followed"
 
 
-def test_object_of_another_length_is_left_to_the_careful_way(getter: QuickGetter, answers: type[Answers]) -> None:
+def test_object_of_another_length_is_left_to_the_careful_way(getter: SignedS3Reader, answers: type[Answers]) -> None:
     assert getter.get("bucket", "a", {}, 4) is None
     answers.body = b"beta"
     answer = getter.get("bucket", "a", {}, 4)
@@ -130,7 +130,7 @@ def test_object_of_another_length_is_left_to_the_careful_way(getter: QuickGetter
     assert answer.data == b"beta"
 
 
-def test_empty_object_is_a_success(getter: QuickGetter, answers: type[Answers]) -> None:
+def test_empty_object_is_a_success(getter: SignedS3Reader, answers: type[Answers]) -> None:
     answers.body = b""
     answer = getter.get("bucket", "a", {}, 0)
     assert answer is not None
@@ -138,7 +138,7 @@ def test_empty_object_is_a_success(getter: QuickGetter, answers: type[Answers]) 
 
 
 def test_object_stored_with_a_content_encoding_is_read_as_it_is_stored(
-    getter: QuickGetter, answers: type[Answers]
+    getter: SignedS3Reader, answers: type[Answers]
 ) -> None:
     answers.body = gzip.compress(b"hello")
     answers.extra = {"Content-Encoding": "gzip"}
@@ -147,7 +147,7 @@ def test_object_stored_with_a_content_encoding_is_read_as_it_is_stored(
     assert gzip.decompress(answer.data) == b"hello"
 
 
-def test_early_end_is_left_to_the_careful_way(getter: QuickGetter, answers: type[Answers]) -> None:
+def test_early_end_is_left_to_the_careful_way(getter: SignedS3Reader, answers: type[Answers]) -> None:
     answers.extra = {"Content-Length": "9", "Connection": "close"}
     assert getter.get("bucket", "a", {}, 9) is None
 
@@ -158,7 +158,7 @@ def test_server_that_is_not_there_is_left_to_the_careful_way() -> None:
     assert getter.get_tail("bucket", "a", 5) is None
 
 
-def test_name_that_no_bucket_can_have_is_left_to_boto3(getter: QuickGetter, answers: type[Answers]) -> None:
+def test_name_that_no_bucket_can_have_is_left_to_boto3(getter: SignedS3Reader, answers: type[Answers]) -> None:
     assert getter.get("not a bucket", "k", {}, 5) is None
     assert answers.seen == []
     with pytest.raises(ParamValidationError):
@@ -166,7 +166,7 @@ def test_name_that_no_bucket_can_have_is_left_to_boto3(getter: QuickGetter, answ
 
 
 def test_credentials_that_cannot_be_had_are_left_to_boto3(
-    getter: QuickGetter, answers: type[Answers], monkeypatch: pytest.MonkeyPatch
+    getter: SignedS3Reader, answers: type[Answers], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise CredentialRetrievalError(provider="container-role", error_msg="no answer")
@@ -176,7 +176,7 @@ def test_credentials_that_cannot_be_had_are_left_to_boto3(
     assert answers.seen == []
 
 
-def test_tail_is_the_end_of_a_long_object(getter: QuickGetter, answers: type[Answers]) -> None:
+def test_tail_is_the_end_of_a_long_object(getter: SignedS3Reader, answers: type[Answers]) -> None:
     answers.status, answers.extra = 206, {"Content-Range": "bytes 15-19/20"}
     answer = getter.get_tail("bucket", "a", 5)
     assert answer is not None
@@ -184,7 +184,7 @@ def test_tail_is_the_end_of_a_long_object(getter: QuickGetter, answers: type[Ans
     assert answers.seen[0][1]["range"] == "bytes=-5"
 
 
-def test_tail_is_all_of_a_short_object(getter: QuickGetter, answers: type[Answers]) -> None:
+def test_tail_is_all_of_a_short_object(getter: SignedS3Reader, answers: type[Answers]) -> None:
     answers.status, answers.extra = 206, {"Content-Range": "bytes 0-4/5"}
     answer = getter.get_tail("bucket", "a", 100)
     assert answer is not None
@@ -192,12 +192,12 @@ def test_tail_is_all_of_a_short_object(getter: QuickGetter, answers: type[Answer
 
 
 def test_server_that_sends_everything_instead_of_the_tail_is_not_heard_out(
-    getter: QuickGetter, answers: type[Answers]
+    getter: SignedS3Reader, answers: type[Answers]
 ) -> None:
     assert getter.get_tail("bucket", "a", 4) is None
 
 
-def test_tail_of_what_does_not_exist_is_an_error_of_its_own(getter: QuickGetter, answers: type[Answers]) -> None:
+def test_tail_of_what_does_not_exist_is_an_error_of_its_own(getter: SignedS3Reader, answers: type[Answers]) -> None:
     answers.status = 404
     with pytest.raises(MissingObjectError):
         getter.get_tail("bucket", "a", 5)
@@ -205,7 +205,7 @@ def test_tail_of_what_does_not_exist_is_an_error_of_its_own(getter: QuickGetter,
 
 @pytest.mark.parametrize("status", [301, 403, 416, 500, 503])
 def test_tail_that_is_refused_is_left_to_the_careful_way(
-    getter: QuickGetter, answers: type[Answers], status: int
+    getter: SignedS3Reader, answers: type[Answers], status: int
 ) -> None:
     answers.status = status
     assert getter.get_tail("bucket", "a", 5) is None

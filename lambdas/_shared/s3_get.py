@@ -52,8 +52,8 @@ class Answer:
     """Names in any case."""
 
 
-type QuickGet = Callable[..., Answer | None]
-"""What :meth:`QuickGetter.get` is to those who use it; they have another way where it returns ``None``."""
+type GetObject = Callable[..., Answer | None]
+"""What :meth:`SignedS3Reader.get` is to those who use it; they have another way where it returns ``None``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Address:
     pool: urllib3.HTTPConnectionPool
 
 
-class QuickGetter:
+class SignedS3Reader:
     """Reads objects with an S3 client's credentials and endpoints; safe to use from many threads.
 
     Args:
