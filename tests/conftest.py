@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from lib.settings import SOURCED, read_names
-from tests.tiers import ALL, QUICK, REST, TIER, belongs, scale
+from tests.support.tiers import ALL, QUICK, REST, TIER, belongs, scale
 
 LEAST_EXAMPLES = 20
 

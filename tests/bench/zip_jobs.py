@@ -21,7 +21,7 @@ from tests.bench.csv_streamer import LATENCY_MS, MB_PER_SECOND
 from tests.bench.processes import ROOT, RunError, run_server
 from tests.bench.ratios import compare
 from tests.bench.standin_client import StandinClient
-from tests.emulator import CREDENTIALS, run_emulator
+from tests.support.emulator import CREDENTIALS, run_emulator
 from zip_worker.crc import combine
 
 SERVICE = "zip_jobs"

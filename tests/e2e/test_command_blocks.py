@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_blocks import Block, read_blocks
 from tests.e2e.stack import ROOT, Stack
+from tests.support.command_blocks import Block, read_blocks
 
 BLOCKS = read_blocks()
 BY_FILE = {

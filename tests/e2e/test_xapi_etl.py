@@ -15,8 +15,8 @@ import pytest
 import zstandard
 
 from lib.statements import draw_object
-from tests.clickhouse_server import query
 from tests.e2e.stack import Stack, wait_until
+from tests.support.clickhouse_server import query
 
 SECONDS = 120
 

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.e2e.stack import ROOT, Stack
-from tests.tiers import scale
+from tests.support.tiers import scale
 
 OPENAPI = ROOT / "docs" / "openapi" / "zip-jobs.yaml"
 CHECKS = [

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.emulator import ROOT
+from tests.support.emulator import ROOT
 
 REPETITIONS = 2
 """Lambda invokes again after an error, a killed process included."""

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from tests.emulator import ROOT, run_emulator
 from tests.faults.fault_proxy import DYNAMODB_KINDS, S3_KINDS, FaultProxy, run_fault_proxy
 from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.faults.test_aggregator_kills import (
@@ -30,7 +29,8 @@ from tests.faults.test_aggregator_kills import (
     send_messages,
     wait_until_empty,
 )
-from tests.tiers import few_quick
+from tests.support.emulator import ROOT, run_emulator
+from tests.support.tiers import few_quick
 
 SOURCES = 40
 STEPS = "15"

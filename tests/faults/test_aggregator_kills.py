@@ -27,9 +27,9 @@ from mypy_boto3_sqs import SQSClient
 
 from data_aggregator.buckets import BucketCheck
 from data_aggregator.manifest import name_manifest, read_manifest
-from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.faults.figures import ROUNDS, SEED, Figures, record
-from tests.tiers import scale
+from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
+from tests.support.tiers import scale
 
 KILLS = int(os.environ.get("KILLS", str(scale(24))))
 SOURCES = int(os.environ.get("SOURCES", str(scale(900))))

@@ -19,12 +19,12 @@ from botocore.config import Config
 from mypy_boto3_s3 import S3Client
 
 from sample_files import expected_sha256
-from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.faults.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
 from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.faults.functions import Function, run_function
-from tests.sample_server import run_sample_server
-from tests.tiers import few_quick, scale
+from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
+from tests.support.sample_server import run_sample_server
+from tests.support.tiers import few_quick, scale
 
 KILLS = int(os.environ.get("KILLS", str(scale(4))))
 HANDLER = "csv_streamer.app.lambda_handler"

@@ -25,11 +25,11 @@ import pytest
 from botocore.config import Config
 from mypy_boto3_s3 import S3Client
 
-from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.faults.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
 from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.faults.functions import Function, run_function
-from tests.tiers import few_quick, scale
+from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
+from tests.support.tiers import few_quick, scale
 
 KILLS = int(os.environ.get("KILLS", str(scale(4))))
 ROWS = 80_000

@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from tests.clickhouse_server import count_faults, forget_faults, order_fault, query
-from tests.emulator import run_emulator
 from tests.faults.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
 from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.faults.test_xapi_kills import (
@@ -26,7 +24,9 @@ from tests.faults.test_xapi_kills import (
     send,
     wait_until_empty,
 )
-from tests.tiers import few_quick
+from tests.support.clickhouse_server import count_faults, forget_faults, order_fault, query
+from tests.support.emulator import run_emulator
+from tests.support.tiers import few_quick
 
 OBJECTS = 12
 LOST = "answer lost"

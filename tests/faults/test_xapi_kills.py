@@ -26,9 +26,9 @@ from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
 from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, apply_schema
-from tests.clickhouse_server import ClickHouse, count_faults, order_fault, query, start_clickhouse
-from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.faults.figures import ROUNDS, SEED, Figures, record
+from tests.support.clickhouse_server import ClickHouse, count_faults, order_fault, query, start_clickhouse
+from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 
 KILLS = int(os.environ.get("KILLS", "10"))

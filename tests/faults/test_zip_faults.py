@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator import ROOT, run_emulator
 from tests.faults.fault_proxy import DYNAMODB_KINDS, S3_KINDS, FaultProxy, run_fault_proxy
 from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.faults.test_zip_worker_kills import (
@@ -26,7 +25,8 @@ from tests.faults.test_zip_worker_kills import (
     queue_job,
     read_job,
 )
-from tests.tiers import few_quick
+from tests.support.emulator import ROOT, run_emulator
+from tests.support.tiers import few_quick
 
 COMPRESSIONS = ("stored", "deflated")
 SECONDS = 240

@@ -26,7 +26,7 @@ import pytest
 
 from tests.bench.processes import run_server
 from tests.bench.standin_client import StandinClient
-from tests.emulator import CREDENTIALS, ROOT, run_emulator
+from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from zip_worker.crc import combine
 
 LARGE_JOB_BYTES = int(float(os.environ.get("LARGE_JOB_GB", "0.3")) * 10**9)

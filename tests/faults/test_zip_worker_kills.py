@@ -22,9 +22,9 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
-from tests.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.faults.figures import SEED, Figures, record
-from tests.tiers import few_quick, scale
+from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
+from tests.support.tiers import few_quick, scale
 
 KILLS = int(os.environ.get("KILLS", str(scale(20))))
 KILLS_PER_JOB = 12

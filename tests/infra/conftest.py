@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from tests.emulator import ROOT
 from tests.infra.run_terraform import Terraform, prepare_terraform
+from tests.support.emulator import ROOT
 
 SLOWEST_FIRST = [
     f"test_{name}.py"

@@ -4,7 +4,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from tests.emulator import ROOT
+from tests.support.emulator import ROOT
 
 FOLDER = ROOT / "infra/queries"
 QUERIES = sorted(FOLDER.glob("*/*.query"))

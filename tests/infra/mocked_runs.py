@@ -3,8 +3,8 @@
 A process for many files: starting one and reading the provider's schema takes longer than most runs.
 """
 
-from tests.emulator import ROOT
 from tests.infra.run_terraform import Terraform
+from tests.support.emulator import ROOT
 
 ELSEWHERE = {"environments", "observability"}
 """Run by test_limits.py and test_alarms.py, which also look at what they made."""

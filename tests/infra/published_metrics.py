@@ -6,7 +6,7 @@ are in their READMEs.
 
 import re
 
-from tests.emulator import ROOT
+from tests.support.emulator import ROOT
 
 _FUNCTION = [{"FunctionName"}]
 _URL = [{"FunctionName"}, {"FunctionName", "Resource"}]

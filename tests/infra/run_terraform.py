@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prerequisites.provider import release_lock
 from run_terraform import apply_choice, decide
-from tests.emulator import ROOT
+from tests.support.emulator import ROOT
 
 type Terraform = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.emulator import ROOT
 from tests.infra.alarm_evaluation import Period, apply_filter, is_firing, list_series, name_series, read_embedded
 from tests.infra.published_metrics import AWS_METRICS, SERVICES, read_metrics
 from tests.infra.run_terraform import Terraform
+from tests.support.emulator import ROOT
 
 PREFIX = "sluice-test"
 RUNBOOK = ROOT / "docs/runbook.md"

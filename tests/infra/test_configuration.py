@@ -7,8 +7,8 @@ import pytest
 
 from inputs import find_packages, read_layers_of
 from list_inputs import list_inputs, replace_section
-from tests.emulator import ROOT
 from tests.infra.run_terraform import Terraform
+from tests.support.emulator import ROOT
 
 INFRA = ROOT / "infra"
 NOT_DEPLOYED_YET: set[str] = set()

@@ -11,8 +11,8 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 
-from tests.emulator import run_emulator
 from tests.infra.run_terraform import Terraform
+from tests.support.emulator import run_emulator
 
 # The provider mostly waits, and for each bucket and queue for itself.
 AT_ONCE = "-parallelism=40"

@@ -10,8 +10,8 @@ import pytest
 
 from idle_cost import compute, describe
 from mocked_deployment import DeploymentError, Resource, deploy
-from tests.emulator import ROOT
-from tests.tiers import few_quick
+from tests.support.emulator import ROOT
+from tests.support.tiers import few_quick
 
 INFRA = ROOT / "infra"
 LIMITS = {name: limit["value"] for name, limit in json.loads((INFRA / "aws_limits.json").read_text()).items()}

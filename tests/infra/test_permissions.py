@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator import ROOT
+from tests.support.emulator import ROOT
 
 FILES = sorted((ROOT / "infra").glob("**/*.tf"))
 EVERYTHING = {

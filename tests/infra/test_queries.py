@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator import ROOT
 from tests.infra.insights_queries import (
     COMMON,
     QUERIES,
@@ -16,6 +15,7 @@ from tests.infra.insights_queries import (
     read_query,
     read_service,
 )
+from tests.support.emulator import ROOT
 
 STREAMER_NEEDS = {"throughput-per-file", "failures-by-url", "s3-requests-per-run"}
 

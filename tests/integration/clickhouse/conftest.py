@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.clickhouse_server import forget_faults, query, run_clickhouse
+from tests.support.clickhouse_server import forget_faults, query, run_clickhouse
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from tests.clickhouse_server import run_clickhouse
+from tests.support.clickhouse_server import run_clickhouse
 
 COLUMNS = {
     "id": "UInt64",

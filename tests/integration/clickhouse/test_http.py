@@ -13,7 +13,7 @@ import pytest
 import requests
 import zstandard
 
-from tests.clickhouse_server import query, run_clickhouse
+from tests.support.clickhouse_server import query, run_clickhouse
 
 from .rows import INSERT_STATEMENTS, make_parquet
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from clickhouse import apply
-from tests.clickhouse_server import (
+from tests.support.clickhouse_server import (
     PYTHON,
     SCRIPTS,
     ClickHouse,
@@ -22,7 +22,7 @@ from tests.clickhouse_server import (
     query,
     start_clickhouse,
 )
-from tests.tiers import scale
+from tests.support.tiers import scale
 
 from .rows import EXACTLY_ONCE, INSERT_STATEMENTS, make_parquet
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.emulator import run_emulator
 from tests.integration.dataset_download.servers import (
     Cloud,
     PathToS3,
@@ -14,6 +13,7 @@ from tests.integration.dataset_download.servers import (
     make_transactions,
     run_server,
 )
+from tests.support.emulator import run_emulator
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import boto3
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from tests.emulator import CREDENTIALS, ROOT
+from tests.support.emulator import CREDENTIALS, ROOT
 
 ROWS = 600_000
 GROUP = 20_000

@@ -25,9 +25,9 @@ import requests
 
 from dataset_download.exceptions import DatasetError, QueryError
 from dataset_download.overview import ColumnStatistics, describe_columns
-from tests.emulator import ROOT
 from tests.integration.dataset_download.readings import Number, is_same, is_same_text, parse, read
 from tests.integration.dataset_download.servers import Cloud, Server, run_server
+from tests.support.emulator import ROOT
 from tests.unit.dataset_download.memory_s3 import MemoryS3
 
 CORPUS = Path(os.environ.get("CORPUS") or ROOT.parent / "shared" / "corpus" / "parquet")

@@ -24,7 +24,7 @@ from offline.records import Running
 from offline.servers import START_SECONDS
 from offline.virtualenv import ensure_venv
 from sample_files import expected_body
-from tests.clickhouse_server import query
+from tests.support.clickhouse_server import query
 
 ROOT = Path(__file__).parents[3]
 HANDLER = "import os\ndef handler(event, context):\n    return {'pid': os.getpid(), 'seen': dict(os.environ)}\n"

@@ -21,7 +21,7 @@ from mypy_boto3_s3 import S3Client
 
 from csv_streamer import app, clients, core, layout, transfer
 from csv_streamer.settings import KIB, Settings
-from tests.sample_server import run_sample_server
+from tests.support.sample_server import run_sample_server
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
 """One for all tests: a session reads the services' models once, and they take longer than most tests."""

@@ -17,7 +17,7 @@ from csv_streamer.exceptions import FileError, RefusedAddressError
 from csv_streamer.settings import Settings
 from csv_streamer.source import Source
 from csv_streamer.web import open_web
-from tests.sample_server import run_sample_server
+from tests.support.sample_server import run_sample_server
 
 
 @pytest.fixture(scope="module")

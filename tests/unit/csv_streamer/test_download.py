@@ -9,7 +9,7 @@ from csv_streamer.settings import Settings
 from csv_streamer.source import Source, read_body, read_head
 from csv_streamer.web import open_web
 from sample_files import expected_body
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.csv_streamer.asking import answering
 
 SETTINGS = Settings.from_environment({"BUCKET_NAME": "b", "ALLOW_PRIVATE_HOSTS": "true"})

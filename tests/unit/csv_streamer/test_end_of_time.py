@@ -9,7 +9,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from csv_streamer import clients, run
 from csv_streamer.run import Speeds
 from sample_files import expected_sha256
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.csv_streamer.conftest import BUCKET, EMITTER, PART, Context, Streamer
 from tests.unit.csv_streamer.test_continuation import LARGE, Deadline, Invoker, deadline, invoke_first, invoker
 

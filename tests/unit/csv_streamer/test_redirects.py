@@ -11,7 +11,7 @@ import pytest
 from csv_streamer.exceptions import FileError, SourceBrokeError
 from csv_streamer.source import Source
 from csv_streamer.web import open_web
-from tests.sample_server import run_sample_server
+from tests.support.sample_server import run_sample_server
 from tests.unit.csv_streamer.asking import OK, RANGE, SETTINGS, answering, ask, get, get_answer, run
 
 

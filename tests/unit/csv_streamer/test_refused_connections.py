@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from csv_streamer import reserve
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.csv_streamer.conftest import PART, Streamer
 from tests.unit.csv_streamer.ranged_server import RangedServer, ranged_server
 

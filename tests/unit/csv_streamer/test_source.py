@@ -23,7 +23,7 @@ from csv_streamer.attempts import Attempts
 from csv_streamer.exceptions import FileError, OutOfTimeError, SourceBrokeError, SourceChangedError
 from csv_streamer.source import Source, _parse_date, _parse_retry_after
 from csv_streamer.web import open_web
-from tests.sample_server import run_sample_server
+from tests.support.sample_server import run_sample_server
 from tests.unit.csv_streamer.asking import OK, RANGE, SETTINGS, answering, ask, get, get_answer, run
 
 

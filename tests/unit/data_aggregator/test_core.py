@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from data_aggregator.core import BundleWriter
 from data_aggregator.exceptions import BundleFullError, OutOfTimeError, SourceTooLargeError
 from data_aggregator.schemas import Cut
-from tests.tiers import scale
+from tests.support.tiers import scale
 
 MIB = 2**20
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from data_aggregator.decompression import Content
 from data_aggregator.exceptions import CorruptSourceError
-from tests.tiers import scale
+from tests.support.tiers import scale
 
 MIB = 2**20
 SKIPPABLE = b"\x53\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"extra"

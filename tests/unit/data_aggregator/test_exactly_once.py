@@ -11,7 +11,7 @@ from botocore.parsers import ResponseParserError
 from data_aggregator.claims import Change, Claim, ClaimTable
 from data_aggregator.messages import parse_body
 from data_aggregator.schemas import Source
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.data_aggregator.conftest import SESSION, TABLE, Aws, Hook, Register, events, fail
 from tests.unit.data_aggregator.events import Context
 

@@ -12,7 +12,7 @@ import pytest
 from backports import zstd
 
 from data_aggregator.manifest import name_manifest, name_old_manifest, read_manifest
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.data_aggregator.conftest import Aws
 from tests.unit.data_aggregator.events import Context
 

@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSPreparedRequest
 
 from data_aggregator import app
 from data_aggregator.env import SettingsError
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.data_aggregator.conftest import Aws, Register, events, fail
 from tests.unit.data_aggregator.events import Context, s3_event, s3_record
 

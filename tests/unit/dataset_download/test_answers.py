@@ -19,7 +19,7 @@ from dataset_download.download import start_download
 from dataset_download.exceptions import QueryError, SortTooLargeError
 from dataset_download.formats import Format
 from dataset_download.plan import Reading
-from tests.tiers import scale
+from tests.support.tiers import scale
 from tests.unit.dataset_download.memory_s3 import MemoryS3, put, read_back
 
 SCHEMA = pa.schema([("n", pa.int64()), ("s", pa.string()), ("f", pa.float64()), ("d", pa.date32()), ("b", pa.bool_())])

@@ -23,8 +23,8 @@ from dataset_download.formats import joining
 from dataset_download.formats.csv_rows import make_csv_rows
 from dataset_download.formats.joining import Cells, Mode, join_rows, join_texts
 from dataset_download.formats.json_rows import make_json_lines
-from tests.tiers import scale
-from tests.unit.own_process import count_in_own_process
+from tests.support.own_process import count_in_own_process
+from tests.support.tiers import scale
 
 SEED = 20261121
 ALPHABET = [*"aZ09 ,\"\n\r\t\b\f\\\x00\x01\x1f\x7f/'", "é", "€", "\u2028", "😀"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.own_process import count_in_own_process
+from tests.support.own_process import count_in_own_process
 
 SMAPS = Path("/proc/self/smaps_rollup")
 PAGE = 4096

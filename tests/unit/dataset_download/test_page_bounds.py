@@ -13,7 +13,7 @@ from dataset_download.memory import MIB, Memory
 from dataset_download.page_library import count_rows, find_longest, measure_delta_texts, read_header
 from dataset_download.plan import Reading
 from dataset_download.rows import Rows
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.dataset_download.memory_s3 import MemoryS3, put, read_back
 
 SMALL = Memory(left=20 * MIB, batch=MIB)

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sample_server import run_sample_server
+from tests.support.sample_server import run_sample_server
 
 
 @pytest.fixture(scope="session")

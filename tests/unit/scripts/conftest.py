@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from tests.emulator import run_emulator
+from tests.support.emulator import run_emulator
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

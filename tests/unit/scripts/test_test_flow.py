@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.scripts.conftest import JOB_ID, FakeApi, Request, RunScript
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_blocks import Block, read_blocks
+from tests.support.command_blocks import Block, read_blocks
 
 ROOT = Path(__file__).parents[3]
 BLOCKS = read_blocks()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from native import COMPILER, choose_target, compile_libraries, compile_library, main
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.tooling.conftest import WriteFiles
 from wheels import BuildError
 

@@ -30,9 +30,9 @@ def test_tests_see_nothing_of_what_the_shell_has_sourced(tmp_path: Path, sourced
         del variables["SLUICE_OUTPUTS_SOURCED"]  # set by hand: the tests are meant to see it
     (tmp_path / ".local").mkdir()
     (tmp_path / ".local" / "outputs.env").write_text(format_variables(variables))
-    (tmp_path / "tests").mkdir()
-    for name in ("conftest.py", "tiers.py"):
-        shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
+    (tmp_path / "tests" / "support").mkdir(parents=True)
+    for name in ("conftest.py", "support/tiers.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path / "tests" / name)
     wanted = dict.fromkeys(names) if sourced else {name: variables[name] for name in names}
     (tmp_path / "tests" / "test_environment.py").write_text(TEST % wanted)
 

@@ -12,7 +12,7 @@ from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
-from tests.clickhouse_server import forget_faults, query, run_clickhouse
+from tests.support.clickhouse_server import forget_faults, query, run_clickhouse
 from tests.unit.xapi_etl.events import Context, s3_event, sqs_record
 from xapi_etl import app, clients
 

@@ -6,8 +6,8 @@ import json
 import pytest
 import zstandard
 
-from tests.clickhouse_server import order_fault
-from tests.tiers import few_quick
+from tests.support.clickhouse_server import order_fault
+from tests.support.tiers import few_quick
 from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_event, find_events, logged
 from tests.unit.xapi_etl.events import Context, s3_event, s3_record
 from tests.unit.xapi_etl.statements import make_statements, write_lines

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.tiers import scale
+from tests.support.tiers import scale
 from tests.unit.xapi_etl.statements import VIDEO, make_statements
 from xapi_etl.convert import Converter
 from xapi_etl.documents import parse_document

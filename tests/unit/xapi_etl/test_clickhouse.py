@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.clickhouse_server import count_faults, order_fault, run_clickhouse
+from tests.support.clickhouse_server import count_faults, order_fault, run_clickhouse
 from tests.unit.xapi_etl.conftest import SESSION, Environ, Etl, events, find_event, find_events, logged
 from tests.unit.xapi_etl.events import Context
 from tests.unit.xapi_etl.statements import make_statements, write_lines

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.clickhouse_server import count_faults, order_fault
+from tests.support.clickhouse_server import count_faults, order_fault
 from tests.unit.xapi_etl.conftest import Environ, Etl, events, find_event, find_events
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 from xapi_etl.convert import Converter

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.xapi_etl.conftest import BUCKET, Etl
 from tests.unit.xapi_etl.statements import VIDEO, make_statements
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.own_process import count_in_own_process
+from tests.support.own_process import count_in_own_process
 from tests.unit.xapi_etl.statements import make_statements
 from tests.unit.xapi_etl.test_both_ways import GOOD, ODD
 from xapi_etl.documents import parse_document

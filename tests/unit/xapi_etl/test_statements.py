@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_event, find_events
 from tests.unit.xapi_etl.events import Context
 from tests.unit.xapi_etl.statements import make_statements, write_lines

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tiers import scale
+from tests.support.tiers import scale
 from xapi_etl import transforms
 from xapi_etl.transforms import find_months, parse_durations, parse_times, to_unsigned
 

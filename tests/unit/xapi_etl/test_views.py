@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clickhouse.apply import read_statements
-from tests.clickhouse_server import order_fault
+from tests.support.clickhouse_server import order_fault
 from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_events
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 from xapi_etl.clickhouse import find_clashes, merge_settings

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.tiers import few_quick
+from tests.support.tiers import few_quick
 from tests.unit.zip_worker.conftest import Aws, Context
 from tests.unit.zip_worker.test_app import (
     environment,  # noqa: F401  # a fixture

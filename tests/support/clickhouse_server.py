@@ -13,7 +13,7 @@ import requests
 
 from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, apply_schema
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "scripts"
 PYTHON = ROOT / ".local" / "clickhouse-venv" / "bin" / "python"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from offline import ministack
 from offline.places import Places
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".local" / "ministack-venv" / "bin" / "python"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 _START_SECONDS = 60
