@@ -5,19 +5,17 @@ from __future__ import annotations
 import socket
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from clickhouse.asked import Asked, read_request
+from clickhouse.asked import Asked, Credentials, read_request
 from clickhouse.bodies import compress_gzip, find_compression, read_blocks
+from clickhouse.engine import Answer, Engine
 from clickhouse.errors import ClickHouseError, make_error
 from clickhouse.faults import Dropped, FaultBook, Injected, read_fault
 from clickhouse.query import Reply, answer_query
-
-if TYPE_CHECKING:
-    from clickhouse.server import ClickHouseServer
 
 LINGER_ZERO = struct.pack("ii", 1, 0)
 """The socket option that makes a close a reset."""
@@ -37,6 +35,18 @@ _CONTENT_TYPES = {
 _OK = "Ok.\n"
 
 
+class QueryServer(Protocol):
+    """What a handler needs of the server that it belongs to."""
+
+    engine: Engine
+    expected: Credentials
+    faults: FaultBook | None
+    hosts: set[str]
+
+    def run_query(self, query: bytes, action: Callable[[], Answer]) -> Answer:
+        """Run a query under the fault that is due for it, if any."""
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers the requests of one connection."""
 
@@ -44,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "SluiceClickHouse/1"
     timeout = _IDLE_SECONDS
     disable_nagle_algorithm = True
-    server: ClickHouseServer
+    server: QueryServer  # type: ignore[assignment]  # the base class's is any server
 
     def do_GET(self) -> None:
         """Answer a query that changes nothing, or a question about the server's health."""

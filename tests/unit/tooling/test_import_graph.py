@@ -20,7 +20,6 @@ NOT_YET = {
     "zip_enqueue",
     "zip_status",
     "zip_worker",
-    "clickhouse",
 }
 PACKAGES = [
     package
