@@ -8,13 +8,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from .clients import S3, s3_client
-from .continuation import Hop
 from .env import SettingsError
 from .exceptions import EventError, ParametersError
-from .invocation import Invocation
+from .inputs.parameters import read_event
 from .logs import make_logger
-from .parameters import read_event
-from .report import Response, emit_metrics, refuse
+from .run.continuation import Hop
+from .run.invocation import Invocation
+from .run.report import Response, emit_metrics, refuse
 from .settings import Settings
 
 logger = make_logger("csv_streamer")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import boto3
 from botocore.config import Config
 
-from .layout import LEASE_PREFIX
+from .schemas import LEASE_PREFIX
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest

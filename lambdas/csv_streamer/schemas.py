@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+STATE_PREFIX = ".csv-streamer/"
+"""The keys of the function's own objects in the bucket begin with this."""
+LEASE_PREFIX = f"{STATE_PREFIX}leases/"
+STAGING_PREFIX = f"{STATE_PREFIX}uploads/"
+
 type Status = Literal["success", "failed", "unchanged", "deferred"]
 
 

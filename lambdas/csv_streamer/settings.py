@@ -10,8 +10,8 @@ from typing import Self
 
 from .env import Environment, SettingsError
 from .exceptions import EntryError
-from .names import check_name, check_prefix
-from .proxies import Proxies
+from .inputs.keys import check_name, check_prefix
+from .inputs.proxies import Proxies
 
 KIB = 1024
 MIB = 1024 * KIB

@@ -19,8 +19,11 @@ from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import FakeKey, S3Backend
 from mypy_boto3_s3 import S3Client
 
-from csv_streamer import app, clients, core, layout, transfer
+from csv_streamer import app, clients
+from csv_streamer.s3 import part_sizes as layout
 from csv_streamer.settings import KIB, Settings
+from csv_streamer.transfer import file_transfer as transfer
+from csv_streamer.transfer import part_fillers as core
 from tests.support.sample_server import run_sample_server
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")

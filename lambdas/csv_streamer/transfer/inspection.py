@@ -1,0 +1,78 @@
+"""Reading a file's parts in their order while they are uploaded in any."""
+
+import asyncio
+from typing import Any
+
+from csv_streamer.s3.part_sizes import Span
+
+from .content import Content
+
+_KEPT = 130
+"""States that are remembered: more than the parts of one file that can be on their way to S3 at once."""
+
+
+class Inspection:
+    """Gives parts to a :class:`Content` one after another, in a thread; each waits for the one before it."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._announced: dict[int, int] = {}
+        self._limit: int | None = None
+        self._changed = asyncio.Condition()
+        self._states: dict[int, dict[str, Any] | None] = {content.size: content.save()}
+        self.end = content.size
+        """Up to where the file has been read."""
+
+    def announce(self, span: Span) -> None:
+        """Say that a part is there and will be added."""
+        self._announced[span.start] = span.end
+
+    async def add(self, span: Span, body: bytearray) -> None:
+        """Read a part once all before it have been read; returns without that after :meth:`stop`.
+
+        Raises:
+            FileError: the part is not what is expected of the file.
+        """
+        if span.end <= self.end:
+            return  # an earlier invocation has read it
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.end == span.start or self._is_beyond(span))
+        if self._is_beyond(span):
+            return
+        await asyncio.to_thread(self._content.add, body)
+        async with self._changed:
+            self.end = span.end
+            self._states[span.end] = self._content.save()
+            if len(self._states) > _KEPT:
+                del self._states[next(iter(self._states))]
+            self._changed.notify_all()
+
+    def _is_beyond(self, span: Span) -> bool:
+        return self._limit is not None and span.end > self._limit
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Let nobody wait for a part that will not come: only those that follow one another are still read.
+
+        ``at_once``: not these either.
+        """
+        limit = self.end
+        while not at_once and limit in self._announced:
+            limit = self._announced[limit]
+        self._limit = limit if self._limit is None else min(limit, self._limit)
+        self._notifying = asyncio.create_task(self._notify())
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def has_read(self, end: int) -> bool:
+        """Tell whether the file has been read up to ``end``."""
+        return end <= self.end
+
+    def state_at(self, end: int) -> dict[str, Any] | None:
+        """Return what is known of the file's first ``end`` bytes, None where it cannot be gone on with."""
+        return self._states.get(end)
+
+    def finish(self) -> str:
+        """Return the whole file's SHA-256, hexadecimal; see :meth:`.content.Content.finish`."""
+        return self._content.finish()
