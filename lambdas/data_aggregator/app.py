@@ -10,11 +10,11 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from .batch import Batch
 from .clients import open_clients
 from .exceptions import MessageReturnedError
 from .logs import make_logger
-from .observation import put_metrics, trace
+from .run.batch import Batch
+from .run.metrics import put_metrics, trace
 from .schemas import FINISHED
 from .settings import Settings
 

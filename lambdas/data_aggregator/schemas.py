@@ -1,7 +1,11 @@
 """The data that passes between the modules, and the shapes of what comes in and goes out."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict, get_args
+
+_ID_PREFIX = "data-aggregator#"
 
 
 class ManifestSource(TypedDict):
@@ -75,6 +79,12 @@ class ObjectName:
 
 
 type Named = Source | ObjectName
+
+
+def source_id(bucket: str, key: str, version: str) -> str:
+    """Return the idempotency key of one version of an object; its length does not depend on the key's."""
+    identity = json.dumps([bucket, key, version]).encode()
+    return _ID_PREFIX + hashlib.sha256(identity).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

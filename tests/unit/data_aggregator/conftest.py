@@ -15,10 +15,10 @@ from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
 from data_aggregator import app, clients
-from data_aggregator.claims import Claim
-from data_aggregator.manifest import name_manifest, name_old_manifest, read_manifest
-from data_aggregator.messages import parse_body
-from data_aggregator.reasons import REASON_PREFIX
+from data_aggregator.bundle.manifest import name_manifest, name_old_manifest, read_manifest
+from data_aggregator.claims.table import Claim
+from data_aggregator.intake.messages import parse_body
+from data_aggregator.intake.reasons import REASON_PREFIX
 from data_aggregator.schemas import Manifest, Source
 from tests.unit.data_aggregator.events import Context, s3_event
 

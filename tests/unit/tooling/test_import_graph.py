@@ -13,7 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 NOT_YET = {
-    "data_aggregator",
     "dataset_download",
     "xapi_etl",
     "zip_enqueue",

@@ -1,0 +1,58 @@
+"""From an SQS message to the objects that it names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data_aggregator.exceptions import MessageRejectedError
+from data_aggregator.object_events import CreatedObject, IgnoredRecord, ObjectEventError, parse_object_events
+from data_aggregator.schemas import Named, ObjectName, Source, source_id
+
+_MOST_OBJECTS = 10_000
+"""In one message. S3 sends one in each; what is known of an object takes 2 KB of memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What a message says."""
+
+    objects: Sequence[Named]
+    """New objects, in the message's order."""
+    ignored: Sequence[IgnoredRecord] = ()
+    """Records that announce none: deletions, restores, S3's test event."""
+    foreign: Sequence[IgnoredRecord] = ()
+    """Records of other services: nobody here is concerned, and nobody else would notice that they are gone."""
+
+
+def parse_body(body: str) -> Announced:
+    """Return what a message announces; :mod:`.object_events` has the shapes that are understood.
+
+    Raises:
+        MessageRejectedError: it is of no such shape, or names more than 10,000 objects.
+    """
+    try:
+        events = parse_object_events(body)
+    except ObjectEventError as error:
+        raise MessageRejectedError(str(error)) from error
+    if len(events.created) > _MOST_OBJECTS:
+        raise MessageRejectedError(f"the body names {len(events.created)} objects, more than {_MOST_OBJECTS}")
+    return Announced(
+        [_name(created) for created in events.created],
+        [record for record in events.ignored if record.reason != "other_service"],
+        [record for record in events.ignored if record.reason == "other_service"],
+    )
+
+
+def _name(created: CreatedObject) -> Named:
+    # An overwrite with the same bytes has the same ETag, but a sequencer of its own.
+    told_apart_by = created.version_id or created.sequencer or created.etag
+    # Without an ETag there is nothing to compare with: an empty one would match no object at all.
+    if told_apart_by is None or created.size is None or (created.version_id is None and created.etag is None):
+        return ObjectName(created.bucket, created.key, created.version_id)
+    return Source(
+        source_id(created.bucket, created.key, told_apart_by),
+        created.bucket,
+        created.key,
+        created.version_id,
+        created.etag,
+        created.size,
+    )

@@ -1,0 +1,68 @@
+"""Why messages came back: records in the idempotency table, which outlast the logs and so any dead letter.
+
+A message that SQS moves to the dead-letter queue keeps its id and cannot be written on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from data_aggregator.exceptions import AggregatorError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+REASON_PREFIX = "data-aggregator-message#"
+"""Before a message's id: the key of its record."""
+_BATCH = 25
+"""DynamoDB's limit of BatchWriteItem."""
+_AT_ONCE = 4
+_TRIES = 4
+_PAUSE_SECONDS = 0.1
+_LONGEST = 1000
+
+
+def record_reasons(dynamodb: DynamoDBClient, table_name: str, reasons: Mapping[str, str], expiration: int) -> None:
+    """Write the reasons, by message id; each replaces what was written about an earlier receive.
+
+    Args:
+        dynamodb: a client.
+        table_name: the idempotency table.
+        reasons: texts; a long one is cut.
+        expiration: when the table may forget them, seconds since the epoch.
+
+    Raises:
+        AggregatorError: the table took too little for too long.
+        ClientError, BotoCoreError: any other failure.
+    """
+    items = [
+        {
+            "id": {"S": REASON_PREFIX + message_id},
+            "status": {"S": "RETURNED"},
+            "expiration": {"N": str(expiration)},
+            "reason": {"S": reason[:_LONGEST]},
+        }
+        for message_id, reason in reasons.items()
+    ]
+
+    def write(batch: tuple[Any, ...]) -> None:
+        waiting: Any = {table_name: [{"PutRequest": {"Item": item}} for item in batch]}
+        for attempt in range(_TRIES):
+            if attempt:
+                time.sleep(_PAUSE_SECONDS * 2**attempt)
+            waiting = dynamodb.batch_write_item(RequestItems=waiting).get("UnprocessedItems")
+            if not waiting:
+                return
+        raise AggregatorError(f"{len(waiting[table_name])} reasons could not be written: the table is too busy")
+
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reasons")
+    try:
+        for _ in pool.map(write, batched(items, _BATCH, strict=False)):
+            pass
+    finally:
+        # After a failure none is begun any more: a table that does not answer would outlast the invocation.
+        pool.shutdown(cancel_futures=True)
