@@ -41,14 +41,14 @@ def _handle(
     put_metrics(settings.service_name, report)
     logger.info("batch_complete", extra=report.describe())
 
-    def settle(record: SQSRecord) -> None:
+    def check_outcome(record: SQSRecord) -> None:
         outcome = report.messages[record.message_id]
         if outcome.result not in FINISHED:
             raise MessageReturnedError(outcome.reason)
 
     # A batch of nothing but failures is an answer too: its messages come back one by one, with the reasons logged.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event=event, record_handler=settle, processor=processor, context=context)
+    return process_partial_response(event=event, record_handler=check_outcome, processor=processor, context=context)
 
 
 @cache

@@ -11,7 +11,7 @@ from isal import isal_zlib
 from .exceptions import BundleFullError, SourceTooLargeError
 from .schemas import Cut
 
-_HOLD = 4 * 1024 * 1024
+_MAX_HELD = 4 * 1024 * 1024
 """A source up to this size is written only once it has been read to its end, bytes."""
 _GZIP = 31
 """``wbits`` of a gzip stream with the largest window."""
@@ -169,6 +169,6 @@ def _hold(chunks: Iterator[bytes]) -> tuple[list[bytes], bool]:
     for chunk in chunks:
         held.append(chunk)
         size += len(chunk)
-        if size > _HOLD:
+        if size > _MAX_HELD:
             return held, False
     return held, True

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-_AT_ONCE = 8
+_CONCURRENCY = 8
 _READ_BATCH = 100
 """DynamoDB's limit of BatchGetItem."""
 _MISSING = {"404", "NoSuchKey", "NoSuchVersion"}
@@ -110,7 +110,7 @@ class BucketCheck:
         self.findings.abandoned_manifests = sorted(
             key for key in self._keys if key.endswith(MANIFEST_SUFFIX) and name_bundle_of(key) not in self._keys
         )
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_CONCURRENCY) as pool:
             looks = pool.map(lambda key: self._look_at(key, contents=contents), bundles)
             for key, (manifest, problem) in zip(bundles, looks, strict=True):
                 if problem and self._is_gone(key):
@@ -141,7 +141,7 @@ class BucketCheck:
         if self._prefix:
             copies |= _list(self._s3, archive, MANIFEST_PREFIX + self._prefix)
         lacking = [key for key, (size, _) in self._keys.items() if key not in copies or copies[key][0] != size]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_CONCURRENCY) as pool:
             for key, status in zip(lacking, pool.map(self._read_replication, lacking), strict=True):
                 if status is None:
                     continue  # cleared away meanwhile

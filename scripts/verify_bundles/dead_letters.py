@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-_HIDDEN_SECONDS = 300
-_EMPTY_ANSWERS = 2
+_VISIBILITY_TIMEOUT_SECONDS = 300
+_MAX_EMPTY_RESPONSES = 2
 """One may come from servers that have none of the messages."""
 
 
@@ -38,9 +38,12 @@ def read_messages(sqs: SQSClient, queue_url: str) -> list[MessageTypeDef]:
     taken: dict[str, MessageTypeDef] = {}
     empty = 0
     try:
-        while empty < _EMPTY_ANSWERS:
+        while empty < _MAX_EMPTY_RESPONSES:
             answer = sqs.receive_message(
-                QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=_HIDDEN_SECONDS, WaitTimeSeconds=1
+                QueueUrl=queue_url,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=_VISIBILITY_TIMEOUT_SECONDS,
+                WaitTimeSeconds=1,
             )
             messages = answer.get("Messages", [])
             empty = 0 if any(message["MessageId"] not in taken for message in messages) else empty + 1

@@ -60,7 +60,7 @@ class Download:
             try:
                 async with AsyncExitStack() as stack:
                     if first is None:
-                        response, end = await self._ask(stack, offset, end, wait=patience is None)
+                        response, end = await self._request(stack, offset, end, wait=patience is None)
                     else:
                         response, first = first, None
                         stack.callback(response.close)
@@ -85,7 +85,7 @@ class Download:
                     raise
                 raise RangeRefusedError(f"the server refuses a part of the file: {error}") from error
 
-    async def _ask(
+    async def _request(
         self, stack: AsyncExitStack, offset: int, end: int | None, *, wait: bool
     ) -> tuple[aiohttp.ClientResponse, int | None]:
         """Ask for the file from ``offset`` on; return the answer, and where the file ends if that is known now."""

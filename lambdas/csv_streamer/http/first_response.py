@@ -9,11 +9,11 @@ from csv_streamer.exceptions import CsvStreamerError, SourceBrokeError
 
 from .source import read_body
 
-_PULSE_SECONDS = 15
+_KEEP_ALIVE_SECONDS = 15
 """Servers give a connection up that takes nothing for a minute (nginx: ``send_timeout``)."""
 
 
-class Reserve:
+class FirstResponse:
     """Reads one answer onward, and skips in it what others have fetched."""
 
     def __init__(self, response: aiohttp.ClientResponse, position: int, chunk_size: int) -> None:
@@ -59,7 +59,7 @@ class Reserve:
         ``find_gap``: returns the first byte that may still have to be read here.
         """
         while self.is_open:
-            await asyncio.sleep(_PULSE_SECONDS)
+            await asyncio.sleep(_KEEP_ALIVE_SECONDS)
             if self.position < find_gap():
                 try:
                     await self._take(find_gap)

@@ -8,18 +8,18 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
 _STATUS_LINE = b"HTTP/"
-_NO_ANSWER = ("bad status line", "invalid http version", "invalid status code")
+_NOT_HTTP = ("bad status line", "invalid http version", "invalid status code")
 
 
 class MisframedError(aiohttp.ClientPayloadError):
     """A server's answer is not valid HTTP; the message has the parser's reason."""
 
 
-class GarbageError(aiohttp.ClientPayloadError):
+class NotHttpError(aiohttp.ClientPayloadError):
     """What came is no HTTP answer at all, which a server in trouble may send."""
 
 
-class AnswerProtocol(ResponseHandler):
+class CheckedResponseHandler(ResponseHandler):
     """aiohttp's protocol of one connection, with two additions.
 
     aiohttp says "bad status line" of a body that is longer than its ``Content-Length``, as of bytes that are no answer:
@@ -53,14 +53,14 @@ class AnswerProtocol(ResponseHandler):
 
     def _explain(self, error: HttpProcessingError) -> Exception:
         reason = error.message.partition("\n")[0].rstrip(": ")  # what follows quotes the answer
-        if not reason.lower().startswith(_NO_ANSWER):
+        if not reason.lower().startswith(_NOT_HTTP):
             return MisframedError(reason)
         if self._beginning.startswith(_STATUS_LINE) and "expected http/" in error.message.lower():
             return MisframedError("the body is longer than its Content-Length, or its last chunk, says")
-        return GarbageError(reason)
+        return NotHttpError(reason)
 
 
 def check_framing(connector: aiohttp.TCPConnector) -> aiohttp.TCPConnector:
-    """Let a connector's connections be :class:`AnswerProtocol`; aiohttp has no public way to say so."""
-    connector._factory = partial(AnswerProtocol, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
+    """Let a connector's connections be :class:`CheckedResponseHandler`; aiohttp has no public way to say so."""
+    connector._factory = partial(CheckedResponseHandler, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
     return connector

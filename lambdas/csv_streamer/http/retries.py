@@ -10,7 +10,7 @@ from csv_streamer.settings import Settings
 type NoteRetry = Callable[[int, float, int, CsvStreamerError], None]
 """Told the number of the attempt that failed, the seconds until the next, the offset reached and the error."""
 
-_LONGEST_WAIT_SECONDS = 30
+_MAX_WAIT_SECONDS = 30
 
 
 class Attempts:
@@ -40,7 +40,7 @@ class Attempts:
         if self._failed >= self._most:
             reason = f"gave up after {self._failed} attempts: {error}"
             raise SourceBrokeError(reason, status=error.status) from error
-        delay = min(self._base * 2 ** (self._failed - 1), _LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
+        delay = min(self._base * 2 ** (self._failed - 1), _MAX_WAIT_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
         delay = delay if error.retry_after is None else max(delay, error.retry_after)
         self._note(self._failed, delay, offset, error)
         if self._patience is not None and delay > self._patience:

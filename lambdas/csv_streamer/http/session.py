@@ -18,7 +18,7 @@ _MAX_HEADER_BYTES = 64 * 1024
 """Of one header field, and of a status line."""
 
 
-class Web:
+class HttpSession:
     """Sends single requests, directly or through the proxy that the environment names."""
 
     def __init__(self, direct: aiohttp.ClientSession, proxied: aiohttp.ClientSession, settings: Settings) -> None:
@@ -52,7 +52,7 @@ class Web:
 
 
 @asynccontextmanager
-async def open_web(settings: Settings) -> AsyncIterator[Web]:
+async def open_http_session(settings: Settings) -> AsyncIterator[HttpSession]:
     """Yield the client; what it has open is closed at the end."""
     context = await asyncio.to_thread(_trust, settings.ca_bundle) if settings.ca_bundle else True
     guard = None if settings.allow_private_hosts else make_public_socket
@@ -65,7 +65,7 @@ async def open_web(settings: Settings) -> AsyncIterator[Web]:
     # Used for proxies alone, which the operator chose and which have private addresses as a rule.
     unguarded = aiohttp.TCPConnector(limit=0, happy_eyeballs_delay=None, ssl=context)
     async with _open(direct, settings) as session, _open(unguarded, settings) as proxied:
-        yield Web(session, proxied, settings)
+        yield HttpSession(session, proxied, settings)
 
 
 def _open(connector: aiohttp.TCPConnector, settings: Settings) -> aiohttp.ClientSession:

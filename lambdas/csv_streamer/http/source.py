@@ -15,14 +15,14 @@ from csv_streamer.exceptions import CsvStreamerError, FileError, RangeRefusedErr
 from csv_streamer.inputs.urls import parse_location, parse_url, split_credentials
 from csv_streamer.schemas import Head, Validators
 
-from .framing import GarbageError, MisframedError
-from .session import Web
+from .framing import MisframedError, NotHttpError
+from .session import HttpSession
 
 _MAX_REDIRECTS = 20
 """As many as browsers follow."""
 _REDIRECTS = {301, 302, 303, 307, 308}
-_PASSING = {408, 425, 429}
-_NEVER_SERVED = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED}
+_TRANSIENT_STATUSES = {408, 425, 429}
+_UNSUPPORTED_STATUSES = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED}
 _STRONG_AFTER_SECONDS = 60
 """A file that was changed this long before it was sent has a Last-Modified to rely on (RFC 9110, 8.8.2.2)."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
@@ -42,7 +42,7 @@ class _Target:
 class Source:
     """A URL and the headers that go with it; the cookies of its servers live as long as this object."""
 
-    def __init__(self, web: Web, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, web: HttpSession, url: str, headers: Mapping[str, str]) -> None:
         """``headers``: the entry's own, which go to its origin (and the origin's HTTPS form) and no other.
 
         Raises:
@@ -92,7 +92,7 @@ class Source:
         remembered = self._resolved
         target = remembered or self._start
         for _ in range(_MAX_REDIRECTS + 1):
-            response = await self._ask(target, conditions, wait=wait, alone=alone)
+            response = await self._request(target, conditions, wait=wait, alone=alone)
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 # The next range goes there at once; after a failure the way is asked for anew.
                 was_led = target is not self._start and response.status < HTTPStatus.BAD_REQUEST
@@ -106,7 +106,7 @@ class Source:
             target = self._read_location(target, response)
         raise FileError(f"more than {_MAX_REDIRECTS} redirects", code="too_many_redirects")
 
-    async def _ask(
+    async def _request(
         self, target: _Target, conditions: Mapping[str, str], *, wait: bool, alone: bool
     ) -> aiohttp.ClientResponse:
         self.host = self._web.hosts.name(target.url)
@@ -165,7 +165,7 @@ class Source:
 
 def _is_refusal(status: int) -> bool:
     """Tell whether a status says that the request itself is wrong."""
-    lasting = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _PASSING
+    lasting = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _TRANSIENT_STATUSES
     return lasting and status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 
 
@@ -179,8 +179,8 @@ def _check_status(response: aiohttp.ClientResponse, conditions: Mapping[str, str
     if status in accepted:
         return
     phrase = f"HTTP {status} {HTTPStatus(status).phrase}" if status in HTTPStatus else f"HTTP {status}"
-    passes = status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    if "Range" in conditions and (not passes or status in _NEVER_SERVED):
+    passes = status in _TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if "Range" in conditions and (not passes or status in _UNSUPPORTED_STATUSES):
         raise RangeRefusedError(f"the server refuses a part of the file: {phrase}")
     if passes:
         raise SourceBrokeError(phrase, _parse_retry_after(response.headers.get("Retry-After")), status=status)
@@ -215,7 +215,7 @@ def _describe(error: Exception) -> CsvStreamerError:  # noqa: PLR0911  # a list 
             return SourceBrokeError("the connection stalled")
         case MisframedError():
             return FileError(f"the server's answer is not valid HTTP: {error}", code="answer_invalid")
-        case GarbageError():
+        case NotHttpError():
             return SourceBrokeError(f"not HTTP as it should be ({error})")
         case aiohttp.ClientHttpProxyError():
             return _describe_proxy(error.status)
@@ -231,7 +231,7 @@ def _describe(error: Exception) -> CsvStreamerError:  # noqa: PLR0911  # a list 
 
 def _describe_proxy(status: int) -> CsvStreamerError:
     reason = f"the proxy refused the connection: HTTP {status}"
-    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status in _TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return SourceBrokeError(reason)
     return FileError(reason, code="proxy_refused")
 

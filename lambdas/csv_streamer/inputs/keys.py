@@ -15,7 +15,7 @@ from csv_streamer.schemas import STATE_PREFIX
 
 _DEFAULT = "data.csv"
 _MAX_NAME_BYTES = 250
-"""What file systems take (255), less the number that :class:`KeyClaims` may add."""
+"""What file systems take (255), less the number that :class:`UniqueKeys` may add."""
 _MAX_PREFIX_BYTES = 750
 """What S3 takes of a key (1,024), less the date and the longest name."""
 _STATE_FOLDER = STATE_PREFIX.rstrip("/")
@@ -152,7 +152,7 @@ def check_prefix(prefix: str) -> str:
     return path
 
 
-class KeyClaims:
+class UniqueKeys:
     """Gives every file of a run a key of its own, the same ones in every run.
 
     A second file of one name becomes ``name-2.csv``. Which one is second must not depend on which server answers
@@ -180,10 +180,10 @@ class KeyClaims:
             if earlier < index:
                 await event.wait()
         chosen = self.take(key)
-        self.settle(index)
+        self.release(index)
         return chosen
 
-    def settle(self, index: int) -> None:
+    def release(self, index: int) -> None:
         """Say that an entry has its key or needs none."""
         if index in self._decided:
             self._decided[index].set()

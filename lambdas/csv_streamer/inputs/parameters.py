@@ -15,11 +15,11 @@ PARAMETERS_KEY = "config/parameters.json"
 
 _TEXTS = ("name", "prefix", "content_type", "secret")
 _FIELDS = {"url", "headers", "expect", "size", *DIGESTS, *_TEXTS}
-_MISSPELT = {"fileurl", "fileurls", "url", "urls", "file", "files"}
+_MISSPELLINGS = {"fileurl", "fileurls", "url", "urls", "file", "files"}
 """Keys of an event, without all but their letters, that can only be meant for ``file_urls``."""
 _MAX_URL = 8192
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
-_OURS = {
+_RESERVED_HEADERS = {
     *("range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "accept-encoding"),
     *("host", "connection", "content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade"),
 }
@@ -38,7 +38,7 @@ def read_event(event: object) -> list[Any] | None:
         raise EventError('the event is not a JSON object like {"file_urls": ["https://…"]}')
     if "file_urls" in event:
         return _read_list(event["file_urls"], "the event", EventError)
-    misspelt = [key for key in event if re.sub(r"[^a-z]", "", str(key).lower()) in _MISSPELT]
+    misspelt = [key for key in event if re.sub(r"[^a-z]", "", str(key).lower()) in _MISSPELLINGS]
     if misspelt:
         raise EventError(f"the event has {misspelt[0]!r}: a run's own files are listed in file_urls")
     return None
@@ -124,7 +124,7 @@ def check_headers(headers: object, where: str) -> dict[str, str]:
     if not isinstance(headers, dict):
         raise EntryError(f"{where} is not an object of texts")
     for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OURS:
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _RESERVED_HEADERS:
             raise EntryError(f"{where}: {name!r} is not a header that can be set here")
         if not isinstance(value, str) or not value.isprintable():
             raise EntryError(f"{where}: the value of {name!r} is not a printable text")

@@ -15,7 +15,7 @@ from csv_streamer.exceptions import EventError
 from csv_streamer.schemas import STATE_PREFIX, Entry, Expectation, Head, Part, Task, Unfinished, Validators
 
 _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_CONFLICT_CODES = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
 class ContinuationError(EventError):
@@ -133,7 +133,7 @@ class StateStore:
                 IfNoneMatch="*",
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _TAKEN:
+            if error.response["Error"]["Code"] not in _CONFLICT_CODES:
                 raise
             if await self._read(claim) != request_id.encode():
                 return None

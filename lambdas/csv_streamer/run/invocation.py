@@ -13,22 +13,22 @@ from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError,
 
 from csv_streamer.clients import S3, lambda_client, secrets_client
 from csv_streamer.exceptions import EntryError, LeaseHeldError, ParametersError
-from csv_streamer.http.session import open_web
-from csv_streamer.inputs.keys import KeyClaims, known_name, make_key
+from csv_streamer.http.session import open_http_session
+from csv_streamer.inputs.keys import UniqueKeys, known_name, make_key
 from csv_streamer.inputs.parameters import PARAMETERS_KEY, describe_url, parse_entry, parse_parameters
 from csv_streamer.inputs.secret_headers import SecretHeaders
 from csv_streamer.s3.history import History
 from csv_streamer.s3.multipart_upload import Destination, Upload, make_staging_key
 from csv_streamer.schemas import FileResult, Task
 from csv_streamer.settings import Settings
-from csv_streamer.transfer.context import Clock, Outcome, Run
+from csv_streamer.transfer.context import Clock, Outcome, RunContext
 from csv_streamer.transfer.file_streamer import FileStreamer
 
 from .continuation import Hop, State, StateStore
 from .lease import Lease, name_lease
 from .report import Response, emit_metrics, refuse, respond, summarise
 
-_READS = 3
+_MAX_READ_ATTEMPTS = 3
 """How often the parameters are asked for if the answer ends early."""
 
 
@@ -101,7 +101,7 @@ class Invocation:
         The work is done: an error here would only have Lambda do it again.
         """
         try:
-            async with asyncio.timeout_at(clock.tidy_until):
+            async with asyncio.timeout_at(clock.cleanup_until):
                 await self._states.forget(self._hop)
         except (ClientError, BotoCoreError, TimeoutError) as error:
             fields = {"run": self._hop.run_id, "hop": self._hop.number, "error": str(error) or "no answer in time"}
@@ -128,11 +128,11 @@ class Invocation:
         if raw is None:
             raw = parse_parameters(await self._read_parameters())
         tasks = [task for index, entry in enumerate(raw) if (task := self._make_task(index, entry))]
-        claims = KeyClaims([], [])
+        keys = UniqueKeys([], [])
         named: list[Task] = []
         for task in tasks:
             name = known_name(task.entry.name, task.entry.url, self._settings.suffix_map, self._settings.suffix_match)
-            key = claims.take(make_key(self._prefix(task), time, name)) if name else None
+            key = keys.take(make_key(self._prefix(task), time, name)) if name else None
             named.append(Task(task.index, task.entry, key))
         self._logger.info(
             "ingestion_plan", extra={"files": len(raw), "urls": [describe_url(task.entry.url) for task in named]}
@@ -169,7 +169,7 @@ class Invocation:
 
     def _fetch_parameters(self) -> bytes:
         """Return the object; a body that ends early is asked for again, which botocore does not do."""
-        for _ in range(_READS - 1):
+        for _ in range(_MAX_READ_ATTEMPTS - 1):
             with suppress(IncompleteReadError, ResponseStreamingError):
                 return self._read_object()
         return self._read_object()
@@ -182,8 +182,8 @@ class Invocation:
         taken = [task.key for task in state.tasks if task.key]
         undecided = [task.index for task in state.tasks if task.key is None]
         slots = asyncio.Semaphore(self._settings.concurrency)
-        async with open_web(self._settings) as web:
-            run = Run(
+        async with open_http_session(self._settings) as web:
+            run = RunContext(
                 run_id=self._hop.run_id,
                 settings=self._settings,
                 s3=self._s3,
@@ -191,7 +191,7 @@ class Invocation:
                 logger=self._logger,
                 time=state.time,
                 clock=clock,
-                claims=KeyClaims([*state.taken_keys, *taken], undecided),
+                keys=UniqueKeys([*state.taken_keys, *taken], undecided),
                 history=History(self._s3, self._settings.bucket),
                 secrets=SecretHeaders(secrets_client),
             )
@@ -243,7 +243,7 @@ class Invocation:
             key = task.key or ""
             staging = make_staging_key(self._hop.run_id, key)
             destination = Destination(self._settings.bucket, key, staging, "", None, {})
-            await Upload(self._s3, destination, self._logger, unfinished.upload_id).abort(clock.tidy_until)
+            await Upload(self._s3, destination, self._logger, unfinished.upload_id).abort(clock.cleanup_until)
         result = outcome.result
         fields = {"url": result.url, "s3_key": result.s3_key, "error": problem, "code": "not_continued"}
         self._logger.error("file_error", extra=fields)

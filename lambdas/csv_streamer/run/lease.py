@@ -20,8 +20,8 @@ RENEWAL_SECONDS = 5
 HANDOVER_SECONDS = 300
 """How long a run's next invocation may take to begin."""
 
-_TRIES = 5
-_LOST = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409", "404", "NoSuchKey"}
+_MAX_ATTEMPTS = 5
+_CONFLICT_CODES = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409", "404", "NoSuchKey"}
 
 
 def name_lease(entries: list[Any]) -> str:
@@ -64,7 +64,7 @@ class Lease:
 
     async def _acquire(self, *, first: bool) -> None:
         try:
-            for _ in range(_TRIES):
+            for _ in range(_MAX_ATTEMPTS):
                 if await self._put(LEASE_SECONDS, IfNoneMatch="*"):
                     return
                 held = await self._read()
@@ -117,7 +117,7 @@ class Lease:
             try:
                 await self._s3.run(self._s3.client.delete_object, **self._object, IfMatch=self._etag)
             except (ClientError, BotoCoreError) as error:
-                if isinstance(error, ClientError) and error.response["Error"].get("Code") in _LOST:
+                if isinstance(error, ClientError) and error.response["Error"].get("Code") in _CONFLICT_CODES:
                     return  # another's by now, or deleted by a request whose answer was lost
                 self._logger.warning("lease_unavailable", extra={"error": str(error)})
 
@@ -129,7 +129,7 @@ class Lease:
         try:
             answer = await self._s3.run(self._s3.client.put_object, **options)
         except ClientError as error:
-            if error.response["Error"].get("Code") in _LOST:
+            if error.response["Error"].get("Code") in _CONFLICT_CODES:
                 return False
             raise
         self._etag = answer["ETag"]

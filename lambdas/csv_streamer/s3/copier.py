@@ -13,10 +13,10 @@ from .part_sizes import MAX_PART, MAX_PARTS, MIB, Span, cut_known
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-MAX_AT_ONCE = 1024 * MIB
+MAX_SINGLE_COPY = 1024 * MIB
 """S3 copies up to 5 GiB in one request; in parts it does so side by side."""
 _PART = 256 * MIB
-_SIDE_BY_SIDE = 8
+_COPY_CONCURRENCY = 8
 
 
 class Copier:
@@ -27,14 +27,14 @@ class Copier:
         self._s3 = s3
         self._from: dict[str, Any] = {"CopySource": dict(source), "CopySourceIfMatch": etag}
         self._to = destination
-        self._turns = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._turns = asyncio.Semaphore(_COPY_CONCURRENCY)
 
     async def copy(self, size: int, attributes: Mapping[str, Any], part_size: int = MIB) -> None:
         """Copy ``size`` bytes; ``attributes`` are the new object's metadata and headers.
 
         ``part_size``: of the source, whose parts are copied several together.
         """
-        if size > MAX_AT_ONCE:
+        if size > MAX_SINGLE_COPY:
             least = max(_PART, -(-size // MAX_PARTS))
             await self._copy_parts(size, attributes, -(-least // part_size) * part_size)
             return

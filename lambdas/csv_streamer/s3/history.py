@@ -9,12 +9,12 @@ from typing import Any
 from csv_streamer.clients import S3
 
 _DATE_FOLDERS = (re.compile(r"\d{4}"), re.compile(r"\d{2}"), re.compile(r"\d{2}"))
-_MOST_DAYS = 400
+_MAX_DAYS = 400
 """How many days with files are looked into before a file counts as new."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredObject:
     """An object of an earlier run."""
 
     key: str
@@ -34,14 +34,14 @@ class History:
         self._older: dict[str, AsyncIterator[str]] = {}
         self._names: dict[str, frozenset[str]] = {}
 
-    async def find(self, prefix: str, name: str) -> Found | None:
+    async def find(self, prefix: str, name: str) -> StoredObject | None:
         """Return the newest object ``{prefix}/{YYYY}/{MM}/{DD}/{name}``, None if there is none."""
         async with self._turn:  # all files of a run look through the same folders
             async for day in self._newest_days(prefix):
                 if name in await self._list_names(day):
                     key = f"{day}{name}"
                     head = await self._s3.run(self._s3.client.head_object, Bucket=self._bucket, Key=key)
-                    return Found(key, head["Metadata"], head["ContentLength"])
+                    return StoredObject(key, head["Metadata"], head["ContentLength"])
         return None
 
     async def _newest_days(self, prefix: str) -> AsyncIterator[str]:
@@ -49,7 +49,7 @@ class History:
         older = self._older.setdefault(prefix, self._walk(f"{prefix}/", 0))
         for day in tuple(known):
             yield day
-        while len(known) < _MOST_DAYS and (day := await anext(older, "")):
+        while len(known) < _MAX_DAYS and (day := await anext(older, "")):
             known.append(day)
             yield day
 

@@ -119,7 +119,7 @@ class Upload:
         self._logger.debug("part_upload_start", extra=fields)
         checksum = crc32
         if checksum is None:
-            checksum = await self._s3.run(reckon_crc32, body)
+            checksum = await self._s3.run(compute_crc32, body)
         try:
             answer = await self._s3.run(
                 self._s3.client.upload_part,
@@ -142,7 +142,7 @@ class Upload:
             **self._to.address,
             **self._describe(sha256),
             Body=cast("bytes", body),
-            ChecksumCRC32=await self._s3.run(reckon_crc32, body),
+            ChecksumCRC32=await self._s3.run(compute_crc32, body),
         )
 
     async def publish(self, sha256: str) -> None:
@@ -253,7 +253,7 @@ def _raise_if_gone(error: ClientError) -> None:
         raise UploadGoneError("the multipart upload no longer exists") from error
 
 
-def reckon_crc32(body: bytes | bytearray) -> str:
+def compute_crc32(body: bytes | bytearray) -> str:
     """Return the checksum that S3 compares; botocore would reckon it from a copy of the body, over HTTPS."""
     return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
 

@@ -13,12 +13,12 @@ from csv_streamer.inputs.urls import canonical_url
 from csv_streamer.schemas import Entry, Head, Validators
 
 _TYPE = "text/csv"
-_SAYS_NOTHING = {"application/octet-stream", "binary/octet-stream"}
-_PLAIN = ascii_letters + digits + " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+_GENERIC_TYPES = {"application/octet-stream", "binary/octet-stream"}
+_UNESCAPED = ascii_letters + digits + " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 """Printable ASCII without the percent sign, which escapes the rest."""
 _MAX_URL = 1000
 _MAX_VALIDATOR = 250
-_HARD = 100_000
+_PBKDF2_ROUNDS = 100_000
 """Rounds of PBKDF2."""
 
 
@@ -28,14 +28,14 @@ def choose_content_type(entry: Entry, head: Head) -> str:
         return entry.content_type
     served = (head.content_type or "").strip()
     can_be_kept = served.isascii() and served.isprintable()
-    says_something = served.partition(";")[0].strip().lower() not in {"", *_SAYS_NOTHING}
+    says_something = served.partition(";")[0].strip().lower() not in {"", *_GENERIC_TYPES}
     return served if can_be_kept and says_something else _TYPE
 
 
 def make_metadata(entry: Entry, source_id: str, head: Head, time: datetime) -> dict[str, str]:
     """Return the object's metadata but its SHA-256; validators too long to be kept are left out."""
     validators = {"source_etag": head.validators.etag, "source_last_modified": head.validators.last_modified}
-    encoded = {name: quote(value, safe=_PLAIN) for name, value in validators.items() if value}
+    encoded = {name: quote(value, safe=_UNESCAPED) for name, value in validators.items() if value}
     kept = {name: value for name, value in encoded.items() if len(value) <= _MAX_VALIDATOR}
     return {
         "source_url": describe_url(entry.url)[:_MAX_URL],
@@ -56,7 +56,7 @@ def identify_source(entry: Entry, headers: Mapping[str, str]) -> str:
     named = sorted((name.lower(), value) for name, value in headers.items())
     text = json.dumps([canonical_url(entry.url), named, asdict(entry.expect)]).encode()
     has_secrets = bool(named) or "@" in urlsplit(entry.url).netloc
-    return hashlib.pbkdf2_hmac("sha256", text, b"sluice-csv-streamer", _HARD if has_secrets else 1).hex()
+    return hashlib.pbkdf2_hmac("sha256", text, b"sluice-csv-streamer", _PBKDF2_ROUNDS if has_secrets else 1).hex()
 
 
 def identify_place(url: str) -> str:

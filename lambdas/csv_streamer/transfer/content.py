@@ -19,7 +19,7 @@ _HTML_WARNING = (
     'expect {"content_type": "text/csv"} refuses such'
 )
 _DECODED = {"gzip", "x-gzip", "deflate"}
-_SHOWN = 80
+_MAX_QUOTED = 80
 
 
 def check_head(expect: Expectation, head: Head) -> None:
@@ -105,9 +105,9 @@ class Content:
         if self._expect.first_line is not None:
             line = text.partition(b"\n")[0].removesuffix(b"\r").partition(b"\r")[0]
             if line != self._expect.first_line.encode():
-                shown = line[:_SHOWN].decode(errors="replace")
+                shown = line[:_MAX_QUOTED].decode(errors="replace")
                 raise FileError(
-                    f"the first line is {shown!r}, expected is {self._expect.first_line[:_SHOWN]!r}",
+                    f"the first line is {shown!r}, expected is {self._expect.first_line[:_MAX_QUOTED]!r}",
                     code="first_line_unexpected",
                 )
 

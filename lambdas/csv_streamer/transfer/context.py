@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 from aws_lambda_powertools import Logger
 
 from csv_streamer.clients import S3
-from csv_streamer.http.session import Web
-from csv_streamer.inputs.keys import KeyClaims
+from csv_streamer.http.session import HttpSession
+from csv_streamer.inputs.keys import UniqueKeys
 from csv_streamer.inputs.secret_headers import SecretHeaders
 from csv_streamer.s3.history import History
 from csv_streamer.s3.part_sizes import MIB
 from csv_streamer.schemas import FileResult, Task
 from csv_streamer.settings import Settings
 
-_TELLING_BYTES = 8 * MIB
+_MIN_SAMPLE_BYTES = 8 * MIB
 """The time that a smaller file takes tells of latency, not of how much a server can send."""
 
 
@@ -27,9 +27,9 @@ class Clock:
     started: float
     stop_at: float
     """When no more is fetched."""
-    settle_until: float
+    uploads_until: float
     """When uploads under way are no longer waited for."""
-    tidy_until: float
+    cleanup_until: float
     """When what is thrown away is no longer waited for: answering and handing over come first."""
 
     @property
@@ -46,7 +46,7 @@ class Speeds:
 
     def note(self, url: str, size: int, bytes_per_second: float) -> None:
         """Remember a file's speed if it was large enough to tell."""
-        if size >= _TELLING_BYTES:
+        if size >= _MIN_SAMPLE_BYTES:
             self._best[_name_host(url)] = max(self._best.get(_name_host(url), 0), bytes_per_second)
 
     def best(self, url: str) -> float | None:
@@ -59,19 +59,19 @@ def _name_host(url: str) -> str | None:
 
 
 @dataclass(slots=True)
-class Run:
+class RunContext:
     """One invocation's surroundings."""
 
     run_id: str
 
     settings: Settings
     s3: S3
-    web: Web
+    web: HttpSession
     logger: Logger
     time: datetime
     """When the first of the run's invocations began: a file's key does not depend on when it was done."""
     clock: Clock
-    claims: KeyClaims
+    keys: UniqueKeys
     history: History
     secrets: SecretHeaders
     speeds: Speeds = field(default_factory=Speeds)

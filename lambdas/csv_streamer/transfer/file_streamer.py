@@ -21,7 +21,7 @@ from csv_streamer.http.retries import Attempts
 from csv_streamer.http.source import Source, read_head
 from csv_streamer.inputs.keys import make_key, served_name
 from csv_streamer.inputs.parameters import describe_url
-from csv_streamer.s3.history import Found
+from csv_streamer.s3.history import StoredObject
 from csv_streamer.s3.multipart_upload import Destination, Upload, make_staging_key
 from csv_streamer.s3.object_metadata import (
     choose_content_type,
@@ -35,28 +35,28 @@ from csv_streamer.s3.object_metadata import (
 from csv_streamer.schemas import FileResult, Head, Status, Task, Unfinished
 
 from .content import Content, check_head
-from .context import Outcome, Run
+from .context import Outcome, RunContext
 from .file_transfer import Stored, Transfer
-from .progress import Meter
+from .progress import ProgressMeter
 
-_EARLY_SECONDS = 10
+_FULL_TIME_TOLERANCE_SECONDS = 10
 """A file that was begun this soon after the invocation had all of its time."""
 
-_ABOUT_THE_FILE = {401, 404, 405, 407, 410, 413, 414, 415, 451}
+_PERMANENT_STATUSES = {401, 404, 405, 407, 410, 413, 414, 415, 451}
 """Refusals that have nothing to do with how many connections there are."""
 
 
 class FileStreamer:
     """Takes one task to its outcome; no failure of it leaves here as an exception."""
 
-    def __init__(self, run: Run, task: Task) -> None:
+    def __init__(self, run: RunContext, task: Task) -> None:
         self._run = run
         self._task = task
         self._entry = task.entry
         self._url = describe_url(task.entry.url)
         self._key = task.key
         self._source_id = ""
-        self._stored: Found | None = None
+        self._stored: StoredObject | None = None
         self._began = run.clock.now
 
     async def stream(self) -> Outcome:
@@ -76,7 +76,7 @@ class FileStreamer:
             self._run.logger.exception("file_crashed", extra={"url": self._url, "s3_key": self._key})
             return self._fail(f"unforeseen: {type(error).__name__}", "internal_error")
         finally:
-            self._run.claims.settle(self._task.index)
+            self._run.keys.release(self._task.index)
 
     async def _stream(self) -> Outcome:
         if self._run.clock.now >= self._run.clock.stop_at:
@@ -108,7 +108,7 @@ class FileStreamer:
         except UploadGoneError as error:
             if head.length is not None and (sha256 := await upload.find_published(head.length)):
                 # Published by an invocation that was ended before it could say so.
-                meter = Meter(self._run.logger, "", None, 1)
+                meter = ProgressMeter(self._run.logger, "", None, 1)
                 return self._succeed(head.length, Stored(len(unfinished.parts), sha256), meter, ())
             self._note_retry(1, 0, 0, error)
         except SourceChangedError as error:
@@ -142,7 +142,7 @@ class FileStreamer:
         download = Download(source, head, self._run.settings, self._note_retry, self._run.clock.stop_at)
         return await self._transfer(download, upload, first, connections)
 
-    def _is_stored(self, stored: Found, head: Head) -> bool:
+    def _is_stored(self, stored: StoredObject, head: Head) -> bool:
         return (
             is_same_version(read_validators(stored.metadata), head.validators)
             and is_same_place(stored.metadata, head.url)
@@ -156,7 +156,7 @@ class FileStreamer:
             return await self._ask(stack, source)
         except (FileError, SourceBrokeError) as error:
             others = hosts.count(source.host)
-            if not others or error.status in _ABOUT_THE_FILE:
+            if not others or error.status in _PERMANENT_STATUSES:
                 raise
             self._note_retry(1, 0, 0, error)
         host = source.host
@@ -195,14 +195,14 @@ class FileStreamer:
 
     @property
     def _had_all_time(self) -> bool:
-        return self._began - self._run.clock.started < _EARLY_SECONDS
+        return self._began - self._run.clock.started < _FULL_TIME_TOLERANCE_SECONDS
 
     async def _choose_key(self, head: Head) -> None:
         """Name the file by what its server says, where nothing else did."""
         if self._key is None:
             prefix = self._entry.prefix or self._run.settings.path_prefix
             key = make_key(prefix, self._run.time, served_name(self._entry.url, head.disposition))
-            self._key = await self._run.claims.take_in_turn(self._task.index, key)
+            self._key = await self._run.keys.take_in_turn(self._task.index, key)
             if self._run.settings.skip_unchanged:
                 await self._look_up(self._key)
 
@@ -245,23 +245,23 @@ class FileStreamer:
             "file_download_start",
             extra={"url": self._url, "s3_key": self._key, "expected": length, "bytes": upload.size},
         )
-        meter = Meter(run.logger, self._key or "", length, run.settings.progress_seconds, upload.size)
+        meter = ProgressMeter(run.logger, self._key or "", length, run.settings.progress_seconds, upload.size)
         content = self._make_content(download.head, unfinished)
         transfer = Transfer(download, upload, content, run.settings, meter, connections, unfinished)
         parts_before = len(upload.parts)
         try:
             stored = await transfer.run(
-                first, run.clock.stop_at, run.clock.settle_until, self._find_known_sha256(download.head)
+                first, run.clock.stop_at, run.clock.uploads_until, self._find_known_sha256(download.head)
             )
         except OutOfTimeError as error:
-            await transfer.settle(run.clock.settle_until)
+            await transfer.wait_for_uploads(run.clock.uploads_until)
             return await self._leave(transfer, upload, str(error), parts_before)
         except BaseException:
-            await transfer.settle(run.clock.settle_until)
-            await upload.abort(run.clock.tidy_until)
+            await transfer.wait_for_uploads(run.clock.uploads_until)
+            await upload.abort(run.clock.cleanup_until)
             raise
         if stored.is_known and self._stored:
-            await upload.abort(run.clock.tidy_until)
+            await upload.abort(run.clock.cleanup_until)
             return self._unchanged(self._stored)
         name = (self._key or "").rpartition("/")[2]
         return self._succeed(meter.bytes, stored, meter, content.list_warnings(self._entry, download.head, name))
@@ -287,7 +287,7 @@ class FileStreamer:
         left = transfer.leave() if settings.continue_async else None
         if left and (len(left.parts) > parts_before or not self._had_all_time):
             return self._defer(reason, replace(self._task, key=self._key, unfinished=left))
-        await upload.abort(self._run.clock.tidy_until)
+        await upload.abort(self._run.clock.cleanup_until)
         if settings.continue_async and self._had_all_time:
             raise FileError(
                 f"not one part of {transfer.part_size} bytes arrived within a whole invocation: lower S3_PART_MB"
@@ -297,7 +297,7 @@ class FileStreamer:
             )
         return self._defer(reason, replace(self._task, key=self._key, unfinished=None))
 
-    def _succeed(self, size: int, stored: Stored, meter: Meter, warnings: tuple[str, ...]) -> Outcome:
+    def _succeed(self, size: int, stored: Stored, meter: ProgressMeter, warnings: tuple[str, ...]) -> Outcome:
         fields = {
             "url": self._url,
             "s3_key": self._key,
@@ -317,7 +317,7 @@ class FileStreamer:
         )
         return Outcome(result)
 
-    def _unchanged(self, stored: Found) -> Outcome:
+    def _unchanged(self, stored: StoredObject) -> Outcome:
         self._key = stored.key  # where it is, which may be under an earlier day
         self._run.logger.info("file_unchanged", extra={"url": self._url, "s3_key": self._key})
         return Outcome(FileResult(self._url, "unchanged", self._key, sha256=stored.metadata.get("sha256")))

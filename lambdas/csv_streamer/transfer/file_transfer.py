@@ -9,7 +9,7 @@ import aiohttp
 from csv_streamer.exceptions import FileError, OutOfTimeError, SourceChangedError
 from csv_streamer.http.download import Download
 from csv_streamer.s3.buffers import Buffers
-from csv_streamer.s3.multipart_upload import Upload, reckon_crc32
+from csv_streamer.s3.multipart_upload import Upload, compute_crc32
 from csv_streamer.s3.part_sizes import MIN_RANGE, Span, choose_part_size, cut_known, grow_unknown
 from csv_streamer.schemas import Part, Unfinished
 from csv_streamer.settings import Settings
@@ -17,7 +17,7 @@ from csv_streamer.settings import Settings
 from .content import Content
 from .inspection import Inspection
 from .part_fillers import OrderedFiller, RangedFiller, fill_in_order
-from .progress import Meter
+from .progress import ProgressMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Transfer:
         upload: Upload,
         content: Content,
         settings: Settings,
-        meter: Meter,
+        meter: ProgressMeter,
         connections: int,
         unfinished: Unfinished | None = None,
     ) -> None:
@@ -68,13 +68,13 @@ class Transfer:
         self,
         first: aiohttp.ClientResponse | None,
         stop_at: float,
-        settle_until: float,
+        uploads_until: float,
         known_sha256: str | None = None,
     ) -> Stored:
         """Store the whole file.
 
         ``first`` is the answer that told of the file, None where an earlier invocation had it. ``stop_at`` is the
-        event loop's time at which no more is fetched, ``settle_until`` that at which S3 is no longer waited for.
+        event loop's time at which no more is fetched, ``uploads_until`` that at which S3 is no longer waited for.
         ``known_sha256`` is that of bytes that need not be stored again.
 
         Raises:
@@ -94,7 +94,7 @@ class Transfer:
             raise OutOfTimeError("the invocation's end came first") from error
         self._is_fetched = True
         try:
-            async with asyncio.timeout_at(settle_until) as scope:
+            async with asyncio.timeout_at(uploads_until) as scope:
                 return await self._store(whole, known_sha256)
         except TimeoutError as error:
             if not scope.expired():
@@ -148,7 +148,7 @@ class Transfer:
     async def _put(self, span: Span, body: bytearray) -> None:
         """Upload a part and read it for the checksums, which takes the parts in their order."""
         async with self._turn:  # so that uploads begin in the order of the parts
-            crc32 = self._crc32[span.number] = await asyncio.to_thread(reckon_crc32, body)
+            crc32 = self._crc32[span.number] = await asyncio.to_thread(compute_crc32, body)
         outcomes = await asyncio.gather(
             self._put_same(span, body, crc32), self._inspection.add(span, body), return_exceptions=True
         )
@@ -169,7 +169,7 @@ class Transfer:
         if whole is not None:
             await self._inspection.add(Span(1, 0, len(whole)), whole)
         else:
-            await self.settle()
+            await self.wait_for_uploads()
             self._check_parts()
         sha256 = self._inspection.finish()
         if sha256 == known_sha256:
@@ -193,7 +193,7 @@ class Transfer:
         if length not in {None, received}:
             raise FileError(f"the server said {length} bytes, but the parts have {received}", code="internal_error")
 
-    async def settle(self, until: float | None = None) -> None:
+    async def wait_for_uploads(self, until: float | None = None) -> None:
         """Wait for the uploads under way, at most to the event loop's time ``until``."""
         if not self._is_fetched:
             self._inspection.stop()  # what comes before some of them will not come any more

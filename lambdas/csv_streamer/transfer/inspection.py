@@ -7,7 +7,7 @@ from csv_streamer.s3.part_sizes import Span
 
 from .content import Content
 
-_KEPT = 130
+_MAX_STATES = 130
 """States that are remembered: more than the parts of one file that can be on their way to S3 at once."""
 
 
@@ -43,7 +43,7 @@ class Inspection:
         async with self._changed:
             self.end = span.end
             self._states[span.end] = self._content.save()
-            if len(self._states) > _KEPT:
+            if len(self._states) > _MAX_STATES:
                 del self._states[next(iter(self._states))]
             self._changed.notify_all()
 

@@ -11,7 +11,7 @@ import aiohttp
 
 from csv_streamer.exceptions import CsvStreamerError, FileError, RangeRefusedError, SourceChangedError
 from csv_streamer.http.download import Download
-from csv_streamer.http.first_response import Reserve
+from csv_streamer.http.first_response import FirstResponse
 from csv_streamer.s3.buffers import Buffers
 from csv_streamer.s3.part_sizes import MIN_PART, Span, cut_ranges
 
@@ -136,7 +136,7 @@ class RangedFiller:
         self._fetching: dict[int, int] = {}
         self._turn = asyncio.Lock()
         self._workers = 0
-        self._reserve: Reserve | None = None
+        self._reserve: FirstResponse | None = None
         self._is_refused = False
 
     async def run(self, connections: int, first: aiohttp.ClientResponse | None) -> None:
@@ -146,7 +146,7 @@ class RangedFiller:
             CsvStreamerError: the first failure that the others cannot make good; they are stopped.
         """
         self._connections = self._workers = connections
-        self._reserve = Reserve(first, self._parts[0].start, self._download.chunk_size) if first else None
+        self._reserve = FirstResponse(first, self._parts[0].start, self._download.chunk_size) if first else None
         keeping = asyncio.create_task(self._reserve.keep_alive(self._find_gap)) if self._reserve else None
         try:
             async with asyncio.TaskGroup() as group:

@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger
 _MEGABIT = 1_000_000 / 8
 
 
-class Meter:
+class ProgressMeter:
     """Counts one file's bytes as they arrive and logs ``file_progress``."""
 
     def __init__(self, logger: Logger, key: str, expected: int | None, every_seconds: float, done: int = 0) -> None:

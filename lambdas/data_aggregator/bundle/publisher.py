@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _PART_SIZE = 8 * 1024 * 1024
 _MAX_PARTS = 10_000
-_PARTS_AT_ONCE = 3
-_TRIES = 3
+_PART_CONCURRENCY = 3
+_MAX_ATTEMPTS = 3
 _MISSING = {"404", "NoSuchKey"}
 _CONFLICT = "ConditionalRequestConflict"
 _EXISTS = "PreconditionFailed"
@@ -51,7 +51,7 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class UploadOutcome:
     """What has become of an upload, for good."""
 
     is_published: bool
@@ -73,7 +73,7 @@ class BundleStore:
 
     s3: S3Client
     bucket: str
-    _fates: dict[Upload, Fate] = field(default_factory=dict)
+    _fates: dict[Upload, UploadOutcome] = field(default_factory=dict)
 
     def begin(self, bundle: str) -> Upload:
         """Start an upload; its id is what others can stop it by."""
@@ -89,11 +89,11 @@ class BundleStore:
         completed: list[CompletedPartTypeDef] = []
         running: deque[Future[CompletedPartTypeDef]] = deque()
         file.seek(0)
-        with ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="upload") as pool:
+        with ThreadPoolExecutor(_PART_CONCURRENCY, thread_name_prefix="upload") as pool:
             for number, data in _cut(file, part_size):
                 digest.update(data)
                 running.append(pool.submit(self._send_part, upload, number, data))
-                if len(running) == _PARTS_AT_ONCE:
+                if len(running) == _PART_CONCURRENCY:
                     completed.append(running.popleft().result())
             completed += [part.result() for part in running]
         return Parts(completed, digest.hexdigest())
@@ -120,15 +120,15 @@ class BundleStore:
             # an answer that cannot be parsed raises what is neither of botocore's classes.
             # The manifest is ours, so a bundle under its name is ours too.
             try:
-                fate = self.settle(upload)
+                upload_outcome = self.resolve_outcome(upload)
             except Exception as second:
                 raise BundleUncertainError(f"{error}; {second}") from second
-            if fate.is_published:
+            if upload_outcome.is_published:
                 return
             is_conflict = isinstance(error, ClientError) and error.response["Error"]["Code"] == _CONFLICT
             raise (UploadAgainError if is_conflict else BundleNotWrittenError)(str(error)) from error
 
-    def settle(self, upload: Upload) -> Fate:
+    def resolve_outcome(self, upload: Upload) -> UploadOutcome:
         """End the uncertainty about an upload: it has been published, or it never will be."""
         if upload not in self._fates:
             is_published = self._is_published(upload)
@@ -136,7 +136,7 @@ class BundleStore:
                 self.abort(upload)
                 # It may have become visible just before it could be aborted.
                 is_published = self._is_published(upload)
-            self._fates[upload] = Fate(is_published, self._read_ids(upload) if is_published else None)
+            self._fates[upload] = UploadOutcome(is_published, self._read_ids(upload) if is_published else None)
         return self._fates[upload]
 
     def abort(self, upload: Upload) -> None:
@@ -157,7 +157,7 @@ class BundleStore:
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": crc32}
 
     def _write_manifest(self, key: str, manifest: bytes) -> None:
-        for _ in range(_TRIES):
+        for _ in range(_MAX_ATTEMPTS):
             try:
                 self.s3.put_object(
                     Bucket=self.bucket,

@@ -89,8 +89,8 @@ class Claimer:
 
     def _take_over(self, source: Source, expired: Claim, record: Claim) -> Outcome | None:
         """Finish what a dead worker began, or begin anew; only where the record is still the same."""
-        fate = self.bundles.settle(Upload(expired.bucket, expired.bundle, expired.upload_id))
-        is_bundled = fate.holds(source.id)
+        upload_outcome = self.bundles.resolve_outcome(Upload(expired.bucket, expired.bundle, expired.upload_id))
+        is_bundled = upload_outcome.holds(source.id)
         after = _complete(expired, record.expiration) if is_bundled else record
         if self.table.swap([Change(source.id, expired, after)]):
             return Outcome("busy", "another worker was faster", 1)

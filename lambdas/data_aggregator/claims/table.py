@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 _BATCH = 100
 """DynamoDB's limit of a transaction."""
-_AT_ONCE = 4
-_TRIES = 8
+_CONCURRENCY = 4
+_MAX_ATTEMPTS = 8
 _PAUSE_SECONDS = 0.05
-_PASSING = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_TRANSIENT_ERRORS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 type Item = dict[str, Any]
 
@@ -100,7 +100,7 @@ class ClaimTable:
             AggregatorError: the table was too busy for too long.
             ClientError: any other failure; some changes may have been made.
         """
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="claims") as pool:
+        with ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="claims") as pool:
             refused: dict[str, Claim | None] = {}
             for found in pool.map(self._swap_batch, batched(changes, _BATCH, strict=False)):
                 refused |= found
@@ -109,7 +109,7 @@ class ClaimTable:
     def _swap_batch(self, changes: Sequence[Change]) -> dict[str, Claim | None]:
         refused: dict[str, Claim | None] = {}
         waiting = list(changes)
-        for attempt in range(_TRIES):
+        for attempt in range(_MAX_ATTEMPTS):
             if attempt:
                 time.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))  # noqa: S311  # spreads workers out
             try:
@@ -155,7 +155,7 @@ def _take_out_refused(
             found = Claim.from_item(reason["Item"]) if reason.get("Item") else None
             if found != change.after:
                 refused[change.source_id] = found
-        elif code == "None" or code in _PASSING:
+        elif code == "None" or code in _TRANSIENT_ERRORS:
             again.append(change)
         else:
             raise AggregatorError(f"a record could not be written: {code}: {reason.get('Message', '')}")

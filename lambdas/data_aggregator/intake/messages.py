@@ -7,12 +7,12 @@ from data_aggregator.exceptions import MessageRejectedError
 from data_aggregator.object_events import CreatedObject, IgnoredRecord, ObjectEventError, parse_object_events
 from data_aggregator.schemas import Named, ObjectName, Source, source_id
 
-_MOST_OBJECTS = 10_000
+_MAX_OBJECTS = 10_000
 """In one message. S3 sends one in each; what is known of an object takes 2 KB of memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class ParsedMessage:
     """What a message says."""
 
     objects: Sequence[Named]
@@ -23,7 +23,7 @@ class Announced:
     """Records of other services: nobody here is concerned, and nobody else would notice that they are gone."""
 
 
-def parse_body(body: str) -> Announced:
+def parse_body(body: str) -> ParsedMessage:
     """Return what a message announces; :mod:`.object_events` has the shapes that are understood.
 
     Raises:
@@ -33,9 +33,9 @@ def parse_body(body: str) -> Announced:
         events = parse_object_events(body)
     except ObjectEventError as error:
         raise MessageRejectedError(str(error)) from error
-    if len(events.created) > _MOST_OBJECTS:
-        raise MessageRejectedError(f"the body names {len(events.created)} objects, more than {_MOST_OBJECTS}")
-    return Announced(
+    if len(events.created) > _MAX_OBJECTS:
+        raise MessageRejectedError(f"the body names {len(events.created)} objects, more than {_MAX_OBJECTS}")
+    return ParsedMessage(
         [_name(created) for created in events.created],
         [record for record in events.ignored if record.reason != "other_service"],
         [record for record in events.ignored if record.reason == "other_service"],

@@ -20,10 +20,10 @@ REASON_PREFIX = "data-aggregator-message#"
 """Before a message's id: the key of its record."""
 _BATCH = 25
 """DynamoDB's limit of BatchWriteItem."""
-_AT_ONCE = 4
-_TRIES = 4
+_CONCURRENCY = 4
+_MAX_ATTEMPTS = 4
 _PAUSE_SECONDS = 0.1
-_LONGEST = 1000
+_MAX_REASON_LENGTH = 1000
 
 
 def record_reasons(dynamodb: DynamoDBClient, table_name: str, reasons: Mapping[str, str], expiration: int) -> None:
@@ -44,14 +44,14 @@ def record_reasons(dynamodb: DynamoDBClient, table_name: str, reasons: Mapping[s
             "id": {"S": REASON_PREFIX + message_id},
             "status": {"S": "RETURNED"},
             "expiration": {"N": str(expiration)},
-            "reason": {"S": reason[:_LONGEST]},
+            "reason": {"S": reason[:_MAX_REASON_LENGTH]},
         }
         for message_id, reason in reasons.items()
     ]
 
     def write(batch: tuple[Any, ...]) -> None:
         waiting: Any = {table_name: [{"PutRequest": {"Item": item}} for item in batch]}
-        for attempt in range(_TRIES):
+        for attempt in range(_MAX_ATTEMPTS):
             if attempt:
                 time.sleep(_PAUSE_SECONDS * 2**attempt)
             waiting = dynamodb.batch_write_item(RequestItems=waiting).get("UnprocessedItems")
@@ -59,7 +59,7 @@ def record_reasons(dynamodb: DynamoDBClient, table_name: str, reasons: Mapping[s
                 return
         raise AggregatorError(f"{len(waiting[table_name])} reasons could not be written: the table is too busy")
 
-    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reasons")
+    pool = ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="reasons")
     try:
         for _ in pool.map(write, batched(items, _BATCH, strict=False)):
             pass

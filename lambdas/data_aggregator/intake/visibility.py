@@ -13,18 +13,18 @@ from botocore.exceptions import BotoCoreError
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-_AT_ONCE = 8
+_CONCURRENCY = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
+class VisibilityChange:
     """A message that is not done with."""
 
     receipt_handle: str
     after_seconds: int
 
 
-def hide(sqs: SQSClient, queue_url: str, returns: Sequence[Return]) -> None:
+def change_visibility(sqs: SQSClient, queue_url: str, returns: Sequence[VisibilityChange]) -> None:
     """Let each message come back after its time, instead of after the queue's visibility timeout.
 
     That one is six times as long as the function may run, since it has to outlast a worker that was killed. Raises what
@@ -33,7 +33,7 @@ def hide(sqs: SQSClient, queue_url: str, returns: Sequence[Return]) -> None:
     """
     is_out_of_reach = Event()
 
-    def hide_one(one: Return) -> None:
+    def change_one(one: VisibilityChange) -> None:
         if is_out_of_reach.is_set():
             return
         try:
@@ -44,7 +44,7 @@ def hide(sqs: SQSClient, queue_url: str, returns: Sequence[Return]) -> None:
             is_out_of_reach.set()
             raise
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="return") as pool:
-        hiding = [pool.submit(hide_one, one) for one in returns]
-    for done in hiding:
+    with ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="return") as pool:
+        changes = [pool.submit(change_one, one) for one in returns]
+    for done in changes:
         done.result()

@@ -28,7 +28,7 @@ _END = b""
 """After the last piece; no piece is empty."""
 _OUTPUT = 1024 * 1024
 """Most bytes taken from a decompressor at a time: 64 KiB may well stand for 2 GB."""
-_LAYERS = 3
+_MAX_LAYERS = 3
 """Most compressions over one another; a file that decompresses to itself would have no end."""
 _WINDOW_LOGS = (27, 24, 24)
 """Base-2 logarithm of the most memory for each layer with a window: 128 MB, as the zstd command's limit, then 16 MB."""
@@ -112,8 +112,8 @@ class Content:
             if found is None:
                 self._check(expected)
                 break
-            if len(self.decompressed) == _LAYERS:
-                raise CorruptSourceError(f"compressed more than {_LAYERS} times: {', '.join(self.decompressed)}, …")
+            if len(self.decompressed) == _MAX_LAYERS:
+                raise CorruptSourceError(f"compressed more than {_MAX_LAYERS} times: {', '.join(self.decompressed)}, …")
             windows = sum(name in {"zstd", "xz"} for name in self.decompressed)
             self.decompressed.append(found.name)
             if found.name in expected:

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 _WAITING_PER_THREAD = 4
 """Small results may queue up behind a slow one without idling the threads."""
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 def read_ahead[Task, Result](
@@ -53,7 +53,7 @@ def _take_first[Task, Result](
     task, future = waiting.popleft()
     while True:
         try:
-            return task, future.result(_LOOK_SECONDS)
+            return task, future.result(_POLL_SECONDS)
         except TimeoutError:
             if future.done():
                 return task, future.result()  # done meanwhile, or the error is the task's own

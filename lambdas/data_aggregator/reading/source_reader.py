@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 BLOCK_SIZE = 4 * 1024 * 1024
 """Most bytes of one read; larger objects are read in several, side by side."""
-_READ_TRIES = 3
-_SKIP = 1024 * 1024
+_MAX_READ_ATTEMPTS = 3
+_SKIP_SIZE = 1024 * 1024
 _GONE = {"NoSuchKey", "NoSuchVersion"}
 _CHANGED = {"PreconditionFailed", "412"}
 
@@ -132,7 +132,7 @@ class SourceReader:
     def _get_object_boto3(self, block: Block, options: Mapping[str, Any]) -> Stored | SourceError:
         """Read with boto3, which repeats and explains."""
         problem = ""
-        for _ in range(_READ_TRIES):
+        for _ in range(_MAX_READ_ATTEMPTS):
             try:
                 answer = self._s3.get_object(**options)
                 size = _object_size(answer)
@@ -200,7 +200,7 @@ def _read_body(answer: GetObjectOutputTypeDef, block: Block) -> bytes:
         return body.read()
     with closing(body):
         skipped = 0
-        while skipped < block.start and (chunk := body.read(min(_SKIP, block.start - skipped))):
+        while skipped < block.start and (chunk := body.read(min(_SKIP_SIZE, block.start - skipped))):
             skipped += len(chunk)
         return body.read(block.length)
 

@@ -36,13 +36,13 @@ from data_aggregator.schemas import Outcome, Result, Source
 from data_aggregator.settings import Settings
 
 _SPOOL_MEMORY = 8 * 1024 * 1024
-_REPEATS = 2
+_MAX_REPEATS = 2
 
 type Contents = list[Member]
 
 
 @dataclass(slots=True)
-class Tally:
+class BatchStats:
     """What an invocation has written."""
 
     bundles: int = 0
@@ -77,7 +77,7 @@ class Aggregator:
     remaining_ms: Callable[[], int]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     """What became of each source, by id."""
-    tally: Tally = field(default_factory=Tally)
+    tally: BatchStats = field(default_factory=BatchStats)
     repeats: int = 0
     """How often S3 has asked for a bundle to be sent again."""
 
@@ -134,7 +134,7 @@ class Aggregator:
         if upload and not isinstance(error, BundleUncertainError):
             self._withdraw(group, upload)
         # Otherwise the claims stay, for the bundle may be visible: whoever finds them expired will look.
-        if isinstance(error, UploadAgainError) and self.repeats < _REPEATS:
+        if isinstance(error, UploadAgainError) and self.repeats < _MAX_REPEATS:
             self.repeats += 1
             return self._open(group)
         self._note(self._open(group), "failed", f"{type(error).__name__}: {error}")

@@ -15,26 +15,26 @@ from data_aggregator.bundle.publisher import BundleStore
 from data_aggregator.claims.claimer import Claimer
 from data_aggregator.claims.table import ClaimTable
 from data_aggregator.exceptions import AggregatorError, MessageRejectedError, SourceError, SourceGoneError
-from data_aggregator.intake.messages import Announced, parse_body
+from data_aggregator.intake.messages import ParsedMessage, parse_body
 from data_aggregator.intake.reasons import record_reasons
-from data_aggregator.intake.visibility import Return, hide
+from data_aggregator.intake.visibility import VisibilityChange, change_visibility
 from data_aggregator.reading.source_reader import SourceReader
 from data_aggregator.schemas import FINISHED, RESULTS, Named, ObjectName, Outcome, Result, Source
 from data_aggregator.settings import Settings
 
-from .aggregator import Aggregator, Tally
+from .aggregator import Aggregator, BatchStats
 
 if TYPE_CHECKING:
     from data_aggregator.clients import Clients
 
 _LOG_LEVELS = {"failed": "error", "refused": "error", "source_gone": "warning", "superseded": "warning"}
 _FAILED_PAUSE_SECONDS = 5
-_LONGEST_PAUSE_SECONDS = 900
-_MOST_OBJECTS = 20_000
+_MAX_PAUSE_SECONDS = 900
+_MAX_OBJECTS = 20_000
 """In one invocation, so that its memory is bounded whatever the messages are: an object takes 2 KB."""
-_RECORD_MS = 10_000
+_MIN_RECORD_MS = 10_000
 """Least time that is left for writing reasons."""
-_MOST_KINDS = 20
+_MAX_KINDS = 20
 """Lines about what is ignored in one message, the most frequent first."""
 _DEFINITE: frozenset[Result] = frozenset({"failed", "refused", "rejected"})
 """Results whose reason is recorded at the first receive; others may end by themselves."""
@@ -50,7 +50,7 @@ class Report:
     """By message id, the outcome that decides: the first of its sources that is not done with."""
     results: Counter[Result]
     """Sources, and messages without any, by result."""
-    tally: Tally
+    tally: BatchStats
     ignored: int
     """Records that announce no object."""
 
@@ -121,7 +121,7 @@ class Batch:
         """Return what each message names, and the messages whose outcome is known without looking at any object."""
         named: dict[str, list[Named]] = {}
         undone: dict[str, Outcome] = {}
-        left = _MOST_OBJECTS
+        left = _MAX_OBJECTS
         for record in records:
             message = record["messageId"]
             try:
@@ -130,7 +130,7 @@ class Batch:
                 undone[message] = self._reject(message, str(error))
                 continue
             if len(announced.objects) > left:
-                undone[message] = Outcome("not_started", f"the batch names more than {_MOST_OBJECTS} objects")
+                undone[message] = Outcome("not_started", f"the batch names more than {_MAX_OBJECTS} objects")
                 continue
             left -= len(announced.objects)
             named[message] = list(announced.objects)
@@ -145,11 +145,11 @@ class Batch:
         self._logger.error("message_rejected", extra={"message_id": message_id, "error": reason})
         return Outcome("rejected", reason)
 
-    def _log_ignored(self, message_id: str, announced: Announced) -> None:
+    def _log_ignored(self, message_id: str, announced: ParsedMessage) -> None:
         self._ignored += len(announced.ignored)
         kinds = Counter((record.reason, record.event) for record in announced.ignored)
         firsts = {(record.reason, record.event): record for record in reversed(announced.ignored)}
-        for (reason, name), count in kinds.most_common(_MOST_KINDS):
+        for (reason, name), count in kinds.most_common(_MAX_KINDS):
             first = firsts[reason, name]
             fields = {"message_id": message_id, "reason": reason, "record": name, "records": count}
             self._logger.info("record_ignored", extra={**fields, "bucket": first.bucket, "key": first.key})
@@ -184,10 +184,11 @@ class Batch:
         if not self._settings.queue_url or not returned:
             return
         returns = [
-            Return(record["receiptHandle"], _pause(messages[record["messageId"]], record)) for record in returned
+            VisibilityChange(record["receiptHandle"], _pause(messages[record["messageId"]], record))
+            for record in returned
         ]
         try:
-            hide(self._clients.sqs, self._settings.queue_url, returns)
+            change_visibility(self._clients.sqs, self._settings.queue_url, returns)
         except (ClientError, BotoCoreError) as error:
             # They come back all the same, after the queue's own visibility timeout.
             self._logger.warning("messages_not_hidden", extra={"messages": len(returns), "error": str(error)})
@@ -196,7 +197,7 @@ class Batch:
         """Note why messages come back, for whoever finds them in the dead-letter queue."""
         if not reasons:
             return
-        if self._remaining_ms() < _RECORD_MS:
+        if self._remaining_ms() < _MIN_RECORD_MS:
             self._logger.warning("reasons_not_recorded", extra={"messages": len(reasons), "error": "no time is left"})
             return
         expiration = int(time.time()) + self._settings.ttl_seconds
@@ -220,9 +221,9 @@ def _pause(outcome: Outcome, record: Record) -> int:
     """Return after how many seconds a message is to come back."""
     match outcome.result:
         case "busy":
-            return min(outcome.retry_after_seconds or 1, _LONGEST_PAUSE_SECONDS)
+            return min(outcome.retry_after_seconds or 1, _MAX_PAUSE_SECONDS)
         case "failed":
-            return min(_FAILED_PAUSE_SECONDS << min(_count_receives(record) - 1, 10), _LONGEST_PAUSE_SECONDS)
+            return min(_FAILED_PAUSE_SECONDS << min(_count_receives(record) - 1, 10), _MAX_PAUSE_SECONDS)
         case _:
             # Not started: another worker may have time. Refused: the remaining receives are a formality.
             return 1

@@ -8,8 +8,8 @@ import pytest
 
 from data_aggregator.bundle.manifest import name_manifest
 from data_aggregator.intake.reasons import record_reasons
+from tests.support.aws_events import s3_event
 from tests.unit.data_aggregator.conftest import SESSION, TABLE, Aws, Register, use_old_layout
-from tests.unit.data_aggregator.events import s3_event
 from verify_bundles import cli as verify
 
 CONTENTS = {"a": b"alpha", "b": b"", "c": b"gamma\n" * 1000}

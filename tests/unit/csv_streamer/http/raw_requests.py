@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from csv_streamer.http.session import open_web
+from csv_streamer.http.session import open_http_session
 from csv_streamer.http.source import Source, read_head
 from csv_streamer.schemas import Head
 from csv_streamer.settings import Settings
@@ -42,7 +42,7 @@ async def ask(
     url: str, headers: Mapping[str, str] | None = None, conditions: Mapping[str, str] | None = None
 ) -> Result:
     async with (
-        open_web(SETTINGS) as web,
+        open_http_session(SETTINGS) as web,
         Source(web, url, headers or {}).get(conditions or {}) as response,
     ):
         return response.status, await response.read(), read_head(response)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from csv_streamer.exceptions import FileError, RefusedAddressError
 from csv_streamer.http import address_guard as addresses
 from csv_streamer.http.address_guard import is_public, make_public_socket
-from csv_streamer.http.session import open_web
+from csv_streamer.http.session import open_http_session
 from csv_streamer.http.source import Source
 from csv_streamer.settings import Settings
 from tests.support.sample_server import run_sample_server
@@ -31,7 +31,7 @@ def fetch(url: str, *, allow_private: bool = False) -> int:
 
     async def ask() -> int:
         async with (
-            open_web(Settings.from_environment(variables)) as web,
+            open_http_session(Settings.from_environment(variables)) as web,
             Source(web, url, {}).get({}) as response,
         ):
             return response.status

@@ -5,7 +5,7 @@ import pytest
 
 from csv_streamer.exceptions import SourceBrokeError, SourceChangedError
 from csv_streamer.http.download import Download
-from csv_streamer.http.session import open_web
+from csv_streamer.http.session import open_http_session
 from csv_streamer.http.source import Source, read_body, read_head
 from csv_streamer.settings import Settings
 from sample_files import expected_body
@@ -28,7 +28,7 @@ def test_what_came_before_a_break_is_kept_by_a_reader_that_is_behind(sample_serv
 
     async def read() -> bytes:
         body = b""
-        async with open_web(SETTINGS) as web, Source(web, sample_server + path, {}).get({}) as response:
+        async with open_http_session(SETTINGS) as web, Source(web, sample_server + path, {}).get({}) as response:
             await asyncio.sleep(0.2)  # all of it and the break are here by now
             try:
                 async for chunk in read_body(response, 1024):
@@ -48,7 +48,7 @@ def test_a_range_is_read_over_any_number_of_breaks(sample_server: str, start: in
     retries = []
 
     async def read() -> bytes:
-        async with open_web(SETTINGS) as web:
+        async with open_http_session(SETTINGS) as web:
             source = Source(web, sample_server + path, {})
             async with source.get({}) as response:
                 head = read_head(response)
@@ -67,7 +67,7 @@ def test_answer_of_another_length_is_another_version_even_without_validators(len
     async def read() -> bytes:
         cut_off = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
         other = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + b"x" * length
-        async with answering(cut_off, other) as (url, _), open_web(SETTINGS) as web:
+        async with answering(cut_off, other) as (url, _), open_http_session(SETTINGS) as web:
             source = Source(web, f"{url}/a.csv", {})
             async with source.get({}) as first:
                 download = Download(source, read_head(first), SETTINGS, lambda *_: None, float("inf"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from csv_streamer.exceptions import CsvStreamerError, FileError, SourceBrokeError
-from csv_streamer.http.session import open_web
+from csv_streamer.http.session import open_http_session
 from csv_streamer.http.source import Source, read_body
 from tests.unit.csv_streamer.conftest import Streamer
 from tests.unit.csv_streamer.http.raw_requests import SETTINGS, get_answer, run
@@ -84,7 +84,7 @@ def test_body_that_breaks_the_rules_after_its_beginning_ends(second: bytes, erro
     async def play() -> list[bytes]:
         async with (
             answering_in_two(CHUNKED, second) as url,
-            open_web(replace(SETTINGS, stall_seconds=5)) as web,
+            open_http_session(replace(SETTINGS, stall_seconds=5)) as web,
             Source(web, url, {}).get({}) as response,
         ):
             return [chunk async for chunk in read_body(response, 65536)]

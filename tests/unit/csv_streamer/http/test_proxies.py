@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from csv_streamer.exceptions import FileError, RefusedAddressError, SourceBrokeError
-from csv_streamer.http.session import open_web
+from csv_streamer.http.session import open_http_session
 from csv_streamer.http.source import Source
 from csv_streamer.settings import Settings
 from tests.unit.csv_streamer.http.raw_requests import OK, answering, run
@@ -23,7 +23,7 @@ from tests.unit.csv_streamer.http.raw_requests import OK, answering, run
 
 async def fetch(url: str, **variables: str) -> bytes:
     settings = Settings.from_environment({"BUCKET_NAME": "b", **variables})
-    async with open_web(settings) as web, Source(web, url, {"X-Own": "1"}).get({}) as response:
+    async with open_http_session(settings) as web, Source(web, url, {"X-Own": "1"}).get({}) as response:
         return await response.read()
 
 

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 import pytest
 
 from csv_streamer.exceptions import FileError, SourceBrokeError
-from csv_streamer.http.session import open_web
+from csv_streamer.http.session import open_http_session
 from csv_streamer.http.source import Source
 from tests.support.sample_server import run_sample_server
 from tests.unit.csv_streamer.http.raw_requests import OK, RANGE, SETTINGS, answering, ask, get, get_answer, run
@@ -75,7 +75,7 @@ def test_next_ranges_go_where_the_first_was_led_still_without_headers(server: st
     target = quote(f"{other_server}/files/units.csv?bytes=1000&token=led_there", safe="")
 
     async def play() -> None:
-        async with open_web(SETTINGS) as web:
+        async with open_http_session(SETTINGS) as web:
             source = Source(web, f"{server}/hostile/redirect?token=led_here&to={target}", {"X-Api-Key": "hidden"})
             for _ in range(3):
                 async with source.get({"Range": "bytes=1-2"}) as response:
@@ -92,7 +92,7 @@ def get_twice(between: Callable[[Source], None], *answers: bytes) -> list[str]:
     """Ask for `/start` twice of a server with these answers; return the paths that were asked for."""
 
     async def play() -> list[str]:
-        async with answering(*answers) as (url, requests), open_web(SETTINGS) as web:
+        async with answering(*answers) as (url, requests), open_http_session(SETTINGS) as web:
             source = Source(web, f"{url}/start", {})
             for _ in range(2):
                 async with source.get({}) as response:
@@ -118,7 +118,7 @@ def test_redirect_that_has_expired_is_asked_for_anew() -> None:
 
 def test_refusal_without_a_redirect_is_believed_at_once() -> None:
     async def play() -> int:
-        async with answering(OK, DENIED) as (url, requests), open_web(SETTINGS) as web:
+        async with answering(OK, DENIED) as (url, requests), open_http_session(SETTINGS) as web:
             source = Source(web, f"{url}/start", {})
             async with source.get({}) as response:
                 await response.read()

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from csv_streamer.exceptions import FileError, OutOfTimeError, SourceBrokeError, SourceChangedError
 from csv_streamer.http.retries import Attempts
-from csv_streamer.http.session import open_web
+from csv_streamer.http.session import open_http_session
 from csv_streamer.http.source import Source, _parse_date, _parse_retry_after
 from tests.support.sample_server import run_sample_server
 from tests.unit.csv_streamer.http.raw_requests import OK, RANGE, SETTINGS, answering, ask, get, get_answer, run
@@ -190,7 +190,7 @@ def test_name_that_is_not_found_may_be_found_later(monkeypatch: pytest.MonkeyPat
 def test_silent_server_is_a_stall(server: str) -> None:
     async def play() -> None:
         async with (
-            open_web(replace(SETTINGS, stall_seconds=1)) as web,
+            open_http_session(replace(SETTINGS, stall_seconds=1)) as web,
             Source(web, f"{server}/hostile/slow-headers?delay=4&bytes=1", {}).get({}),
         ):
             pass

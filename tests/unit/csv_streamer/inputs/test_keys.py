@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from csv_streamer.env import SettingsError
 from csv_streamer.exceptions import EntryError
-from csv_streamer.inputs.keys import KeyClaims, check_name, known_name, make_key, sanitise, served_name
+from csv_streamer.inputs.keys import UniqueKeys, check_name, known_name, make_key, sanitise, served_name
 from csv_streamer.settings import Settings
 from sample_files.hostile_headers import DISPOSITIONS
 
@@ -251,21 +251,21 @@ def test_prefix_that_is_good_for_one_name_is_good_for_all(prefix: str, name: str
 
 
 def test_second_file_of_a_name_is_numbered_before_its_suffix() -> None:
-    claims = KeyClaims([], [])
+    claims = UniqueKeys([], [])
     assert [claims.take("p/a.csv") for _ in range(3)] == ["p/a.csv", "p/a-2.csv", "p/a-3.csv"]
     assert [claims.take("p/a") for _ in range(2)] == ["p/a", "p/a-2"]
     assert claims.take("q/a.csv") == "q/a.csv"
 
 
 def test_number_that_is_really_there_is_stepped_over() -> None:
-    claims = KeyClaims(["p/a-2.csv"], [])
+    claims = UniqueKeys(["p/a-2.csv"], [])
     assert [claims.take("p/a.csv") for _ in range(3)] == ["p/a.csv", "p/a-3.csv", "p/a-4.csv"]
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(["a.csv", "a-2.csv", "a-2-2.csv", "b", "n" * 300 + ".csv"]), max_size=12))
 def test_every_file_of_a_run_has_a_safe_key_of_its_own(names: list[str]) -> None:
-    claims = KeyClaims([], [])
+    claims = UniqueKeys([], [])
     keys = [claims.take(make_key("raw", DAY, sanitise(name))) for name in names]
     assert len(set(keys)) == len(keys)
     assert all(is_safe(key.removeprefix("raw/2026/03/07/")) for key in keys)
@@ -273,7 +273,7 @@ def test_every_file_of_a_run_has_a_safe_key_of_its_own(names: list[str]) -> None
 
 def test_names_that_servers_give_are_numbered_in_the_order_of_the_entries() -> None:
     async def race() -> list[str]:
-        claims = KeyClaims(["p/a.csv"], [3, 0, 1])
+        claims = UniqueKeys(["p/a.csv"], [3, 0, 1])
         late = asyncio.create_task(claims.take_in_turn(3, "p/a.csv"))
         middle = asyncio.create_task(claims.take_in_turn(1, "p/a.csv"))
         await asyncio.sleep(0)
@@ -286,11 +286,11 @@ def test_names_that_servers_give_are_numbered_in_the_order_of_the_entries() -> N
 
 def test_entry_that_failed_holds_nobody_up() -> None:
     async def race() -> str:
-        claims = KeyClaims([], [0, 5])
+        claims = UniqueKeys([], [0, 5])
         waiting = asyncio.create_task(claims.take_in_turn(5, "p/a.csv"))
         await asyncio.sleep(0)
-        claims.settle(0)
-        claims.settle(7)  # one whose name was known from the start
+        claims.release(0)
+        claims.release(7)  # one whose name was known from the start
         return await asyncio.wait_for(waiting, 5)
 
     assert asyncio.run(race()) == "p/a.csv"

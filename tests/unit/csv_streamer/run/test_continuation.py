@@ -14,7 +14,7 @@ from csv_streamer.run import invocation
 from csv_streamer.s3.multipart_upload import Upload
 from csv_streamer.transfer import file_transfer as transfer
 from csv_streamer.transfer.context import Clock
-from csv_streamer.transfer.progress import Meter
+from csv_streamer.transfer.progress import ProgressMeter
 from sample_files import expected_sha256
 from tests.unit.csv_streamer.conftest import BUCKET, PART, SESSION, Context, Streamer
 
@@ -32,7 +32,7 @@ class Invoker:
     def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> None:  # noqa: N803
         if self.error:
             raise self.error
-        assert FunctionName == Context._invoked_function_arn
+        assert FunctionName == Context().invoked_function_arn
         assert InvocationType == "Event"
         self.events.append(json.loads(Payload))
 
@@ -71,14 +71,14 @@ class Deadline:
 @pytest.fixture
 def deadline(monkeypatch: pytest.MonkeyPatch) -> Deadline:
     deadline = Deadline()
-    count = Meter.count
+    count = ProgressMeter.count
 
-    def count_both(meter: Meter, size: int) -> None:
+    def count_both(meter: ProgressMeter, size: int) -> None:
         count(meter, size)
         deadline.count(size)
 
     monkeypatch.setattr(transfer, "timeout_at", deadline.timeout_at)
-    monkeypatch.setattr(Meter, "count", count_both)
+    monkeypatch.setattr(ProgressMeter, "count", count_both)
     monkeypatch.setattr(Clock, "now", property(deadline.tell))
     return deadline
 

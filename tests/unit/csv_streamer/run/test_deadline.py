@@ -147,7 +147,7 @@ def test_state_that_cannot_be_deleted_does_not_make_the_work_undone(
 def test_file_that_would_take_longer_than_there_is_time_is_left(
     streamer: Streamer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_TELLING_BYTES", 1000)
+    monkeypatch.setattr(run, "_MIN_SAMPLE_BYTES", 1000)
     streamer.set("CONCURRENCY", "1")
     streamer.put_parameters("/files/a.csv?bytes=100000&kbps=200", "/files/b.csv?bytes=1000000000&validator=none")
     _, body = streamer.invoke(None, Context(remaining_ms=60_000))

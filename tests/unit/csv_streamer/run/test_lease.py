@@ -206,7 +206,7 @@ def test_run_that_is_over_leaves_no_lease(streamer: Streamer) -> None:
     (result,) = streamer.run(ENTRY)
     assert streamer.keys() == {result["s3_key"]}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("csv_streamer.run.invocation.open_web", None)
+        patch.setattr("csv_streamer.run.invocation.open_http_session", None)
         with pytest.raises(TypeError):
             streamer.invoke()
     assert streamer.keys() == {result["s3_key"]}

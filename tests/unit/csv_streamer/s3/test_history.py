@@ -6,7 +6,7 @@ import pytest
 
 from csv_streamer.clients import S3
 from csv_streamer.s3 import history as history_module
-from csv_streamer.s3.history import Found, History
+from csv_streamer.s3.history import History, StoredObject
 
 
 def put(s3: S3, *keys: str) -> None:
@@ -17,7 +17,7 @@ def put(s3: S3, *keys: str) -> None:
 def find(s3: S3, *names: str, prefix: str = "raw") -> list[str | None]:
     """The keys that are found, one after the other, by one history."""
 
-    async def look() -> list[Found | None]:
+    async def look() -> list[StoredObject | None]:
         history = History(s3, "bucket")
         return [await history.find(prefix, name) for name in names]
 
@@ -66,7 +66,7 @@ def test_folders_that_are_no_dates_are_passed_over(s3: S3) -> None:
 def test_prefixes_do_not_share_their_days(s3: S3) -> None:
     put(s3, "raw/2026/01/02/a.csv", "x/y/2025/01/02/a.csv")
 
-    async def look() -> list[Found | None]:
+    async def look() -> list[StoredObject | None]:
         history = History(s3, "bucket")
         return [await history.find(prefix, "a.csv") for prefix in ("x/y", "raw", "x")]
 
@@ -94,7 +94,7 @@ def test_every_folder_is_listed_once(s3: S3) -> None:
 def test_files_of_one_run_can_look_at_once(s3: S3) -> None:
     put(s3, *(f"raw/2026/01/{day:02d}/{day}.csv" for day in range(1, 8)))
 
-    async def look() -> list[Found | None]:
+    async def look() -> list[StoredObject | None]:
         history = History(s3, "bucket")
         return list(await asyncio.gather(*(history.find("raw", f"{day}.csv") for day in range(9))))
 
@@ -104,7 +104,7 @@ def test_files_of_one_run_can_look_at_once(s3: S3) -> None:
 
 
 def test_search_ends_after_so_many_days_however_often_it_is_made(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_module, "_MOST_DAYS", 3)
+    monkeypatch.setattr(history_module, "_MAX_DAYS", 3)
     put(s3, *(f"raw/2026/01/{day:02d}/a.csv" for day in range(5, 9)), "raw/2026/01/01/old.csv")
     assert find(s3, "old.csv", "old.csv", "a.csv", "old.csv") == [None, None, "raw/2026/01/08/a.csv", None]
     assert count(s3, "list_objects") == 3 + 3

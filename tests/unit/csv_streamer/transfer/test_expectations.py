@@ -57,7 +57,7 @@ def test_sha256_is_in_metadata_and_result_and_log(streamer: Streamer, path: str)
 def test_object_that_is_too_large_for_one_copy_is_copied_in_parts(
     streamer: Streamer, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(copies, "MAX_AT_ONCE", 2 * PART)
+    monkeypatch.setattr(copies, "MAX_SINGLE_COPY", 2 * PART)
     monkeypatch.setattr(copies, "_PART", 2 * PART - 1)
     (result,) = streamer.run(path := f"/files/units.csv?bytes={size}")
     assert result["sha256"] == streamer.sha256(result["s3_key"]) == expected_sha256(path)
@@ -68,7 +68,7 @@ def test_object_that_is_too_large_for_one_copy_is_copied_in_parts(
 
 
 def test_copy_in_parts_that_fails_leaves_nothing(streamer: Streamer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copies, "MAX_AT_ONCE", 2 * PART)
+    monkeypatch.setattr(copies, "MAX_SINGLE_COPY", 2 * PART)
     streamer.deny("UploadPartCopy")
     (result,) = streamer.run(LARGE)
     assert (result["status"], result["code"]) == ("failed", "s3_error")

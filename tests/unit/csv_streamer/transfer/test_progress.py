@@ -7,7 +7,7 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from csv_streamer.transfer import progress as meter_module
-from csv_streamer.transfer.progress import Meter
+from csv_streamer.transfer.progress import ProgressMeter
 
 
 class Clock:
@@ -40,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_progress_is_logged_once_an_interval(clock: Clock) -> None:
     notes = Notes()
-    meter = Meter(notes, "raw/a.csv", 1000, 5)
+    meter = ProgressMeter(notes, "raw/a.csv", 1000, 5)
     for _ in range(20):
         clock.now += 1
         meter.count(50)
@@ -52,13 +52,13 @@ def test_progress_is_logged_once_an_interval(clock: Clock) -> None:
 @pytest.mark.parametrize("expected", [None, 0])
 def test_no_percent_of_what_is_not_known(clock: Clock, expected: int | None) -> None:
     notes = Notes()
-    Meter(notes, "k", expected, 5).log()
+    ProgressMeter(notes, "k", expected, 5).log()
     assert notes.lines == [("file_progress", {"s3_key": "k", "bytes": 0, "expected": expected})]
 
 
 def test_bytes_of_earlier_invocations_count_for_progress_but_not_for_speed(clock: Clock) -> None:
     notes = Notes()
-    meter = Meter(notes, "k", 4_000_000, 5, done=2_000_000)
+    meter = ProgressMeter(notes, "k", 4_000_000, 5, done=2_000_000)
     clock.now += 2
     meter.count(1_000_000)
     meter.log()
@@ -67,7 +67,7 @@ def test_bytes_of_earlier_invocations_count_for_progress_but_not_for_speed(clock
 
 
 def test_speed_of_no_time_at_all_is_a_number(clock: Clock) -> None:
-    meter = Meter(Notes(), "k", 10, 5)
+    meter = ProgressMeter(Notes(), "k", 10, 5)
     assert meter.megabits_per_second == 0
     meter.count(10)
     assert meter.bytes_per_second == 10_000

@@ -67,7 +67,7 @@ def test_server_that_limits_connections_serves_over_what_it_allows(
 def test_first_answer_that_is_kept_is_read_now_and_then(
     streamer: Streamer, server: RangedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reserve, "_PULSE_SECONDS", 0.01)
+    monkeypatch.setattr(reserve, "_KEEP_ALIVE_SECONDS", 0.01)
     server.pause = 0.005
     server.refuse = lambda number, is_range, open_now: 410 if number > 12 else None
     check_whole(streamer, server)

@@ -13,8 +13,7 @@ from backports import zstd
 
 from data_aggregator.bundle.manifest import name_manifest, name_old_manifest, read_manifest
 from tests.support.tiers import few_quick
-from tests.unit.data_aggregator.conftest import Aws
-from tests.unit.data_aggregator.events import Context
+from tests.unit.data_aggregator.conftest import Aws, Context
 
 LINES = b'{"a":1}\n{"a":2}\n'
 

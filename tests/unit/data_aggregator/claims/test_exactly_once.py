@@ -12,8 +12,7 @@ from data_aggregator.claims.table import Change, Claim, ClaimTable
 from data_aggregator.intake.messages import parse_body
 from data_aggregator.schemas import Source
 from tests.support.tiers import few_quick
-from tests.unit.data_aggregator.conftest import SESSION, TABLE, Aws, Hook, Register, events, fail
-from tests.unit.data_aggregator.events import Context
+from tests.unit.data_aggregator.conftest import SESSION, TABLE, Aws, Context, Hook, Register, events, fail
 
 CONTENTS = [("a", b"alpha"), ("b", b"beta"), ("c", b"gamma")]
 SHORT = 60
@@ -402,7 +401,7 @@ def test_table_that_stays_busy_returns_the_messages(
 def test_last_try_that_finds_nothing_left_to_write_is_no_failure(
     aws: Aws, bodies: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data_aggregator.claims.table._TRIES", 1)
+    monkeypatch.setattr("data_aggregator.claims.table._MAX_ATTEMPTS", 1)
     for body in bodies:
         aws.claim_elsewhere(body)
     table = ClaimTable(aws.dynamodb, TABLE)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from data_aggregator.exceptions import MessageRejectedError
 from data_aggregator.intake.messages import parse_body
 from data_aggregator.schemas import Named, ObjectName, Source, source_id
-from tests.unit.data_aggregator.events import s3_event, s3_record
+from tests.support.aws_events import s3_event, s3_record
 
 
 def name_objects(body: str) -> list[Named]:

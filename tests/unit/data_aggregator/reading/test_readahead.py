@@ -64,7 +64,7 @@ def test_task_of_its_own_timeout_is_not_taken_for_waiting() -> None:
 
 
 def test_waiting_for_a_slow_task_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_aggregator.reading.readahead._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("data_aggregator.reading.readahead._POLL_SECONDS", 0.01)
     release = threading.Event()
 
     def check() -> None:

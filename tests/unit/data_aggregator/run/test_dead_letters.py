@@ -8,8 +8,8 @@ import pytest
 
 from data_aggregator.intake import messages
 from data_aggregator.run import batch
-from tests.unit.data_aggregator.conftest import TABLE, Aws, Register, events, fail
-from tests.unit.data_aggregator.events import Context, s3_record
+from tests.support.aws_events import s3_record
+from tests.unit.data_aggregator.conftest import TABLE, Aws, Context, Register, events, fail
 
 
 def fields(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
@@ -96,14 +96,14 @@ def test_record_of_another_service_goes_to_the_dead_letters_and_its_neighbours_a
 
 
 def test_message_with_too_many_objects_is_rejected(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "_MOST_OBJECTS", 3)
+    monkeypatch.setattr(messages, "_MAX_OBJECTS", 3)
     body = json.dumps([{"bucket": "source", "key": "k"}] * 4)
     assert aws.deliver(body) == [body]
     assert aws.reasons() == ["rejected: the body names 4 objects, more than 3"]
 
 
 def test_batch_takes_messages_up_to_a_number_of_objects(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "_MOST_OBJECTS", 3)
+    monkeypatch.setattr(batch, "_MAX_OBJECTS", 3)
     bodies = [json.dumps([json.loads(aws.put(f"{number}{half}"))["Records"][0] for half in "ab"]) for number in (1, 2)]
     assert aws.deliver(*bodies, aws.put("3")) == bodies[1:2]
     assert [key for key, _ in aws.bundled()] == ["1a", "1b", "3"]
