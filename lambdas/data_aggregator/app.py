@@ -20,7 +20,7 @@ from .settings import Settings
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Bundle the objects that the batch's messages name; the answer lists the messages that have to come back."""
+    """Bundle the objects that the batch's messages name; the response lists the messages to return to the queue."""
     settings = Settings.from_environment(os.environ)
     logger = _logger(settings.service_name, settings.log_level)
 
@@ -46,7 +46,7 @@ def _handle(
         if outcome.result not in FINISHED:
             raise MessageReturnedError(outcome.reason)
 
-    # A batch of nothing but failures is an answer too: its messages come back one by one, with the reasons logged.
+    # A batch in which every message failed is a normal response too: the reasons are logged, and SQS redelivers each.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event=event, record_handler=check_outcome, processor=processor, context=context)
 

@@ -1,7 +1,7 @@
-"""Whether each source of a deployment is in exactly one bundle, and each bundle in the archive.
+"""Checks of whole buckets: each source is in exactly one bundle, and each bundle is in the archive.
 
-Nothing stands still meanwhile: sources arrive, consumers clear bundles away, copies are on their way. What is younger
-than the grace period is ``pending``; what was bundled and cleared away is known from the idempotency table.
+The buckets change during the check: sources arrive, consumers delete bundles, replication is in progress. Objects
+younger than the grace period are ``pending``; the idempotency table tells which sources were bundled and deleted since.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ type Listing = dict[str, tuple[int, datetime]]
 
 @dataclass(slots=True)
 class Findings:
-    """What the look at whole buckets has brought."""
+    """The result of the checks."""
 
     bundles: int = 0
     sources: int = 0
@@ -55,14 +55,14 @@ class Findings:
     uncompressed_bytes: int = 0
     bundle_bytes: int = 0
     cleared: int = 0
-    """Sources whose bundle was taken away after it was published, by the idempotency table; bundles that went while
-    they were looked at."""
+    """Number of sources whose published bundle was deleted, by the idempotency table; and of bundles deleted during the
+    check."""
     pending: list[str] = field(default_factory=list)
-    """What is too young to be judged, or under way."""
+    """Objects that are younger than the grace period, or in progress."""
     dead_letters: list[str] = field(default_factory=list)
     """Sources whose message is in the dead-letter queue, with the reason."""
     abandoned_manifests: list[str] = field(default_factory=list)
-    """Of bundles that were never published; they mean nothing."""
+    """Manifests of bundles that were never published; they have no meaning."""
     problems: list[str] = field(default_factory=list)
 
 
@@ -77,18 +77,18 @@ class Version:
     modified: datetime
 
     def __str__(self) -> str:
-        """Return it as findings show it."""
+        """Return the text that findings show."""
         return str((self.bucket, self.key, self.version_id or self.etag))
 
 
 class BucketCheck:
-    """Looks at a deployment's buckets, and gathers what it finds in ``findings``.
+    """Checks a deployment's buckets, and collects the results in ``findings``.
 
     Args:
         s3: an S3 client.
         bucket: the distribution bucket.
         prefix: only bundles whose keys begin with it.
-        grace_seconds: what is younger is not called a problem for what it lacks.
+        grace_seconds: age below which a missing bundle, manifest or copy is not a problem.
     """
 
     def __init__(self, s3: S3Client, bucket: str, prefix: str, grace_seconds: float) -> None:
@@ -136,7 +136,7 @@ class BucketCheck:
                 self._account(version, claims, letters)
 
     def check_archive(self, archive: str) -> None:
-        """Compare with the archive. ETags say nothing here: an archive with a KMS key of its own has others."""
+        """Compare with the archive, but not by ETag: an archive with its own KMS key has other ETags."""
         copies = _list(self._s3, archive, self._prefix)
         if self._prefix:
             copies |= _list(self._s3, archive, MANIFEST_PREFIX + self._prefix)
@@ -154,7 +154,7 @@ class BucketCheck:
         (self.findings.pending if is_pending else self.findings.problems).append(what)
 
     def _look_at(self, key: str, *, contents: bool) -> tuple[Manifest | None, str]:
-        """Return a bundle's manifest, if it can be read, and what is wrong with the bundle."""
+        """Return a bundle's manifest if it can be read, and the problem of the bundle."""
         names = [name for name in (name_manifest(key), name_old_manifest(key)) if name in self._keys]
         if not names:
             return None, "bundle without manifest"
@@ -168,7 +168,7 @@ class BucketCheck:
         return manifest, ""
 
     def _is_gone(self, key: str) -> bool:
-        """Say whether a bundle that could not be read has been cleared away."""
+        """Return whether a bundle that could not be read has been deleted."""
         try:
             self._s3.head_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
@@ -185,7 +185,7 @@ class BucketCheck:
         findings.uncompressed_bytes += totals["uncompressed_bytes"]
         findings.bundle_bytes += totals["bundle_bytes"]
         for entry in manifest["sources"]:
-            # By the record's id: equal bytes put twice without versions are two sources, with the same ETag.
+            # By the record's id: without versions, the same bytes put twice are two sources with one ETag.
             self._bundles_of[entry["id"]].append(bundle)
             if entry["version_id"] is None:
                 self._unversioned.add((entry["bucket"], entry["key"], entry["etag"] or ""))
@@ -234,13 +234,13 @@ def _list(s3: S3Client, bucket: str, prefix: str) -> Listing:
 
 
 def _read_claims(dynamodb: DynamoDBClient, table: str, versions: Sequence[Version]) -> dict[str, Claim]:
-    """Return the records of versions; objects without versions have none that could be found by what S3 lists."""
+    """Return the records of versions; those of objects without versions cannot be found from a listing."""
     ids = {source_id(one.bucket, one.key, one.version_id) for one in versions if one.version_id}
     return {name: Claim.from_item(item) for name, item in read_items(dynamodb, table, ids)}
 
 
 def read_items(dynamodb: DynamoDBClient, table: str, ids: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the table's items that there are, by id."""
+    """Yield the existing items of the table with their ids."""
     for batch in batched(ids, _READ_BATCH, strict=False):
         waiting: Any = {table: {"Keys": [{"id": {"S": name}} for name in batch], "ConsistentRead": True}}
         while waiting:

@@ -1,6 +1,6 @@
-"""Whether a bundle is what its manifest says.
+"""Checks of one bundle against its manifest.
 
-Bundles are decompressed by the standard library, which has not written them.
+Bundles are decompressed with the standard library, which is not the library that wrote them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _CHUNK = 1024 * 1024
 
 
 class Readable(Protocol):
-    """Bytes that come one after another."""
+    """A stream of bytes."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to ``size`` bytes, none at the end."""
 
 
 class _HashedReader(io.RawIOBase):
-    """Passes bytes on and hashes them."""
+    """Hashes the bytes that are read through it."""
 
     def __init__(self, raw: Readable) -> None:
         self._raw = raw
@@ -74,7 +74,7 @@ def cut_source(raw: Readable, entry: ManifestSource) -> Iterator[bytes]:
     """Yield a source's bytes out of a bundle; those of a ``.gz`` object are decompressed.
 
     Raises:
-        VerificationError: they are not the bytes that were bundled; known only at the end.
+        VerificationError: the bytes differ from those that were bundled; raised only at the end.
     """
     digest = hashlib.sha256()
     buffered = io.BufferedReader(_HashedReader(raw), _CHUNK)

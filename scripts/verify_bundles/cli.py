@@ -1,4 +1,4 @@
-"""Command line: check bundles against their manifests, and cut sources back out of them.
+"""Command line that checks bundles against their manifests and cuts sources back out of them.
 
 ``python -m verify_bundles bundle s3://BUCKET/KEY.gz``
 ``python -m verify_bundles cut s3://BUCKET/KEY.gz SOURCE_KEY > file``
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run from the command line; returns the exit status: 0 if all is well, 1 if not."""
+    """Run the command; return the exit status, 0 if no problem was found, else 1."""
     chosen = _read_arguments(arguments)
     is_emulated = "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_S3" in os.environ
     s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path" if is_emulated else "auto"}))
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_bundle(s3.get_object(Bucket=bucket, Key=key)["Body"], manifest)
         print(json.dumps(manifest["totals"]))  # a command's output
     except BrokenPipeError:
-        # Nothing more can be written there: without this, the interpreter would try once more at its end.
+        # Without this, the interpreter would try to flush the closed output again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print("verify: the output was closed before all was written", file=sys.stderr)
         return 1
@@ -108,7 +108,7 @@ def _read_manifest(s3: S3Client, bucket: str, bundle: str) -> Manifest:
 
 
 def _cut(s3: S3Client, bucket: str, key: str, entry: ManifestSource, output: Path | None) -> int:
-    """Write a source to a file or to standard output, once all of it has been read and compared."""
+    """Write a source to a file or to standard output, after all of it has been read and compared."""
     body = s3.get_object(Bucket=bucket, Key=key)["Body"]
     with tempfile.TemporaryFile() as file:
         file.writelines(cut_source(body, entry))
@@ -125,7 +125,7 @@ def _cut(s3: S3Client, bucket: str, key: str, entry: ManifestSource, output: Pat
 
 
 def _place(file: IO[bytes], output: Path) -> None:
-    """Write a file's contents to a path that has all of them, or is as it was."""
+    """Replace the file at ``output`` atomically."""
     with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False) as beside:
         try:
             shutil.copyfileobj(file, beside)

@@ -1,4 +1,4 @@
-"""What lies in the dead-letter queue; looked at, and left there."""
+"""Dead letters, which are received, examined and left in the queue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _VISIBILITY_TIMEOUT_SECONDS = 300
 _MAX_EMPTY_RESPONSES = 2
-"""One may come from servers that have none of the messages."""
+"""A single empty response may come from servers that hold none of the messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class DeadLetters:
     """By message id."""
 
     def find(self, bucket: str, key: str, version_id: str | None) -> str | None:
-        """Return why an object's message is there, empty if that was not recorded; ``None`` if it is not there."""
+        """Return the reason of an object's dead letter, empty if it was not recorded; ``None`` if there is none."""
         message = self.messages.get((bucket, key, version_id)) or self.messages.get((bucket, key, None))
         return None if message is None else self.reasons.get(message, "")
 
 
 def read_messages(sqs: SQSClient, queue_url: str) -> list[MessageTypeDef]:
-    """Return all messages of a queue that can be received now; they are visible again afterwards."""
+    """Return all messages of a queue that can be received now, and make them visible again."""
     taken: dict[str, MessageTypeDef] = {}
     empty = 0
     try:
@@ -57,7 +57,7 @@ def read_messages(sqs: SQSClient, queue_url: str) -> list[MessageTypeDef]:
 
 
 def index_messages(messages: list[MessageTypeDef]) -> dict[tuple[str, str, str | None], str]:
-    """Return the id of the message that names each object; messages that name none are passed over."""
+    """Return the message id of each named object; messages that name none are skipped."""
     found: dict[tuple[str, str, str | None], str] = {}
     for message in messages:
         try:

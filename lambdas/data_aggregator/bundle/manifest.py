@@ -1,4 +1,4 @@
-"""Names of bundles, and their manifests."""
+"""Keys of bundles, and the manifests that describe them."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ from data_aggregator.schemas import Cut, Manifest, ManifestSource, Source, Total
 BUNDLE_SUFFIX = ".gz"
 MANIFEST_SUFFIX = ".manifest.json"
 MANIFEST_PREFIX = "_manifests/"
-"""Apart from the bundles: whoever reads an hour's prefix as data gets data. Spark, Hive and Athena skip a leading _."""
+"""A separate prefix, so that an hour's prefix holds data only. Spark, Hive and Athena skip a leading _."""
 MANIFEST_CODING = "gzip"
 """The manifest's Content-Encoding. Its name does not end in ``.gz``: all objects that do are bundles."""
 _GZIP = b"\x1f\x8b"
@@ -39,9 +39,9 @@ class Member:
     source: Source
     cut: Cut
     coding: str = ""
-    """Its Content-Encoding; empty if it has none."""
+    """The object's Content-Encoding; empty if it has none."""
     decompressed: Sequence[str] = ()
-    """The formats that were undone, the outermost first."""
+    """The formats that were decompressed, the outermost first."""
 
 
 def name_bundle(request_id: str, suffix: str, now: datetime) -> str:
@@ -55,12 +55,12 @@ def name_manifest(bundle: str) -> str:
 
 
 def name_old_manifest(bundle: str) -> str:
-    """Return where earlier versions put a bundle's manifest: beside it."""
+    """Return the manifest key that earlier versions used: next to the bundle."""
     return bundle.removesuffix(BUNDLE_SUFFIX) + MANIFEST_SUFFIX
 
 
 def name_bundle_of(manifest: str) -> str:
-    """Return the key of the bundle that a manifest's key, new or old, stands for."""
+    """Return the key of the bundle that a manifest's key, new or old, belongs to."""
     return manifest.removeprefix(MANIFEST_PREFIX).removesuffix(MANIFEST_SUFFIX) + BUNDLE_SUFFIX
 
 
@@ -73,7 +73,7 @@ def write_manifest(
     bundle_bytes: int,
     bundle_sha256: str,
 ) -> bytes:
-    """Return the manifest of a finished bundle as JSON in gzip; only the compressed bytes are ever held as a whole."""
+    """Return the manifest of a finished bundle as gzipped JSON; the uncompressed text is never in memory as a whole."""
     head = {
         "request_id": request_id,
         "bundle": bundle,
@@ -92,10 +92,10 @@ def write_manifest(
 
 
 def read_manifest(raw: bytes) -> Manifest:
-    """Parse a manifest, compressed or, as earlier versions wrote it, plain; ids that were left out are filled in.
+    """Return a parsed manifest, compressed or, from earlier versions, plain; omitted ids are filled in.
 
     Raises:
-        VerificationError: it is not one.
+        VerificationError: the bytes are not a manifest.
     """
     try:
         manifest: Manifest = json.loads(gzip.decompress(raw) if raw.startswith(_GZIP) else raw)
@@ -141,7 +141,7 @@ def _describe(member: Member) -> ManifestSource:
     }
     if member.coding:
         entry["content_encoding"] = member.coding
-    # A digest of bucket, key and version: it would be a quarter of the compressed manifest, and can be computed again.
+    # A digest of bucket, key and version would be a quarter of the compressed manifest, and can be recomputed.
     if source.version_id is None or source.id != source_id(source.bucket, source.key, source.version_id):
         entry["id"] = source.id
     return entry

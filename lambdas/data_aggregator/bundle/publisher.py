@@ -1,4 +1,4 @@
-"""Writing bundles to S3 so that each either becomes visible with its manifest, or never does."""
+"""Uploads of bundles: each bundle becomes visible together with its manifest, or never."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _EXISTS = "PreconditionFailed"
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A bundle on its way; nothing of it is visible before :meth:`BundleStore.publish`."""
+    """A bundle that is being uploaded; it is invisible until :meth:`BundleStore.publish`."""
 
     bucket: str
     bundle: str
@@ -43,7 +43,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an upload consists of."""
+    """The parts of an upload."""
 
     completed: list[CompletedPartTypeDef]
     sha256: str
@@ -52,17 +52,17 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class UploadOutcome:
-    """What has become of an upload, for good."""
+    """The final state of an upload."""
 
     is_published: bool
     source_ids: frozenset[str] | None
-    """What the manifest names; ``None`` if the bundle's consumer has deleted it already."""
+    """Ids in the manifest; ``None`` if the bundle's consumer has deleted it already."""
 
     def holds(self, source_id: str) -> bool:
-        """Say whether a source that is claimed for this upload is in its bundle.
+        """Return whether a source that is claimed for this upload is in its bundle.
 
-        Claims of sources that did not make it into the bundle are released before it is published, so that without
-        the manifest the claim itself is the proof.
+        Claims of sources that are not in the bundle are released before it is published. Without the manifest, the
+        claim itself is therefore the proof.
         """
         return self.is_published and (self.source_ids is None or source_id in self.source_ids)
 
@@ -76,14 +76,14 @@ class BundleStore:
     _fates: dict[Upload, UploadOutcome] = field(default_factory=dict)
 
     def begin(self, bundle: str) -> Upload:
-        """Start an upload; its id is what others can stop it by."""
+        """Start an upload; other workers can abort it by its id."""
         created = self.s3.create_multipart_upload(
             Bucket=self.bucket, Key=bundle, ContentType="application/gzip", ChecksumAlgorithm="CRC32"
         )
         return Upload(self.bucket, bundle, created["UploadId"])
 
     def send(self, upload: Upload, file: BinaryIO, size: int) -> Parts:
-        """Upload a file of ``size`` bytes in parts, a few at once."""
+        """Upload a file of ``size`` bytes in parts, a few concurrently."""
         part_size = max(_PART_SIZE, -(-size // _MAX_PARTS))
         digest = hashlib.sha256()
         completed: list[CompletedPartTypeDef] = []
@@ -99,10 +99,10 @@ class BundleStore:
         return Parts(completed, digest.hexdigest())
 
     def publish(self, upload: Upload, parts: Parts, manifest: bytes) -> None:
-        """Write the manifest, then make the bundle visible: whoever sees the bundle finds its manifest.
+        """Write the manifest, then make the bundle visible, so that a visible bundle always has a manifest.
 
         Raises:
-            UploadAgainError: S3 wants the parts again, under a new upload id.
+            UploadAgainError: S3 requires a new upload.
             BundleNotWrittenError: the bundle is not visible and never will be under this upload id.
             BundleUncertainError: it may be visible, now or in a moment.
         """
@@ -116,8 +116,8 @@ class BundleStore:
                 IfNoneMatch="*",
             )
         except Exception as error:
-            # Whatever the error is: an earlier try of the SDK may have succeeded without its answer coming through, and
-            # an answer that cannot be parsed raises what is neither of botocore's classes.
+            # Any error: an earlier attempt of the SDK may have succeeded although its response was lost, and a
+            # response that cannot be parsed raises neither of botocore's classes.
             # The manifest is ours, so a bundle under its name is ours too.
             try:
                 upload_outcome = self.resolve_outcome(upload)
@@ -129,18 +129,18 @@ class BundleStore:
             raise (UploadAgainError if is_conflict else BundleNotWrittenError)(str(error)) from error
 
     def resolve_outcome(self, upload: Upload) -> UploadOutcome:
-        """End the uncertainty about an upload: it has been published, or it never will be."""
+        """Return the final state of an upload; abort it if it has not been published."""
         if upload not in self._fates:
             is_published = self._is_published(upload)
             if not is_published:
                 self.abort(upload)
-                # It may have become visible just before it could be aborted.
+                # It may have become visible just before the abort.
                 is_published = self._is_published(upload)
             self._fates[upload] = UploadOutcome(is_published, self._read_ids(upload) if is_published else None)
         return self._fates[upload]
 
     def abort(self, upload: Upload) -> None:
-        """End an upload; one that has ended already is left as it is."""
+        """Abort an upload; does nothing if it has ended already."""
         with suppress(self.s3.exceptions.NoSuchUpload):
             self.s3.abort_multipart_upload(Bucket=upload.bucket, Key=upload.bundle, UploadId=upload.upload_id)
 
@@ -171,7 +171,7 @@ class BundleStore:
                 code = error.response["Error"]["Code"]
                 if code == _CONFLICT:
                     continue
-                # Ours if an earlier try succeeded without its answer coming through.
+                # The manifest is ours if an earlier attempt succeeded and its response was lost.
                 if code == _EXISTS and self._read(self.bucket, key) == manifest:
                     return
                 raise BundleNotWrittenError(f"the manifest {key} could not be written: {code}") from error
@@ -187,12 +187,12 @@ class BundleStore:
         except ClientError as error:
             if error.response["Error"]["Code"] not in _MISSING:
                 raise
-            # Under a delete marker there was a bundle: a consumer has fetched it and cleared up.
+            # A delete marker means that the bundle existed: a consumer has fetched and deleted it.
             return error.response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-delete-marker") == "true"
         return True
 
     def _read_ids(self, upload: Upload) -> frozenset[str] | None:
-        # The worker that died may have been of an earlier version.
+        # The dead worker may have run an earlier version.
         for name in (name_manifest(upload.bundle), name_old_manifest(upload.bundle)):
             with suppress(self.s3.exceptions.NoSuchKey):
                 return frozenset(entry["id"] for entry in read_manifest(self._read(upload.bucket, name))["sources"])

@@ -1,4 +1,4 @@
-"""The first and the last of the three steps: claiming sources for a bundle, and noting that they are in it."""
+"""Claim and commit, the first and the last of the three steps, and the takeover of expired claims."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -20,20 +20,20 @@ _FAILURES = (ClientError, BotoCoreError, AggregatorError)
 
 @dataclass(frozen=True, slots=True)
 class Claimer:
-    """Claims sources in the name of one invocation."""
+    """Claims sources on behalf of one invocation."""
 
     table: ClaimTable
     bundles: BundleStore
     logger: Logger
     ttl_seconds: int
     expires_at_ms: int
-    """When this invocation is certainly over, milliseconds since the epoch."""
+    """When this invocation has certainly ended, milliseconds since the epoch."""
 
     def claim(self, sources: Sequence[Source], upload: Upload) -> tuple[list[Source], dict[str, Outcome]]:
         """Claim sources for an upload.
 
         Returns:
-            Those that are now ours, in their order, and what is the matter with the others, by id.
+            The sources that are now claimed, in their order, and the outcomes of the others, by id.
         """
         record = self._record("INPROGRESS", upload)
         found = self.table.swap([Change(source.id, None, record) for source in sources])
@@ -46,15 +46,15 @@ class Claimer:
         return [source for source in sources if source.id not in outcomes], outcomes
 
     def release(self, sources: Sequence[Source], upload: Upload) -> None:
-        """Give claims back; those that have become another worker's are left alone."""
+        """Release claims; those that another worker has taken over stay."""
         record = self._record("INPROGRESS", upload)
         self.table.swap([Change(source.id, record, None) for source in sources])
 
     def commit(self, sources: Sequence[Source], upload: Upload) -> None:
-        """Note that the sources are in the published bundle."""
+        """Record that the sources are in the published bundle."""
         before, after = self._record("INPROGRESS", upload), self._record("COMPLETED", upload)
         lost = self.table.swap([Change(source.id, before, after) for source in sources])
-        # A worker that looked at our expired claim may have noted it for us.
+        # A worker that examined our expired claim may have committed it for us.
         strange = {
             source_id: claim
             for source_id, claim in lost.items()
@@ -74,7 +74,7 @@ class Claimer:
         )
 
     def _examine(self, source: Source, found: Claim | None, record: Claim) -> Outcome | None:
-        """Say why a source cannot be claimed; ``None`` if it is claimed after all."""
+        """Return the outcome of a source that cannot be claimed; ``None`` if the claim succeeds after all."""
         if found is None:
             return Outcome("busy", "another worker has just released it", 1)
         if found.status == "COMPLETED":
@@ -88,7 +88,7 @@ class Claimer:
             return Outcome("failed", f"its expired claim could not be settled: {error}")
 
     def _take_over(self, source: Source, expired: Claim, record: Claim) -> Outcome | None:
-        """Finish what a dead worker began, or begin anew; only where the record is still the same."""
+        """Commit for a dead worker, or claim again; only if the record has not changed."""
         upload_outcome = self.bundles.resolve_outcome(Upload(expired.bucket, expired.bundle, expired.upload_id))
         is_bundled = upload_outcome.holds(source.id)
         after = _complete(expired, record.expiration) if is_bundled else record

@@ -1,8 +1,8 @@
-"""Who bundles which source: the records in the idempotency table.
+"""The claims on sources, as records in the idempotency table.
 
-The records have the shape of Powertools' idempotency utility. Each write is a compare-and-swap: it says what the record
-has to be, and fails where it is anything else. A hundred of them go into one transaction: 1,000 claims are ten requests
-and 0.1 s of processor time, where single writes measured 1.6 s.
+The records have the shape of Powertools' idempotency utility. Each write is a compare-and-swap: it names the expected
+record, and fails if the record differs. A transaction holds up to 100 writes: 1,000 claims take ten requests and 0.1 s
+of processor time, where single writes measured 1.6 s.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _BATCH = 100
-"""DynamoDB's limit of a transaction."""
+"""DynamoDB's limit for a transaction."""
 _CONCURRENCY = 4
 _MAX_ATTEMPTS = 8
 _PAUSE_SECONDS = 0.05
@@ -38,9 +38,9 @@ class Claim:
 
     status: Literal["INPROGRESS", "COMPLETED"]
     expiration: int
-    """When the table forgets the record, seconds since the epoch."""
+    """When the table deletes the record, seconds since the epoch."""
     in_progress_expiration: int
-    """When the claim's owner is certainly gone, milliseconds since the epoch."""
+    """When the claim's owner has certainly ended, milliseconds since the epoch."""
     bucket: str
     bundle: str
     """The bundle's key."""
@@ -48,7 +48,7 @@ class Claim:
 
     @classmethod
     def from_item(cls, item: Item) -> Self:
-        """Read a record back."""
+        """Return the claim of a table item."""
         data = json.loads(item.get("data", {}).get("S") or "{}")
         return cls(
             status=item["status"]["S"],
@@ -61,11 +61,11 @@ class Claim:
 
     @property
     def data(self) -> str:
-        """What Powertools would hand to a duplicate; no two uploads have the same."""
+        """Return the value that Powertools would return to a duplicate; it is unique to the upload."""
         return json.dumps({"bucket": self.bucket, "bundle": self.bundle, "upload_id": self.upload_id})
 
     def to_item(self, source_id: str) -> Item:
-        """Return the record of a source."""
+        """Return the claim as a table item."""
         return {
             "id": {"S": source_id},
             "status": {"S": self.status},
@@ -77,7 +77,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A record to be written where it is still ``before``; ``None`` stands for no record."""
+    """A write that replaces ``before`` by ``after``; ``None`` means no record."""
 
     source_id: str
     before: Claim | None
@@ -92,9 +92,9 @@ class ClaimTable:
         self._table_name = table_name
 
     def swap(self, changes: Sequence[Change]) -> dict[str, Claim | None]:
-        """Make the changes, each by itself; return those that were not made, with the records that were there instead.
+        """Make the changes independently; return the refused ones with the records found in their place.
 
-        A change that had been made already counts as made: its answer may have been lost.
+        A change that is already in the table counts as made: the response may have been lost.
 
         Raises:
             AggregatorError: the table was too busy for too long.
@@ -115,7 +115,7 @@ class ClaimTable:
             try:
                 self._dynamodb.transact_write_items(TransactItems=[self._describe(change) for change in waiting])
             except self._dynamodb.exceptions.TransactionCanceledException as error:
-                # Nothing was written: those that cannot be are taken out, the others tried again.
+                # Nothing was written. The refused changes are removed, and the others are retried.
                 reasons = error.response["CancellationReasons"]
                 waiting = _take_out_refused(waiting, reasons, refused)
             else:
@@ -147,7 +147,7 @@ class ClaimTable:
 def _take_out_refused(
     waiting: Sequence[Change], reasons: Sequence[Mapping[str, Any]], refused: dict[str, Claim | None]
 ) -> list[Change]:
-    """Note in ``refused`` what cannot be changed; return what is to be tried again."""
+    """Add refused changes to ``refused``; return the changes to retry."""
     again = []
     for change, reason in zip(waiting, reasons, strict=True):
         code = reason.get("Code", "None")

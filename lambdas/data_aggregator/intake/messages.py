@@ -1,4 +1,4 @@
-"""From an SQS message to the objects that it names."""
+"""Parser of SQS message bodies: returns the objects that a message names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from data_aggregator.object_events import CreatedObject, IgnoredRecord, ObjectEv
 from data_aggregator.schemas import Named, ObjectName, Source, source_id
 
 _MAX_OBJECTS = 10_000
-"""In one message. S3 sends one in each; what is known of an object takes 2 KB of memory."""
+"""Objects per message. S3 sends one; an object takes 2 KB of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """What a message says."""
+    """The contents of a message."""
 
     objects: Sequence[Named]
     """New objects, in the message's order."""
     ignored: Sequence[IgnoredRecord] = ()
-    """Records that announce none: deletions, restores, S3's test event."""
+    """Records that do not announce a new object: deletions, restores, S3's test event."""
     foreign: Sequence[IgnoredRecord] = ()
-    """Records of other services: nobody here is concerned, and nobody else would notice that they are gone."""
+    """Records of other services. They do not belong in this queue, and deleting them would hide that."""
 
 
 def parse_body(body: str) -> ParsedMessage:
-    """Return what a message announces; :mod:`.object_events` has the shapes that are understood.
+    """Return what a message announces; :mod:`.object_events` lists the supported formats.
 
     Raises:
-        MessageRejectedError: it is of no such shape, or names more than 10,000 objects.
+        MessageRejectedError: the format is not supported, or the body names more than 10,000 objects.
     """
     try:
         events = parse_object_events(body)
@@ -43,9 +43,9 @@ def parse_body(body: str) -> ParsedMessage:
 
 
 def _name(created: CreatedObject) -> Named:
-    # An overwrite with the same bytes has the same ETag, but a sequencer of its own.
+    # An overwrite with the same bytes has the same ETag, but another sequencer.
     told_apart_by = created.version_id or created.sequencer or created.etag
-    # Without an ETag there is nothing to compare with: an empty one would match no object at all.
+    # Without an ETag there is nothing to compare with: an empty one would not match any object.
     if told_apart_by is None or created.size is None or (created.version_id is None and created.etag is None):
         return ObjectName(created.bucket, created.key, created.version_id)
     return Source(

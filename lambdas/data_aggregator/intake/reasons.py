@@ -1,6 +1,6 @@
-"""Why messages came back: records in the idempotency table, which outlast the logs and so any dead letter.
+"""Reasons of returned messages, as records in the idempotency table, which outlive the logs and any dead letter.
 
-A message that SQS moves to the dead-letter queue keeps its id and cannot be written on.
+A message that SQS moves to the dead-letter queue keeps its id, but cannot be annotated.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 REASON_PREFIX = "data-aggregator-message#"
-"""Before a message's id: the key of its record."""
+"""Prefix of a record's key; the message's id follows."""
 _BATCH = 25
-"""DynamoDB's limit of BatchWriteItem."""
+"""DynamoDB's limit for BatchWriteItem."""
 _CONCURRENCY = 4
 _MAX_ATTEMPTS = 4
 _PAUSE_SECONDS = 0.1
@@ -27,16 +27,16 @@ _MAX_REASON_LENGTH = 1000
 
 
 def record_reasons(dynamodb: DynamoDBClient, table_name: str, reasons: Mapping[str, str], expiration: int) -> None:
-    """Write the reasons, by message id; each replaces what was written about an earlier receive.
+    """Write the reasons, keyed by message id; each replaces the reason of an earlier receive.
 
     Args:
         dynamodb: a client.
         table_name: the idempotency table.
-        reasons: texts; a long one is cut.
-        expiration: when the table may forget them, seconds since the epoch.
+        reasons: texts; long ones are truncated.
+        expiration: when the table may delete them, seconds since the epoch.
 
     Raises:
-        AggregatorError: the table took too little for too long.
+        AggregatorError: the table was throttled for too long.
         ClientError, BotoCoreError: any other failure.
     """
     items = [
@@ -64,5 +64,5 @@ def record_reasons(dynamodb: DynamoDBClient, table_name: str, reasons: Mapping[s
         for _ in pool.map(write, batched(items, _BATCH, strict=False)):
             pass
     finally:
-        # After a failure none is begun any more: a table that does not answer would outlast the invocation.
+        # After a failure no further batch starts: an unreachable table would use up the invocation.
         pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Messages that come back: when."""
+"""Visibility timeouts of returned messages."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _CONCURRENCY = 8
 
 @dataclass(frozen=True, slots=True)
 class VisibilityChange:
-    """A message that is not done with."""
+    """A message to redeliver, and when."""
 
     receipt_handle: str
     after_seconds: int
 
 
 def change_visibility(sqs: SQSClient, queue_url: str, returns: Sequence[VisibilityChange]) -> None:
-    """Let each message come back after its time, instead of after the queue's visibility timeout.
+    """Change the visibility timeout of each message, so that SQS redelivers it earlier.
 
-    That one is six times as long as the function may run, since it has to outlast a worker that was killed. Raises what
-    the first failure raised, once all have been tried; none is begun any more once SQS could not be reached: a thousand
-    timeouts would outlast the invocation, and with it what it has to say about the messages that are done with.
+    The queue's own timeout is six times the function's timeout, to outlast a killed worker. The first error is raised
+    again after all messages were tried. No further call starts once SQS is unreachable: a thousand timeouts would use
+    up the invocation and lose its batch response.
     """
     is_out_of_reach = Event()
 

@@ -1,6 +1,6 @@
-"""Decompressing objects piece by piece, without trusting them.
+"""Streaming decompression of untrusted objects.
 
-A format is told by the first bytes, never by the name alone; names and Content-Encoding say what has to be found. All
+The first bytes decide the format, never the name alone; the name and Content-Encoding say which format is expected. All
 decompressors have the interface of :class:`bz2.BZ2Decompressor`, whose output is bounded call by call.
 """
 
@@ -21,15 +21,15 @@ from isal.igzip_lib import DECOMP_DEFLATE, DECOMP_GZIP, DECOMP_ZLIB, IgzipDecomp
 from data_aggregator.exceptions import CorruptSourceError
 
 _INPUT = 64 * 1024
-"""Bytes given to a decompressor at a time; it copies what follows a member, and a member may be 20 bytes."""
+"""Bytes per input call. A decompressor copies what follows a member, and a member may have only 20 bytes."""
 _HEADER = 4 * 1024
 """Bytes that a member begins with, where there are so many: isal misreads a header of several fields that is cut."""
 _END = b""
 """After the last piece; no piece is empty."""
 _OUTPUT = 1024 * 1024
-"""Most bytes taken from a decompressor at a time: 64 KiB may well stand for 2 GB."""
+"""Maximum bytes per output call: 64 KiB of input can expand to 2 GB."""
 _MAX_LAYERS = 3
-"""Most compressions over one another; a file that decompresses to itself would have no end."""
+"""Maximum nested compressions; a file that decompresses to itself would never end."""
 _WINDOW_LOGS = (27, 24, 24)
 """Base-2 logarithm of the most memory for each layer with a window: 128 MB, as the zstd command's limit, then 16 MB."""
 _SKIPPABLE = tuple(bytes([0x50 + number]) + b"\x2a\x4d\x18" for number in range(16))
@@ -53,7 +53,7 @@ _UNKNOWN_CODINGS = {"br", "compress", "dcb", "dcz", "exi", "lz4", "pack200-gzip"
 
 
 class Decompressor(Protocol):
-    """One member, frame or stream on its way."""
+    """The decompressor of one member, frame or stream."""
 
     @property
     def eof(self) -> bool:
@@ -61,11 +61,11 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether nothing more comes without further input."""
+        """Whether further output needs further input."""
 
     @property
     def unused_data(self) -> bytes:
-        """What was given beyond its end."""
+        """Input beyond the end."""
 
     def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
         """Return at most ``max_length`` bytes."""
@@ -94,7 +94,7 @@ class Content:
     key: str
     read_coding: Callable[[], str]
     decompressed: list[str] = field(default_factory=list)
-    """The formats that were undone, the outermost first; complete once the iteration has ended."""
+    """The formats that were decompressed, the outermost first; complete once the iteration has ended."""
     coding: str = ""
     """The object's Content-Encoding."""
 
@@ -122,7 +122,7 @@ class Content:
         yield from stream
 
     def _check(self, expected: Sequence[str]) -> None:
-        """Raise if something was left compressed, or was said to be and is not."""
+        """Raise if the result is still compressed, or if declared compressions were not found."""
         unknown = [name for name in expected if name in _UNKNOWN_CODINGS]
         if unknown:
             raise CorruptSourceError(f"its Content-Encoding {self.coding!r} is not supported: {unknown[0]}")
@@ -154,7 +154,7 @@ def _read_suffix(key: str) -> list[str]:
 
 
 def _find_format(head: bytes, expected: Sequence[str]) -> _Format | None:
-    """Return the format that data begin in; ``None`` for data that are in none of them."""
+    """Return the format of data by their first bytes; ``None`` if it is not known."""
     if head.startswith(b"\x1f\x8b\x08"):
         return _GZIP_FORMAT
     if _BZIP2.match(head):
@@ -171,12 +171,12 @@ def _find_format(head: bytes, expected: Sequence[str]) -> _Format | None:
 
 
 def _begins(data: bytes, form: _Format) -> bool:
-    """Say whether data begin as a member does, as far as they go."""
+    """Return whether data, which may be short, begin like a member."""
     return any(data.startswith(magic) or magic.startswith(data) for magic in form.magics)
 
 
 def _is_zstd(head: bytes, *, is_expected: bool) -> bool:
-    """Say whether data are Zstandard; LZ4 begins with the same skippable frames, and a text may, for four bytes."""
+    """Return whether data are Zstandard; LZ4, and by chance a text, can begin with the same skippable frames."""
     start = 0
     while head[start : start + 4] in _SKIPPABLE:
         start += 8 + int.from_bytes(head[start + 4 : start + 8], "little")
@@ -191,7 +191,7 @@ def _is_zlib(head: bytes) -> bool:
 
 
 def _decompress(blocks: Iterable[bytes], form: _Format, window_log: int) -> Iterator[bytes]:
-    """Yield what a file of one or several members holds; zero bytes after a member are padding, as gzip takes them."""
+    """Yield the contents of one or more members; zero bytes after a member are padding, as in gzip."""
     member: Decompressor | None = None
     members = 0
     rest = b""
@@ -227,7 +227,7 @@ def _split(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _inflate(member: Decompressor, data: bytes, name: str) -> Iterator[bytes]:
-    """Yield what ``data`` gives, up to the member's end or as long as more comes without further input."""
+    """Yield the output of ``data``, up to the member's end or until further input is needed."""
     try:
         yield member.decompress(data, _OUTPUT)
         while not member.eof and not member.needs_input:

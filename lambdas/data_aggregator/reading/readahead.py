@@ -1,11 +1,11 @@
-"""Doing slow things ahead of their turn, in order and within a budget."""
+"""Concurrent read-ahead of slow tasks, in order and within a budget."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 _WAITING_PER_THREAD = 4
-"""Small results may queue up behind a slow one without idling the threads."""
+"""Lets small results queue up behind a slow one without idling the threads."""
 _POLL_SECONDS = 1.0
 
 
@@ -18,17 +18,17 @@ def read_ahead[Task, Result](
     concurrency: int,
     budget: int,
 ) -> Generator[tuple[Task, Result]]:
-    """Yield each task with what ``do`` makes of it, in the tasks' order, working on the next ones meanwhile.
+    """Yield each task with the result of ``do``, in the tasks' order, while threads work on the next tasks.
 
-    Left early, it does not wait for what is under way: that is left to end by itself.
+    If the caller stops early, running tasks are not waited for; they end on their own.
 
     Args:
-        tasks: taken only as far ahead as the limits allow.
-        do: called in up to ``concurrency`` threads; what it raises is raised here, at its task's turn.
-        weigh: what a task's result weighs, in the budget's unit.
-        check: called every second of waiting for a slow task; ends the waiting by raising.
+        tasks: consumed only as far ahead as the limits allow.
+        do: called in up to ``concurrency`` threads; its exceptions are raised here, at their task's turn.
+        weigh: returns the weight of a task's result, in the budget's unit.
+        check: called every second of waiting for a slow task; raises to stop.
         concurrency: threads.
-        budget: the most that unfinished and waiting results may weigh together; a heavier task is done alone.
+        budget: maximum total weight of unfinished and waiting results; a heavier task runs alone.
     """
     waiting: deque[tuple[Task, Future[Result]]] = deque()
     weight = 0
@@ -49,7 +49,7 @@ def read_ahead[Task, Result](
 def _take_first[Task, Result](
     waiting: deque[tuple[Task, Future[Result]]], check: Callable[[], None]
 ) -> tuple[Task, Result]:
-    # A function of its own: no name here outlives it and keeps the result in memory.
+    # A separate function, so that no local name keeps the result in memory.
     task, future = waiting.popleft()
     while True:
         try:

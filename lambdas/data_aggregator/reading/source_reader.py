@@ -1,4 +1,4 @@
-"""Reading the objects that are to be bundled."""
+"""Reader of source objects: concurrent ranged reads, checked against the announced version and size."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 BLOCK_SIZE = 4 * 1024 * 1024
-"""Most bytes of one read; larger objects are read in several, side by side."""
+"""Maximum bytes of one read; larger objects are read in several concurrent reads."""
 _MAX_READ_ATTEMPTS = 3
 _SKIP_SIZE = 1024 * 1024
 _GONE = {"NoSuchKey", "NoSuchVersion"}
@@ -31,7 +31,7 @@ _CHANGED = {"PreconditionFailed", "412"}
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of a source."""
+    """A byte range of a source."""
 
     source: Source
     start: int
@@ -42,7 +42,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A piece of an object as it is stored."""
+    """The bytes of a range, as the object is stored."""
 
     data: bytes
     coding: str
@@ -50,13 +50,13 @@ class Stored:
 
 
 class SourceReader:
-    """Reads sources ahead of their turn, many at once, and hands them out in order.
+    """Reads many sources ahead concurrently, and returns them in order.
 
     Args:
         s3: an S3 client with room for ``concurrency`` connections.
-        get_object_fast: a cheaper way to read, tried first.
+        get_object_fast: a cheaper request, tried before boto3.
         concurrency: reads at once.
-        budget: most bytes that are read and not yet handed out.
+        budget: maximum bytes that are read and not yet consumed.
     """
 
     def __init__(self, s3: S3Client, get_object_fast: GetObject, *, concurrency: int, budget: int) -> None:
@@ -66,14 +66,14 @@ class SourceReader:
         self._budget = budget
 
     def look_up(self, names: Sequence[ObjectName]) -> list[Source | SourceError]:
-        """Find out which versions the names stand for now, or why that cannot be known."""
+        """Return the current version of each name, or the error that prevents it."""
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="head") as pool:
             return list(pool.map(self._look_up_one, names))
 
     def open(self, sources: Sequence[Source], check: Callable[[], None]) -> Feed:
-        """Start reading; the feed hands the sources' contents out in the same order.
+        """Start reading; the feed returns the sources' contents in the same order.
 
-        ``check`` is called for every block and every second that is spent waiting, and ends the reading by raising.
+        ``check`` is called for every block and every second of waiting, and stops the reading by raising.
         """
         blocks = (block for source in sources for block in _split(source))
         return Feed(
@@ -94,7 +94,7 @@ class SourceReader:
         try:
             head = self._s3.head_object(**options)
         except ClientError as error:
-            # The answer to HEAD has no body to say what is missing: the object, or the bucket.
+            # A HEAD response has no body that says whether the object or the bucket is missing.
             return self._explain(options) if error.response["Error"]["Code"] == "404" else _describe(error)
         except BotoCoreError as error:
             return SourceUnreadableError(f"HeadObject failed: {error}")
@@ -130,7 +130,7 @@ class SourceReader:
         return Stored(answer.data, answer.headers.get("Content-Encoding", ""))
 
     def _get_object_boto3(self, block: Block, options: Mapping[str, Any]) -> Stored | SourceError:
-        """Read with boto3, which repeats and explains."""
+        """Read with boto3, which retries and reports errors in detail."""
         problem = ""
         for _ in range(_MAX_READ_ATTEMPTS):
             try:
@@ -154,7 +154,7 @@ class SourceReader:
 
 
 class Feed:
-    """The contents of sources, in their order; to be closed."""
+    """The contents of sources, in their order; must be closed."""
 
     def __init__(self, blocks: Generator[tuple[Block, Stored | SourceError]], check: Callable[[], None]) -> None:
         self._blocks = blocks
@@ -168,7 +168,7 @@ class Feed:
         self._blocks.close()
 
     def contents(self, source: Source) -> Content:
-        """Return the next source's bytes, decompressed while they are iterated over; what the last one left is skipped.
+        """Return an iterator over the next source's decompressed bytes; unread bytes of the previous one are skipped.
 
         The iteration raises a ``SourceError`` if the source cannot be read, is gone, was replaced, or is damaged.
         """
@@ -178,7 +178,7 @@ class Feed:
         self._coding = ""
         for block, result in self._blocks:
             if block.source is not source:
-                continue  # of a source that was given up half-way
+                continue  # of a source that was abandoned
             if isinstance(result, SourceError):
                 raise result
             self._check()
@@ -194,7 +194,7 @@ def _split(source: Source) -> Iterator[Block]:
 
 
 def _read_body(answer: GetObjectOutputTypeDef, block: Block) -> bytes:
-    """Read a block out of an answer; a server may send the whole object all the same, as the offline stack does."""
+    """Return a block from a response; a server may send the whole object instead, as the offline stack does."""
     body = answer["Body"]
     if answer["ContentLength"] == block.length:
         return body.read()
@@ -206,7 +206,7 @@ def _read_body(answer: GetObjectOutputTypeDef, block: Block) -> bytes:
 
 
 def _object_size(answer: GetObjectOutputTypeDef) -> int:
-    """Return the size of the whole object, bytes, whatever part of it the answer brings."""
+    """Return the size of the whole object, bytes, even if the response holds a range of it."""
     whole = answer.get("ContentRange", "").rpartition("/")[2]
     return int(whole) if whole else answer["ContentLength"]
 

@@ -1,4 +1,4 @@
-"""One invocation's work: from sources to bundles, by claim, upload and commit."""
+"""The main loop of an invocation: groups of sources become bundles by claim, upload and commit."""
 
 import shutil
 import tempfile
@@ -43,7 +43,7 @@ type Contents = list[Member]
 
 @dataclass(slots=True)
 class BatchStats:
-    """What an invocation has written."""
+    """Totals of the bundles that an invocation has written."""
 
     bundles: int = 0
     input_bytes: int = 0
@@ -58,7 +58,7 @@ class Draft:
     file: BinaryIO
     contents: Contents
     left: list[Source]
-    """What belongs into the next bundle."""
+    """Sources that belong in the next bundle."""
     uncompressed_bytes: int
     bundle_bytes: int
     started: float
@@ -76,13 +76,13 @@ class Aggregator:
     request_id: str
     remaining_ms: Callable[[], int]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    """What became of each source, by id."""
+    """Outcomes by source id."""
     tally: BatchStats = field(default_factory=BatchStats)
     repeats: int = 0
-    """How often S3 has asked for a bundle to be sent again."""
+    """Number of bundles that S3 required to be uploaded again (409)."""
 
     def run(self, sources: Iterable[Source]) -> None:
-        """Bundle the sources, as many as time and disk allow; each gets its outcome."""
+        """Bundle as many sources as time and disk allow, and record an outcome for each."""
         waiting = deque(self._refuse_too_large(sources))
         while waiting:
             if self._is_time_up():
@@ -102,7 +102,7 @@ class Aggregator:
         return fitting
 
     def _take_group(self, waiting: deque[Source]) -> list[Source]:
-        """Take sources for one bundle, as far as sizes are known: those of ``.gz`` objects will grow."""
+        """Remove one bundle's sources from ``waiting``, by stored size; ``.gz`` objects grow when they are read."""
         group = [waiting.popleft()]
         total = group[0].size
         while waiting and total + waiting[0].size <= self.settings.max_bundle_input:
@@ -111,7 +111,7 @@ class Aggregator:
         return group
 
     def _make_bundle(self, group: Sequence[Source]) -> list[Source]:
-        """Write one bundle; return the sources that belong into the next."""
+        """Write one bundle; return the sources that belong in the next one."""
         bundle = name_bundle(self.request_id, uuid.uuid4().hex[:8], datetime.now(UTC))
         upload: Upload | None = None
         try:
@@ -130,10 +130,10 @@ class Aggregator:
         return draft.left
 
     def _recover(self, group: Sequence[Source], upload: Upload | None, error: Exception) -> list[Source]:
-        """Clean up after a bundle that failed; return the sources to try again at once."""
+        """Clean up after a failed bundle; return the sources to retry immediately."""
         if upload and not isinstance(error, BundleUncertainError):
             self._withdraw(group, upload)
-        # Otherwise the claims stay, for the bundle may be visible: whoever finds them expired will look.
+        # Otherwise the claims stay, because the bundle may be visible: a worker that finds them expired checks.
         if isinstance(error, UploadAgainError) and self.repeats < _MAX_REPEATS:
             self.repeats += 1
             return self._open(group)
@@ -141,7 +141,7 @@ class Aggregator:
         return []
 
     def _prepare(self, file: BinaryIO, group: Sequence[Source], upload: Upload) -> Draft:
-        """Claim and compress."""
+        """Claim sources and compress them into ``file``."""
         started = time.monotonic()
         mine, outcomes = self.claimer.claim(group, upload)
         self.outcomes |= outcomes
@@ -153,7 +153,7 @@ class Aggregator:
         )
         contents, left = self._fill(writer, mine) if mine else ([], [])
         included = {member.source.id for member in contents}
-        # Before the bundle is published: a claim for a published bundle has to mean that the source is in it.
+        # Release before publishing: a claim for a published bundle must mean that the source is in it.
         self.claimer.release([source for source in mine if source.id not in included], upload)
         bundle_bytes = writer.finish()
         return Draft(upload, file, contents, left, writer.offset, bundle_bytes, started)
@@ -174,7 +174,7 @@ class Aggregator:
         return contents, []
 
     def _stop(self, stop: StopBundleError, left: Sequence[Source], *, is_empty: bool) -> list[Source]:
-        """Return what the next bundle may take; the others' messages come back."""
+        """Return the sources for the next bundle; the messages of the others are returned to the queue."""
         if isinstance(stop, OutOfTimeError) or (isinstance(stop, DiskLowError) and is_empty):
             self.logger.warning("stopped_early", extra={"reason": str(stop), "left": len(left)})
             self._note(left, "not_started", str(stop))
@@ -199,7 +199,7 @@ class Aggregator:
         try:
             self.claimer.commit(sources, draft.upload)
         except (ClientError, BotoCoreError, AggregatorError) as error:
-            # They are bundled; the messages come back, find the claims expired and note it then.
+            # The sources are bundled. Their messages are redelivered, and the expired claims are committed then.
             self.logger.exception("commit_failed", extra={"bundle": bundle, "sources": len(sources)})
             self._note(sources, "failed", f"bundled, but not noted: {error}")
         else:
@@ -219,7 +219,7 @@ class Aggregator:
         self.logger.info("bundle_written", extra=fields)
 
     def _withdraw(self, group: Sequence[Source], upload: Upload) -> None:
-        """Leave nothing of an unpublished bundle; the claims go first, since others find the upload by them."""
+        """Remove an unpublished bundle. Claims are released first, since other workers find the upload by them."""
         try:
             self.claimer.release(group, upload)
         except (ClientError, BotoCoreError, AggregatorError):
@@ -227,12 +227,12 @@ class Aggregator:
         self._abort(upload)
 
     def _abort(self, upload: Upload) -> None:
-        # What cannot be aborted now is aborted by who finds the claims, or by the bucket's lifecycle rule.
+        # If this fails, a worker that finds the claims aborts the upload, or the bucket's lifecycle rule does.
         with suppress(ClientError, BotoCoreError):
             self.bundles.abort(upload)
 
     def _open(self, group: Iterable[Source]) -> list[Source]:
-        """Return the sources of which nothing has been decided."""
+        """Return the sources without an outcome."""
         return [source for source in group if source.id not in self.outcomes]
 
     def _check(self, file: BinaryIO) -> None:

@@ -1,4 +1,4 @@
-"""One SQS batch: which objects its messages name, and what becomes of the messages."""
+"""One SQS batch: from messages to the objects that they name, and from outcomes back to messages."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ _LOG_LEVELS = {"failed": "error", "refused": "error", "source_gone": "warning", 
 _FAILED_PAUSE_SECONDS = 5
 _MAX_PAUSE_SECONDS = 900
 _MAX_OBJECTS = 20_000
-"""In one invocation, so that its memory is bounded whatever the messages are: an object takes 2 KB."""
+"""Objects per invocation. Bounds its memory: an object takes 2 KB."""
 _MIN_RECORD_MS = 10_000
-"""Least time that is left for writing reasons."""
+"""Remaining time below which no reasons are written, milliseconds."""
 _MAX_KINDS = 20
-"""Lines about what is ignored in one message, the most frequent first."""
+"""Log lines about the ignored records of one message; the most frequent come first."""
 _DEFINITE: frozenset[Result] = frozenset({"failed", "refused", "rejected"})
-"""Results whose reason is recorded at the first receive; others may end by themselves."""
+"""Results whose reason is recorded at the first receive; other results may be temporary."""
 
 type Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What has become of a batch."""
+    """The outcomes of a batch."""
 
     messages: Mapping[str, Outcome]
-    """By message id, the outcome that decides: the first of its sources that is not done with."""
+    """The deciding outcome by message id: that of the first source that is not finished."""
     results: Counter[Result]
-    """Sources, and messages without any, by result."""
+    """Number of sources, and of messages without sources, by result."""
     tally: BatchStats
     ignored: int
-    """Records that announce no object."""
+    """Number of records that do not announce an object."""
 
     def describe(self) -> dict[str, int]:
-        """Return the batch in numbers, the same ones for every batch."""
+        """Return the batch's counts, with the same keys for every batch."""
         returned = sum(outcome.result not in FINISHED for outcome in self.messages.values())
         counts: dict[str, int] = {result: self.results[result] for result in RESULTS if result != "nothing_to_do"}
         return {
@@ -68,7 +68,7 @@ class Report:
 
 
 class Batch:
-    """Works on the messages of one invocation."""
+    """Processes the messages of one invocation."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Batch:
 
     def process(self, records: Sequence[Record]) -> Report:
         """Bundle what the messages name."""
-        # Written first: of an attempt that is killed nothing else would tell.
+        # Written first: a killed attempt leaves no other trace.
         self._record(
             {record["messageId"]: _describe_attempt(record) for record in records if _count_receives(record) > 1}
         )
@@ -118,7 +118,7 @@ class Batch:
         return Report(messages, results, self._aggregator.tally, self._ignored)
 
     def _parse(self, records: Sequence[Record]) -> tuple[dict[str, list[Named]], dict[str, Outcome]]:
-        """Return what each message names, and the messages whose outcome is known without looking at any object."""
+        """Return the objects that each message names, and the outcomes that do not depend on any object."""
         named: dict[str, list[Named]] = {}
         undone: dict[str, Outcome] = {}
         left = _MAX_OBJECTS
@@ -136,7 +136,7 @@ class Batch:
             named[message] = list(announced.objects)
             self._log_ignored(message, announced)
             if announced.foreign:
-                # What else it names is bundled; the message itself has to be seen by somebody.
+                # Its S3 objects are bundled. The message goes to the dead-letter queue, where an operator sees it.
                 reason = f"it has a record of another service: {announced.foreign[0].event}"
                 undone[message] = self._reject(message, reason)
         return named, undone
@@ -155,7 +155,7 @@ class Batch:
             self._logger.info("record_ignored", extra={**fields, "bucket": first.bucket, "key": first.key})
 
     def _look_up(self, named: Collection[Named]) -> dict[Named, Source | SourceError]:
-        """Return the source that each name stands for, or why there is none."""
+        """Return the source that each name refers to, or the error that explains why there is none."""
         unknown = [name for name in named if isinstance(name, ObjectName)]
         found = dict(zip(unknown, self._reader.look_up(unknown) if unknown else [], strict=True))
         return {name: name if isinstance(name, Source) else found[name] for name in named}
@@ -190,11 +190,11 @@ class Batch:
         try:
             change_visibility(self._clients.sqs, self._settings.queue_url, returns)
         except (ClientError, BotoCoreError) as error:
-            # They come back all the same, after the queue's own visibility timeout.
+            # SQS redelivers them anyway, after the queue's visibility timeout.
             self._logger.warning("messages_not_hidden", extra={"messages": len(returns), "error": str(error)})
 
     def _record(self, reasons: Mapping[str, str]) -> None:
-        """Note why messages come back, for whoever finds them in the dead-letter queue."""
+        """Record why messages are returned, for an operator who finds them in the dead-letter queue."""
         if not reasons:
             return
         if self._remaining_ms() < _MIN_RECORD_MS:
@@ -208,7 +208,7 @@ class Batch:
 
 
 def _decide(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return what is to become of a message, given its sources'."""
+    """Return a message's outcome, given the outcomes of its sources."""
     last = Outcome("nothing_to_do")
     for outcome in outcomes:
         if outcome.result not in FINISHED:
@@ -218,7 +218,7 @@ def _decide(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 def _pause(outcome: Outcome, record: Record) -> int:
-    """Return after how many seconds a message is to come back."""
+    """Return the visibility timeout of a returned message, seconds."""
     match outcome.result:
         case "busy":
             return min(outcome.retry_after_seconds or 1, _MAX_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""What CloudWatch and X-Ray see of an invocation."""
+"""Metrics and traces of an invocation, for CloudWatch and X-Ray."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +38,7 @@ def put_metrics(service: str, report: Report) -> None:
 
 
 def trace(handler: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
-    """Return a handler that X-Ray sees, where tracing is on; only there the X-Ray SDK is imported (0.15 s)."""
+    """Return the handler, traced if tracing is enabled; only then is the X-Ray SDK imported (0.15 s)."""
     if not settings.is_traced:
         return handler
     from aws_lambda_powertools import Tracer  # noqa: PLC0415
