@@ -1,4 +1,4 @@
-"""Which addresses may be fetched from: a URL must not lead into the VPC, to the host itself or to its metadata."""
+"""Guard against private addresses: a URL must not lead into the VPC, to the host itself or to its metadata service."""
 
 import asyncio
 import socket
@@ -9,15 +9,15 @@ from aiohappyeyeballs import AddrInfoType
 from csv_streamer.exceptions import RefusedAddressError
 
 _UNICAST = ip_network("2000::/3")
-"""All of IPv6 that is handed out for the internet; outside it are old and special forms that carry IPv4 addresses."""
+"""The IPv6 range for the internet; outside it are old and special forms that embed IPv4 addresses."""
 _NAT64 = ip_network("64:ff9b::/96")
 """Addresses of RFC 6052, with an IPv4 address in their last 32 bits."""
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address belongs to the public internet.
+    """Return whether an IP address belongs to the public internet.
 
-    An IPv6 address that carries an IPv4 address (mapped, 6to4, NAT64) is judged by what it carries, too.
+    For an IPv6 address that embeds an IPv4 address (mapped, 6to4, NAT64), both must be public.
     """
     parsed = ip_address(address.partition("%")[0])
     if isinstance(parsed, IPv6Address) and parsed not in _UNICAST and parsed not in _NAT64 and not parsed.ipv4_mapped:
@@ -36,7 +36,7 @@ def _carried(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
 def make_public_socket(info: AddrInfoType) -> socket.socket:
     """Return a socket for one resolved address; aiohttp calls this before every connection.
 
-    Here and not in a resolver: literal addresses are never resolved, and what was resolved twice may differ.
+    The check is here and not in a resolver: literal addresses are never resolved, and two lookups may differ.
 
     Raises:
         RefusedAddressError: the address is not public.
@@ -47,13 +47,13 @@ def make_public_socket(info: AddrInfoType) -> socket.socket:
 
 
 async def check_proxied_host(host: str, *, must_resolve: bool) -> None:
-    """Refuse a host that a proxy is to be asked for if it is, or resolves to, an address that is not public.
+    """Refuse a host of a proxied request if it is, or resolves to, an address that is not public.
 
     The proxy resolves names by itself, and may be the only one that can: then the proxy's own rules are the guard, but
     only for hosts that an entry names. ``must_resolve``: a server's redirect names this one.
 
     Raises:
-        RefusedAddressError: the address is not public, or not to be found.
+        RefusedAddressError: the address is not public, or cannot be resolved.
     """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)

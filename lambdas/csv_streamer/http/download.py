@@ -1,4 +1,4 @@
-"""A file's bytes as one stream, or as ranges, each of which goes on where its connection broke."""
+"""Download of a file as one stream or as ranges; each resumes where its connection broke."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
@@ -26,11 +26,11 @@ class Download:
 
     @property
     def chunk_size(self) -> int:
-        """Return the most bytes that are read in one piece."""
+        """Return the maximum size of a read, bytes."""
         return self._settings.chunk_size
 
     def note_break(self, error: CsvStreamerError, offset: int) -> None:
-        """Log that a connection broke whose rest another one fetches."""
+        """Log a broken connection whose remaining bytes another one fetches."""
         self._note_retry(1, 0, offset, error)
 
     async def read(
@@ -42,15 +42,15 @@ class Download:
     ) -> AsyncGenerator[bytes]:
         """Yield bytes ``start`` … ``end`` - 1, or to the file's end if its length is unknown.
 
-        ``first`` is an answer that is there already and begins at ``start``; it is closed here. ``patience`` is the
-        longest wait between two tries, seconds; who has some does not wait for a connection that the host may not have.
+        ``first`` is an open response that begins at ``start``; it is closed here. ``patience`` is the maximum wait
+        between two attempts, seconds; with it, the call does not wait for a free connection of the host either.
 
         Raises:
-            SourceBrokeError: ``MAX_ATTEMPTS`` tries in a row brought nothing, or the server asks for more patience.
-            SourceChangedError: the rest of this version cannot be had.
-            HostBusyError: the host has as many connections as it may have.
-            OutOfTimeError: the next try would come after ``stop_at``.
-            FileError: the server says no.
+            SourceBrokeError: ``MAX_ATTEMPTS`` consecutive attempts failed, or the wait would exceed ``patience``.
+            SourceChangedError: the rest of this version is not available.
+            HostBusyError: the host's connections are all in use.
+            OutOfTimeError: the next attempt would start after ``stop_at``.
+            FileError: the server refuses the request.
         """
         attempts = Attempts(self._settings, self._note_retry, self._stop_at, patience)
         offset = start
@@ -88,7 +88,7 @@ class Download:
     async def _request(
         self, stack: AsyncExitStack, offset: int, end: int | None, *, wait: bool
     ) -> tuple[aiohttp.ClientResponse, int | None]:
-        """Ask for the file from ``offset`` on; return the answer, and where the file ends if that is known now."""
+        """Request the file from ``offset`` on; return the response, and the file's end if it is known now."""
         if offset == 0 and end in {None, self.head.length}:
             response = await stack.enter_async_context(self._source.get({}, wait=wait))
             if response.status != HTTPStatus.OK or not self._is_same(read_head(response)):

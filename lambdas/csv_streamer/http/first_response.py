@@ -1,4 +1,4 @@
-"""The answer to a file's first request, kept open while further connections fetch ranges of the file."""
+"""The response to a file's first request, kept open while further connections fetch ranges of the file."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -10,11 +10,11 @@ from csv_streamer.exceptions import CsvStreamerError, SourceBrokeError
 from .source import read_body
 
 _KEEP_ALIVE_SECONDS = 15
-"""Servers give a connection up that takes nothing for a minute (nginx: ``send_timeout``)."""
+"""Servers close a connection that reads nothing for a minute (nginx: ``send_timeout``)."""
 
 
 class FirstResponse:
-    """Reads one answer onward, and skips in it what others have fetched."""
+    """Reads one response, and skips the bytes that other connections have fetched."""
 
     def __init__(self, response: aiohttp.ClientResponse, position: int, chunk_size: int) -> None:
         """``position``: the offset in the file that the answer begins at."""
@@ -54,7 +54,7 @@ class FirstResponse:
             return chunk
 
     async def keep_alive(self, find_gap: Callable[[], int]) -> None:
-        """Take a little now and then of what others have fetched already, until cancelled.
+        """Read a few bytes that others have fetched already at intervals, until cancelled.
 
         ``find_gap``: returns the first byte that may still have to be read here.
         """

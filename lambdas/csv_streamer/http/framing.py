@@ -1,4 +1,4 @@
-"""Answers that break the rules of HTTP/1.1: told from those that broke off, and ended instead of waited for."""
+"""Detection of responses that violate HTTP/1.1, as opposed to truncated ones; they fail instead of hanging."""
 
 import asyncio
 from functools import partial
@@ -12,11 +12,11 @@ _NOT_HTTP = ("bad status line", "invalid http version", "invalid status code")
 
 
 class MisframedError(aiohttp.ClientPayloadError):
-    """A server's answer is not valid HTTP; the message has the parser's reason."""
+    """A server's response is not valid HTTP; the message has the parser's reason."""
 
 
 class NotHttpError(aiohttp.ClientPayloadError):
-    """What came is no HTTP answer at all, which a server in trouble may send."""
+    """The bytes are not an HTTP response at all, which an overloaded server may send."""
 
 
 class CheckedResponseHandler(ResponseHandler):

@@ -1,4 +1,4 @@
-"""How many connections each host has, and may have: servers refuse, or cut off, those who open too many."""
+"""Connection limits of hosts: servers refuse or drop clients that open too many."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,7 @@ from csv_streamer.exceptions import HostBusyError
 
 
 class HostConnections:
-    """Counts open connections by host and port; hands out at most ``limit`` of them for each."""
+    """Counts open connections by host and port, at most ``limit`` for each."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -22,7 +22,7 @@ class HostConnections:
 
     @staticmethod
     def name(url: URL) -> str:
-        """Return what the connections of a URL's host are counted under."""
+        """Return the name under which the connections of a URL's host are counted."""
         return f"{url.raw_host}:{url.port}"
 
     def count(self, host: str) -> int:

@@ -1,4 +1,4 @@
-"""Trying again: how often, and after what wait."""
+"""Retries: number of attempts and waits between them."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ _MAX_WAIT_SECONDS = 30
 
 
 class Attempts:
-    """Waits between tries: exponential with jitter, or as long as the server asks."""
+    """Waits between attempts: exponential backoff with jitter, or the server's ``Retry-After``."""
 
     def __init__(self, settings: Settings, note: NoteRetry, stop_at: float, patience: float | None = None) -> None:
         """``stop_at``: the event loop's time after which a try is too late; ``patience``: the longest wait, seconds."""
@@ -26,15 +26,15 @@ class Attempts:
         self._failed = 0
 
     def reset(self) -> None:
-        """Say that something was received: the next failure is a first one again."""
+        """Reset the count of failures, because bytes were received."""
         self._failed = 0
 
     async def wait(self, error: SourceBrokeError, offset: int) -> None:
-        """Wait for the next try.
+        """Wait for the next attempt.
 
         Raises:
-            SourceBrokeError: that was the last one, or the wait would be longer than ``patience``.
-            OutOfTimeError: the wait would be longer than the invocation; it is not begun, since waiting is paid for.
+            SourceBrokeError: no attempt is left, or the wait would be longer than ``patience``.
+            OutOfTimeError: the wait would outlast the invocation; it does not start, since waiting is billed.
         """
         self._failed += 1
         if self._failed >= self._most:

@@ -1,4 +1,4 @@
-"""The HTTP client of a run: bodies as they are, addresses guarded, proxies and private authorities as configured."""
+"""The HTTP client of a run: raw bodies, guarded addresses, configured proxies and private authorities."""
 
 import asyncio
 import ssl
@@ -19,7 +19,7 @@ _MAX_HEADER_BYTES = 64 * 1024
 
 
 class HttpSession:
-    """Sends single requests, directly or through the proxy that the environment names."""
+    """Sends single requests, directly or through the configured proxy."""
 
     def __init__(self, direct: aiohttp.ClientSession, proxied: aiohttp.ClientSession, settings: Settings) -> None:
         self._direct = direct
@@ -29,7 +29,7 @@ class HttpSession:
         self.hosts = HostConnections(settings.connections_per_host)
 
     async def get(self, url: URL, headers: Mapping[str, str], *, redirected: bool) -> aiohttp.ClientResponse:
-        """Return the answer to one GET; redirects are the caller's.
+        """Return the response to one GET; the caller follows redirects.
 
         ``redirected``: the URL is a server's choice, not the entry's.
 
@@ -53,12 +53,12 @@ class HttpSession:
 
 @asynccontextmanager
 async def open_http_session(settings: Settings) -> AsyncIterator[HttpSession]:
-    """Yield the client; what it has open is closed at the end."""
+    """Yield the client; its connections are closed at the end."""
     context = await asyncio.to_thread(_trust, settings.ca_bundle) if settings.ca_bundle else True
     guard = None if settings.allow_private_hosts else make_public_socket
     direct = aiohttp.TCPConnector(
         limit=0,  # the run's own settings are the limit
-        happy_eyeballs_delay=None,  # one address after another, so that a refusal is not lost among failures
+        happy_eyeballs_delay=None,  # addresses are tried one by one, so that a refusal is not lost among failures
         socket_factory=guard,
         ssl=context,
     )
@@ -85,7 +85,7 @@ def _open(connector: aiohttp.TCPConnector, settings: Settings) -> aiohttp.Client
 
 
 def _trust(authorities: str) -> ssl.SSLContext:
-    """Return a TLS context that trusts ``authorities``, PEM, beside the public ones."""
+    """Return a TLS context that trusts ``authorities``, PEM, in addition to the public ones."""
     context = ssl.create_default_context()
     context.load_verify_locations(cadata=authorities)
     return context

@@ -1,4 +1,4 @@
-"""One file on an HTTP server: asking for it, for parts of it, and telling failures that pass from those that stay."""
+"""Requests for one file on an HTTP server: redirects, credentials, ranges, transient and permanent failures."""
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -19,34 +19,34 @@ from .framing import MisframedError, NotHttpError
 from .session import HttpSession
 
 _MAX_REDIRECTS = 20
-"""As many as browsers follow."""
+"""The limit of browsers."""
 _REDIRECTS = {301, 302, 303, 307, 308}
 _TRANSIENT_STATUSES = {408, 425, 429}
 _UNSUPPORTED_STATUSES = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED}
 _STRONG_AFTER_SECONDS = 60
-"""A file that was changed this long before it was sent has a Last-Modified to rely on (RFC 9110, 8.8.2.2)."""
+"""Age of a file whose Last-Modified is a strong validator (RFC 9110, 8.8.2.2)."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What is asked for, without its user and password, and the ``Authorization`` header that they make."""
+    """The requested URL without user and password, and their ``Authorization`` header."""
 
     url: URL
     authorization: str | None
     is_ours: bool = True
-    """Whether the way here never left the entry's own origin (or its HTTPS form)."""
+    """Whether no redirect left the entry's own origin (or its HTTPS form)."""
     redirected: bool = False
 
 
 class Source:
-    """A URL and the headers that go with it; the cookies of its servers live as long as this object."""
+    """A URL and its headers; the cookies of its servers live as long as this object."""
 
     def __init__(self, web: HttpSession, url: str, headers: Mapping[str, str]) -> None:
         """``headers``: the entry's own, which go to its origin (and the origin's HTTPS form) and no other.
 
         Raises:
-            FileError: the URL cannot be requested, or has credentials beside an ``Authorization`` header.
+            FileError: the URL cannot be requested, or has credentials in addition to an ``Authorization`` header.
         """
         self._web = web
         self._start = _Target(*split_credentials(parse_url(url)))
@@ -62,16 +62,16 @@ class Source:
     async def get(
         self, conditions: Mapping[str, str], *, wait: bool = True, alone: bool = False
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Yield the answer to a GET with further headers: 200, 206 or 304; its connection is closed if unread.
+        """Yield the response to a GET with further headers: 200, 206 or 304; the connection is closed if it is unread.
 
-        ``wait``: whether to wait where the host has as many connections as it may have. ``alone``: as for
-        :meth:`.hosts.HostConnections.take`.
+        ``wait``: whether to wait if the host's connections are all in use. ``alone``: as for
+        :meth:`.host_connections.HostConnections.take`.
 
         Raises:
-            FileError: the server says no, or leads to where nothing may be fetched from.
-            SourceBrokeError: it may say yes later.
-            RangeRefusedError: it does not send this range.
-            HostBusyError: the host has as many connections as it may have.
+            FileError: the server refuses the request, or redirects to a forbidden address.
+            SourceBrokeError: a transient failure.
+            RangeRefusedError: the server does not send this range.
+            HostBusyError: the host's connections are all in use.
         """
         try:
             response = await self._follow(conditions, wait=wait, alone=alone)
@@ -88,19 +88,19 @@ class Source:
             self._web.hosts.give_back(host)
 
     async def _follow(self, conditions: Mapping[str, str], *, wait: bool, alone: bool) -> aiohttp.ClientResponse:
-        """Ask, and follow redirects; the host of the answer has one connection more then."""
+        """Send the request and follow redirects; the final host then has one more connection."""
         remembered = self._resolved
         target = remembered or self._start
         for _ in range(_MAX_REDIRECTS + 1):
             response = await self._request(target, conditions, wait=wait, alone=alone)
             if response.status not in _REDIRECTS or "Location" not in response.headers:
-                # The next range goes there at once; after a failure the way is asked for anew.
+                # The next range skips the redirects; after a failure they are followed again.
                 was_led = target is not self._start and response.status < HTTPStatus.BAD_REQUEST
                 self._resolved = target if was_led else None
                 if remembered is None or not _is_refusal(response.status):
                     return response
                 self._close(response)
-                # What a redirect leads to is often signed for minutes only.
+                # The target of a redirect is often signed for a few minutes only.
                 return await self._follow(conditions, wait=wait, alone=alone)
             self._close(response)
             target = self._read_location(target, response)
@@ -126,7 +126,7 @@ class Source:
         self._web.hosts.give_back(self.host)
 
     def _make_headers(self, target: _Target, conditions: Mapping[str, str]) -> dict[str, str]:
-        """Return the request's headers; what the entry has for its own origin does not travel to another."""
+        """Return the request's headers; the entry's headers are sent to its own origin only."""
         headers = dict(self._headers) if target.is_ours else {}
         if target.authorization:
             headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
@@ -137,7 +137,7 @@ class Source:
         return {**headers, **conditions}
 
     def _is_own_origin(self, url: URL) -> bool:
-        """Tell whether a URL is of the entry's own origin, or of its HTTPS form."""
+        """Return whether a URL has the entry's own origin, or its HTTPS form."""
         start = self._start.url
         return url.origin() == start.origin() or (
             start.scheme == "http"
@@ -159,12 +159,12 @@ class Source:
         return _Target(url, authorization, is_ours, redirected=True)
 
     def forget_redirect(self) -> None:
-        """Ask the first URL again: where it led to may no longer hold."""
+        """Forget the target of the redirects, which may have expired."""
         self._resolved = None
 
 
 def _is_refusal(status: int) -> bool:
-    """Tell whether a status says that the request itself is wrong."""
+    """Return whether a status means that the request itself is wrong."""
     lasting = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _TRANSIENT_STATUSES
     return lasting and status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 
@@ -237,7 +237,7 @@ def _describe_proxy(status: int) -> CsvStreamerError:
 
 
 async def read_body(response: aiohttp.ClientResponse, chunk_size: int) -> AsyncGenerator[bytes]:
-    """Yield an answer's body as it comes, at most ``chunk_size`` bytes at a time.
+    """Yield a response's body as it arrives, at most ``chunk_size`` bytes at a time.
 
     Raises:
         SourceBrokeError: the connection broke or stalled before the body's end.
@@ -247,8 +247,8 @@ async def read_body(response: aiohttp.ClientResponse, chunk_size: int) -> AsyncG
         async for chunk in response.content.iter_chunked(chunk_size):
             yield chunk
     except (aiohttp.ClientError, TimeoutError) as error:
-        # aiohttp tells of the break at once; what arrived before it is there all the same. Without it a server that
-        # drops every megabyte, and a reader that is a megabyte behind, would not get ahead at all.
+        # aiohttp reports the break at once, although earlier bytes are still buffered. Without them, a reader that
+        # is a megabyte behind a server that drops every megabyte would make no progress.
         response.content.set_exception(None)  # type: ignore[arg-type]  # nothing else lets the rest be read
         if rest := response.content.read_nowait():
             yield rest
@@ -256,7 +256,7 @@ async def read_body(response: aiohttp.ClientResponse, chunk_size: int) -> AsyncG
 
 
 def read_head(response: aiohttp.ClientResponse) -> Head:
-    """Return what a first answer says of the file."""
+    """Return the file's metadata from a first response."""
     headers = response.headers
     length = headers.get("Content-Length", "")
     modified, sent = _parse_date(headers.get("Last-Modified")), _parse_date(headers.get("Date"))
@@ -277,16 +277,16 @@ def read_head(response: aiohttp.ClientResponse) -> Head:
 
 
 def _take_plain(value: str | None) -> str | None:
-    """Return a header that another request can carry, None for one with bytes that it could not."""
+    """Return a header value if another request can carry it, else None."""
     return value if value and value.isascii() and value.isprintable() else None
 
 
 def check_range(response: aiohttp.ClientResponse, head: Head, start: int) -> int:
-    """Return the file's length after checking that a partial answer gives it and that it continues the same version.
+    """Return the file's length after checking that a partial response states it and continues the same version.
 
     Raises:
         RangeRefusedError: the server sends the whole of this version instead.
-        SourceChangedError: it does not.
+        SourceChangedError: the response does not continue this version.
     """
     if response.status != HTTPStatus.PARTIAL_CONTENT:
         whole = read_head(response)
@@ -297,7 +297,7 @@ def check_range(response: aiohttp.ClientResponse, head: Head, start: int) -> int
     if not found or int(found[1]) != start:
         raise SourceChangedError("the server sent another range than was asked for")
     length = head.length if found[3] == "*" else int(found[3])
-    if length is None:  # the answer may end before the file does
+    if length is None:  # the response may end before the file does
         raise SourceChangedError("the server does not say where the file ends")
     if head.length not in {None, length} or not _is_same_version(response, head.validators):
         raise SourceChangedError("the file changed while it was fetched")
@@ -305,7 +305,7 @@ def check_range(response: aiohttp.ClientResponse, head: Head, start: int) -> int
 
 
 def _is_same_version(response: aiohttp.ClientResponse, known: Validators) -> bool:
-    """Tell whether an answer to ``If-Range`` is of the version that was asked for, as far as it says."""
+    """Return whether a response to ``If-Range`` has the requested version, as far as its headers tell."""
     headers = response.headers
     if headers.get("ETag", known.etag) != known.etag:
         return False

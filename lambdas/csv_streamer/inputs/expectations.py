@@ -1,4 +1,4 @@
-"""Reading what an entry says that its file must be: ``expect``, and the checksums and size beside it."""
+"""Parser of an entry's expectations: ``expect``, and the checksums and size next to it."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _MAX_SIZE = 5 * 1024**4
 
 
 def parse_expectation(expect: object, declared: Mapping[str, Any]) -> Expectation:
-    """Return the expectations of ``expect``, and of ``size`` and checksums that stand in the entry itself.
+    """Return the expectations of ``expect``, and of the entry's own ``size`` and checksums.
 
     Raises:
         EntryError: naming what is wrong.

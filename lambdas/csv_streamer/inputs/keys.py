@@ -1,4 +1,4 @@
-"""The key that a file is stored under."""
+"""Keys of the stored files."""
 
 import asyncio
 import re
@@ -15,16 +15,16 @@ from csv_streamer.schemas import STATE_PREFIX
 
 _DEFAULT = "data.csv"
 _MAX_NAME_BYTES = 250
-"""What file systems take (255), less the number that :class:`UniqueKeys` may add."""
+"""The limit of file systems (255), less the number that :class:`UniqueKeys` may add."""
 _MAX_PREFIX_BYTES = 750
-"""What S3 takes of a key (1,024), less the date and the longest name."""
+"""S3's limit of a key (1,024), less the date and the longest name."""
 _STATE_FOLDER = STATE_PREFIX.rstrip("/")
 _ENCODED_WORD = re.compile(r"=\?[^?\s]+\?[BbQq]\?[^?]*\?=")
 _WORDS = re.compile(r"[^\W_]+")
 
 
 def known_name(name: str | None, url: str, suffix_map: Mapping[str, str], match: str = "url") -> str | None:
-    """Return the name that is certain before the server is asked: the entry's own, or the suffix map's.
+    """Return the name that is known before the request: the entry's own, or the suffix map's.
 
     ``match``: ``SUFFIX_MATCH``.
     """
@@ -34,7 +34,7 @@ def known_name(name: str | None, url: str, suffix_map: Mapping[str, str], match:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is not one path segment as it stands.
+    """Reject a name that is not a valid single path segment.
 
     Raises:
         EntryError: naming what it cannot have.
@@ -64,7 +64,7 @@ def sanitise(name: str) -> str:
 
 
 def _match_anywhere(url: str, suffix_map: Mapping[str, str]) -> str | None:
-    """Look for a map's key in the whole URL but its user and password, whatever the case."""
+    """Return the name of the first map key in the URL, without its user and password, ignoring case."""
     try:
         parts = urlsplit(url)
         text = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
@@ -75,7 +75,7 @@ def _match_anywhere(url: str, suffix_map: Mapping[str, str]) -> str | None:
 
 
 def _match_words(url: str, suffix_map: Mapping[str, str]) -> str | None:
-    """Look for a map's entry whose words follow one another in the URL's last path segment."""
+    """Return the name of the first map key whose words are consecutive in the URL's last path segment."""
     words = _split_words(_last_segment(url))
     for key, name in suffix_map.items():
         wanted = _split_words(key)
@@ -103,7 +103,7 @@ def _parse_disposition(header: str | None) -> list[str]:
         names = [value for name, value in parameters if name.lower() == "filename"]
         names.sort(key=lambda value: isinstance(value, str))  # an encoded one is a tuple
         return [_decode_words(collapse_rfc2231_value(value)) for value in names]
-    except (TypeError, ValueError):  # from the library's depths, for parameters numbered in a way that makes no sense
+    except (TypeError, ValueError):  # raised by the library for invalidly numbered parameters
         return []
 
 
@@ -122,7 +122,7 @@ def _decode_words(name: str) -> str:
         return name
     try:
         return str(make_header(decode_header(name)))
-    except (LookupError, ValueError):  # a charset that is none, or other bytes than it says
+    except (LookupError, ValueError):  # an unknown charset, or bytes that do not match it
         return name
 
 
@@ -153,10 +153,10 @@ def check_prefix(prefix: str) -> str:
 
 
 class UniqueKeys:
-    """Gives every file of a run a key of its own, the same ones in every run.
+    """Assigns each file of a run a unique key, the same in every run.
 
-    A second file of one name becomes ``name-2.csv``. Which one is second must not depend on which server answers
-    first: keys are handed out in the entries' order, and who needs his server's answer waits for those before him.
+    A second file of one name becomes ``name-2.csv``. Suffixes do not depend on the order of the responses: keys are
+    assigned in entry order, and an entry whose name comes from its server waits for the entries before it.
     """
 
     def __init__(self, taken: Iterable[str], undecided: Iterable[int]) -> None:
@@ -165,7 +165,7 @@ class UniqueKeys:
         self._decided = {index: asyncio.Event() for index in sorted(undecided)}
 
     def take(self, key: str) -> str:
-        """Return ``key``, or the first numbered one that is free."""
+        """Return ``key``, or the first free numbered variant, and reserve it."""
         path = PurePosixPath(key)
         chosen, number = key, 1
         while chosen in self._taken:
@@ -175,7 +175,7 @@ class UniqueKeys:
         return chosen
 
     async def take_in_turn(self, index: int, key: str) -> str:
-        """Return a key once all earlier undecided entries have theirs, or need none."""
+        """Return a key after all earlier undecided entries have theirs, or do not need one."""
         for earlier, event in self._decided.items():
             if earlier < index:
                 await event.wait()
@@ -184,6 +184,6 @@ class UniqueKeys:
         return chosen
 
     def release(self, index: int) -> None:
-        """Say that an entry has its key or needs none."""
+        """Mark an entry as decided: it has its key, or does not need one."""
         if index in self._decided:
             self._decided[index].set()

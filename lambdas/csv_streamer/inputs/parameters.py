@@ -1,4 +1,4 @@
-"""Reading what a run is to fetch: from the event, or from ``config/parameters.json``."""
+"""Parser of a run's entries, from the event or from ``config/parameters.json``."""
 
 import json
 import re
@@ -16,14 +16,14 @@ PARAMETERS_KEY = "config/parameters.json"
 _TEXTS = ("name", "prefix", "content_type", "secret")
 _FIELDS = {"url", "headers", "expect", "size", *DIGESTS, *_TEXTS}
 _MISSPELLINGS = {"fileurl", "fileurls", "url", "urls", "file", "files"}
-"""Keys of an event, without all but their letters, that can only be meant for ``file_urls``."""
+"""Event keys, reduced to their letters, that can only be misspellings of ``file_urls``."""
 _MAX_URL = 8192
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
 _RESERVED_HEADERS = {
     *("range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "accept-encoding"),
     *("host", "connection", "content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade"),
 }
-"""Headers that decide what is sent, or where a message ends."""
+"""Headers that the streamer sets itself, or that delimit messages."""
 
 
 def read_event(event: object) -> list[Any] | None:
@@ -45,7 +45,7 @@ def read_event(event: object) -> list[Any] | None:
 
 
 def parse_parameters(raw: bytes) -> list[Any]:
-    """Return the entries of ``file_urls`` as they stand; an absent list is an empty one.
+    """Return the unparsed entries of ``file_urls``; a missing list counts as empty.
 
     Raises:
         ParametersError: not a JSON object, or ``file_urls`` is not a list.
@@ -66,7 +66,7 @@ def _read_list(entries: object, where: str, error: type[CsvStreamerError]) -> li
 
 
 def parse_entry(raw: object) -> Entry:
-    """Return one entry: a URL, or an object with ``url`` and what else is to be said of the file.
+    """Return one entry, parsed from a URL or from an object with ``url`` and further fields.
 
     Raises:
         EntryError: naming what is wrong with it.
@@ -116,7 +116,7 @@ def _check_url(url: object) -> str:
 
 
 def check_headers(headers: object, where: str) -> dict[str, str]:
-    """Return headers of an entry or a secret if a request can carry them.
+    """Return the headers of an entry or a secret after checking that a request can carry them.
 
     Raises:
         EntryError: naming the header, never its value.
@@ -142,13 +142,13 @@ def describe_url(url: str) -> str:
         query = "&".join(f"{quote(name, safe='%')}=" for name in _name_values(parts.query))
     except ValueError:
         return "(not a URL)"
-    if not host:  # what stands before an @ is a password then, as likely as not
+    if not host:  # the text before an @ is probably a password then
         return "(not a URL)"
     host = f"[{host}]" if ":" in host else host
     return urlunsplit((quote(parts.scheme), f"{quote(host, safe='[]:%')}{port}", path, query, ""))
 
 
 def _name_values(query: str) -> list[str]:
-    """Return the names of a query's values; what has none, or only padding, may be a token itself."""
+    """Return the parameter names of a query, without those that lack a value: they may be tokens."""
     pairs = (pair.partition("=") for pair in query.split("&"))
     return [name for name, _, value in pairs if value.strip("=")]

@@ -1,4 +1,4 @@
-"""HTTP proxies as the usual environment variables name them, and which of them a URL goes through."""
+"""HTTP proxies of the usual environment variables, and the choice of a proxy for a URL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ _VARIABLES = {"http": "HTTP_PROXY", "https": "HTTPS_PROXY", "all": "ALL_PROXY"}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy's address, and what it is told to let requests through."""
+    """A proxy's URL and credentials."""
 
     url: URL
     authorization: str | None
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that are meant for the proxy alone."""
+        """Return the headers for the proxy alone."""
         return {"Proxy-Authorization": self.authorization} if self.authorization else {}
 
 
@@ -34,11 +34,11 @@ class Proxies:
 
     by_scheme: Mapping[str, Proxy]
     exceptions: str = ""
-    """``NO_PROXY``: hosts and domains that are asked directly, separated by commas; ``*`` for all."""
+    """``NO_PROXY``: hosts and domains that are reached directly, separated by commas; ``*`` for all."""
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str], env: Environment) -> Self:
-        """Read ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``; in lower case they come first."""
+        """Read ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``; lower-case names take precedence."""
         found = {}
         for scheme, name in _VARIABLES.items():
             value = (variables.get(name.lower()) or variables.get(name) or "").strip()
@@ -51,7 +51,7 @@ class Proxies:
         return cls(found, (variables.get("no_proxy") or variables.get("NO_PROXY") or "").strip())
 
     def choose(self, url: URL) -> Proxy | None:
-        """Return the proxy to ask for ``url``, None to ask its server."""
+        """Return the proxy for ``url``, None to connect directly."""
         proxy = self.by_scheme.get(url.scheme) or self.by_scheme.get("all")
         host = f"{url.raw_host}:{url.port}"
         return None if proxy is None or proxy_bypass_environment(host, {"no": self.exceptions}) else proxy

@@ -1,4 +1,4 @@
-"""Headers that Secrets Manager holds; read anew in every invocation, never kept, never logged."""
+"""Headers from Secrets Manager, read in every invocation, never stored and never logged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SecretHeaders:
         self._turn = asyncio.Lock()
 
     async def merge(self, entry: Entry) -> Mapping[str, str]:
-        """Return the entry's headers with those of its secret, which win.
+        """Return the entry's headers with those of its secret, which take precedence.
 
         Raises:
             FileError: the secret cannot be read; the message has AWS's code for it and nothing of the secret.

@@ -1,4 +1,4 @@
-"""URLs as they go into a request: plain ASCII, and no byte of them lost or changed."""
+"""URLs for requests: plain ASCII, with every byte preserved."""
 
 import re
 from base64 import b64encode
@@ -17,7 +17,7 @@ _INVALID = "not a URL that can be fetched"
 
 
 def parse_url(text: str) -> URL:
-    """Return the URL of an entry. What is ASCII already stays as it is, so that a signature holds.
+    """Return the URL of an entry. ASCII characters stay unchanged, so that a signature remains valid.
 
     Raises:
         FileError: it has no valid host or port.
@@ -29,7 +29,7 @@ def parse_url(text: str) -> URL:
 
 
 def parse_location(header: str) -> URL:
-    """Return what a ``Location`` header leads to, possibly relative.
+    """Return the URL of a ``Location`` header, possibly relative.
 
     The header is bytes, whatever their encoding; ``header`` has those that are not UTF-8 as surrogates. Each byte that
     a URL cannot have is percent-encoded, as browsers and curl do, so that the server gets back what it sent.
@@ -73,7 +73,7 @@ def _encode_host(raw: bytes) -> str:
 
 
 def split_credentials(url: URL) -> tuple[URL, str | None]:
-    """Return the URL without its user and password, and what an ``Authorization`` header says in their place."""
+    """Return the URL without its user and password, and the ``Authorization`` header that replaces them."""
     if url.raw_user is None and url.raw_password is None:
         return url, None
     user, password = (unquote_to_bytes(part or "") for part in (url.raw_user, url.raw_password))

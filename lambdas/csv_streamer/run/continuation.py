@@ -1,4 +1,4 @@
-"""What one invocation leaves to the next: kept in S3, taken over by exactly one invocation."""
+"""State of a run between two invocations, stored in S3 and taken over by exactly one invocation."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _CONFLICT_CODES = {"PreconditionFailed", "ConditionalRequestConflict", "412", "4
 
 
 class ContinuationError(EventError):
-    """The event is not one that an invocation of this function sent, or its state is gone."""
+    """The event was not sent by this function, or its state is gone."""
 
     code = "continuation_invalid"
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Which invocation of a run: the first is number 1."""
+    """An invocation of a run; the first has number 1."""
 
     run_id: str
     number: int
 
     @classmethod
     def from_event(cls, event: object, request_id: str) -> Self:
-        """Return the hop that an event asks for; any event without ``continue`` begins a run.
+        """Return the hop of an event; an event without ``continue`` starts a run.
 
         Raises:
             ContinuationError: ``continue`` is not what this function writes there.
@@ -54,12 +54,12 @@ class Hop:
 
     @property
     def event(self) -> dict[str, Any]:
-        """Return the event that asks for this hop."""
+        """Return the event that invokes this hop."""
         return {"continue": {"run": self.run_id, "hop": self.number}}
 
     @property
     def key(self) -> str:
-        """Return the key of the state that this hop begins with."""
+        """Return the key of the state that this hop starts from."""
         return f"{STATE_PREFIX}{self.run_id}/{self.number}.json"
 
 
@@ -71,7 +71,7 @@ class State:
     """When the run began, UTC."""
     tasks: list[Task]
     taken_keys: list[str]
-    """Keys of the files that are done, which no further file may get."""
+    """Keys of finished files, which no other file may use."""
     lease: str = ""
     """Key of the run's lease."""
 
@@ -98,27 +98,27 @@ def _load_task(fields: dict[str, Any]) -> Task:
 
 
 def _load_unfinished(fields: dict[str, Any]) -> Unfinished | None:
-    if "content" not in fields:  # from an earlier release, whose uploads are another kind: begun anew
+    if "content" not in fields:  # from an earlier release with another kind of upload: the file starts over
         return None
     head = Head(**{**fields["head"], "validators": Validators(**fields["head"]["validators"])})
     return Unfinished(**{**fields, "head": head, "parts": [Part(**part) for part in fields["parts"]]})
 
 
 class StateStore:
-    """The states, below ``.csv-streamer/`` in the bucket; its lifecycle rule removes what is forgotten there."""
+    """The states below ``.csv-streamer/`` in the bucket, whose lifecycle rule removes leftovers."""
 
     def __init__(self, s3: S3, bucket: str) -> None:
         self._s3 = s3
         self._bucket = bucket
 
     async def save(self, hop: Hop, state: State) -> None:
-        """Keep what ``hop`` is to begin with."""
+        """Store the state that ``hop`` starts from."""
         await self._s3.run(self._s3.client.put_object, Bucket=self._bucket, Key=hop.key, Body=state.dump())
 
     async def take_over(self, hop: Hop, request_id: str) -> State | None:
         """Return the hop's state; None if another invocation has it, since Lambda may deliver an event twice.
 
-        A repetition by Lambda bears the same request id, and gets the state again.
+        A retry by Lambda has the same request id, and gets the state again.
 
         Raises:
             ContinuationError: there is no such state.

@@ -1,4 +1,4 @@
-"""One invocation: from the parameters, or from what an earlier one left, to the answer."""
+"""One invocation: plans or resumes a run, streams files, and returns the response."""
 
 import asyncio
 import json
@@ -29,11 +29,11 @@ from .lease import Lease, name_lease
 from .report import Response, emit_metrics, refuse, respond, summarise
 
 _MAX_READ_ATTEMPTS = 3
-"""How often the parameters are asked for if the answer ends early."""
+"""Maximum number of requests for the parameters object if the body ends early."""
 
 
 class Invocation:
-    """Plans, runs, reports and, if need be, hands over to the next invocation."""
+    """Plans, runs and reports, and hands over to the next invocation if necessary."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Invocation:
         self._rejected: dict[int, FileResult] = {}
 
     async def answer(self) -> Response:
-        """Do all the work and return the answer.
+        """Do all the work and return the response.
 
         Raises:
             ParametersError: the parameters cannot be read.
@@ -82,7 +82,7 @@ class Invocation:
         return self._report(results, clock)
 
     async def _do(self, state: State, clock: Clock, lease: Lease) -> list[FileResult]:
-        """Stream what is to be streamed, hand over what is left; return the results in the entries' order."""
+        """Stream the files and hand over the remaining ones; return the results in the entries' order."""
         outcomes = await self._stream(state, clock)
         results = await self._hand_over(state, outcomes, clock, lease)
         if self._hop.number > 1:
@@ -91,14 +91,14 @@ class Invocation:
         return [by_index[index] for index in sorted(by_index)]
 
     def _end(self, response: Response) -> Response:
-        """Log that an invocation without results is over; return its answer."""
+        """Log the end of an invocation without results; return its response."""
         self._logger.info("lambda_complete", extra={"status": response["statusCode"]})
         return response
 
     async def _forget(self, clock: Clock) -> None:
-        """Delete the state that this invocation began with; the lifecycle rule does it where that fails.
+        """Delete the state that this invocation started from; if that fails, the lifecycle rule deletes it.
 
-        The work is done: an error here would only have Lambda do it again.
+        The work is done: an error here would only make Lambda retry it.
         """
         try:
             async with asyncio.timeout_at(clock.cleanup_until):
@@ -123,7 +123,7 @@ class Invocation:
         return state
 
     async def _plan(self, time: datetime) -> State:
-        """Turn the parameters' entries into tasks; those with an error are results already."""
+        """Return the state of a new run: a task for each valid entry. Invalid entries become results."""
         raw = self._entries
         if raw is None:
             raw = parse_parameters(await self._read_parameters())
@@ -168,7 +168,7 @@ class Invocation:
             raise ParametersError(reason, code="parameters_unreadable") from error
 
     def _fetch_parameters(self) -> bytes:
-        """Return the object; a body that ends early is asked for again, which botocore does not do."""
+        """Return the object; a body that ends early is requested again, which botocore does not do."""
         for _ in range(_MAX_READ_ATTEMPTS - 1):
             with suppress(IncompleteReadError, ResponseStreamingError):
                 return self._read_object()
@@ -178,7 +178,7 @@ class Invocation:
         return self._s3.client.get_object(Bucket=self._settings.bucket, Key=PARAMETERS_KEY)["Body"].read()
 
     async def _stream(self, state: State, clock: Clock) -> list[Outcome]:
-        """Stream all files, at most ``CONCURRENCY`` at once, begun in their order."""
+        """Stream all files in order, at most ``CONCURRENCY`` concurrently."""
         taken = [task.key for task in state.tasks if task.key]
         undecided = [task.index for task in state.tasks if task.key is None]
         slots = asyncio.Semaphore(self._settings.concurrency)
@@ -203,7 +203,7 @@ class Invocation:
             return await asyncio.gather(*(stream(task) for task in state.tasks))
 
     async def _hand_over(self, state: State, outcomes: list[Outcome], clock: Clock, lease: Lease) -> list[FileResult]:
-        """Let the next invocation do what is left; return the results, failed ones where there can be none."""
+        """Hand the remaining tasks to the next invocation; return their results, failed if that is not possible."""
         left = [outcome.left for outcome in outcomes if outcome.left]
         if not left or not self._settings.continue_async:
             return [outcome.result for outcome in outcomes]
@@ -216,7 +216,7 @@ class Invocation:
         return [await self._give_up(outcome, problem, clock) for outcome in outcomes]
 
     async def _continue(self, state: State) -> str | None:
-        """Save the state and ask for the next invocation; return what was in the way, if anything was."""
+        """Save the state and start the next invocation; return the error text, empty if there is none."""
         following = self._hop.next
         if following.number > self._settings.max_hops:
             return f"not done after {self._settings.max_hops} invocations (MAX_HOPS)"

@@ -1,4 +1,4 @@
-"""One run of the same parameters at a time: a lease in S3, which ends by itself soon after its run has died."""
+"""A lease in S3 that allows one run of the same parameters at a time; it expires soon after its run has died."""
 
 import asyncio
 import hashlib
@@ -18,7 +18,7 @@ from csv_streamer.schemas import LEASE_PREFIX
 LEASE_SECONDS = 20
 RENEWAL_SECONDS = 5
 HANDOVER_SECONDS = 300
-"""How long a run's next invocation may take to begin."""
+"""Time that a run's next invocation has to start, seconds."""
 
 _MAX_ATTEMPTS = 5
 _CONFLICT_CODES = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409", "404", "NoSuchKey"}
@@ -31,7 +31,7 @@ def name_lease(entries: list[Any]) -> str:
 
 
 class Lease:
-    """What a run holds while it works: others that want the same find it, and do not begin."""
+    """The lease that a run holds while it works, so that another run of the same entries does not start."""
 
     def __init__(self, s3: S3, bucket: str, key: str, run_id: str, logger: Logger) -> None:
         self._s3 = s3
@@ -40,14 +40,14 @@ class Lease:
         self._logger = logger
         self._etag: str | None = None
         self.is_handed_over = False
-        """Whether another invocation goes on with the run, and with the lease."""
+        """Whether another invocation continues the run, and keeps the lease."""
 
     @asynccontextmanager
     async def hold(self, *, first: bool) -> AsyncIterator[None]:
         """Hold the lease inside the block, renewing it.
 
-        ``first``: whether a run begins here, which does not where the lease is another's. A run that is under way goes
-        on without it: what it has done is not to be lost.
+        ``first``: whether a run starts here; it does not start if another run has the lease. A run in progress
+        continues without the lease, so that its work is not lost.
 
         Raises:
             LeaseHeldError: another run has it.
@@ -59,7 +59,7 @@ class Lease:
             yield
         finally:
             over.set()
-            await asyncio.wait([renewing])  # not cancelled: what S3 made of a renewal under way has to be known
+            await asyncio.wait([renewing])  # not cancelled: the result of a renewal in progress must be known
             await self._end()
 
     async def _acquire(self, *, first: bool) -> None:
@@ -70,7 +70,7 @@ class Lease:
                 held = await self._read()
                 if held is None:
                     continue  # given up meanwhile
-                # Lambda repeats an event whose invocation died under the same request id, which is the run's.
+                # Lambda retries the event of a dead invocation under the same request id, which is the run's id.
                 is_ours = held["run"] == self._run_id
                 if not is_ours and held["expires"] > datetime.now(UTC):
                     self._refuse(held["run"], held["expires"], first=first)
@@ -104,13 +104,13 @@ class Lease:
                 return
             held = await self._read()
             self._etag = held["etag"] if held and held["run"] == self._run_id else None
-            if self._etag is None:  # else it was renewed by a request whose answer was lost, and repeated
+            if self._etag is None:  # else it was renewed by a request whose response was lost, and which was retried
                 self._logger.warning("lease_lost", extra={"run": held and held["run"]})
         except (ClientError, BotoCoreError) as error:
             self._logger.warning("lease_unavailable", extra={"error": str(error)})
 
     async def _end(self) -> None:
-        """Give the lease up, or leave it for the run's next invocation."""
+        """Release the lease, or leave it to the run's next invocation."""
         if self.is_handed_over:
             await self._renew(HANDOVER_SECONDS)
         elif self._etag:
@@ -118,11 +118,11 @@ class Lease:
                 await self._s3.run(self._s3.client.delete_object, **self._object, IfMatch=self._etag)
             except (ClientError, BotoCoreError) as error:
                 if isinstance(error, ClientError) and error.response["Error"].get("Code") in _CONFLICT_CODES:
-                    return  # another's by now, or deleted by a request whose answer was lost
+                    return  # taken by another run, or deleted by a request whose response was lost
                 self._logger.warning("lease_unavailable", extra={"error": str(error)})
 
     async def _put(self, seconds: float, **condition: str) -> bool:
-        """Write the lease if S3 finds it as the condition says; tell whether it did."""
+        """Write the lease if the condition holds; return whether it was written."""
         expires = datetime.now(UTC) + timedelta(seconds=seconds)
         body = json.dumps({"run": self._run_id, "expires": expires.isoformat()}).encode()
         options: dict[str, Any] = {**self._object, **condition, "Body": body, "ContentType": "application/json"}

@@ -1,4 +1,4 @@
-"""What an invocation answers, and the metrics it leaves."""
+"""Response and metrics of an invocation."""
 
 import json
 from collections import Counter
@@ -13,17 +13,17 @@ type Response = dict[str, Any]
 
 
 def respond(status: HTTPStatus, body: dict[str, Any]) -> Response:
-    """Return an answer with a JSON body."""
+    """Return a response with a JSON body."""
     return {"statusCode": int(status), "body": json.dumps(body, ensure_ascii=False)}
 
 
 def refuse(status: HTTPStatus, message: str, code: str) -> Response:
-    """Return an answer that says why there was no run."""
+    """Return a response that explains why there was no run."""
     return respond(status, {"message": message, "code": code})
 
 
 def summarise(results: list[FileResult], seconds: float, requests: dict[str, int]) -> tuple[HTTPStatus, dict[str, Any]]:
-    """Return the answer's status and body: 502 if there were files and all of them failed, else 200."""
+    """Return the response's status and body: 502 if there were files and all of them failed, else 200."""
     counts = Counter(result.status for result in results)
     parts = [f"{counts['success']} ok", f"{counts['failed']} failed"]
     parts += [f"{counts[status]} {status}" for status in ("unchanged", "deferred") if counts[status]]

@@ -1,4 +1,4 @@
-"""Memory for parts, bounded for each file and used again."""
+"""Buffers for parts, bounded per file and reused."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Buffers:
 
         Raises:
             FileError: a single part is larger than the budget.
-            Exception: what :meth:`fail` was told; there is no use in filling another part.
+            Exception: the error given to :meth:`fail`; filling another part would be useless.
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._can_give(size))
@@ -37,7 +37,7 @@ class Buffers:
             return None if self._failure is None and is_needless() else self._give(size)
 
     async def wake(self) -> None:
-        """Let those who wait ask again whether they need to."""
+        """Let waiting callers check again whether they still need a buffer."""
         async with self._changed:
             self._changed.notify_all()
 
@@ -74,7 +74,7 @@ class Buffers:
             self._changed.notify_all()
 
     async def fail(self, error: BaseException) -> None:
-        """Let whoever waits for a buffer, now or later, fail with ``error``."""
+        """Make all present and future waits for a buffer fail with ``error``."""
         async with self._changed:
             self._failure = self._failure or error
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Copies within S3: in one request, or in parts where the object is too large for one."""
+"""Copies within S3, in one request or, for large objects, in parts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 MAX_SINGLE_COPY = 1024 * MIB
-"""S3 copies up to 5 GiB in one request; in parts it does so side by side."""
+"""S3 copies up to 5 GiB in one request; parts are copied concurrently."""
 _PART = 256 * MIB
 _COPY_CONCURRENCY = 8
 
 
 class Copier:
-    """Copies one object; a copy whose source is another version than is meant is refused by S3."""
+    """Copies one object; S3 refuses the copy if the source's ETag differs."""
 
     def __init__(self, s3: S3, source: Mapping[str, Any], destination: Mapping[str, Any], etag: str) -> None:
         """``source`` and ``destination``: ``Bucket`` and ``Key``; ``etag``: the source's."""
@@ -44,7 +44,7 @@ class Copier:
             **self._from,
             **attributes,
             MetadataDirective="REPLACE",
-            TaggingDirective="REPLACE",  # there are none, and looking would need a further permission
+            TaggingDirective="REPLACE",  # there are none, and reading them would need a further permission
             ChecksumAlgorithm="CRC32",
         )
 

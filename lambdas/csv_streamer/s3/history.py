@@ -1,4 +1,4 @@
-"""What earlier runs have stored, newest first."""
+"""Objects that earlier runs have stored, newest first."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from csv_streamer.clients import S3
 
 _DATE_FOLDERS = (re.compile(r"\d{4}"), re.compile(r"\d{2}"), re.compile(r"\d{2}"))
 _MAX_DAYS = 400
-"""How many days with files are looked into before a file counts as new."""
+"""Number of days with files that are searched before a file counts as new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class History:
 
     async def find(self, prefix: str, name: str) -> StoredObject | None:
         """Return the newest object ``{prefix}/{YYYY}/{MM}/{DD}/{name}``, None if there is none."""
-        async with self._turn:  # all files of a run look through the same folders
+        async with self._turn:  # all files of a run search the same folders
             async for day in self._newest_days(prefix):
                 if name in await self._list_names(day):
                     key = f"{day}{name}"

@@ -1,6 +1,6 @@
-"""One object on its way to S3: parts side by side, visible under its key only when whole, checked and described.
+"""Upload of one object in concurrent parts; it becomes visible under its key only when complete and checked.
 
-The SHA-256 of a file is known when its last byte has come, but S3 takes an object's metadata when its upload begins. So
+The SHA-256 of a file is known after its last byte, but S3 takes an object's metadata when its upload begins. Therefore
 the parts go to an object below ``.csv-streamer/uploads/``, which S3 itself copies to the file's key, with the metadata.
 """
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 def make_staging_key(run_id: str, key: str) -> str:
-    """Return where a run joins the parts of the object that is to get ``key``."""
+    """Return the staging key under which a run joins the parts of ``key``."""
     return f"{STAGING_PREFIX}{run_id}/{hashlib.sha256(key.encode()).hexdigest()[:16]}/{key.rpartition('/')[2]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where an object goes, and what is said of it."""
+    """The key and the metadata of an object."""
 
     bucket: str
     key: str
@@ -84,7 +84,7 @@ class Upload:
         self.parts = {part.number: part for part in parts or []}
 
     def open_early(self) -> None:
-        """Begin the upload now, while its first part is still on its way here."""
+        """Start the upload while the first part is still being downloaded."""
         if self._opened_early is None and self.upload_id is None:
             self._opened_early = asyncio.create_task(self._open())
             self._opened_early.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -109,7 +109,7 @@ class Upload:
         return answer["UploadId"]
 
     async def put_part(self, span: Span, body: bytearray, crc32: str | None = None) -> None:
-        """Upload one part; S3 checks its CRC-32, which is reckoned here if it is not given.
+        """Upload one part; S3 checks its CRC-32, which is computed if it is not given.
 
         Raises:
             UploadGoneError: there is no such upload any more.
@@ -150,7 +150,7 @@ class Upload:
 
         Raises:
             UploadGoneError: there is no such upload any more, nor the object that it made.
-            FileError: S3 has something else than was sent.
+            FileError: S3 stored something else than was sent.
         """
         staged = await self._complete()
         if staged is None:
@@ -184,7 +184,7 @@ class Upload:
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchUpload":
                 raise
-        # Or it was completed by a request whose answer was lost, and repeated by the client.
+        # Or it was completed by a request whose response was lost, and which the client retried.
         head = await self._head(self._to.staging)
         return head if head and head["ContentLength"] == self.size else None
 
@@ -194,7 +194,7 @@ class Upload:
         return sum(part.size for part in self.parts.values())
 
     async def find_published(self, size: int) -> str | None:
-        """Return the SHA-256 of the object under the key, None if it is not there as this very run made it.
+        """Return the SHA-256 of the object under the key, None if this run did not create it.
 
         Raises:
             FileError: it is there with another size; that version is deleted.
@@ -219,7 +219,7 @@ class Upload:
             raise
 
     async def _delete_staged(self, staged: Mapping[str, Any]) -> None:
-        """Delete the joined object; what fails here is left to the bucket's lifecycle rule."""
+        """Delete the joined object; if that fails, the bucket's lifecycle rule deletes it."""
         options: dict[str, Any] = {"VersionId": staged["VersionId"]} if staged.get("VersionId") else {}
         try:
             await self._s3.run(self._s3.client.delete_object, **self._to.staging, **options)
@@ -227,9 +227,9 @@ class Upload:
             self._logger.warning("staged_object_kept", extra={"s3_key": self._to.staging_key, "error": str(error)})
 
     async def abort(self, until: float) -> None:
-        """Throw away what was uploaded; what fails here is left to the bucket's lifecycle rule.
+        """Abort the upload; if that fails, the bucket's lifecycle rule does it.
 
-        ``until``: the event loop's time at which S3's answer is no longer waited for.
+        ``until``: the event loop's time at which waiting for S3 ends.
         """
         if self.upload_id is None and self._opened_early is None:
             return
@@ -254,7 +254,7 @@ def _raise_if_gone(error: ClientError) -> None:
 
 
 def compute_crc32(body: bytes | bytearray) -> str:
-    """Return the checksum that S3 compares; botocore would reckon it from a copy of the body, over HTTPS."""
+    """Return the checksum that S3 compares; over HTTPS, botocore would compute it from a copy of the body."""
     return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
 
 

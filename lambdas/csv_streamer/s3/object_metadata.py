@@ -1,4 +1,4 @@
-"""What an object says of its source, in the 2 KB of ASCII that S3 keeps beside it."""
+"""Metadata of an object that describes its source, in the 2 KB of ASCII that S3 allows."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ _PBKDF2_ROUNDS = 100_000
 
 
 def choose_content_type(entry: Entry, head: Head) -> str:
-    """Return the entry's type, else the server's if it says anything, else ``text/csv``."""
+    """Return the entry's type, else the server's unless it is generic, else ``text/csv``."""
     if entry.content_type:
         return entry.content_type
     served = (head.content_type or "").strip()
@@ -33,7 +33,7 @@ def choose_content_type(entry: Entry, head: Head) -> str:
 
 
 def make_metadata(entry: Entry, source_id: str, head: Head, time: datetime) -> dict[str, str]:
-    """Return the object's metadata but its SHA-256; validators too long to be kept are left out."""
+    """Return the object's metadata without its SHA-256; validators that are too long are omitted."""
     validators = {"source_etag": head.validators.etag, "source_last_modified": head.validators.last_modified}
     encoded = {name: quote(value, safe=_UNESCAPED) for name, value in validators.items() if value}
     kept = {name: value for name, value in encoded.items() if len(value) <= _MAX_VALIDATOR}
@@ -60,24 +60,24 @@ def identify_source(entry: Entry, headers: Mapping[str, str]) -> str:
 
 
 def identify_place(url: str) -> str:
-    """Return a hash of where a file was found after redirects, without what is signed there."""
+    """Return a hash of a file's URL after redirects, without its query."""
     parts = urlsplit(url)
     return hashlib.sha256(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".encode()).hexdigest()
 
 
 def read_validators(metadata: Mapping[str, str]) -> Validators:
-    """Return the source's validators as an object's metadata has them."""
+    """Return the source's validators from an object's metadata."""
     etag, modified = metadata.get("source_etag"), metadata.get("source_last_modified")
     return Validators(unquote(etag) if etag else None, unquote(modified) if modified else None)
 
 
 def is_same_place(metadata: Mapping[str, str], url: str) -> bool:
-    """Tell whether an object was found at ``url``, after redirects."""
+    """Return whether an object was fetched from ``url``, after redirects."""
     return metadata.get("source_place") == identify_place(url)
 
 
 def is_same_version(stored: Validators, served: Validators) -> bool:
-    """Tell whether the server's file is the stored one: by ETag, or by date where it gives none."""
+    """Return whether the server's file is the stored one: by ETag, or by date if there is no ETag."""
     if stored.etag or served.etag:
         return stored.etag == served.etag
     return stored.last_modified is not None and stored.last_modified == served.last_modified

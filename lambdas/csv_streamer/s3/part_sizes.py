@@ -1,4 +1,4 @@
-"""How a file is cut: into parts for S3, and each part into ranges that are fetched side by side."""
+"""Sizes of parts for S3, and of the ranges of a part that are fetched concurrently."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MAX_PARTS = 10_000
 MIN_PART = 5 * MIB
 MAX_PART = 5 * 1024 * MIB
 MIN_RANGE = 8 * MIB
-"""Below this a request's latency costs more than a further connection brings."""
+"""In smaller ranges, a request's latency costs more than a further connection gains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Span:
 
 
 def choose_part_size(length: int, wanted: int) -> int:
-    """Return ``wanted``, or what it takes for ``length`` bytes to fit 10,000 parts."""
+    """Return ``wanted``, or the size at which ``length`` bytes fit into 10,000 parts."""
     return max(wanted, -(-length // MAX_PARTS))
 
 
@@ -40,7 +40,7 @@ def cut_known(length: int, part_size: int) -> list[Span]:
 
 
 def grow_unknown(part_size: int, max_file_size: int, number: int, offset: int) -> Iterator[int]:
-    """Yield the sizes of the parts from ``number`` on, for a file whose length nobody knows.
+    """Yield the sizes of the parts from ``number`` on, for a file of unknown length.
 
     They stay at ``part_size`` for the first half of the numbers; then they grow as far as ``max_file_size`` needs.
     """
@@ -54,7 +54,7 @@ def grow_unknown(part_size: int, max_file_size: int, number: int, offset: int) -
 
 
 def cut_ranges(part: Span, connections: int) -> list[Span]:
-    """Return the ranges of one part that ``connections`` fetch side by side."""
+    """Return the ranges of one part that ``connections`` fetch concurrently."""
     size = max(-(-part.size // connections), MIN_RANGE)
     starts = range(part.start, part.end, size)
     return [Span(part.number, start, min(start + size, part.end)) for start in starts]

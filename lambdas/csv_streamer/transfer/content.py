@@ -1,4 +1,4 @@
-"""What a file's bytes are: their checksums, and whether they are what the entry expects."""
+"""Checksums of a file, and the checks of an entry's expectations."""
 
 import codecs
 import zlib
@@ -10,7 +10,7 @@ from csv_streamer.schemas import Entry, Expectation, Head
 from .digests import Digest
 
 _SAMPLE = 64 * 1024
-"""Bytes of the file's beginning that are looked at."""
+"""Number of the file's first bytes that are examined."""
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
 _TABLES = (".csv", ".tsv", ".txt", ".tab", ".psv")
@@ -23,7 +23,7 @@ _MAX_QUOTED = 80
 
 
 def check_head(expect: Expectation, head: Head) -> None:
-    """Refuse a file for what its server says of it, before any of it is stored.
+    """Reject a file by its response headers, before any byte is stored.
 
     Raises:
         FileError: the media type or the length is not what is expected.
@@ -69,7 +69,7 @@ class Content:
 
         Raises:
             KeyError: it lacks something.
-            ValueError: a checksum of it cannot be gone on with.
+            ValueError: one of its checksums cannot be resumed.
         """
         content = cls(expect, encoding)
         content._digests = {name: Digest(name, state["digests"][name]) for name in content._digests}
@@ -77,7 +77,7 @@ class Content:
         return content
 
     def save(self) -> dict[str, Any] | None:
-        """Return the state so far, None where it cannot be gone on with."""
+        """Return the state so far, None if it cannot be resumed."""
         digests = {name: digest.save() for name, digest in self._digests.items()}
         return None if None in digests.values() else {"digests": digests, "size": self.size, "is_html": self._is_html}
 
@@ -128,7 +128,7 @@ class Content:
         return self._digests["sha256"].hexdigest()
 
     def list_warnings(self, entry: Entry, head: Head, name: str) -> tuple[str, ...]:
-        """Return what is suspicious of the file, though nothing is known to be wrong with it."""
+        """Return warnings about the file that are not errors."""
         served = media_type(head.content_type)
         if not self.size or not (self._is_html or served in _HTML_TYPES):
             return ()

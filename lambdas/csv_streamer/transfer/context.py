@@ -1,4 +1,4 @@
-"""What the files of one invocation share, and how many of them are fetched at once."""
+"""Context that the files of one invocation share."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -17,20 +17,20 @@ from csv_streamer.schemas import FileResult, Task
 from csv_streamer.settings import Settings
 
 _MIN_SAMPLE_BYTES = 8 * MIB
-"""The time that a smaller file takes tells of latency, not of how much a server can send."""
+"""The duration of smaller files depends on latency, not on the server's throughput."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The invocation's times, of the event loop's clock, seconds."""
+    """The invocation's deadlines on the event loop's clock, seconds."""
 
     started: float
     stop_at: float
-    """When no more is fetched."""
+    """When downloads stop."""
     uploads_until: float
-    """When uploads under way are no longer waited for."""
+    """When waiting for uploads in progress ends."""
     cleanup_until: float
-    """When what is thrown away is no longer waited for: answering and handing over come first."""
+    """When waiting for cleanup ends: the response and the handover have priority."""
 
     @property
     def now(self) -> float:
@@ -39,18 +39,18 @@ class Clock:
 
 
 class Speeds:
-    """How fast each server was at its best, in this invocation."""
+    """The best speed of each server in this invocation."""
 
     def __init__(self) -> None:
         self._best: dict[str | None, float] = {}
 
     def note(self, url: str, size: int, bytes_per_second: float) -> None:
-        """Remember a file's speed if it was large enough to tell."""
+        """Record a file's speed if the file is large enough."""
         if size >= _MIN_SAMPLE_BYTES:
             self._best[_name_host(url)] = max(self._best.get(_name_host(url), 0), bytes_per_second)
 
     def best(self, url: str) -> float | None:
-        """Return the bytes a second of the host's fastest file, None if there was none yet."""
+        """Return the bytes per second of the host's fastest file, None if there is none yet."""
         return self._best.get(_name_host(url))
 
 
@@ -60,7 +60,7 @@ def _name_host(url: str) -> str | None:
 
 @dataclass(slots=True)
 class RunContext:
-    """One invocation's surroundings."""
+    """Settings, clients and shared state of one invocation."""
 
     run_id: str
 
@@ -69,7 +69,7 @@ class RunContext:
     web: HttpSession
     logger: Logger
     time: datetime
-    """When the first of the run's invocations began: a file's key does not depend on when it was done."""
+    """Start of the run's first invocation, so that keys do not depend on when a file is finished."""
     clock: Clock
     keys: UniqueKeys
     history: History

@@ -1,4 +1,4 @@
-"""Checksums that one invocation begins and another goes on with, which hashlib's cannot be."""
+"""Checksums whose state can be saved and resumed in another invocation, which hashlib does not support."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 class Digest:
-    """A checksum under way: ``sha256`` or ``md5``."""
+    """A resumable checksum, ``sha256`` or ``md5``."""
 
     def __init__(self, name: str, state: str | None = None) -> None:
         """``state``: what :meth:`save` returned; None for no bytes.
@@ -83,7 +83,7 @@ class Digest:
             self._call("Update", ctypes.byref(self._context), held, ctypes.c_size_t(len(body)))
 
     def save(self) -> str | None:
-        """Return the state so far, None where it cannot be had."""
+        """Return the state so far, None if it is not available."""
         return None if self._plain else b64encode(bytes(self._context)).decode()
 
     def hexdigest(self) -> str:

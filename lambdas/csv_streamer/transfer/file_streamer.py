@@ -1,4 +1,4 @@
-"""What becomes of one file of a run: named, compared with what is stored, streamed, reported, or left for later."""
+"""One file of a run, from its entry to its result: named, compared with the stored object, streamed or deferred."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -40,14 +40,14 @@ from .file_transfer import Stored, Transfer
 from .progress import ProgressMeter
 
 _FULL_TIME_TOLERANCE_SECONDS = 10
-"""A file that was begun this soon after the invocation had all of its time."""
+"""A file that starts this soon counts as having had the whole invocation."""
 
 _PERMANENT_STATUSES = {401, 404, 405, 407, 410, 413, 414, 415, 451}
-"""Refusals that have nothing to do with how many connections there are."""
+"""Refusals that do not depend on the number of connections."""
 
 
 class FileStreamer:
-    """Takes one task to its outcome; no failure of it leaves here as an exception."""
+    """Processes one task; every failure becomes an outcome, never an exception."""
 
     def __init__(self, run: RunContext, task: Task) -> None:
         self._run = run
@@ -60,7 +60,7 @@ class FileStreamer:
         self._began = run.clock.now
 
     async def stream(self) -> Outcome:
-        """Return what became of the file."""
+        """Return the file's outcome."""
         try:
             return await self._stream()
         except OutOfTimeError as error:
@@ -98,7 +98,7 @@ class FileStreamer:
         raise FileError(f"began {settings.max_attempts} times anew: {problem}", code=problem.code) from problem
 
     async def _carry_on(self, source: Source, unfinished: Unfinished) -> Outcome | None:
-        """Go on where the invocation before stopped; None if that is no longer possible."""
+        """Resume where the previous invocation stopped; return None if that is no longer possible."""
         head = unfinished.head
         upload = self._make_upload(head, unfinished)
         download = Download(source, head, self._run.settings, self._note_retry, self._run.clock.stop_at)
@@ -132,7 +132,7 @@ class FileStreamer:
         return await self._fetch(source, connections)
 
     async def _take(self, source: Source, first: aiohttp.ClientResponse, head: Head, connections: int) -> Outcome:
-        """Store the file that an answer has begun to bring, unless it is stored already."""
+        """Store the file of an open response, unless it is stored already."""
         await self._choose_key(head)
         if self._stored and self._is_stored(self._stored, head):
             return self._unchanged(self._stored)
@@ -150,7 +150,7 @@ class FileStreamer:
         )
 
     async def _open(self, stack: AsyncExitStack, source: Source) -> aiohttp.ClientResponse:
-        """Ask for the file; alone, if its host refuses a connection beside others of this function."""
+        """Request the file; if its host refuses a further connection, request it alone."""
         hosts = self._run.web.hosts
         try:
             return await self._ask(stack, source)
@@ -170,7 +170,7 @@ class FileStreamer:
         return response
 
     async def _ask(self, stack: AsyncExitStack, source: Source, *, alone: bool = False) -> aiohttp.ClientResponse:
-        """Ask for the file, again and again while the server's trouble may pass."""
+        """Request the file, and retry transient failures."""
         attempts = Attempts(self._run.settings, self._note_retry, self._run.clock.stop_at)
         conditions = make_conditions(read_validators(self._stored.metadata)) if self._stored else {}
         try:
@@ -188,7 +188,7 @@ class FileStreamer:
             raise self._too_late("the server did not answer before the invocation's end") from error
 
     def _too_late(self, reason: str) -> CsvStreamerError:
-        """Return the reason to leave a file for later, or to fail it if another invocation would get no further."""
+        """Return the error that defers a file, or fails it if another invocation would not get further."""
         if self._run.settings.continue_async and self._had_all_time:
             return FileError(f"{reason}, and a whole invocation was not enough", code="out_of_time")
         return OutOfTimeError(reason)
@@ -198,7 +198,7 @@ class FileStreamer:
         return self._began - self._run.clock.started < _FULL_TIME_TOLERANCE_SECONDS
 
     async def _choose_key(self, head: Head) -> None:
-        """Name the file by what its server says, where nothing else did."""
+        """Choose the key by the server's file name if nothing else decided it."""
         if self._key is None:
             prefix = self._entry.prefix or self._run.settings.path_prefix
             key = make_key(prefix, self._run.time, served_name(self._entry.url, head.disposition))
@@ -212,7 +212,7 @@ class FileStreamer:
         self._stored = newest if newest and newest.metadata.get("source_id") == self._source_id else None
 
     def _check_fits(self, head: Head) -> None:
-        """Leave a file that cannot be resumed for later if, at the best speed seen so far, it would not get done."""
+        """Defer a file that cannot be resumed if, at the best speed so far, it would not be finished in time."""
         clock, speed = self._run.clock, self._run.speeds.best(self._entry.url)
         can_go_on = head.resumable and self._run.settings.continue_async
         if head.length and speed and not can_go_on and head.length / speed > clock.stop_at - clock.now:
@@ -276,13 +276,13 @@ class FileStreamer:
             raise SourceChangedError(f"its checksums cannot be gone on with: {error}") from error
 
     def _find_known_sha256(self, head: Head) -> str | None:
-        """Return the SHA-256 of what is stored, where its server has no other way to say that it is unchanged."""
+        """Return the SHA-256 of the stored object if the server sends no validator to compare."""
         if self._stored is None or head.validators.etag or head.validators.last_modified:
             return None
         return self._stored.metadata.get("sha256")
 
     async def _leave(self, transfer: Transfer, upload: Upload, reason: str, parts_before: int) -> Outcome:
-        """Keep what there is for the next invocation, or throw it away if there will be none."""
+        """Keep the uploaded parts for the next invocation, or abort the upload if there is none."""
         settings = self._run.settings
         left = transfer.leave() if settings.continue_async else None
         if left and (len(left.parts) > parts_before or not self._had_all_time):

@@ -1,4 +1,4 @@
-"""One version of one file on its way into one object: downloads and uploads side by side, until all of it is there."""
+"""Transfer of one version of a file into one object, with concurrent downloads and uploads."""
 
 import asyncio
 from asyncio import timeout_at
@@ -22,7 +22,7 @@ from .progress import ProgressMeter
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a transfer came to."""
+    """The result of a transfer."""
 
     parts: int
     sha256: str
@@ -31,7 +31,7 @@ class Stored:
 
 
 class Transfer:
-    """Fetches with :class:`Download`, stores with :class:`Upload`; can be left unfinished and taken up again."""
+    """Fetches with :class:`Download`, stores with :class:`Upload`; can be interrupted and resumed."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class Transfer:
         await self._upload.put_part(span, body, crc32)
 
     async def _store(self, whole: bytearray | None, known_sha256: str | None) -> Stored:
-        """Make the object visible if it is what is expected."""
+        """Make the object visible if it meets the expectations."""
         if whole is not None:
             await self._inspection.add(Span(1, 0, len(whole)), whole)
         else:
@@ -182,7 +182,7 @@ class Transfer:
         return Stored(len(self._upload.parts), sha256)
 
     def _check_parts(self) -> None:
-        """Compare what was received with what S3 has, what was read for the checksums, and what the server said."""
+        """Compare the received bytes with the parts in S3, the bytes in the checksums, and the announced length."""
         if self._failure:
             raise self._failure
         received, length = self._meter.bytes, self._download.head.length
@@ -194,7 +194,7 @@ class Transfer:
             raise FileError(f"the server said {length} bytes, but the parts have {received}", code="internal_error")
 
     async def wait_for_uploads(self, until: float | None = None) -> None:
-        """Wait for the uploads under way, at most to the event loop's time ``until``."""
+        """Wait for uploads in progress, at most until the event loop's time ``until``."""
         if not self._is_fetched:
             self._inspection.stop()  # what comes before some of them will not come any more
         if self._sending:
@@ -203,11 +203,11 @@ class Transfer:
 
     @property
     def resumable(self) -> bool:
-        """Whether the source can go on where it was left."""
+        """Return whether the source can be resumed."""
         return self._download.head.resumable
 
     def leave(self) -> Unfinished | None:
-        """Return what a later invocation needs to go on, None if it would have to start over.
+        """Return the state from which a later invocation resumes, None if it would have to start over.
 
         Parts that the checksums have not seen yet are fetched again. Those that they have seen, but S3 does not have,
         too: their CRC-32 tells whether they are the same then.

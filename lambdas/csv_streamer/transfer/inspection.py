@@ -1,4 +1,4 @@
-"""Reading a file's parts in their order while they are uploaded in any."""
+"""In-order reading of a file's parts for checksums, while they are uploaded in any order."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from csv_streamer.s3.part_sizes import Span
 from .content import Content
 
 _MAX_STATES = 130
-"""States that are remembered: more than the parts of one file that can be on their way to S3 at once."""
+"""Number of remembered states: more than the parts of one file that can be in flight to S3."""
 
 
 class Inspection:
@@ -24,7 +24,7 @@ class Inspection:
         """Up to where the file has been read."""
 
     def announce(self, span: Span) -> None:
-        """Say that a part is there and will be added."""
+        """Announce a part that will be added."""
         self._announced[span.start] = span.end
 
     async def add(self, span: Span, body: bytearray) -> None:
@@ -66,11 +66,11 @@ class Inspection:
             self._changed.notify_all()
 
     def has_read(self, end: int) -> bool:
-        """Tell whether the file has been read up to ``end``."""
+        """Return whether the file has been read up to ``end``."""
         return end <= self.end
 
     def state_at(self, end: int) -> dict[str, Any] | None:
-        """Return what is known of the file's first ``end`` bytes, None where it cannot be gone on with."""
+        """Return the state after the file's first ``end`` bytes, None if it cannot be resumed."""
         return self._states.get(end)
 
     def finish(self) -> str:

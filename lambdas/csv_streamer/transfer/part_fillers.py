@@ -1,4 +1,4 @@
-"""Filling S3's parts with a file's bytes: in order over one connection, or by ranges over several at once."""
+"""Fillers of parts: in order over one connection, or by ranges over several connections."""
 
 import asyncio
 from bisect import insort
@@ -20,7 +20,7 @@ type SendPart = Callable[[Span, bytearray], None]
 type CountBytes = Callable[[int], None]
 
 _PATIENCE_SECONDS = 5
-"""Longer than this one of several connections does not wait for its server; the others take over."""
+"""Maximum wait of one of several connections for its server; then the others take over."""
 
 
 class OrderedFiller:

@@ -1,4 +1,4 @@
-"""How far a file has come: counted, and logged now and then."""
+"""Progress of a file, counted and logged at intervals."""
 
 import time
 
@@ -42,7 +42,7 @@ class ProgressMeter:
 
     @property
     def seconds(self) -> float:
-        """Return the seconds since the first byte was asked for."""
+        """Return the seconds since the transfer started."""
         return time.monotonic() - self._started
 
     @property
