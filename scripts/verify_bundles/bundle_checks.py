@@ -59,7 +59,7 @@ def check_bundle(raw: Readable, manifest: Manifest) -> None:
                 for chunk in _read_exactly(unzipped, entry["length"]):
                     digest.update(chunk)
                 if digest.hexdigest() != entry["sha256"]:
-                    raise VerificationError(f"{entry['key']!r} has another SHA-256 than its manifest says")
+                    raise VerificationError(f"{entry['key']!r} does not match the SHA-256 in its manifest")
                 end = entry["offset"] + entry["length"]
             _check_gap(unzipped, manifest["totals"]["uncompressed_bytes"] - end, "after the last source")
             if unzipped.read(1):
@@ -67,7 +67,7 @@ def check_bundle(raw: Readable, manifest: Manifest) -> None:
         except (OSError, EOFError, zlib.error) as error:
             raise VerificationError(f"not valid gzip: {error}") from error
     if hashed.digest.hexdigest() != manifest["bundle_sha256"]:
-        raise VerificationError("the bundle has another SHA-256 than its manifest says")
+        raise VerificationError("the bundle does not match the SHA-256 in its manifest")
 
 
 def cut_source(raw: Readable, entry: ManifestSource) -> Iterator[bytes]:
@@ -88,12 +88,12 @@ def cut_source(raw: Readable, entry: ManifestSource) -> Iterator[bytes]:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise VerificationError(f"the bundle is truncated or damaged: {error}") from error
     if digest.hexdigest() != entry["sha256"]:
-        raise VerificationError(f"{entry['key']!r} has another SHA-256 than its manifest says")
+        raise VerificationError(f"{entry['key']!r} does not match the SHA-256 in its manifest")
 
 
 def _check_gap(unzipped: Readable, length: int, where: str) -> None:
     if length not in {0, 1} or b"".join(_read_exactly(unzipped, length)) not in {b"", b"\n"}:
-        raise VerificationError(f"{where} is more than a newline")
+        raise VerificationError(f"more than a newline {where}")
 
 
 def _read_exactly(unzipped: Readable, length: int) -> Iterator[bytes]:

@@ -60,7 +60,7 @@ async def check_proxied_host(host: str, *, must_resolve: bool) -> None:
     except (OSError, UnicodeError):
         if must_resolve:
             raise RefusedAddressError(
-                f"redirected to {host}, whose address cannot be found here and so not be checked: refused "
+                f"redirected to {host}, whose address cannot be resolved and therefore not checked: refused "
                 "(ALLOW_PRIVATE_HOSTS=true would leave it to the proxy)"
             ) from None
         return

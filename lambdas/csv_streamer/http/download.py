@@ -83,7 +83,7 @@ class Download:
             except SourceBrokeError as error:
                 if problem.status is None or offset == 0:
                     raise
-                raise RangeRefusedError(f"the server refuses a part of the file: {error}") from error
+                raise RangeRefusedError(f"the server refuses a range of the file: {error}") from error
 
     async def _request(
         self, stack: AsyncExitStack, offset: int, end: int | None, *, wait: bool

@@ -46,5 +46,5 @@ class Attempts:
         if self._patience is not None and delay > self._patience:
             raise error
         if asyncio.get_running_loop().time() + delay > self._stop_at:
-            raise OutOfTimeError(f"another try in {delay:.0f} s would come too late: {error}")
+            raise OutOfTimeError(f"the next attempt in {delay:.0f} s would be too late: {error}")
         await asyncio.sleep(delay)

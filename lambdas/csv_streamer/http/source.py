@@ -181,7 +181,7 @@ def _check_status(response: aiohttp.ClientResponse, conditions: Mapping[str, str
     phrase = f"HTTP {status} {HTTPStatus(status).phrase}" if status in HTTPStatus else f"HTTP {status}"
     passes = status in _TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if "Range" in conditions and (not passes or status in _UNSUPPORTED_STATUSES):
-        raise RangeRefusedError(f"the server refuses a part of the file: {phrase}")
+        raise RangeRefusedError(f"the server refuses a range of the file: {phrase}")
     if passes:
         raise SourceBrokeError(phrase, _parse_retry_after(response.headers.get("Retry-After")), status=status)
     raise FileError(phrase, code="http_status", status=status)
@@ -214,9 +214,9 @@ def _describe(error: Exception) -> CsvStreamerError:  # noqa: PLR0911  # a list 
         case TimeoutError():
             return SourceBrokeError("the connection stalled")
         case MisframedError():
-            return FileError(f"the server's answer is not valid HTTP: {error}", code="answer_invalid")
+            return FileError(f"the server's response is not valid HTTP: {error}", code="answer_invalid")
         case NotHttpError():
-            return SourceBrokeError(f"not HTTP as it should be ({error})")
+            return SourceBrokeError(f"no valid HTTP response ({error})")
         case aiohttp.ClientHttpProxyError():
             return _describe_proxy(error.status)
         case aiohttp.ClientProxyConnectionError():
@@ -226,7 +226,7 @@ def _describe(error: Exception) -> CsvStreamerError:  # noqa: PLR0911  # a list 
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | aiohttp.ClientOSError():
             return SourceBrokeError("the connection was dropped")
         case _:
-            return SourceBrokeError(f"not HTTP as it should be ({type(error).__name__})")
+            return SourceBrokeError(f"no valid HTTP response ({type(error).__name__})")
 
 
 def _describe_proxy(status: int) -> CsvStreamerError:
@@ -291,11 +291,11 @@ def check_range(response: aiohttp.ClientResponse, head: Head, start: int) -> int
     if response.status != HTTPStatus.PARTIAL_CONTENT:
         whole = read_head(response)
         if whole.validators.strong == head.validators.strong and whole.length == head.length:
-            raise RangeRefusedError("the server does not send parts of it")
-        raise SourceChangedError("the file changed, or the server does not send parts of it")
+            raise RangeRefusedError("the server does not send ranges of it")
+        raise SourceChangedError("the file changed, or the server does not send ranges of it")
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if not found or int(found[1]) != start:
-        raise SourceChangedError("the server sent another range than was asked for")
+        raise SourceChangedError("the server sent another range than requested")
     length = head.length if found[3] == "*" else int(found[3])
     if length is None:  # the response may end before the file does
         raise SourceChangedError("the server does not say where the file ends")

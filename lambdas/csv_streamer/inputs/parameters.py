@@ -75,7 +75,7 @@ def parse_entry(raw: object) -> Entry:
     fields["url"] = _check_url(fields.get("url"))
     for name in _TEXTS:
         if not isinstance(fields.get(name), str | None) or fields.get(name) == "":
-            raise EntryError(f"{name} is not a text")
+            raise EntryError(f"{name} is not a non-empty string")
     content_type = fields.get("content_type") or ""
     if not (content_type.isascii() and content_type.isprintable()):
         raise EntryError("content_type is not printable ASCII")
@@ -100,7 +100,7 @@ def _check_object(raw: object) -> dict[str, Any]:
 def _check_url(url: object) -> str:
     """Return the URL without spaces at its ends."""
     if not isinstance(url, str):
-        raise EntryError("url is missing" if url is None else "url is not a text")
+        raise EntryError("url is missing" if url is None else "url is not a string")
     url = url.strip(" ")
     if len(url) > _MAX_URL or any(character < " " or character == "\x7f" for character in url):
         raise EntryError(f"url is longer than {_MAX_URL} characters or holds control characters")
@@ -122,12 +122,12 @@ def check_headers(headers: object, where: str) -> dict[str, str]:
         EntryError: naming the header, never its value.
     """
     if not isinstance(headers, dict):
-        raise EntryError(f"{where} is not an object of texts")
+        raise EntryError(f"{where} is not an object of strings")
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _RESERVED_HEADERS:
             raise EntryError(f"{where}: {name!r} is not a header that can be set here")
         if not isinstance(value, str) or not value.isprintable():
-            raise EntryError(f"{where}: the value of {name!r} is not a printable text")
+            raise EntryError(f"{where}: the value of {name!r} is not a printable string")
     return headers
 
 

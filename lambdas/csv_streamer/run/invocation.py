@@ -65,7 +65,7 @@ class Invocation:
         state = await self._begin()
         if state is None:
             self._logger.warning("continuation_skipped", extra={"run": self._hop.run_id, "hop": self._hop.number})
-            return self._end(respond(HTTPStatus.OK, {"message": "This part of the run is another invocation's"}))
+            return self._end(respond(HTTPStatus.OK, {"message": "Another invocation has this part of the run"}))
         if not state.tasks and not self._rejected:
             self._logger.warning("no_file_urls")
             where = PARAMETERS_KEY if self._entries is None else "the event"
@@ -104,7 +104,7 @@ class Invocation:
             async with asyncio.timeout_at(clock.cleanup_until):
                 await self._states.forget(self._hop)
         except (ClientError, BotoCoreError, TimeoutError) as error:
-            fields = {"run": self._hop.run_id, "hop": self._hop.number, "error": str(error) or "no answer in time"}
+            fields = {"run": self._hop.run_id, "hop": self._hop.number, "error": str(error) or "no response in time"}
             self._logger.info("continuation_kept", extra=fields)
 
     def _make_clock(self) -> Clock:

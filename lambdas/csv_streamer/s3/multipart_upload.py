@@ -242,7 +242,7 @@ class Upload:
                 upload_id = await self._open()
                 await self._s3.run(self._s3.client.abort_multipart_upload, **self._to.staging, UploadId=upload_id)
         except (ClientError, BotoCoreError, TimeoutError) as error:
-            fields = {"s3_key": self._to.key, "error": str(error) or "no answer in time"}
+            fields = {"s3_key": self._to.key, "error": str(error) or "no response in time"}
             self._logger.warning("multipart_abort_failed", extra=fields)
             return
         self._logger.info("multipart_abort_done", extra={"s3_key": self._to.key})

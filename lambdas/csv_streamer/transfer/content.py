@@ -32,7 +32,7 @@ def check_head(expect: Expectation, head: Head) -> None:
     if expect.content_types and served not in expect.content_types:
         wanted = " or ".join(expect.content_types)
         raise FileError(
-            f"the server sends {served or 'no Content-Type'}, expected is {wanted}", code="content_type_unexpected"
+            f"the server sends {served or 'no Content-Type'}, expected {wanted}", code="content_type_unexpected"
         )
     if head.length is not None:
         _check_size(expect, head.length)
@@ -40,9 +40,9 @@ def check_head(expect: Expectation, head: Head) -> None:
 
 def _check_size(expect: Expectation, size: int) -> None:
     if expect.size is not None and size != expect.size:
-        raise FileError(f"the file has {size} bytes, expected are {expect.size}", code="size_unexpected")
+        raise FileError(f"the file has {size} bytes, expected {expect.size}", code="size_unexpected")
     if expect.min_size is not None and size < expect.min_size:
-        raise FileError(f"the file has {size} bytes, expected are {expect.min_size} or more", code="size_unexpected")
+        raise FileError(f"the file has {size} bytes, expected {expect.min_size} or more", code="size_unexpected")
 
 
 def media_type(header: str | None) -> str:
@@ -107,7 +107,7 @@ class Content:
             if line != self._expect.first_line.encode():
                 shown = line[:_MAX_QUOTED].decode(errors="replace")
                 raise FileError(
-                    f"the first line is {shown!r}, expected is {self._expect.first_line[:_MAX_QUOTED]!r}",
+                    f"the first line is {shown!r}, expected {self._expect.first_line[:_MAX_QUOTED]!r}",
                     code="first_line_unexpected",
                 )
 
@@ -124,7 +124,7 @@ class Content:
         for name, digest in self._digests.items():
             wanted, found = getattr(expect, name), digest.hexdigest()
             if wanted not in {None, found}:
-                raise FileError(f"the file's {name} is {found}, declared is {wanted}", code=f"{name}_mismatch")
+                raise FileError(f"the file's {name} is {found}, expected {wanted}", code=f"{name}_mismatch")
         return self._digests["sha256"].hexdigest()
 
     def list_warnings(self, entry: Entry, head: Head, name: str) -> tuple[str, ...]:

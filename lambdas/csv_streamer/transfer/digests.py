@@ -71,7 +71,7 @@ class Digest:
 
     def _restore(self, raw: bytes) -> None:
         if self._plain or len(raw) != ctypes.sizeof(self._context):
-            raise ValueError("not a checksum that can be gone on with here")
+            raise ValueError("not the state of a checksum")
         ctypes.memmove(ctypes.byref(self._context), raw, len(raw))
 
     def update(self, body: bytearray | bytes) -> None:

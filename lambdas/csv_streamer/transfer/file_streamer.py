@@ -71,16 +71,16 @@ class FileStreamer:
             reason = f"{error.operation_name} failed: {error.response['Error'].get('Code', 'unknown')}"
             return self._fail(reason, "s3_error")
         except BotoCoreError as error:
-            return self._fail(f"AWS did not answer: {type(error).__name__}", "s3_error")
+            return self._fail(f"AWS did not respond: {type(error).__name__}", "s3_error")
         except Exception as error:
             self._run.logger.exception("file_crashed", extra={"url": self._url, "s3_key": self._key})
-            return self._fail(f"unforeseen: {type(error).__name__}", "internal_error")
+            return self._fail(f"unexpected error: {type(error).__name__}", "internal_error")
         finally:
             self._run.keys.release(self._task.index)
 
     async def _stream(self) -> Outcome:
         if self._run.clock.now >= self._run.clock.stop_at:
-            raise self._too_late("the invocation's end is too near to begin")
+            raise self._too_late("too little time is left to start")
         headers = await self._run.secrets.merge(self._entry)
         self._source_id = await asyncio.to_thread(identify_source, self._entry, headers)
         source = Source(self._run.web, self._entry.url, headers)
@@ -95,7 +95,7 @@ class FileStreamer:
             except (SourceChangedError, UploadGoneError) as error:
                 self._note_retry(attempt, 0, 0, error)
                 problem = error
-        raise FileError(f"began {settings.max_attempts} times anew: {problem}", code=problem.code) from problem
+        raise FileError(f"restarted {settings.max_attempts} times: {problem}", code=problem.code) from problem
 
     async def _carry_on(self, source: Source, unfinished: Unfinished) -> Outcome | None:
         """Resume where the previous invocation stopped; return None if that is no longer possible."""
@@ -273,7 +273,7 @@ class FileStreamer:
         try:
             return Content.restore(expect, encoding, unfinished.content)
         except (KeyError, ValueError) as error:
-            raise SourceChangedError(f"its checksums cannot be gone on with: {error}") from error
+            raise SourceChangedError(f"its checksums cannot be resumed: {error}") from error
 
     def _find_known_sha256(self, head: Head) -> str | None:
         """Return the SHA-256 of the stored object if the server sends no validator to compare."""

@@ -85,7 +85,7 @@ class Claimer:
         try:
             return self._take_over(source, found, record)
         except _FAILURES as error:
-            return Outcome("failed", f"its expired claim could not be settled: {error}")
+            return Outcome("failed", f"its expired claim could not be resolved: {error}")
 
     def _take_over(self, source: Source, expired: Claim, record: Claim) -> Outcome | None:
         """Commit for a dead worker, or claim again; only if the record has not changed."""
@@ -93,7 +93,7 @@ class Claimer:
         is_bundled = upload_outcome.holds(source.id)
         after = _complete(expired, record.expiration) if is_bundled else record
         if self.table.swap([Change(source.id, expired, after)]):
-            return Outcome("busy", "another worker was faster", 1)
+            return Outcome("busy", "another worker took it over first", 1)
         fields = {"bucket": source.bucket, "key": source.key, "bundle": expired.bundle, "bundled": is_bundled}
         self.logger.warning("claim_recovered", extra=fields)
         return Outcome("duplicate", expired.bundle) if is_bundled else None

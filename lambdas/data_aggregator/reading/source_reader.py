@@ -111,7 +111,7 @@ class SourceReader:
             return _describe(error)
         except BotoCoreError as error:
             return SourceUnreadableError(f"GetObject failed: {error}")
-        return SourceUnreadableError("the object appeared between two looks")
+        return SourceUnreadableError("the object appeared between two requests")
 
     def _read_block(self, block: Block) -> Stored | SourceError:
         source = block.source

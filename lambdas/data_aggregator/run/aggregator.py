@@ -201,7 +201,7 @@ class Aggregator:
         except (ClientError, BotoCoreError, AggregatorError) as error:
             # The sources are bundled. Their messages are redelivered, and the expired claims are committed then.
             self.logger.exception("commit_failed", extra={"bundle": bundle, "sources": len(sources)})
-            self._note(sources, "failed", f"bundled, but not noted: {error}")
+            self._note(sources, "failed", f"bundled, but not committed: {error}")
         else:
             self._note(sources, "bundled", bundle)
         input_bytes = sum(source.size for source in sources)

@@ -310,5 +310,5 @@ def test_server_may_ask_for_a_longer_wait_but_not_for_a_shorter() -> None:
 
 
 def test_a_wait_that_would_outlast_the_invocation_is_not_begun() -> None:
-    with pytest.raises(OutOfTimeError, match="another try in 3600 s would come too late: HTTP 429"):
+    with pytest.raises(OutOfTimeError, match="the next attempt in 3600 s would be too late: HTTP 429"):
         attempt([SourceBrokeError("HTTP 429 Too Many Requests", retry_after=3600)], stop_at=1.0)

@@ -124,7 +124,7 @@ def test_abort_that_hangs_keeps_nothing_from_being_reported(
     (result,) = streamer.invoke({}, short)[1]["results"]
     assert (result["status"], result["error"]) == ("failed", "UploadPart failed: AccessDenied")
     (line,) = streamer.named("multipart_abort_failed")
-    assert line["error"] == "no answer in time"
+    assert line["error"] == "no response in time"
     (upload,) = streamer.s3.list_multipart_uploads(Bucket=BUCKET)["Uploads"]  # left to the lifecycle rule
     streamer.s3.abort_multipart_upload(Bucket=BUCKET, Key=upload["Key"], UploadId=upload["UploadId"])
 
