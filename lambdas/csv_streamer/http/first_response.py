@@ -14,10 +14,10 @@ _KEEP_ALIVE_SECONDS = 15
 
 
 class FirstResponse:
-    """Reads one response, and skips the bytes that other connections have fetched."""
+    """Reads one response and skips the bytes that other connections have fetched."""
 
     def __init__(self, response: aiohttp.ClientResponse, position: int, chunk_size: int) -> None:
-        """``position``: the offset in the file that the answer begins at."""
+        """``position``: the offset in the file at which the response begins."""
         self._response = response
         self._body = read_body(response, chunk_size)
         self._rest = b""
@@ -29,7 +29,7 @@ class FirstResponse:
         """Yield bytes ``start`` … ``end`` - 1 of the file; ``start`` is not before :attr:`position`.
 
         Raises:
-            CsvStreamerError: the connection broke, or the answer ended; it is closed then.
+            CsvStreamerError: the connection broke, or the response ended; it is closed then.
         """
         while self.position < end:
             chunk = await self._take(lambda: end if self.position >= start else start)

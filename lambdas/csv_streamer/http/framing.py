@@ -22,9 +22,9 @@ class NotHttpError(aiohttp.ClientPayloadError):
 class CheckedResponseHandler(ResponseHandler):
     """aiohttp's protocol of one connection, with two additions.
 
-    aiohttp says "bad status line" of a body that is longer than its ``Content-Length``, as of bytes that are no answer:
-    here they are told apart. And where a body is found to be invalid after its beginning has been handed out, aiohttp
-    3.14 closes the connection without telling the body's reader, who then waits for ever.
+    aiohttp reports "bad status line" both for a body that is longer than its ``Content-Length`` and for bytes that are
+    not HTTP; this class tells them apart. If a body turns out to be invalid after its beginning was read, aiohttp 3.14
+    closes the connection without notifying the body's reader, which then waits forever.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -32,18 +32,18 @@ class CheckedResponseHandler(ResponseHandler):
         self._beginning = b""
 
     def set_response_params(self, **options: object) -> None:
-        """Prepare for the next answer."""
+        """Prepare for the next response."""
         self._beginning = b""
         super().set_response_params(**options)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
-        """Note how the answer begins."""
+        """Record how the response begins."""
         if len(self._beginning) < len(_STATUS_LINE):
             self._beginning += data[: len(_STATUS_LINE)]
         super().data_received(data)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Tell whoever waits for the answer, or for its body, what is wrong with it."""
+        """Pass the error to the reader of the response or of its body."""
         if isinstance(exc, HttpProcessingError):
             exc = self._explain(exc)
         body = self._payload

@@ -121,7 +121,7 @@ class StateStore:
         A retry by Lambda has the same request id, and gets the state again.
 
         Raises:
-            ContinuationError: there is no such state.
+            ContinuationError: the state does not exist.
         """
         claim = f"{hop.key}.claim"
         try:
@@ -142,7 +142,7 @@ class StateStore:
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchKey":
                 raise
-            raise ContinuationError(f"there is no state {hop.key}: the run has ended") from error
+            raise ContinuationError(f"the state {hop.key} does not exist: the run has ended") from error
 
     async def forget(self, hop: Hop) -> None:
         """Delete a hop's state; its claim stays, so that a late second delivery still finds it."""

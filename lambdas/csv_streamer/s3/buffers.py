@@ -31,7 +31,7 @@ class Buffers:
             return self._give(size)
 
     async def take_unless(self, size: int, is_needless: Callable[[], bool]) -> bytearray | None:
-        """As :meth:`take`, but None if it becomes needless while it waits; :meth:`wake` lets that be asked again."""
+        """As :meth:`take`, but return None if the buffer is no longer needed; :meth:`wake` triggers a new check."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._can_give(size) or is_needless())
             return None if self._failure is None and is_needless() else self._give(size)

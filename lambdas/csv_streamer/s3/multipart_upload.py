@@ -112,7 +112,7 @@ class Upload:
         """Upload one part; S3 checks its CRC-32, which is computed if it is not given.
 
         Raises:
-            UploadGoneError: there is no such upload any more.
+            UploadGoneError: the upload no longer exists.
         """
         upload_id = await self._open()
         fields = {"s3_key": self._to.key, "part": span.number, "bytes": len(body)}
@@ -149,7 +149,7 @@ class Upload:
         """Join the parts, and make the object visible under its key.
 
         Raises:
-            UploadGoneError: there is no such upload any more, nor the object that it made.
+            UploadGoneError: neither the upload nor its object exists any more.
             FileError: S3 stored something else than was sent.
         """
         staged = await self._complete()

@@ -115,7 +115,7 @@ class Content:
         """Return the SHA-256 of the whole file, hexadecimal.
 
         Raises:
-            FileError: size or checksums are not what is expected, or there is no first line.
+            FileError: size or checksums differ from the expected ones, or the first line is missing.
         """
         expect = self._expect
         _check_size(expect, self.size)

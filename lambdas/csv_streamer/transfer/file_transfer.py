@@ -43,7 +43,7 @@ class Transfer:
         connections: int,
         unfinished: Unfinished | None = None,
     ) -> None:
-        """``unfinished``: what an earlier invocation left, whose way of fetching is kept."""
+        """``unfinished``: the state that an earlier invocation left; the mode of download stays the same."""
         length = download.head.length
         self._download = download
         self._upload = upload
@@ -73,12 +73,12 @@ class Transfer:
     ) -> Stored:
         """Store the whole file.
 
-        ``first`` is the answer that told of the file, None where an earlier invocation had it. ``stop_at`` is the
-        event loop's time at which no more is fetched, ``uploads_until`` that at which S3 is no longer waited for.
-        ``known_sha256`` is that of bytes that need not be stored again.
+        ``first`` is the file's first response, None if an earlier invocation had it. ``stop_at`` is the event loop's
+        time at which downloads stop, ``uploads_until`` the time at which waiting for S3 ends. ``known_sha256`` is the
+        SHA-256 of the stored object, which need not be stored again.
 
         Raises:
-            OutOfTimeError: one of them came first; what is stored by then stays.
+            OutOfTimeError: one of these times was reached; the stored parts remain.
             CsvStreamerError: see :class:`Download`, :class:`Content` and :class:`Upload`.
         """
         head = self._download.head
@@ -219,7 +219,7 @@ class Transfer:
         if not parts or content is None:
             return None
         head = self._download.head
-        if self._is_fetched:  # the length is known now, and nothing beyond it must be asked for
+        if self._is_fetched:  # the length is known now, and nothing beyond it may be requested
             head = replace(head, length=self._meter.bytes)
         have = {part.number for part in parts}
         read = {str(number): crc32 for number, crc32 in self._crc32.items() if number not in have}

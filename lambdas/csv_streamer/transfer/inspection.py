@@ -51,9 +51,9 @@ class Inspection:
         return self._limit is not None and span.end > self._limit
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Let nobody wait for a part that will not come: only those that follow one another are still read.
+        """Stop waiting for missing parts: only consecutive parts are still read.
 
-        ``at_once``: not these either.
+        ``at_once``: these are not read either.
         """
         limit = self.end
         while not at_once and limit in self._announced:

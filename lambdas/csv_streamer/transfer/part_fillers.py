@@ -86,7 +86,7 @@ async def fill_in_order(
 ) -> None:
     """Fetch a file from ``start`` to its end over one connection.
 
-    Whatever ends this early, what is worth a part has been sent by then, so that it need not be fetched again.
+    If the download ends early, all bytes that make a part have been sent, so that they need not be fetched again.
     """
     try:
         async with aclosing(download.read(start, download.head.length, first)) as chunks:
@@ -118,10 +118,10 @@ class _Order:
 
 
 class RangedFiller:
-    """Fetches parts by ranges, side by side, in the order of the file.
+    """Fetches parts by concurrent ranges, in the order of the file.
 
-    The answer that told of the file goes on for as long as nobody else has what comes next in it. Then it is kept in
-    reserve: where the server serves no further range, for whatever reason, it is read on to the end.
+    The first response is read until it reaches bytes that another connection has. Then it is kept in reserve: if the
+    server does not serve further ranges, for any reason, it is read to the end.
     """
 
     def __init__(
@@ -140,10 +140,10 @@ class RangedFiller:
         self._is_refused = False
 
     async def run(self, connections: int, first: aiohttp.ClientResponse | None) -> None:
-        """Fetch all parts over ``connections``; ``first``, if given, is an answer that begins at the first part.
+        """Fetch all parts over ``connections``; ``first``, if given, is a response that begins at the first part.
 
         Raises:
-            CsvStreamerError: the first failure that the others cannot make good; they are stopped.
+            CsvStreamerError: the first failure that the other connections cannot compensate; they are stopped.
         """
         self._connections = self._workers = connections
         self._reserve = FirstResponse(first, self._parts[0].start, self._download.chunk_size) if first else None
@@ -164,7 +164,7 @@ class RangedFiller:
                 await self._reserve.close()
 
     async def _work(self, number: int) -> None:
-        """Fetch one range after another; end early if others can do the rest."""
+        """Fetch one range after another; end early if other connections can fetch the rest."""
         while order := await self._next_order():
             has_others = self._workers > 1 or self._has_reserve()
             reserved = (number == 0 or self._workers == 1) and self._fits_reserve(order)
@@ -185,10 +185,10 @@ class RangedFiller:
             self._is_refused = True
 
     async def _fetch(self, number: int, order: _Order, patience: float | None, *, reserved: bool) -> _Order | None:
-        """Fetch a range; return what is left of it if its connection is not to be had.
+        """Fetch a range; return the rest of it if the connection is not available.
 
         Raises:
-            CsvStreamerError: nobody else could fetch it, or it is not of the same version any more.
+            CsvStreamerError: no other connection could fetch it, or the version has changed.
         """
         at = self._fetching[number] = order.start
         if reserved and self._reserve:
@@ -207,7 +207,7 @@ class RangedFiller:
         except CsvStreamerError as error:
             if isinstance(error, SourceChangedError) and not isinstance(error, RangeRefusedError):
                 raise
-            # The server may not want as many connections, or serve this file once: what it serves does the rest.
+            # The server may limit connections, or serve this file once: the connections that it serves do the rest.
             if reserved:
                 self._download.note_break(error, at)
             elif patience is None:
@@ -227,7 +227,7 @@ class RangedFiller:
         return self._reserve is not None and self._reserve.is_open
 
     def _fits_reserve(self, order: _Order) -> bool:
-        """Tell whether the first answer is read for ``order``: it stands there, or no range is served any more."""
+        """Return whether to read ``order`` from the first response: it is there, or ranges are not served."""
         if self._reserve is None or not self._reserve.is_open:
             return False
         position = self._reserve.position
