@@ -39,7 +39,7 @@ esac
 
 load_settings
 verify() {
-  PYTHONPATH="$ROOT/lambdas" "$PYTHON" -m data_aggregator.verify "$@"
+  PYTHONPATH="$ROOT/scripts:$ROOT/lambdas" "$PYTHON" -m verify_bundles "$@"
 }
 
 if [[ ${1:-} == bundle || ${1:-} == cut ]]; then

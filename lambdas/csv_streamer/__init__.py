@@ -1,1 +1,1 @@
-"""Streams files from HTTP(S) servers into S3: resumed, overlapped, never truncated."""
+"""Streams files from HTTP(S) servers into S3; downloads resume, uploads overlap, and no truncated file is stored."""

@@ -1,4 +1,4 @@
-"""The streamer's Lambda handler: invoked by a schedule, by hand, or by itself to go on with what is left."""
+"""The streamer's Lambda handler, invoked by a schedule, by hand, or by itself to continue a run."""
 
 import asyncio
 import os
@@ -8,13 +8,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from .clients import S3, s3_client
-from .continuation import Hop
 from .env import SettingsError
 from .exceptions import EventError, ParametersError
-from .invocation import Invocation
+from .inputs.parameters import read_event
 from .logs import make_logger
-from .parameters import read_event
-from .report import Response, emit_metrics, refuse
+from .run.continuation import Hop
+from .run.invocation import Invocation
+from .run.report import Response, emit_metrics, refuse
 from .settings import Settings
 
 logger = make_logger("csv_streamer")
@@ -22,10 +22,10 @@ logger = make_logger("csv_streamer")
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Response:
-    """Fetch the files that the event or ``config/parameters.json`` names; answer the summary, or why there is none.
+    """Fetch the files that the event or ``config/parameters.json`` names; return the summary or the error.
 
     Raises:
-        Exception: whatever was not foreseen, so that Lambda counts an error and repeats an asynchronous invocation.
+        Exception: any unexpected error, so that Lambda counts it and retries an asynchronous invocation.
     """
     logger.info("lambda_start")
     try:
@@ -47,7 +47,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Response:
 
 async def _answer(settings: Settings, hop: Hop, context: LambdaContext, entries: list[Any] | None) -> Response:
     calls_at_once = settings.concurrency * (settings.upload_concurrency + 1)
-    # A thread more for each file's abort, and for state and lease: none of these must wait for uploads that hang.
+    # One more thread for each file's abort, and for state and lease: these must not wait for hanging uploads.
     s3 = S3(s3_client(calls_at_once), calls_at_once + settings.concurrency + 2)
     try:
         return await Invocation(settings, s3, hop, context, logger, entries).answer()

@@ -1,4 +1,4 @@
-"""The AWS clients, and S3 as the event loop sees it: calls in threads, each request counted."""
+"""AWS clients, and an asynchronous S3 that calls boto3 in threads and counts the requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import quote
 import boto3
 from botocore.config import Config
 
-from .layout import LEASE_PREFIX
+from .schemas import LEASE_PREFIX
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -40,7 +40,7 @@ _LEASES = quote(f"/{LEASE_PREFIX}")
 
 
 class RequestCounter:
-    """Counts the requests that a client really sends, repeated ones included."""
+    """Counts the requests that a client sends, including retries."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -74,26 +74,26 @@ class S3:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **options))
 
     def close(self) -> None:
-        """Stop counting and let the threads end; calls under way are not waited for."""
+        """Stop counting and the threads, without waiting for running calls."""
         self.client.meta.events.unregister("before-send.s3", unique_id="csv-streamer")
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 @cache
 def s3_client(connections: int) -> S3Client:
-    """Return an S3 client with room for ``connections`` at once."""
+    """Return an S3 client for up to ``connections`` concurrent connections."""
     is_emulated = "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_S3" in os.environ
     config = Config(
         max_pool_connections=connections,
         connect_timeout=5,
         read_timeout=60,
         retries={"mode": "standard", "total_max_attempts": 5},
-        # Checksums where the code asks for them: of every part and object that is written.
+        # Checksums only where the code requests them: for every part and object that is written.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={
             "addressing_style": "path" if is_emulated else "virtual",
-            # TLS and the CRC-32 protect a body already; its SHA-256 would cost more time than all else here.
+            # TLS and the CRC-32 already protect a body; its SHA-256 would cost more time than all other work.
             "payload_signing_enabled": False,
         },
     )
@@ -102,7 +102,7 @@ def s3_client(connections: int) -> S3Client:
 
 @cache
 def lambda_client() -> LambdaClient:
-    """Return the client that the function invokes itself by."""
+    """Return the client with which the function invokes itself."""
     return _session().client("lambda", config=_short_timeout_config())
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a run, with a file and with its source; every message is fit for a user to read.
+"""Exceptions of a run, a file and its source; every message can be shown to users.
 
 Each error has a ``code``: stable text that programs can rely on, listed in the README.
 """
@@ -10,19 +10,19 @@ class CsvStreamerError(Exception):
     code = "internal_error"
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
-        """``code`` says more than the class does."""
+        """``code`` replaces the code of the class."""
         super().__init__(message)
         self.code = code or type(self).code
 
 
 class ParametersError(CsvStreamerError):
-    """The parameters object cannot be read or is not what it should be."""
+    """The parameters object cannot be read or is not valid."""
 
     code = "parameters_invalid"
 
 
 class EventError(CsvStreamerError):
-    """The event that the function was invoked with is not one that it understands."""
+    """The function does not understand the event that it was invoked with."""
 
     code = "event_invalid"
 
@@ -40,7 +40,7 @@ class LeaseHeldError(CsvStreamerError):
 
 
 class FileError(CsvStreamerError):
-    """A file cannot be streamed, and trying again would not help."""
+    """A file cannot be streamed, and retrying would not help."""
 
     code = "source_refused"
 
@@ -57,7 +57,7 @@ class RefusedAddressError(FileError):
 
 
 class SourceBrokeError(CsvStreamerError):
-    """The source failed in a way that may pass: a dropped or stalled connection, 429, 5xx."""
+    """A transient failure of the source: a dropped or stalled connection, 429, 5xx."""
 
     code = "source_unavailable"
 
@@ -69,7 +69,7 @@ class SourceBrokeError(CsvStreamerError):
 
 
 class SourceChangedError(CsvStreamerError):
-    """What was received so far is of no use: the file changed under way, or its rest cannot be asked for."""
+    """The bytes received so far cannot be used: the file changed, or the rest cannot be requested."""
 
     code = "source_changed"
 
@@ -81,7 +81,7 @@ class RangeRefusedError(SourceChangedError):
 
 
 class HostBusyError(CsvStreamerError):
-    """All connections that one host may have are in use; the request was not sent."""
+    """All connections that a host is allowed are in use; the request was not sent."""
 
     code = "source_unavailable"
 
@@ -93,6 +93,6 @@ class UploadGoneError(CsvStreamerError):
 
 
 class OutOfTimeError(CsvStreamerError):
-    """The invocation's end is too near to go on."""
+    """The invocation's end is too near to continue."""
 
     code = "out_of_time"

@@ -1,15 +1,20 @@
-"""What the streamer's parts tell each other."""
+"""Plain data types that the modules share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+STATE_PREFIX = ".csv-streamer/"
+"""The keys of the function's own objects in the bucket begin with this."""
+LEASE_PREFIX = f"{STATE_PREFIX}leases/"
+STAGING_PREFIX = f"{STATE_PREFIX}uploads/"
 
 type Status = Literal["success", "failed", "unchanged", "deferred"]
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What an entry says that its file must be; None where it says nothing."""
+    """The conditions of an entry on its file; None where it has none."""
 
     content_types: tuple[str, ...] = ()
     """Media types without parameters, lower case; any where empty."""
@@ -40,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What tells one version of a file from another (RFC 9110, section 8.8)."""
+    """The validators of one version of a file (RFC 9110, section 8.8)."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -48,7 +53,7 @@ class Validators:
 
     @property
     def strong(self) -> str | None:
-        """Return the value for ``If-Range``, None where the source has none to rely on."""
+        """Return the value for ``If-Range``, None if there is no strong validator."""
         if self.etag and not self.etag.startswith("W/"):
             return self.etag
         return self.last_modified if self.last_modified_is_strong else None
@@ -56,12 +61,12 @@ class Validators:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a source's first answer says of a file."""
+    """The metadata of a file in its source's first response."""
 
     url: str
-    """Where the answer came from, after redirects."""
+    """The URL of the response, after redirects."""
     length: int | None
-    """Bytes as sent; None where the server does not say."""
+    """Bytes as sent; None if the server does not send it."""
     validators: Validators
     accepts_ranges: bool
     content_type: str | None = None
@@ -71,13 +76,13 @@ class Head:
 
     @property
     def resumable(self) -> bool:
-        """Whether a part of the file can be asked for, sure to belong to the same version."""
+        """Return whether a range of the same version can be requested."""
         return self.accepts_ranges and self.validators.strong is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that S3 has."""
+    """A part that has been uploaded to S3."""
 
     number: int
     offset: int
@@ -89,23 +94,23 @@ class Part:
 
 @dataclass(slots=True)
 class Unfinished:
-    """A file that one invocation leaves to the next: an upload, its parts and what they were made from."""
+    """A file that one invocation leaves to the next: an upload, its parts and its source."""
 
     upload_id: str
     part_size: int
     in_order: bool
-    """Whether it comes over one connection; its parts then have sizes of their own and no gaps."""
+    """Whether it is read over one connection; its parts then vary in size and have no gaps."""
     head: Head
     parts: list[Part]
     content: dict[str, Any]
-    """What is known of the file's bytes up to where they were read: see :class:`.content.Content`."""
+    """The state of the checks up to where the bytes were read: see :class:`.content.Content`."""
     read: dict[str, str] = field(default_factory=dict)
     """CRC-32 of parts before that point that S3 does not have, by number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An entry, its place among the entries, and what earlier invocations did for it."""
+    """An entry, its index among the entries, and what earlier invocations did for it."""
 
     index: int
     entry: Entry
@@ -115,7 +120,7 @@ class Task:
 
 @dataclass(slots=True)
 class FileResult:
-    """What became of one file."""
+    """The result of one file."""
 
     url: str
     """Without credentials and query values."""
@@ -129,10 +134,10 @@ class FileResult:
     """Of a stored file's bytes, hexadecimal."""
     warnings: tuple[str, ...] = ()
     code: str | None = None
-    """What kind of error it is, for programs."""
+    """The kind of error, for programs."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result for the answer; what says nothing is left out."""
+        """Return the result for the response, without empty fields."""
         result = {name: getattr(self, name) for name in ("url", "s3_key", "bytes", "parts", "status")}
         said = {name: getattr(self, name) for name in ("sha256", "error", "code") if getattr(self, name)}
         return result | said | ({"warnings": list(self.warnings)} if self.warnings else {})

@@ -10,8 +10,8 @@ from typing import Self
 
 from .env import Environment, SettingsError
 from .exceptions import EntryError
-from .names import check_name, check_prefix
-from .proxies import Proxies
+from .inputs.keys import check_name, check_prefix
+from .inputs.proxies import Proxies
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -23,7 +23,7 @@ _SUFFIX_MAP = MappingProxyType(
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SUFFIX_MATCHES = ("url", "words")
 _CODE_BYTES = 90 * MIB
-"""What the interpreter, the libraries and the TLS buffers take, measured."""
+"""Memory of the interpreter, the libraries and the TLS buffers, measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Settings:
     """``url``: a key of the map may be anywhere in the URL; ``words``: among the words of its last path segment."""
     proxies: Proxies
     ca_bundle: str
-    """Certificates, PEM, of authorities that are trusted beside the public ones; may be empty."""
+    """PEM certificates of authorities that are trusted in addition to the public ones; may be empty."""
     allow_private_hosts: bool
     skip_unchanged: bool
     continue_async: bool
@@ -54,7 +54,7 @@ class Settings:
     stall_seconds: float
     progress_seconds: int
     retry_base_seconds: float = 0.5
-    """First wait between two attempts; each further one is twice as long."""
+    """First wait between two attempts; each following wait is twice as long."""
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Self:
@@ -90,17 +90,17 @@ class Settings:
 
     @property
     def memory_bytes(self) -> int:
-        """Return the most that a run needs, whatever the files' sizes and the servers' speed.
+        """Return the maximum memory of a run, whatever the files' sizes and the servers' speed.
 
-        Each file has one part that fills and ``UPLOAD_CONCURRENCY`` on their way to S3, and each of its connections
-        (the one kept in reserve too) two chunks in the socket's reader.
+        Each file has one part that is being filled and ``UPLOAD_CONCURRENCY`` parts in flight to S3. Each of its
+        connections, including the one in reserve, has two chunks in the socket's reader.
         """
         connections = self.range_connections + 1
         a_file = (self.upload_concurrency + 1) * self.part_size + connections * 2 * self.chunk_size
         return _CODE_BYTES + self.concurrency * a_file
 
     def _check_memory(self, variables: Mapping[str, str]) -> None:
-        """Refuse settings that the function's memory cannot hold, before a run dies of them."""
+        """Reject settings that need more memory than the function has."""
         available = int(variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0) * MIB
         if 0 < available < self.memory_bytes:
             raise SettingsError(
@@ -132,7 +132,7 @@ def _read_prefix(env: Environment) -> str:
 
 
 def _read_authorities(env: Environment) -> str:
-    """Return the certificates that ``CA_BUNDLE`` holds, or that the file holds whose path it is."""
+    """Return the certificates in ``CA_BUNDLE``, or in the file that it names."""
     text = env.text("CA_BUNDLE", " ").strip()
     if not text:
         return ""
@@ -146,7 +146,7 @@ def _read_authorities(env: Environment) -> str:
 
 
 def _read_suffix_map(env: Environment) -> Mapping[str, str]:
-    """Return the variable's entries, looked at first, and the defaults that it does not set to null."""
+    """Return the variable's entries, which come first, and the defaults that it does not set to null."""
     raw = env.text("SUFFIX_MAP", "{}")
     try:
         entries = json.loads(raw)

@@ -1,1 +1,1 @@
-"""Many small S3 objects become one gzip bundle, each object in exactly one."""
+"""Aggregates many small S3 objects into gzip bundles; each object is in exactly one bundle."""

@@ -10,17 +10,17 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from .batch import Batch
 from .clients import open_clients
 from .exceptions import MessageReturnedError
 from .logs import make_logger
-from .observation import put_metrics, trace
+from .run.batch import Batch
+from .run.metrics import put_metrics, trace
 from .schemas import FINISHED
 from .settings import Settings
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Bundle the objects that the batch's messages name; the answer lists the messages that have to come back."""
+    """Bundle the objects that the batch's messages name; the response lists the messages to return to the queue."""
     settings = Settings.from_environment(os.environ)
     logger = _logger(settings.service_name, settings.log_level)
 
@@ -41,14 +41,14 @@ def _handle(
     put_metrics(settings.service_name, report)
     logger.info("batch_complete", extra=report.describe())
 
-    def settle(record: SQSRecord) -> None:
+    def check_outcome(record: SQSRecord) -> None:
         outcome = report.messages[record.message_id]
         if outcome.result not in FINISHED:
             raise MessageReturnedError(outcome.reason)
 
-    # A batch of nothing but failures is an answer too: its messages come back one by one, with the reasons logged.
+    # A batch in which every message failed is a normal response too: the reasons are logged, and SQS redelivers each.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event=event, record_handler=settle, processor=processor, context=context)
+    return process_partial_response(event=event, record_handler=check_outcome, processor=processor, context=context)
 
 
 @cache

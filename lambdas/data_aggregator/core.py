@@ -1,4 +1,4 @@
-"""The bundle: sources one after another in one gzip file, each all or nothing."""
+"""The writer of a bundle: concatenates sources into one gzip file, each completely or not at all."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -11,21 +11,21 @@ from isal import isal_zlib
 from .exceptions import BundleFullError, SourceTooLargeError
 from .schemas import Cut
 
-_HOLD = 4 * 1024 * 1024
+_MAX_HELD = 4 * 1024 * 1024
 """A source up to this size is written only once it has been read to its end, bytes."""
 _GZIP = 31
 """``wbits`` of a gzip stream with the largest window."""
 _NEWLINE = b"\n"
 _SAMPLE = 64 * 1024
-"""Bytes of a source that are looked at for control characters."""
+"""Number of a source's first bytes that are checked for control characters."""
 _TEXT = bytes({7, 8, 9, 10, 11, 12, 13, 27, *range(0x20, 0x7F), *range(0x80, 0x100)})
-"""What a text in ASCII, UTF-8 or a Latin code page consists of. Source: file(1), encoding.c."""
+"""Bytes of a text in ASCII, UTF-8 or a Latin code page. Source: file(1), encoding.c."""
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """A place that the bundle can be taken back to."""
+    """A position that the bundle can be rolled back to."""
 
     file_position: int
     offset: int
@@ -34,7 +34,7 @@ class _Mark:
 
 
 class _TextTest:
-    """Tells texts, whose lines a newline ends, from other data; UTF-16 is such data: one byte would shift the rest."""
+    """Detects text, which gets a final newline. UTF-16 is treated as other data: one more byte would shift the rest."""
 
     def __init__(self) -> None:
         self.is_text = True
@@ -42,7 +42,7 @@ class _TextTest:
         self._left = _SAMPLE
 
     def feed(self, chunk: bytes) -> None:
-        """Look at the next bytes."""
+        """Examine the next bytes."""
         if not self.is_text:
             return
         if len(self._mark) < len(_UTF16_MARKS[0]):
@@ -55,16 +55,16 @@ class _TextTest:
 class BundleWriter:
     """Compresses sources into ``file``, which has to be empty and seekable.
 
-    After a text comes a newline where it does not end with one: before the next source, and at the bundle's end, so
-    that bundles may be joined, too. After other data comes nothing. A source that fails, on whatever byte, leaves no
-    trace: a small one is read to its end before anything is written, before a larger one a new gzip member begins, to
-    which the file can be cut back. ``zcat`` reads several members as one stream.
+    A text that does not end with a newline gets one, also at the bundle's end, so that bundles can be concatenated.
+    Other data is not changed. A source that fails at any byte leaves no trace: a small source is read to its end before
+    anything is written; a larger one starts a new gzip member, so that the file can be truncated to where it was.
+    ``zcat`` reads several members as one stream.
 
     Args:
         file: where the gzip file goes.
         level: of compression, 0 to 3.
         limit: most bytes of all sources together, decompressed.
-        check: called for every chunk; ends the work on a source by raising.
+        check: called for every chunk; raises to stop a source.
     """
 
     def __init__(self, file: BinaryIO, *, level: int, limit: int, check: Callable[[], None]) -> None:
@@ -82,7 +82,7 @@ class BundleWriter:
     def add(self, chunks: Iterable[bytes]) -> Cut:
         """Append one source.
 
-        What ``chunks`` or ``check`` raise comes through unchanged.
+        Exceptions of ``chunks`` and ``check`` are passed on unchanged.
 
         Raises:
             BundleFullError: it does not fit with what is there already.
@@ -164,11 +164,11 @@ class BundleWriter:
 
 
 def _hold(chunks: Iterator[bytes]) -> tuple[list[bytes], bool]:
-    """Take chunks up to a few MiB; say whether that was all."""
+    """Return chunks up to a few MiB, and whether the source has ended."""
     held, size = [], 0
     for chunk in chunks:
         held.append(chunk)
         size += len(chunk)
-        if size > _HOLD:
+        if size > _MAX_HELD:
             return held, False
     return held, True

@@ -1,4 +1,4 @@
-"""What can go wrong, by what has to happen next."""
+"""Exceptions of this package, sorted by what has to happen next."""
 
 
 class AggregatorError(Exception):
@@ -6,7 +6,7 @@ class AggregatorError(Exception):
 
 
 class MessageRejectedError(AggregatorError):
-    """The SQS message names no objects; it is left to end in the dead-letter queue."""
+    """The SQS message does not name objects; it ends in the dead-letter queue."""
 
 
 class SourceError(AggregatorError):
@@ -22,11 +22,11 @@ class SourceSupersededError(SourceError):
 
 
 class SourceUnreadableError(SourceError):
-    """Reading failed in a way that may pass."""
+    """A transient read error."""
 
 
 class SourceRefusedError(SourceError):
-    """Trying again cannot help: the object is too large, or not what its name says."""
+    """Retrying cannot help: the object is too large, or not what its name says."""
 
 
 class CorruptSourceError(SourceRefusedError):
@@ -42,7 +42,7 @@ class StopBundleError(AggregatorError):
 
 
 class BundleFullError(StopBundleError):
-    """The source would take the bundle over its limit; it belongs into the next one."""
+    """The source would exceed the bundle's limit; it belongs in the next bundle."""
 
 
 class DiskLowError(StopBundleError):
@@ -58,15 +58,15 @@ class BundleNotWrittenError(AggregatorError):
 
 
 class UploadAgainError(BundleNotWrittenError):
-    """The same, and S3 asks for the whole upload to be repeated."""
+    """The bundle did not become visible, and S3 requires the whole upload to be repeated."""
 
 
 class BundleUncertainError(AggregatorError):
-    """Whether the bundle has become visible could not be found out."""
+    """The bundle may or may not be visible; S3 could not be queried."""
 
 
 class MessageReturnedError(AggregatorError):
-    """The message has to come back."""
+    """The message has to be redelivered."""
 
 
 class VerificationError(AggregatorError):

@@ -1,14 +1,18 @@
-"""The data that passes between the modules, and the shapes of what comes in and goes out."""
+"""Plain data types that the modules share, and the schema of the manifest."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict, get_args
+
+_ID_PREFIX = "data-aggregator#"
 
 
 class ManifestSource(TypedDict):
     """One source of a bundle."""
 
     id: NotRequired[str]
-    """The key of its record in the idempotency table; written where it is not that of bucket, key and version."""
+    """The key of its idempotency record; present unless it is the digest of bucket, key and version."""
     bucket: str
     key: str
     version_id: str | None
@@ -18,13 +22,13 @@ class ManifestSource(TypedDict):
     sha256: str
     """Of the bytes at ``offset``, which for a compressed object are the decompressed ones."""
     offset: int
-    """Where it begins in the uncompressed bundle, bytes."""
+    """Its offset in the uncompressed bundle, bytes."""
     length: int
-    """How long it is there, bytes."""
+    """Its length in the uncompressed bundle, bytes."""
     decompressed: NotRequired[list[str]]
-    """The formats that were undone, the outermost first; earlier versions do not say."""
+    """The formats that were decompressed, the outermost first; absent in earlier versions."""
     content_encoding: NotRequired[str]
-    """The object's own, as it is stored."""
+    """The Content-Encoding of the stored object."""
 
 
 class Totals(TypedDict):
@@ -34,12 +38,12 @@ class Totals(TypedDict):
     input_bytes: int
     """Of the objects as they are stored."""
     uncompressed_bytes: int
-    """What ``zcat`` of the bundle gives."""
+    """Bytes that ``zcat`` of the bundle prints."""
     bundle_bytes: int
 
 
 class Manifest(TypedDict):
-    """What is written about each bundle."""
+    """The manifest of a bundle."""
 
     request_id: str
     bundle: str
@@ -67,7 +71,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ObjectName:
-    """An object that a message names without saying which version of it; S3 has to be asked."""
+    """An object that a message names without a version; a HEAD request finds the current one."""
 
     bucket: str
     key: str
@@ -77,9 +81,15 @@ class ObjectName:
 type Named = Source | ObjectName
 
 
+def source_id(bucket: str, key: str, version: str) -> str:
+    """Return the idempotency key of one version of an object; its length does not depend on the key's."""
+    identity = json.dumps([bucket, key, version]).encode()
+    return _ID_PREFIX + hashlib.sha256(identity).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Where a source lies in the uncompressed bundle."""
+    """The range of a source in the uncompressed bundle."""
 
     offset: int
     """Bytes."""
@@ -104,14 +114,14 @@ type Result = Literal[
 RESULTS: tuple[Result, ...] = get_args(Result.__value__)
 
 FINISHED: frozenset[Result] = frozenset({"bundled", "duplicate", "source_gone", "superseded", "nothing_to_do"})
-"""Results with which a source, or a message, is done with; with any other the message has to come back."""
+"""Results that finish a source or a message; with any other result the message is returned to the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a source, or of a message that names none."""
+    """The outcome of a source, or of a message that names none."""
 
     result: Result
     reason: str = ""
     retry_after_seconds: int | None = None
-    """For ``busy``: when the other worker's claim will have ended."""
+    """For ``busy``: seconds until the other worker's claim ends."""

@@ -1,4 +1,4 @@
-"""The function's settings, read once an invocation from its environment."""
+"""The function's settings, read from its environment once per invocation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Settings:
 
 
 def _read_ttl_days(env: Environment) -> int:
-    # No default: a record that ends before its message can no longer come back lets its source be bundled twice.
+    # No default: if a record expires while its message can still be redelivered, the source is bundled twice.
     return env.integer("IDEMPOTENCY_TTL_DAYS", 1, 1, 3650) if env.text("IDEMPOTENCY_TTL_DAYS") else 1
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from data_aggregator.manifest import name_manifest, read_manifest
-from data_aggregator.verification import check_bundle
+from data_aggregator.bundle.manifest import name_manifest, read_manifest
 from tests.e2e.stack import Stack, wait_until
+from verify_bundles.bundle_checks import check_bundle
 
 SECONDS = 240
 BACKLOG = int(os.environ.get("AGGREGATOR_BACKLOG", "1000"))

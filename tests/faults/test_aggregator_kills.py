@@ -25,11 +25,11 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
-from data_aggregator.buckets import BucketCheck
-from data_aggregator.manifest import name_manifest, read_manifest
+from data_aggregator.bundle.manifest import name_manifest, read_manifest
 from tests.faults.figures import ROUNDS, SEED, Figures, record
 from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.support.tiers import scale
+from verify_bundles.bucket_checks import BucketCheck
 
 KILLS = int(os.environ.get("KILLS", str(scale(24))))
 SOURCES = int(os.environ.get("SOURCES", str(scale(900))))

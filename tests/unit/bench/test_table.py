@@ -5,7 +5,7 @@ from typing import Any
 import boto3
 import pytest
 
-from data_aggregator.claims import Change, Claim, ClaimTable
+from data_aggregator.claims.table import Change, Claim, ClaimTable
 from tests.bench.standin_client import StandinClient
 from tests.bench.table import UnknownConditionError, holds
 

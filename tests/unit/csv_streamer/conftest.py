@@ -11,7 +11,6 @@ import boto3
 import moto.s3.models
 import pytest
 import requests
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from moto import mock_aws
@@ -19,8 +18,12 @@ from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import FakeKey, S3Backend
 from mypy_boto3_s3 import S3Client
 
-from csv_streamer import app, clients, core, layout, transfer
+from csv_streamer import app, clients
+from csv_streamer.s3 import part_sizes as layout
 from csv_streamer.settings import KIB, Settings
+from csv_streamer.transfer import file_transfer as transfer
+from csv_streamer.transfer import part_fillers as core
+from tests.support.lambda_context import Context as LambdaContext
 from tests.support.sample_server import run_sample_server
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
@@ -31,18 +34,10 @@ PART = 64 * KIB
 
 
 class Context(LambdaContext):
-    """What the runtime tells a function about its invocation."""
-
-    _function_name = "csv-streamer"
-    _memory_limit_in_mb = 1024
-    _invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:csv-streamer"
+    """An invocation of the streamer."""
 
     def __init__(self, request_id: str = "request-1", remaining_ms: int = 600_000) -> None:
-        self._aws_request_id = request_id
-        self._remaining_ms = remaining_ms
-
-    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # a static method there
-        return self._remaining_ms
+        super().__init__("csv-streamer", remaining_ms, request_id)
 
 
 class Streamer:

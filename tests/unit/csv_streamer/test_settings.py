@@ -114,7 +114,7 @@ def test_readme_has_every_setting_with_its_default() -> None:
 
 
 def test_readme_has_every_event_that_is_logged() -> None:
-    source = "".join(path.read_text() for path in PACKAGE.glob("*.py") if not path.is_symlink())
+    source = "".join(path.read_text() for path in PACKAGE.rglob("*.py") if not path.is_symlink())
     calls = re.findall(r"ogger\.(?:debug|info|warning|error|exception)\(\s*([^,)]*)", source)
     logged = {name for call in calls for name in re.findall(r'"(\w+)"', call)}
     logged |= set(re.findall(r'_refuse\(context, "(\w+)"', source))

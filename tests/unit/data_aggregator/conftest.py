@@ -15,16 +15,24 @@ from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
 from data_aggregator import app, clients
-from data_aggregator.claims import Claim
-from data_aggregator.manifest import name_manifest, name_old_manifest, read_manifest
-from data_aggregator.messages import parse_body
-from data_aggregator.reasons import REASON_PREFIX
+from data_aggregator.bundle.manifest import name_manifest, name_old_manifest, read_manifest
+from data_aggregator.claims.table import Claim
+from data_aggregator.intake.messages import parse_body
+from data_aggregator.intake.reasons import REASON_PREFIX
 from data_aggregator.schemas import Manifest, Source
-from tests.unit.data_aggregator.events import Context, s3_event
+from tests.support.aws_events import s3_event
+from tests.support.lambda_context import Context as LambdaContext
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
 """One for all tests: a session reads the services' models once, and they take longer than most tests."""
 TABLE = "idempotency"
+
+
+class Context(LambdaContext):
+    """An invocation of the aggregator."""
+
+    def __init__(self, remaining_ms: int = 300_000) -> None:
+        super().__init__("data-aggregator", remaining_ms)
 
 
 class Aws:

@@ -11,9 +11,9 @@ from botocore.awsrequest import AWSPreparedRequest
 
 from data_aggregator import app
 from data_aggregator.env import SettingsError
+from tests.support.aws_events import s3_event, s3_record
 from tests.support.tiers import few_quick
-from tests.unit.data_aggregator.conftest import Aws, Register, events, fail
-from tests.unit.data_aggregator.events import Context, s3_event, s3_record
+from tests.unit.data_aggregator.conftest import Aws, Context, Register, events, fail
 
 MIB = 2**20
 ODD_KEYS = [

@@ -13,8 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 NOT_YET = {
-    "csv_streamer",
-    "data_aggregator",
     "dataset_download",
     "xapi_etl",
     "zip_enqueue",

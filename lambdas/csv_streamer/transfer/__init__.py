@@ -1,0 +1,6 @@
+"""The transfer of one file from its server to its key in S3: download, checks, parts and upload.
+
+`file_streamer` carries a file from its entry to its result. `context` is what the files of an invocation share.
+"""
+
+__all__ = ["context", "file_streamer"]
