@@ -14,7 +14,7 @@ to do it oneself. 'make demo' deploys the offline stack first.
   -h, --help   this text
 
 A step is a script whose name begins with its place in the order. It reads the same settings as all others, and notes
-for the summary, by 'run_python facts KIND VALUE', its title, what happened, where to look and a command to try next.
+for the summary, by 'run_python common.demo_notes KIND VALUE', its title, what happened, where to look and a command to try next.
 TEXT
 }
 
@@ -33,6 +33,6 @@ trap 'rm -rf "$NOTES"' EXIT
 for step in "$SCRIPTS"/demo.d/*.sh; do
   SLUICE_FACTS="$NOTES/$(basename "$step" .sh).jsonl" "$step" || die "the step $(basename "$step") failed"
 done
-run_python demo_summary "$NOTES"
+run_python common.demo_summary "$NOTES"
 printf '\nThe demo took %d s. The stack goes on running: make down stops it, make up starts it again.\n' "$SECONDS"
 printf 'More to try: README.md, which has the same lines and others for each service.\n'

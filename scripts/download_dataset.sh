@@ -50,4 +50,4 @@ if [[ -z $BASE ]]; then
   BASE=$DATASET_URL
 fi
 mkdir -p "$FOLDER"
-run_python download_dataset "${BASE%/}" "$FILE" "$QUERY" "$FOLDER"
+run_python dataset.download "${BASE%/}" "$FILE" "$QUERY" "$FOLDER"

@@ -21,12 +21,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 from rich.console import Console
 
-from lib.answer_table import Answer, print_answer, print_list
-from lib.insights_runs import InsightsError, ask_insights
-from lib.log_groups import LogLine, find_prefix, find_service_groups, read_events, read_server_log
-from lib.log_sql import answer_twin, list_columns
-from lib.saved_queries import QueryNameError, SavedQuery, list_names, read_question, read_saved_query
-from lib.settings import SettingsError, is_loopback, read_settings
+from lib.common.settings import SettingsError, is_loopback, read_settings
+from lib.operations.insights_client import InsightsError, ask_insights
+from lib.operations.log_groups import LogLine, find_prefix, find_service_groups, read_events, read_server_log
+from lib.operations.log_sql import answer_twin, list_columns
+from lib.operations.result_table import Answer, print_answer, print_list
+from lib.operations.saved_queries import QueryNameError, SavedQuery, list_names, read_question, read_saved_query
 from show_logs import parse_age
 
 if TYPE_CHECKING:

@@ -39,4 +39,4 @@ done
 [[ -n ${WORDS[0]} ]] || die_of_usage "the function's name is empty: . .local/outputs.env first"
 
 load_settings
-run_python invoke ${OPTIONS[@]+"${OPTIONS[@]}"} -- "${WORDS[@]}"
+run_python operations.invoke ${OPTIONS[@]+"${OPTIONS[@]}"} -- "${WORDS[@]}"

@@ -55,4 +55,4 @@ done
 [[ -n $QUEUE ]] || die_of_usage "which queue?"
 
 load_settings
-run_python redrive ${OPTIONS[@]+"${OPTIONS[@]}"} -- "$QUEUE"
+run_python operations.redrive ${OPTIONS[@]+"${OPTIONS[@]}"} -- "$QUEUE"

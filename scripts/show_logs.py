@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lib.log_groups import FUNCTION_GROUPS, SERVICES, LogLine, choose_function, list_groups, read_events
-from lib.settings import SettingsError, read_settings
+from lib.common.settings import SettingsError, read_settings
+from lib.operations.log_groups import FUNCTION_GROUPS, SERVICES, LogLine, choose_function, list_groups, read_events
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

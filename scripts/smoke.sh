@@ -36,8 +36,8 @@ done
 load_settings
 if [[ -z ${AWS_ENDPOINT_URL:-} && ${CONFIRM:-} != yes ]]; then
   [[ -t 0 ]] || die "this runs in AWS and costs something: CONFIRM=yes says that it may"
-  run_python smoke --describe || die "AWS does not say who is calling"
+  run_python smoke.run --describe || die "AWS does not say who is calling"
   read -r -p "Run the smoke test there? It costs a few cents. [yes/no] " answer
   [[ $answer == yes ]] || die "not run"
 fi
-run_python smoke ${SERVICES[@]+"${SERVICES[@]}"}
+run_python smoke.run ${SERVICES[@]+"${SERVICES[@]}"}

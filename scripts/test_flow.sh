@@ -63,7 +63,7 @@ MANIFEST=""
 
 clean_up() {
   if [[ -n $MANIFEST ]]; then
-    run_python delete_object "$MANIFEST" || printf 'left behind: s3://%s/%s\n' "$SRC_BUCKET" "$MANIFEST" >&2
+    run_python zip_jobs.delete_object "$MANIFEST" || printf 'left behind: s3://%s/%s\n' "$SRC_BUCKET" "$MANIFEST" >&2
   fi
   rm -rf "$WORK"
 }
@@ -71,14 +71,14 @@ trap clean_up EXIT
 
 # Sets JOB_ID.
 create_job() {
-  MANIFEST="$(run_python zip_request "$PREFIX" "$WORK/body.json")" || die "no job was created"
+  MANIFEST="$(run_python zip_jobs.request_body "$PREFIX" "$WORK/body.json")" || die "no job was created"
   call_api POST /zip-jobs "$WORK/created.json" "$WORK/body.json"
   if [[ $HTTP_STATUS == 000 ]]; then
     die "POST $API_BASE/zip-jobs got no answer; is the stack running (make up deploy-local), and the address right?"
   elif [[ $HTTP_STATUS != 202 ]]; then
-    die "POST $API_BASE/zip-jobs answered $HTTP_STATUS: $(run_python answer problem "$WORK/created.json")"
+    die "POST $API_BASE/zip-jobs answered $HTTP_STATUS: $(run_python zip_jobs.job_response problem "$WORK/created.json")"
   fi
-  JOB_ID="$(run_python answer field "$WORK/created.json" jobId)" || die "POST $API_BASE/zip-jobs gave no job id"
+  JOB_ID="$(run_python zip_jobs.job_response field "$WORK/created.json" jobId)" || die "POST $API_BASE/zip-jobs gave no job id"
   printf 'Job %s: s3://%s/%s\n' "$JOB_ID" "$SRC_BUCKET" "$PREFIX"
 }
 
@@ -90,7 +90,7 @@ wait_for_job() {
     case $HTTP_STATUS in
       200)
         failures=0
-        line="$(run_python answer progress "$WORK/job.json")" || die_in_progress "GET $API_BASE/zip-jobs/$JOB_ID: not a job"
+        line="$(run_python zip_jobs.job_response progress "$WORK/job.json")" || die_in_progress "GET $API_BASE/zip-jobs/$JOB_ID: not a job"
         IFS=$'\x1f' read -r STATUS percent TEXT <<<"$line"
         show_progress "$percent" "$TEXT"
         [[ $STATUS == PENDING ]] || break
@@ -117,7 +117,7 @@ die_of_answer() {
   if [[ $HTTP_STATUS == 000 ]]; then
     die_in_progress "GET $API_BASE/zip-jobs/$JOB_ID got no answer, $FAILURES_IN_A_ROW times in a row; the job goes on by itself"
   fi
-  die_in_progress "GET $API_BASE/zip-jobs/$JOB_ID answered $HTTP_STATUS: $(run_python answer problem "$WORK/job.json")"
+  die_in_progress "GET $API_BASE/zip-jobs/$JOB_ID answered $HTTP_STATUS: $(run_python zip_jobs.job_response problem "$WORK/job.json")"
 }
 
 # Sets VERIFIED_WITH.
@@ -131,7 +131,7 @@ verify() {
     options=(--test-members)
     VERIFIED_WITH="Python's zipfile (there is no unzip here), and the job's size and CRC-32"
   fi
-  run_python check_archive ${options[@]+"${options[@]}"} "$archive" "$WORK/job.json" >/dev/null ||
+  run_python zip_jobs.check_archive ${options[@]+"${options[@]}"} "$archive" "$WORK/job.json" >/dev/null ||
     die "$archive is not what the job made"
 }
 
@@ -146,7 +146,7 @@ esac
 
 ARCHIVE="${DOWNLOAD_DIR:-$ROOT/.local/downloads}/$JOB_ID.zip"
 mkdir -p "$(dirname "$ARCHIVE")"
-DOWNLOAD_URL="$(run_python answer field "$WORK/job.json" downloadUrl)" || die "job $JOB_ID has no download URL"
+DOWNLOAD_URL="$(run_python zip_jobs.job_response field "$WORK/job.json" downloadUrl)" || die "job $JOB_ID has no download URL"
 DOWNLOAD_SECONDS="$(download "$DOWNLOAD_URL" "$ARCHIVE")" || die "the download of job $JOB_ID failed"
 verify "$ARCHIVE"
-run_python flow_report "$WORK/job.json" "$WORK/body.json" "$ARCHIVE" "$DOWNLOAD_SECONDS" "$VERIFIED_WITH"
+run_python zip_jobs.roundtrip_report "$WORK/job.json" "$WORK/body.json" "$ARCHIVE" "$DOWNLOAD_SECONDS" "$VERIFIED_WITH"

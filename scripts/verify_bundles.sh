@@ -47,7 +47,7 @@ if [[ ${1:-} == bundle || ${1:-} == cut ]]; then
 elif [[ ${1:-} == find ]]; then
   require_settings DISTRIBUTION_BUCKET
   shift
-  run_python find_bundle "$DISTRIBUTION_BUCKET" "$@"
+  run_python aggregator.find_bundle "$DISTRIBUTION_BUCKET" "$@"
 else
   require_settings DISTRIBUTION_BUCKET
   options=(--contents)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lib.settings import LOCAL_CREDENTIALS, SOURCED, is_loopback
+from lib.common.settings import LOCAL_CREDENTIALS, SOURCED, is_loopback
 
 HEADER = """\
 # Written by the last deployment. Source it: . .local/outputs.env

@@ -19,7 +19,7 @@ read_auth() {
       ;;
     AWS_IAM)
       if [[ -z $AUTH_READ_AT ]] || ((SECONDS - AUTH_READ_AT > AUTH_SECONDS)); then
-        AUTH_CONFIG="$(run_python curl_auth)" || die "cannot sign requests for this API (API_AUTH=AWS_IAM)"
+        AUTH_CONFIG="$(run_python common.curl_auth)" || die "cannot sign requests for this API (API_AUTH=AWS_IAM)"
         AUTH_READ_AT=$SECONDS
       fi
       ;;

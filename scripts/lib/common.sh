@@ -17,7 +17,7 @@ die_of_usage() {
   exit 2
 }
 
-# Runs a module of scripts/lib.
+# Runs a module of scripts/lib: run_python FOLDER.MODULE ARGUMENT...
 run_python() {
   local module=$1
   shift
@@ -28,11 +28,11 @@ require_venv() {
   [[ -x $PYTHON ]] || die "the checkout has no .venv yet: run 'make up' once, which makes it"
 }
 
-# Completes the environment from .env and .local/outputs.env (see lib/settings.py for what wins).
+# Completes the environment from .env and .local/outputs.env (see lib/common/settings.py for what wins).
 load_settings() {
   local assignments
   require_venv
-  assignments="$(run_python settings "$ROOT")" || die "cannot read the settings"
+  assignments="$(run_python common.settings "$ROOT")" || die "cannot read the settings"
   eval "$assignments"
   # Empty in the outputs of a deployment on AWS; to boto3 that would be an address.
   [[ -n ${AWS_ENDPOINT_URL:-} ]] || unset AWS_ENDPOINT_URL

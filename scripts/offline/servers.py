@@ -11,7 +11,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from offline.places import StackError
+from offline.paths import StackError
 from offline.processes import find_listener
 
 START_SECONDS = 60.0

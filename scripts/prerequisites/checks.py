@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Mapping
 
-from offline.places import Places, StackError, read_places
+from offline.paths import Paths, StackError, read_paths
 from offline.records import find_recorded
 from offline.servers import check_port_free
 from prerequisites.provider import Choice, ProviderError, choose
@@ -131,7 +131,7 @@ def check_space(machine: Machine) -> Finding:
 def check_ports(machine: Machine) -> Finding:
     """Check that the offline stack's ports are free, or its own."""
     try:
-        places = read_places(machine.root, machine.environment)
+        places = read_paths(machine.root, machine.environment)
         wanted = range(places.port, places.datasets_port + 1)
         ours = _list_own_ports(places) & set(wanted)
         for port in set(wanted) - ours:
@@ -141,7 +141,7 @@ def check_ports(machine: Machine) -> Finding:
     return found(f"{wanted[0]} to {wanted[-1]} {'used by this checkout' if ours else 'free'}")
 
 
-def _list_own_ports(places: Places) -> set[int]:
+def _list_own_ports(places: Paths) -> set[int]:
     """Return the ports of this checkout's servers that run, and of its containers."""
     files = (places.run_file, places.samples_run_file, places.clickhouse_run_file, places.datasets_run_file)
     ports = {running.port for running in map(find_recorded, files) if running}

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 
 from sample_files.bodies import Body
 from sample_files.catalogue import Resource, find_resource
-from sample_files.ledger import Ledger
+from sample_files.request_log import RequestLog
 from sample_files.target import Target
 
 LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -31,10 +31,10 @@ class Exchange:
     `kbps` in the query caps the body at so many thousand bytes a second; `delay` waits before the headers.
     """
 
-    def __init__(self, handler: BaseHTTPRequestHandler, target: Target, ledger: Ledger) -> None:
+    def __init__(self, handler: BaseHTTPRequestHandler, target: Target, request_log: RequestLog) -> None:
         self._handler = handler
         self.target = target
-        self.ledger = ledger
+        self.request_log = request_log
         self._bytes_per_second = target.number("kbps", 0) * _BYTES_PER_KB
         self._due = 0.0
 
@@ -64,9 +64,9 @@ class Exchange:
         """Count this request, and tell whether it is among the first `times` of its token (all by default)."""
         times = self.target.number("times", 0)
         if self.is_head and not count_heads:
-            before = self.ledger.peek(case, self.token)
+            before = self.request_log.peek(case, self.token)
         else:
-            before = self.ledger.count(case, self.token)
+            before = self.request_log.count(case, self.token)
         return not times or before < times
 
     def start(self, status: int, headers: Headers) -> None:

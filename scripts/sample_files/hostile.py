@@ -8,7 +8,7 @@ from http import HTTPStatus
 from sample_files import hostile_headers, hostile_lengths
 from sample_files.exchange import Exchange
 from sample_files.ranges import Choice
-from sample_files.serving import choose_answer, list_headers, serve
+from sample_files.responses import choose_answer, list_headers, serve
 from sample_files.target import QueryError
 
 _ERROR_CODES = range(400, 600)
@@ -56,7 +56,7 @@ def drop(exchange: Exchange) -> None:
 
 
 def _count_earlier(exchange: Exchange, case: str) -> int:
-    counted = exchange.ledger.peek if exchange.is_head else exchange.ledger.count
+    counted = exchange.request_log.peek if exchange.is_head else exchange.request_log.count
     return counted(case, exchange.token)
 
 
@@ -101,13 +101,13 @@ def limit_connections(exchange: Exchange) -> None:
     """Serve at most `connections` requests of a token at once; `code` (429) to any more."""
     code = exchange.target.number("code", HTTPStatus.TOO_MANY_REQUESTS)
     limit = exchange.target.number("connections", 1)
-    if not exchange.ledger.enter(exchange.token, limit):
+    if not exchange.request_log.enter(exchange.token, limit):
         exchange.answer(HTTPStatus(code), "too many at once\n", [("Retry-After", exchange.target.text("retry_after"))])
         return
     try:
         serve(exchange, exchange.find_resource())
     finally:
-        exchange.ledger.leave(exchange.token)
+        exchange.request_log.leave(exchange.token)
 
 
 def hang_up(exchange: Exchange) -> None:

@@ -20,19 +20,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import (
+from tests.bench.cases import (
     cold_starts,
     csv_streamer,
     data_aggregator,
     dataset_download,
     dataset_load,
+    package_sizes,
     xapi_etl,
     zip_jobs,
-    zips,
 )
-from tests.bench.cases import Outcome, Row
-from tests.bench.processes import ROOT
-from tests.bench.report import RESULTS, is_met, read_rows, write_report
+from tests.bench.harness.comparison import Outcome, Row
+from tests.bench.harness.processes import ROOT
+from tests.bench.report.tables import RESULTS, is_met, read_rows, write_report
 
 PLOT = RESULTS.with_suffix(".svg")
 DETAILS = ROOT / ".local" / "bench" / "runs.json"
@@ -109,9 +109,9 @@ def run_service(
         outcomes.append(outcome)
         rows += [*outcome.make_rows(), *further]
     if service == "cold-starts":
-        sizes = zips.build(say)
-        rows += cold_starts.run_cold_starts(zips.unpack(sizes, folder), folder, chosen.rounds, say)
-        rows += zips.make_size_rows(sizes)
+        sizes = package_sizes.build(say)
+        rows += cold_starts.run_cold_starts(package_sizes.unpack(sizes, folder), folder, chosen.rounds, say)
+        rows += package_sizes.make_size_rows(sizes)
     if service == "dataset-download":
         rows += dataset_load.run_load(say)
     if chosen.long and service == "csv-streamer":
@@ -172,7 +172,7 @@ def finish(rows: Sequence[Row]) -> None:
     for path in write_report(rows):
         print(f"written: {path.relative_to(ROOT)}")
     if PLOTTER.exists():
-        subprocess.run([PLOTTER, "-m", "tests.bench.plot", str(RESULTS), str(PLOT)], cwd=ROOT, check=True)
+        subprocess.run([PLOTTER, "-m", "tests.bench.report.plot", str(RESULTS), str(PLOT)], cwd=ROOT, check=True)
         print(f"written: {PLOT.relative_to(ROOT)}")
 
 

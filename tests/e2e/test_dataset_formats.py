@@ -21,7 +21,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 import requests
 
-from lib.datasets import draw_entities, write_parquet
+from lib.dataset.sample_datasets import draw_entities, write_parquet
 from tests.e2e.stack import ROOT, SignedByCaller, Stack, wait_until
 
 SECONDS = 120

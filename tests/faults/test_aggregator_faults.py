@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.fault_proxy import DYNAMODB_KINDS, S3_KINDS, FaultProxy, run_fault_proxy
-from tests.faults.figures import ROUNDS, SEED, Figures, record
+from tests.faults.support.fault_proxy import DYNAMODB_KINDS, S3_KINDS, FaultProxy, run_fault_proxy
+from tests.faults.support.figures import ROUNDS, SEED, Figures, record
 from tests.faults.test_aggregator_kills import (
     Deployment,
     Version,
@@ -53,7 +53,7 @@ class Aggregator:
         log = self.folder / f"worker-{time.monotonic_ns()}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.aggregator_loop"],
+                [sys.executable, "-m", "tests.faults.loops.aggregator_loop"],
                 cwd=ROOT,
                 env=self.deployment.environment | variables,
                 stdout=file,

@@ -27,7 +27,7 @@ from mypy_boto3_sqs import SQSClient
 
 from data_aggregator.buckets import BucketCheck
 from data_aggregator.manifest import name_manifest, read_manifest
-from tests.faults.figures import ROUNDS, SEED, Figures, record
+from tests.faults.support.figures import ROUNDS, SEED, Figures, record
 from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.support.tiers import scale
 
@@ -191,7 +191,7 @@ class Workers:
         kill_at = f"{self._dice.choice(STEPS)} {self._dice.choice([1, 1, 1, 2])}" if mortal else ""
         with (self._folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.aggregator_loop"],
+                [sys.executable, "-m", "tests.faults.loops.aggregator_loop"],
                 cwd=ROOT,
                 env=self._deployment.environment | {"KILL_AT": kill_at},
                 stdout=log,

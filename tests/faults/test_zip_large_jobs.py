@@ -24,8 +24,8 @@ import boto3
 import psutil
 import pytest
 
-from tests.bench.processes import run_server
-from tests.bench.standin_client import StandinClient
+from tests.bench.fakes.fake_s3_client import StandinClient
+from tests.bench.harness.processes import run_server
 from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from zip_worker.crc import combine
 
@@ -78,7 +78,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with (
-        run_server("tests.bench.standin", "--keep-mib", "24", "--keep-parts-mib", str(KEPT_MIB)) as port,
+        run_server("tests.bench.fakes.fake_s3", "--keep-mib", "24", "--keep-parts-mib", str(KEPT_MIB)) as port,
         run_emulator(tmp_path_factory.mktemp("ministack")) as emulator,
     ):
         environment = CREDENTIALS | {
@@ -104,7 +104,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def work(place: Place, job_id: str, settings: dict[str, str]) -> tuple[dict[str, str], float]:
     """Let a worker take the job to its end; return the job and the worker's peak memory in MB."""
     worker = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.queue_loop"],
+        [sys.executable, "-m", "tests.faults.loops.queue_loop"],
         cwd=ROOT,
         env=place.environment | settings,
         stdout=subprocess.DEVNULL,

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.bench.cold_starts import HANDLERS, Start, make_rows
-from tests.bench.zips import make_size_rows
+from tests.bench.cases.cold_starts import HANDLERS, Start, make_rows
+from tests.bench.cases.package_sizes import make_size_rows
 
 ROOT = Path(__file__).parents[3]
 ADAPTED = {"dataset_download.serve"}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.bench.cases import OURS, REFERENCE, Row, make_row
-from tests.bench.cost import compute_cost, list_costs
-from tests.bench.invoke import count_units
-from tests.bench.ratios import Ratio
+from tests.bench.contenders.invoke import count_units
+from tests.bench.harness.comparison import OURS, REFERENCE, Row, make_row
+from tests.bench.harness.ratios import Ratio
+from tests.bench.report.cost import compute_cost, list_costs
 
 
 def make(against: str, **further: object) -> Row:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.bench.proxy import Bucket, Path, Proxy
+from tests.bench.fakes.proxy import Bucket, Path, Proxy
 
 LOOPBACK = Path()
 

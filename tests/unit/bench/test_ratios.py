@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.bench.__main__ import merge
-from tests.bench.cases import OURS, Case, Contender, Outcome, Row, Run, make_row
-from tests.bench.ratios import Ratio, compare
-from tests.bench.report import is_met
+from tests.bench.harness.comparison import OURS, Case, Contender, Outcome, Row, Run, make_row
+from tests.bench.harness.ratios import Ratio, compare
+from tests.bench.report.tables import is_met
 
 KEYS = ["service", "case", "against", "target", "ratio", "low", "high", "rss_mb", "s3_requests"]
 

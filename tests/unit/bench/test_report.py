@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.cases import Row, make_row
-from tests.bench.ratios import Ratio
-from tests.bench.report import BEGIN, END, RESULTS, make_block, make_report, read_rows, replace_block
+from tests.bench.harness.comparison import Row, make_row
+from tests.bench.harness.ratios import Ratio
+from tests.bench.report.tables import BEGIN, END, RESULTS, make_block, make_report, read_rows, replace_block
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from sample_files.bodies import CsvBody, read_all
-from tests.bench.cases import OURS, Case, Contender, Counts, run_case
-from tests.bench.csv_streamer import check_objects
-from tests.bench.processes import RunError, measure
+from tests.bench.cases.csv_streamer import check_objects
+from tests.bench.harness.comparison import OURS, Case, Contender, Counts, run_case
+from tests.bench.harness.processes import RunError, measure
 
 BODIES = [CsvBody("units", 300_000), CsvBody("part_1", 5_000), CsvBody("part_2", 5_000)]
 

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sample_files.bodies import RandomBody, read_all
-from tests.bench.standin_client import StandinClient
+from tests.bench.fakes.fake_s3_client import StandinClient
 
 MIB = 1024 * 1024
 CONTENT = read_all(RandomBody("1", 6 * MIB + 7))

@@ -6,8 +6,8 @@ import boto3
 import pytest
 
 from data_aggregator.claims import Change, Claim, ClaimTable
-from tests.bench.standin_client import StandinClient
-from tests.bench.table import UnknownConditionError, holds
+from tests.bench.fakes.dynamodb_table import UnknownConditionError, holds
+from tests.bench.fakes.fake_s3_client import StandinClient
 
 CLAIM = Claim("INPROGRESS", 1, 2, "bucket", "bundle", "upload")
 DONE = Claim("COMPLETED", 1, 2, "bucket", "bundle", "upload")

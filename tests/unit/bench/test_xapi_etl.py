@@ -6,8 +6,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from tests.bench.xapi_convert import CONTENDERS
-from tests.bench.xapi_etl import describe
+from tests.bench.cases.xapi_etl import describe
+from tests.bench.contenders.convert_statements import CONTENDERS
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 
 LEFT_OUT = ("source_line", "timestamp_source", "course_id", "organisation", "parent_ids", "grouping_ids")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lib.play_batches import FunctionFailedError, hand_over
-from lib.small_objects import draw_object, put_objects
-from lib.watch_bundles import Bundled, NotBundledError, list_versions, read_new_bundles
+from lib.aggregator.invoke_batches import FunctionFailedError, hand_over
+from lib.aggregator.small_objects import draw_object, put_objects
+from lib.aggregator.watch_bundles import Bundled, NotBundledError, list_versions, read_new_bundles
 from tests.unit.scripts.conftest import RunScript
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def test_bundles_are_counted_once_and_only_for_the_wanted_objects(s3: "S3Client"
 def test_watching_ends_with_a_reason_when_an_object_is_bundled_twice(run_script: RunScript, s3: "S3Client") -> None:
     from rich.progress import Progress  # noqa: PLC0415
 
-    from lib.watch_bundles import wait_for_bundles  # noqa: PLC0415
+    from lib.aggregator.watch_bundles import wait_for_bundles  # noqa: PLC0415
 
     for name in ("one", "two"):
         put_bundle(s3, name, {"a": b"a\n"})

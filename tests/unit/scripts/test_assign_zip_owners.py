@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from lib.assign_zip_owners import assign_owner, normalize_owner, run
+from lib.zip_jobs.assign_owners import assign_owner, normalize_owner, run
 from zip_enqueue.callers import normalize_arn
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")

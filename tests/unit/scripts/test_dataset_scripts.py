@@ -6,8 +6,8 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
-from lib.count_rows import count_rows
-from lib.datasets import DATASETS, ORGANISATIONS, write_parquet
+from lib.dataset.count_rows import count_rows
+from lib.dataset.sample_datasets import DATASETS, ORGANISATIONS, write_parquet
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from lib import fetch as fetch_module
-from lib.download_dataset import DownloadError, download
-from lib.fetch import FetchError, Signer, fetch, make_signer
+from lib.dataset import fetch as fetch_module
+from lib.dataset.download import DownloadError, download
+from lib.dataset.fetch import FetchError, Signer, fetch, make_signer
 from tests.unit.scripts.conftest import RunScript
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "secret", "session-token")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.pdf_documents import draw_document
+from lib.zip_jobs.pdf_documents import draw_document
 from tests.unit.scripts.conftest import RunScript
 
 

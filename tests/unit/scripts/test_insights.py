@@ -12,11 +12,11 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 import insights
-from lib.answer_table import Answer, print_answer, shorten, show_cell
-from lib.insights_runs import InsightsError, ask_insights
-from lib.log_groups import LogLine
-from lib.log_sql import answer_twin
-from lib.saved_queries import QueryNameError, list_names, read_saved_query
+from lib.operations.insights_client import InsightsError, ask_insights
+from lib.operations.log_groups import LogLine
+from lib.operations.log_sql import answer_twin
+from lib.operations.result_table import Answer, print_answer, shorten, show_cell
+from lib.operations.saved_queries import QueryNameError, list_names, read_saved_query
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from lib.log_groups import (
+from lib.operations.log_groups import (
     LogLine,
     choose_function,
     choose_service,

@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from mypy_boto3_sqs import SQSClient
 
-from lib import redrive
-from lib.dead_letters import Letter, pair_copies, read_attribute, take_messages
-from lib.redrive import run
+from lib.operations import redrive
+from lib.operations.dead_letters import Letter, pair_copies, read_attribute, take_messages
+from lib.operations.redrive import run
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
 S3_EVENT = json.dumps({"Records": [{"s3": {"bucket": {"name": "lrs"}, "object": {"key": "a+b%2B.jsonl"}}}]})
@@ -52,7 +52,7 @@ class Queues:
 @pytest.fixture
 def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setattr("lib.dead_letters._EMPTY_ANSWERS", 1)
+    monkeypatch.setattr("lib.operations.dead_letters._EMPTY_ANSWERS", 1)
     with mock_aws():
         made = Queues()
         # As on an emulator: moto does not know StartMessageMoveTask either.

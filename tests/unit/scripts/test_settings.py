@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.settings import SOURCED, SettingsError, read_env_file, read_settings
+from lib.common.settings import SOURCED, SettingsError, read_env_file, read_settings
 from tests.unit.scripts.conftest import ROOT
 from write_outputs import collect_variables, format_variables
 
@@ -73,7 +73,7 @@ def test_script_takes_back_what_the_shell_has_sourced_and_the_settings_lack(tmp_
     root = write(tmp_path, "AWS_ENDPOINT_URL=https://s3.example.org\n", format_variables(offline))
 
     printed = subprocess.run(
-        [sys.executable, "-m", "lib.settings", str(root)],
+        [sys.executable, "-m", "lib.common.settings", str(root)],
         cwd=ROOT / "scripts",
         env=offline,
         capture_output=True,
@@ -182,7 +182,7 @@ def test_aws_gets_no_made_up_credentials(tmp_path: Path) -> None:
 def test_shell_gets_values_with_quotes_spaces_and_dollars_unchanged(tmp_path: Path) -> None:
     root = write(tmp_path, outputs='ODD="it\'s $HOME `date` and more"\n')
     printed = subprocess.run(
-        [sys.executable, "-m", "lib.settings", str(root)],
+        [sys.executable, "-m", "lib.common.settings", str(root)],
         cwd=ROOT / "scripts",
         env={},
         capture_output=True,

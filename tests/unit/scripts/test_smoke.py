@@ -11,8 +11,8 @@ import pytest
 from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 
-from lib import smoke, smoke_cases
-from lib.smoke_cases import Case, FailedError, delete_versions, expect
+from lib.smoke import cases, run
+from lib.smoke.cases import Case, FailedError, delete_versions, expect
 from tests.unit.scripts.conftest import ROOT
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
@@ -25,7 +25,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Client]:
         client: S3Client = SESSION.client("s3")
         client.create_bucket(Bucket="bundles")
         client.put_bucket_versioning(Bucket="bundles", VersioningConfiguration={"Status": "Enabled"})
-        monkeypatch.setattr(smoke_cases, "make_s3_client", lambda: client)
+        monkeypatch.setattr(cases, "make_s3_client", lambda: client)
         yield client
 
 
@@ -56,7 +56,7 @@ def test_bundles_with_objects_of_others_stay(s3: S3Client, monkeypatch: pytest.M
         manifest = {"sources": [{"bucket": "source", "key": key} for key in keys]}
         s3.put_object(Bucket="bundles", Key=f"_manifests/{name}.manifest.json", Body=json.dumps(manifest).encode())
         s3.put_object(Bucket="bundles", Key=f"{name}.gz", Body=b"")
-    smoke_cases._delete_bundles({"bundles"}, "source", "smoke-1/", {"_manifests/bundle-old.manifest.json"})
+    cases._delete_bundles({"bundles"}, "source", "smoke-1/", {"_manifests/bundle-old.manifest.json"})
     names = ("bundle-mixed", "bundle-old")
     left = [f"_manifests/{name}.manifest.json" for name in names] + [f"{name}.gz" for name in names]
     assert list_versions(s3) == left
@@ -79,16 +79,16 @@ def test_failed_case_is_cleaned_up(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         case.later("it", lambda: undone.append(case.name))
         raise FailedError("3 rows of 4")
 
-    monkeypatch.setitem(smoke.CASES, "zip", ("API_BASE", fail))
+    monkeypatch.setitem(run.CASES, "zip", ("API_BASE", fail))
     monkeypatch.setenv("API_BASE", "http://127.0.0.1:1")
-    assert not smoke.run_case("zip", "now")
+    assert not run.run_case("zip", "now")
     assert undone == ["smoke-now"]
     assert "FAILED: 3 rows of 4" in capsys.readouterr().err
 
 
 def test_service_that_is_not_deployed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XAPI_ETL_FUNCTION", raising=False)
-    assert smoke.run_case("xapi", "now")
+    assert run.run_case("xapi", "now")
 
 
 def test_nothing_is_run_in_aws_unless_somebody_says_so() -> None:

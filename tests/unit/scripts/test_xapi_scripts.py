@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.progress import Progress
 
-from lib import statements, watch_rows
-from lib.statements import draw_object, list_wanted, put_object
-from lib.watch_rows import NotLandedError, wait_for_rows
+from lib.xapi import statements, watch_rows
+from lib.xapi.statements import draw_object, list_wanted, put_object
+from lib.xapi.watch_rows import NotLandedError, wait_for_rows
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -13,7 +13,7 @@ import pytest
 
 from offline import clickhouse_front, virtualenv
 from offline.ministack import check_data_port, check_same, find_running, is_healthy, make_environment
-from offline.places import Places, StackError, read_places
+from offline.paths import Paths, StackError, read_paths
 from offline.processes import find_listener, identify, stop_group
 from offline.records import Running
 from offline.servers import check_port_free
@@ -23,9 +23,9 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def paths(tmp_path: Path) -> Paths:
     (tmp_path / "requirements.txt").write_text("thing==1\n")
-    return Places(tmp_path / ".local", tmp_path / ".local/venv", tmp_path / "requirements.txt")
+    return Paths(tmp_path / ".local", tmp_path / ".local/venv", tmp_path / "requirements.txt")
 
 
 @pytest.fixture
@@ -37,21 +37,21 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_port_is_read_from_the_environment(tmp_path: Path) -> None:
-    assert read_places(tmp_path, {}).port == 4566
-    assert read_places(tmp_path, {"SLUICE_PORT_BASE": "4600"}).address == "http://127.0.0.1:4600"
+    assert read_paths(tmp_path, {}).port == 4566
+    assert read_paths(tmp_path, {"SLUICE_PORT_BASE": "4600"}).address == "http://127.0.0.1:4600"
 
 
 @pytest.mark.parametrize("text", ["x", "0", "65533", "65534", "65535", "65536", "-1", "45 66"])
 def test_no_port_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(StackError, match="expected a port number"):
-        read_places(tmp_path, {"SLUICE_PORT_BASE": text})
+        read_paths(tmp_path, {"SLUICE_PORT_BASE": text})
 
 
 def test_other_servers_have_the_next_ports(tmp_path: Path) -> None:
-    places = read_places(tmp_path, {"SLUICE_PORT_BASE": "65532"})
-    assert places.samples_address == "http://127.0.0.1:65533"
-    assert places.clickhouse_address == "http://127.0.0.1:65534"
-    assert places.datasets_address == "http://127.0.0.1:65535"
+    paths = read_paths(tmp_path, {"SLUICE_PORT_BASE": "65532"})
+    assert paths.samples_address == "http://127.0.0.1:65533"
+    assert paths.clickhouse_address == "http://127.0.0.1:65534"
+    assert paths.datasets_address == "http://127.0.0.1:65535"
 
 
 def test_other_python_is_refused_with_how_to_get_a_new_one() -> None:
@@ -61,78 +61,78 @@ def test_other_python_is_refused_with_how_to_get_a_new_one() -> None:
 
 
 def test_linked_virtual_environment_of_others_is_left_alone(
-    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # `venv --clear` empties the folder that a link leads to.
     others = tmp_path / "others"
     others.mkdir()
     (others / "precious").touch()
-    places.venv.parent.mkdir()
-    places.venv.symlink_to(others)
+    paths.venv.parent.mkdir()
+    paths.venv.symlink_to(others)
     commands: list[list[str]] = []
 
     def fake_run(command: list[str], _failure: str) -> None:
-        assert not places.venv.is_symlink()
-        places.venv.mkdir(exist_ok=True)
+        assert not paths.venv.is_symlink()
+        paths.venv.mkdir(exist_ok=True)
         commands.append(command)
 
     monkeypatch.setattr(virtualenv, "_run", fake_run)
-    ensure_venv(places)
+    ensure_venv(paths)
     assert (others / "precious").exists()
     assert len(commands) == 2
 
 
 def test_virtual_environment_is_kept_until_its_requirements_change(
-    places: Places, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (places.venv / "bin").mkdir(parents=True)
-    (places.venv / "bin/python").touch()
-    content = places.requirements.read_bytes() + sys.version.encode()
-    (places.venv / "installed").write_text(hashlib.sha256(content).hexdigest())
+    (paths.venv / "bin").mkdir(parents=True)
+    (paths.venv / "bin/python").touch()
+    content = paths.requirements.read_bytes() + sys.version.encode()
+    (paths.venv / "installed").write_text(hashlib.sha256(content).hexdigest())
     commands: list[list[str]] = []
     monkeypatch.setattr(virtualenv, "_run", lambda command, _failure: commands.append(command))
-    ensure_venv(places)
+    ensure_venv(paths)
     assert commands == []
-    places.requirements.write_text("thing==2\n")
-    ensure_venv(places)
+    paths.requirements.write_text("thing==2\n")
+    ensure_venv(paths)
     assert len(commands) == 2
 
 
 def test_clickhouse_is_installed_apart_from_the_emulator_and_without_what_it_does_not_need(
-    places: Places, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places.clickhouse_requirements.write_text("engine==1\n")
+    paths.clickhouse_requirements.write_text("engine==1\n")
     commands: list[list[str]] = []
 
     def fake_run(command: list[str], _failure: str) -> None:
-        places.clickhouse_venv.mkdir(parents=True, exist_ok=True)
+        paths.clickhouse_venv.mkdir(parents=True, exist_ok=True)
         commands.append(command)
 
     monkeypatch.setattr(virtualenv, "_run", fake_run)
-    python = ensure_clickhouse_venv(places)
-    assert places.clickhouse_venv != places.venv
-    assert python == places.clickhouse_venv / "bin" / "python"
+    python = ensure_clickhouse_venv(paths)
+    assert paths.clickhouse_venv != paths.venv
+    assert python == paths.clickhouse_venv / "bin" / "python"
     assert commands[1][0] == str(python)
-    assert {"--no-deps", str(places.clickhouse_requirements)} <= set(commands[1])
-    assert clickhouse_front.is_installed(places)
+    assert {"--no-deps", str(paths.clickhouse_requirements)} <= set(commands[1])
+    assert clickhouse_front.is_installed(paths)
 
 
 def test_clickhouse_that_cannot_be_installed_is_done_without(
-    places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(_command: list[str], _failure: str) -> None:
         raise StackError("cannot install: no matching distribution")
 
-    places.clickhouse_requirements.write_text("engine==1\n")
+    paths.clickhouse_requirements.write_text("engine==1\n")
     monkeypatch.setattr(virtualenv, "_run", refuse)
-    assert clickhouse_front.find_python(places) is None
-    assert not clickhouse_front.is_installed(places)
+    assert clickhouse_front.find_python(paths) is None
+    assert not clickhouse_front.is_installed(paths)
     assert "going on without it (the xAPI ETL needs one): cannot install: no matching" in capsys.readouterr().out
 
 
-def test_emulator_inherits_no_credentials(places: Places) -> None:
+def test_emulator_inherits_no_credentials(paths: Paths) -> None:
     mine = {"PATH": "/bin", "AWS_PROFILE": "prod", "AWS_ACCESS_KEY_ID": "real", "PYTHONPATH": "x", "AUTH": "true"}
-    made = make_environment(places, mine)
+    made = make_environment(paths, mine)
     assert made["PATH"] == "/bin"
     assert made["AUTH"] == "true"
     assert made["AWS_CONFIG_FILE"] == os.devnull
@@ -170,12 +170,12 @@ def test_process_of_somebody_else_with_our_pid_is_left_alone(sleeper: subprocess
     assert sleeper.poll() is None
 
 
-def test_run_file_of_a_process_that_is_gone_is_ignored(places: Places, sleeper: subprocess.Popen[bytes]) -> None:
-    places.run_file.parent.mkdir(parents=True)
-    places.run_file.write_text(f'{{"pid": {sleeper.pid}, "identity": "1 x", "port": 4566, "told": {{}}}}')
-    assert find_running(places) is None
-    places.run_file.write_text("half a fi")
-    assert find_running(places) is None
+def test_run_file_of_a_process_that_is_gone_is_ignored(paths: Paths, sleeper: subprocess.Popen[bytes]) -> None:
+    paths.run_file.parent.mkdir(parents=True)
+    paths.run_file.write_text(f'{{"pid": {sleeper.pid}, "identity": "1 x", "port": 4566, "told": {{}}}}')
+    assert find_running(paths) is None
+    paths.run_file.write_text("half a fi")
+    assert find_running(paths) is None
 
 
 @pytest.mark.parametrize(
@@ -187,14 +187,14 @@ def test_run_file_of_a_process_that_is_gone_is_ignored(places: Places, sleeper: 
     ],
 )
 def test_other_settings_than_the_running_ones_are_refused(
-    places: Places, running: Running, environment: dict[str, str], problem: str
+    paths: Paths, running: Running, environment: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(StackError, match=problem):
-        check_same(running, places, environment)
-    check_same(Running(1, "x", 4566, {"auth": "false"}), places, {})
+        check_same(running, paths, environment)
+    check_same(Running(1, "x", 4566, {"auth": "false"}), paths, {})
 
 
-def test_taken_port_names_the_program_that_has_it(places: Places) -> None:
+def test_taken_port_names_the_program_that_has_it(paths: Paths) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -203,15 +203,15 @@ def test_taken_port_names_the_program_that_has_it(places: Places) -> None:
             check_port_free(port)
     check_port_free(port)
     assert find_listener(port) is None
-    assert not is_healthy(Places(places.local, places.venv, places.requirements, port))
+    assert not is_healthy(Paths(paths.local, paths.venv, paths.requirements, port))
 
 
-def test_data_kept_for_another_port_is_refused(places: Places) -> None:
-    check_data_port(places)
-    places.data.mkdir(parents=True)
-    (places.data / "port").write_text("4566")
-    check_data_port(places)
-    moved = Places(places.local, places.venv, places.requirements, 4600)
+def test_data_kept_for_another_port_is_refused(paths: Paths) -> None:
+    check_data_port(paths)
+    paths.data.mkdir(parents=True)
+    (paths.data / "port").write_text("4566")
+    check_data_port(paths)
+    moved = Paths(paths.local, paths.venv, paths.requirements, 4600)
     with pytest.raises(StackError, match=r"belongs to port 4566, not 4600.*SLUICE_PORT_BASE=4566.*KEEP=0"):
         check_data_port(moved)
 
