@@ -57,12 +57,12 @@ def test_peak_memory_that_was_measured_again_stands_once() -> None:
 
 
 def test_no_case_stands_twice_in_the_committed_results() -> None:
-    rows = json.loads((Path(__file__).parents[2] / "bench" / "results" / "latest.json").read_text())
+    rows = json.loads((Path(__file__).parents[3] / "bench" / "results" / "latest.json").read_text())
     names = [(row["service"], row["case"], row["against"]) for row in rows]
     assert sorted(set(names)) == sorted(names)
 
 
 def test_committed_results_have_the_agreed_keys() -> None:
-    rows = json.loads((Path(__file__).parents[2] / "bench" / "results" / "latest.json").read_text())
+    rows = json.loads((Path(__file__).parents[3] / "bench" / "results" / "latest.json").read_text())
     assert rows
     assert all(list(row)[: len(KEYS)] == KEYS and row["low"] <= row["ratio"] <= row["high"] for row in rows)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from pack import collect_function, collect_layer, digest, keeps_in_function, keeps_in_layer, measure_unzipped, write_zip
-from tests.unit.tooling.conftest import WriteFiles
+from tests.unit.tooling.layers.conftest import WriteFiles
 
 
 def test_same_files_give_same_bytes_whatever_their_times_modes_and_order(write_files: WriteFiles) -> None:

@@ -15,7 +15,7 @@ from prerequisites import search as searching
 from prerequisites.cli_configuration import read_methods
 from prerequisites.provider import Choice, ProviderError, choose, release_lock
 from prerequisites.terraform import Terraform
-from tests.unit.tooling.provider_packages import ADDRESS, make_packed, make_program, make_unpacked
+from tests.unit.tooling.prerequisites.provider_packages import ADDRESS, make_packed, make_program, make_unpacked
 
 TERRAFORM = Terraform("/bin/terraform", (1, 11, 4), "linux_amd64", tofu=False)
 TOFU = Terraform("/bin/tofu", (1, 10, 2), "linux_amd64", tofu=True)

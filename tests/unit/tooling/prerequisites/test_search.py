@@ -11,7 +11,7 @@ import pytest
 
 from prerequisites.packages import Package
 from prerequisites.search import Verdict, search, walk
-from tests.unit.tooling.provider_packages import make_packed, make_unpacked
+from tests.unit.tooling.prerequisites.provider_packages import make_packed, make_unpacked
 
 
 def never() -> bool:

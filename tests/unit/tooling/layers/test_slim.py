@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from slim import cut_library, cut_symbols, leave_out, read_patterns
-from tests.unit.tooling.conftest import WriteFiles
+from tests.unit.tooling.layers.conftest import WriteFiles
 
 SYMBOLS_TABLE = b".symtab"
 

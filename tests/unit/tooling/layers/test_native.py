@@ -13,10 +13,10 @@ import pytest
 
 from native import COMPILER, choose_target, compile_libraries, compile_library, main
 from tests.support.tiers import few_quick
-from tests.unit.tooling.conftest import WriteFiles
+from tests.unit.tooling.layers.conftest import WriteFiles
 from wheels import BuildError
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 # Kinds of machines in an ELF header: System V ABI, "ELF Header", e_machine.
 MACHINES = {"x86_64": 62, "arm64": 183}
 ADD = """

@@ -13,9 +13,9 @@ import run_terraform
 from prerequisites import checks
 from prerequisites.checks import CHECKS, Machine
 from prerequisites.terraform import TerraformError, find_terraform
-from tests.unit.tooling.provider_packages import make_unpacked
+from tests.unit.tooling.prerequisites.provider_packages import make_unpacked
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 VERSIONS = (
     'terraform {\n  required_version = ">= 1.7"\n  required_providers {\n    aws = {\n'
     '      source  = "hashicorp/aws"\n      version = "~> 5.100"\n    }\n  }\n}\n'

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prerequisites.packages import BrokenPackageError, Package, check, has_checksum, recognise
-from tests.unit.tooling.provider_packages import make_packed, make_program, make_unpacked
+from tests.unit.tooling.prerequisites.provider_packages import make_packed, make_program, make_unpacked
 
 AMD64 = "linux_amd64"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.bench.cases.cold_starts import HANDLERS, Start, make_rows
 from tests.bench.cases.package_sizes import make_size_rows
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 ADAPTED = {"dataset_download.serve"}
 """Started by a script, under the Web Adapter."""
 

@@ -14,7 +14,7 @@ import pytest
 from offline.processes import identify, read_start_time
 from offline.records import find_recorded, record, record_starting, stop_recorded
 
-SCRIPTS = Path(__file__).parents[3] / "scripts"
+SCRIPTS = Path(__file__).parents[4] / "scripts"
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 START = """
 import sys

@@ -7,7 +7,7 @@ import pytest
 
 from prerequisites.requirements import Lock, parse_version, read_locks, read_requirement, satisfies
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ import build as build_module
 import inputs
 from build import build_functions, build_layers, check_sizes, main, make_layers, occupy, read_arguments
 from inputs import Build, find_layers, find_packages, read_layers_of
-from tests.unit.tooling.conftest import WriteFiles
+from tests.unit.tooling.layers.conftest import WriteFiles
 from wheels import BuildError, check_pins, explain, read_pins, remove_runtime_packages, run
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CHECKOUT = {
     "layers/one/requirements.txt": "thing==1.0\n",
     "lambdas/alpha/app.py": "lambda_handler = print\n",

@@ -6,7 +6,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 
 from compiled import compile_files
-from tests.unit.tooling.conftest import WriteFiles
+from tests.unit.tooling.layers.conftest import WriteFiles
 
 SOURCE = """
 COLOURS = frozenset({"red", "green", "blue", "black", "white"})

@@ -9,7 +9,7 @@ from tests.bench.harness.comparison import Row, make_row
 from tests.bench.harness.ratios import Ratio
 from tests.bench.report.tables import BEGIN, END, RESULTS, make_block, make_report, read_rows, replace_block
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def make(service: str, case: str, ratio: float, **further: object) -> Row:
