@@ -22,4 +22,4 @@ fi
 printf '2. They are uploaded\n'
 "$SCRIPTS/bulk_upload.sh" --prefix "$PREFIX" --parallel 20 "$DIR"
 printf '3. A job archives them; the archive is downloaded and verified\n'
-"$SCRIPTS/test_flow.sh" "$PREFIX"
+"$SCRIPTS/zip_job_roundtrip.sh" "$PREFIX"

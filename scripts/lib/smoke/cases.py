@@ -108,7 +108,7 @@ def check_zip(case: Case) -> None:
     s3.put_object(
         Bucket=source, Key=f"{prefix}copied.bin", Body=os.urandom(_COPIED_MB * _MIB), ChecksumAlgorithm="CRC32"
     )
-    said = run_script("bash", "test_flow.sh", prefix, DOWNLOAD_DIR=str(case.folder))
+    said = run_script("bash", "zip_job_roundtrip.sh", prefix, DOWNLOAD_DIR=str(case.folder))
     job = said.split("Job ", 1)[1].split(":", 1)[0]
     table = boto3.client("dynamodb")
     key = {"jobId": {"S": job}}
