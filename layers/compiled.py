@@ -17,7 +17,7 @@ LAMBDA_PYTHON = (3, 13)
 
 
 def is_for_lambda() -> bool:
-    """Tell whether this interpreter makes what Lambda's can run."""
+    """Return whether this interpreter makes what Lambda's can run."""
     return sys.version_info[:2] == LAMBDA_PYTHON
 
 

@@ -1,4 +1,4 @@
-"""What a build starts from: its choices, the layers and packages of the checkout, and what was built before."""
+"""The inputs of a build: its options, the layers and packages of the checkout, and earlier results."""
 
 import hashlib
 import json
@@ -96,7 +96,7 @@ def stamp_of(build: Build, layer: str) -> Path:
 
 
 def is_fresh(build: Build, layer: str, way: str) -> bool:
-    """Tell whether a layer's zip was built from the present input and not changed since."""
+    """Return whether a layer's zip was built from the present input and not changed since."""
     stamp, target = stamp_of(build, layer), build.layer_zip(layer)
     if not (stamp.is_file() and target.is_file()):
         return False

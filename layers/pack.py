@@ -26,7 +26,7 @@ NATIVE_SUFFIXES = {".c", ".h", ".so"}
 
 
 def keeps_in_layer(path: PurePosixPath) -> bool:
-    """Tell whether an installed file is needed when a function runs (`path` is relative to site-packages)."""
+    """Return whether an installed file is needed when a function runs (`path` is relative to site-packages)."""
     if "__pycache__" in path.parts or path.parts[0] == "bin":
         return False
     if path.name in PIP_RECORDS and path.parent.suffix == ".dist-info":
@@ -36,7 +36,7 @@ def keeps_in_layer(path: PurePosixPath) -> bool:
 
 
 def keeps_in_function(path: PurePosixPath) -> bool:
-    """Tell whether a file of a Lambda folder belongs in its zip (`path` is relative to the folder)."""
+    """Return whether a file of a Lambda folder belongs in its zip (`path` is relative to the folder)."""
     hidden = any(part.startswith(".") for part in path.parts)
     if hidden or "__pycache__" in path.parts or not TEST_FOLDERS.isdisjoint(path.parts[:-1]):
         return False

@@ -1,4 +1,4 @@
-"""What Terraform makes of an environment, found out without an account: a mocked apply of a copy of infra/.
+"""The resources of an environment, found without an account by a mocked apply of a copy of infra/.
 
 Values that AWS would give, such as ARNs, are made up; all others are those of a real deployment.
 """

@@ -1,4 +1,4 @@
-"""Starting, finding and stopping ClickHouse: chDB behind ClickHouse's HTTP interface."""
+"""Start, lookup and stop of ClickHouse: chDB behind ClickHouse's HTTP interface."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL")
 
 
 def find_python(paths: Paths) -> Path | None:
-    """Return the interpreter that has the engine, installing it first; None, and a line why, where that fails."""
+    """Install the engine if needed and return its interpreter; on failure print the reason and return None."""
     try:
         return ensure_clickhouse_venv(paths)
     except StackError as error:
@@ -27,7 +27,7 @@ def find_python(paths: Paths) -> Path | None:
 
 
 def is_installed(paths: Paths) -> bool:
-    """Tell whether the engine is there, of whatever version."""
+    """Return whether any version of the engine is installed."""
     return (paths.clickhouse_venv / "installed").is_file()
 
 
@@ -37,12 +37,12 @@ def find_running(paths: Paths) -> Running | None:
 
 
 def is_healthy(paths: Paths) -> bool:
-    """Tell whether the server answers."""
+    """Return whether the server answers."""
     return answers(paths.clickhouse_port, HEALTH_PATH)
 
 
 def ensure_running(paths: Paths, python: Path, environment: Mapping[str, str] = os.environ) -> bool:
-    """Start the server unless it runs and answers; tell whether it had to be started. Raises StackError."""
+    """Start the server unless it runs and answers; return whether it had to be started. Raises StackError."""
     running = find_running(paths)
     if running and not running.starting and running.port == paths.clickhouse_port and is_healthy(paths):
         return False
@@ -64,5 +64,5 @@ def ensure_running(paths: Paths, python: Path, environment: Mapping[str, str] = 
 
 
 def stop(paths: Paths) -> bool:
-    """Stop the server; tell whether it ran."""
+    """Stop the server; return whether it ran."""
     return stop_recorded(paths.clickhouse_run_file, STOP_SECONDS)

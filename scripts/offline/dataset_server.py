@@ -1,4 +1,4 @@
-"""Starting, finding and stopping the dataset download's own server, which streams as the emulator cannot."""
+"""Start, lookup and stop of the dataset download's own server, which streams; the emulator cannot."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def find_running(paths: Paths) -> Running | None:
 
 
 def is_healthy(paths: Paths) -> bool:
-    """Tell whether the server answers."""
+    """Return whether the server answers."""
     return answers(paths.datasets_port, HEALTH_PATH)
 
 
@@ -49,7 +49,7 @@ def read_settings(paths: Paths) -> dict[str, str] | None:
 
 
 def ensure_running(paths: Paths, environment: Mapping[str, str] = os.environ) -> bool:
-    """Start the server, or again if the deployment has changed, where there is one; tell whether it runs then.
+    """Start the server, or restart it if the deployment has changed; return whether it runs.
 
     Raises StackError.
     """
@@ -84,5 +84,5 @@ def _fingerprint(paths: Paths) -> str:
 
 
 def stop(paths: Paths) -> bool:
-    """Stop the server; tell whether it ran."""
+    """Stop the server; return whether it ran."""
     return stop_recorded(paths.datasets_run_file, STOP_SECONDS)

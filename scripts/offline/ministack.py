@@ -1,4 +1,4 @@
-"""Starting, finding and stopping the emulator."""
+"""Start, lookup and stop of the emulator."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ def find_running(paths: Paths) -> Running | None:
 
 
 def wants_auth(environment: Mapping[str, str]) -> bool:
-    """Tell whether the emulator is to enforce IAM policies, as the emulator reads it."""
+    """Return whether the emulator enforces IAM policies, by its own reading of the variable."""
     return environment.get("AUTH", "").lower() == "true"
 
 
@@ -33,7 +33,7 @@ def _tell(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_same(running: Running, paths: Paths, environment: Mapping[str, str]) -> None:
-    """Raise StackError when what runs is not what is asked for."""
+    """Raise StackError if the running emulator differs from the requested one."""
     if running.port != paths.port:
         raise StackError(
             f"this checkout's stack already runs on port {running.port}, not {paths.port}: `make down` first"
@@ -73,7 +73,7 @@ def make_command(python: Path) -> list[str]:
 
 
 def make_environment(paths: Paths, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the emulator's environment: a few variables of the user's, and its own."""
+    """Return the emulator's environment: its own variables and a few of the user's."""
     kept = {name: environment[name] for name in INHERITED if name in environment}
     return kept | {
         "BIND_HOST": "127.0.0.1",
@@ -92,7 +92,7 @@ def make_environment(paths: Paths, environment: Mapping[str, str]) -> dict[str, 
 
 
 def check_data_port(paths: Paths) -> None:
-    """Raise StackError when the kept data was written on another port.
+    """Raise StackError if the stored data was written on another port.
 
     The emulator keeps queues by addresses that hold its port, and on another one no event source would
     ever find its queue: jobs would wait for ever.
@@ -108,12 +108,12 @@ def check_data_port(paths: Paths) -> None:
 
 
 def is_healthy(paths: Paths) -> bool:
-    """Tell whether the emulator answers."""
+    """Return whether the emulator answers."""
     return answers(paths.port, HEALTH_PATH)
 
 
 def stop(paths: Paths) -> bool:
-    """Stop the emulator and its functions, giving it time to save its state; tell whether it ran."""
+    """Stop the emulator and its functions, giving it time to save its state; return whether it ran."""
     stopped = stop_recorded(paths.run_file, STOP_SECONDS)
     shutil.rmtree(paths.temporary, ignore_errors=True)
     return stopped

@@ -1,4 +1,4 @@
-"""Where the offline stack keeps its things, and where it listens."""
+"""Folders, files and ports of the offline stack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HIGHEST_PORT = 65_532
 
 
 class StackError(Exception):
-    """The stack cannot do what was asked; the message says why and what to do."""
+    """An operation of the stack failed; the message says why and what to do."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Starting, finding and stopping the sample file server."""
+"""Start, lookup and stop of the sample file server."""
 
 import os
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ def find_running(paths: Paths) -> Running | None:
 
 
 def is_healthy(paths: Paths) -> bool:
-    """Tell whether the server answers."""
+    """Return whether the server answers."""
     return answers(paths.samples_port, HEALTH_PATH)
 
 
 def ensure_running(paths: Paths, python: Path, environment: Mapping[str, str] = os.environ) -> bool:
-    """Start the server unless it runs and answers; tell whether it had to be started. Raises StackError."""
+    """Start the server unless it runs and answers; return whether it had to be started. Raises StackError."""
     running = find_running(paths)
     if running and not running.starting and running.port == paths.samples_port and is_healthy(paths):
         return False
@@ -47,5 +47,5 @@ def ensure_running(paths: Paths, python: Path, environment: Mapping[str, str] = 
 
 
 def stop(paths: Paths) -> bool:
-    """Stop the server; tell whether it ran."""
+    """Stop the server; return whether it ran."""
     return stop_recorded(paths.samples_run_file, STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""What the stack's servers have in common: a port that has to be free, a start that is waited for, a log."""
+"""Functions that the stack's servers share: the check for a free port, the start and its health check, the log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_port_free(port: int) -> None:
 
 
 def answers(port: int, path: str) -> bool:
-    """Tell whether a server on loopback answers a path by 200."""
+    """Return whether a server on loopback answers a path with 200."""
     # Not by urllib, which would ask a proxy that the user's environment names.
     connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
@@ -59,7 +59,7 @@ def launch(
 ) -> int:
     """Start a server in its own session and wait until it answers; returns its PID.
 
-    `run_file` tells of it from its first moment on. Raises StackError with the reason and the log's end; nothing is
+    `run_file` records it from its first moment on. Raises StackError with the reason and the log's end; nothing is
     left running then.
     """
     log.parent.mkdir(parents=True, exist_ok=True)

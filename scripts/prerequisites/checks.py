@@ -1,4 +1,4 @@
-"""One check for each thing that the checkout needs of the machine."""
+"""Checks of the machine, one for each prerequisite of the checkout."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ GET_PYTHON = (
     "`uv python install 3.13`; make PYTHON=/path/to/python3.13 ... names it"
 )
 FIRST_SPACE_MB = 3500
-"""What the first `make demo` installs, builds and keeps."""
+"""Disk space of the first `make demo`: installations, builds and data."""
 LATER_SPACE_MB = 1500
-"""What a later one keeps."""
+"""Disk space of a later `make demo`."""
 _SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of a check: `text` says what there is, or what is missing and what to do."""
+    """The result of a check: `text` says what was found, or what is missing and what to do."""
 
     ok: bool
     text: str
 
 
 def found(text: str) -> Finding:
-    """Return that something is there."""
+    """Return the finding of something that is present."""
     return Finding(ok=True, text=text)
 
 
 def missing(text: str) -> Finding:
-    """Return that something is not there, or not as it is needed."""
+    """Return the finding of something that is missing or unsuitable."""
     return Finding(ok=False, text=text)
 
 
@@ -83,7 +83,7 @@ def check_venv(_: Machine) -> Finding:
 
 
 def check_terraform(machine: Machine) -> Finding:
-    """Check that Terraform or OpenTofu is there and new enough."""
+    """Check that Terraform or OpenTofu is installed and new enough."""
     try:
         terraform = machine.terraform()
     except TerraformError as error:
@@ -152,7 +152,7 @@ def _list_own_ports(places: Paths) -> set[int]:
 
 
 def check_docker(machine: Machine) -> Finding:
-    """Check that Docker is there with its compose plugin."""
+    """Check that Docker is installed with its compose plugin."""
     try:
         done = subprocess.run(
             ["docker", "compose", "version"],

@@ -1,4 +1,4 @@
-"""The hostile mode: servers as they are on bad days, one case a route. README.md lists the cases."""
+"""The hostile mode: faulty servers, one case a route. README.md lists the cases."""
 
 import time
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def _count_earlier(exchange: Exchange, case: str) -> int:
 
 
 def ignore_range(exchange: Exchange) -> None:
-    """200 with everything although ranges are advertised; no drop of its own."""
+    """200 with the whole body although ranges are advertised; the connection is not dropped."""
     serve(exchange, exchange.find_resource(), ranges=False, accept_ranges=True)
 
 
@@ -111,7 +111,7 @@ def limit_connections(exchange: Exchange) -> None:
 
 
 def hang_up(exchange: Exchange) -> None:
-    """End the connection without an answer, the first `times`."""
+    """End the connection without a response, the first `times`."""
     if exchange.is_turn("hang-up", count_heads=True):
         exchange.drop(exchange.target.choice("how", "fin", "rst"))
         return
@@ -119,7 +119,7 @@ def hang_up(exchange: Exchange) -> None:
 
 
 def talk_garbage(exchange: Exchange) -> None:
-    """Send what is no HTTP, the first `times`."""
+    """Send bytes that are not HTTP, the first `times`."""
     if exchange.is_turn("garbage", count_heads=True):
         exchange.write_raw(b"SSH-2.0-not_http_at_all\r\n\0\xff\r\n\r\n")
         exchange.close_after()
@@ -156,7 +156,7 @@ def shift_range(exchange: Exchange) -> None:
 
 
 def _falsify(wrong: str, headers: dict[str, str], choice: Choice, size: int) -> Choice:
-    """Change the headers, and return what is to be sent."""
+    """Change the headers, and return the bytes to send."""
     start, stop = choice.start, choice.stop
     if wrong == "start":
         start = max(start - 1, 0) if start else 1

@@ -60,7 +60,7 @@ def redirect(exchange: Exchange) -> None:
 
 
 def redirect_for_ever(exchange: Exchange) -> None:
-    """To this very address."""
+    """Redirect to the same URL."""
     exchange.start(HTTPStatus.FOUND, [("Location", exchange.target.raw), ("Content-Length", "0")])
 
 

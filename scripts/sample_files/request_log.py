@@ -1,4 +1,4 @@
-"""What the server remembers, by token: how often a case was asked for, and what the requests said."""
+"""The server's log of requests by token: how often each case was requested, and with which headers."""
 
 import threading
 from collections import Counter, defaultdict, deque
@@ -19,7 +19,7 @@ class RequestLog:
         self._open: Counter[str] = Counter()
 
     def count(self, case: str, token: str) -> int:
-        """Count one more, and return how many there were before."""
+        """Increase the count, and return the previous one."""
         with self._lock:
             self._forget_oldest()
             before = self._counts[case, token]
@@ -27,12 +27,12 @@ class RequestLog:
             return before
 
     def peek(self, case: str, token: str) -> int:
-        """Return how many there were, counting nothing."""
+        """Return the count without increasing it."""
         with self._lock:
             return self._counts.get((case, token), 0)
 
     def enter(self, token: str, limit: int) -> bool:
-        """Take one of `limit` places; False if there is none left."""
+        """Take one of `limit` slots; return False if none is left."""
         with self._lock:
             if self._open[token] >= limit:
                 return False
@@ -40,12 +40,12 @@ class RequestLog:
             return True
 
     def leave(self, token: str) -> None:
-        """Give a place back."""
+        """Release a slot."""
         with self._lock:
             self._open[token] -= 1
 
     def note(self, token: str, entry: Entry) -> None:
-        """Keep what a request said."""
+        """Add an entry for a request."""
         with self._lock:
             self._requests[token].append(entry)
 

@@ -1,4 +1,4 @@
-"""The ordinary answer: a resource or a range of it."""
+"""The ordinary response: a resource or a range of it."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,13 +13,13 @@ _BODIED = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 def choose_answer(
     exchange: Exchange, resource: Resource, *, ranges: bool = True, check_if_range: bool = True
 ) -> Choice:
-    """Decide what the request is answered with; Range counts for GET alone."""
+    """Return the status and the range for a request; Range applies to GET only."""
     headers: Mapping[str, str] = {name.lower(): value for name, value in exchange.headers.items()}
     return choose(headers, resource, ranges=ranges and not exchange.is_head, check_if_range=check_if_range)
 
 
 def list_headers(resource: Resource, choice: Choice, *, accept_ranges: bool = True) -> dict[str, str]:
-    """Return the headers of an answer; an empty value stands for none."""
+    """Return the headers of a response; an empty value omits the header."""
     headers = {
         "Accept-Ranges": "bytes" if accept_ranges else "",
         "ETag": resource.etag,
@@ -47,7 +47,7 @@ def serve(
     ranges: bool = True,
     accept_ranges: bool | None = None,
 ) -> None:
-    """Answer as a server should; without `ranges` one that knows no ranges, and says so unless `accept_ranges`."""
+    """Respond as a correct server; without `ranges` as one that has no ranges and says so unless `accept_ranges`."""
     choice = choose_answer(exchange, resource, ranges=ranges)
     says = ranges if accept_ranges is None else accept_ranges
     headers = list_headers(resource, choice, accept_ranges=says) | dict(extra or {})

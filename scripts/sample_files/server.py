@@ -45,14 +45,14 @@ class SampleServer(ThreadingHTTPServer):
         return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - a socket, or whatever the base class says
-        """Close a connection; one that is to be reset must not say goodbye first."""
+        """Close a connection; one that is to be reset must not be shut down first."""
         if request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(LINGER_ZERO)) == LINGER_ZERO:
             self.close_request(request)
         else:
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in the base class
-        """Print what went wrong; a client that went away is not worth a line."""
+        """Print an error, except for clients that disconnected."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 

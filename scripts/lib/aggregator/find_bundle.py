@@ -1,4 +1,4 @@
-"""Find the bundle of the data aggregator that holds an object."""
+"""Finds the data aggregator's bundle that holds an object."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PAUSE_SECONDS = 0.5
 def find_bundle(s3: S3Client, bucket: str, source_key: str, prefix: str, read: dict[str, bool]) -> str | None:
     """Return the key of the newest bundle under ``prefix`` that holds ``source_key``; None if none does.
 
-    ``read`` remembers what each manifest said: a manifest never changes, so none is read twice.
+    ``read`` caches manifests: a manifest never changes, so each is read once.
     """
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     listed = {item["Key"]: item["LastModified"] for page in pages for item in page.get("Contents", [])}
@@ -37,7 +37,7 @@ def find_bundle(s3: S3Client, bucket: str, source_key: str, prefix: str, read: d
 
 
 def wait_for_bundle(s3: S3Client, bucket: str, source_key: str, prefix: str, seconds: float) -> str | None:
-    """Return the newest bundle that holds the object as soon as there is one, None after ``seconds``."""
+    """Wait for a bundle that holds the object and return the newest; return None after ``seconds``."""
     deadline = time.monotonic() + seconds
     read: dict[str, bool] = {}
     while True:

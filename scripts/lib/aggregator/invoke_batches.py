@@ -1,6 +1,6 @@
-"""Hand a queue's messages to a function in large batches, as an event source mapping with a batching window does.
+"""Invokes a function with large batches of a queue's messages, as an event source mapping with a batching window does.
 
-The offline stack hands over ten messages at most, whatever batch size is asked for. On AWS itself nothing is done.
+The offline stack delivers at most ten messages per batch, whatever the configured size. On AWS nothing is done.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ type Record = dict[str, Any]
 
 
 class FunctionFailedError(RuntimeError):
-    """The function raised an error; the message is its own."""
+    """The function raised an error, whose message this has."""
 
 
 def receive(sqs: SQSClient, queue_url: str, most: int) -> Iterator[Record]:
-    """Yield the queue's messages as a function gets them: up to ``most``, as long as there are any."""
+    """Yield the queue's messages as SQS event records, at most ``most``, until the queue is empty."""
 
     def receive_some(_: int) -> Sequence[Any]:
         answer = sqs.receive_message(
@@ -62,10 +62,10 @@ def receive(sqs: SQSClient, queue_url: str, most: int) -> Iterator[Record]:
 
 
 def hand_over(functions: LambdaClient, function: str, records: Sequence[Record]) -> list[Record]:
-    """Invoke the function with one batch; return the messages that it is done with.
+    """Invoke the function with one batch; return the messages that it processed.
 
     Raises:
-        FunctionFailedError: it raised an error.
+        FunctionFailedError: the function raised an error.
     """
     answer = functions.invoke(FunctionName=function, Payload=json.dumps({"Records": records}).encode())
     payload = json.loads(answer["Payload"].read())

@@ -1,4 +1,4 @@
-"""The data aggregator's manifests: where they are and how they are read."""
+"""The data aggregator's manifests: their keys and their content."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def name_manifest(bundle: str) -> str:
 
 
 def name_bundle_of(manifest: str) -> str:
-    """Return the key of the bundle that a manifest's key stands for."""
+    """Return the key of the bundle that belongs to a manifest's key."""
     return manifest.removeprefix(PREFIX).removesuffix(SUFFIX) + ".gz"
 
 
 def read_manifest(s3: S3Client, bucket: str, bundle: str) -> dict[str, Any]:
-    """Return a bundle's manifest; earlier versions put it beside the bundle, uncompressed."""
+    """Return a bundle's manifest; earlier versions stored it next to the bundle, uncompressed."""
     try:
         answer = s3.get_object(Bucket=bucket, Key=name_manifest(bundle))
     except s3.exceptions.NoSuchKey:

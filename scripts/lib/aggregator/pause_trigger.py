@@ -1,6 +1,6 @@
-"""Keep a queue's messages from its function for a while: ``hold QUEUE_URL``, ``release QUEUE_URL``.
+"""Disables or enables the event source mappings of a queue: ``hold QUEUE_URL``, ``release QUEUE_URL``.
 
-The offline stack hands each message over as soon as it is there. On AWS an event source mapping waits for a batch to
+The offline stack delivers each message at once. On AWS an event source mapping waits for a batch to
 fill; holding the messages back until all are there comes to the same. On AWS itself nothing is done.
 """
 
@@ -23,10 +23,10 @@ _SECONDS = 30.0
 
 
 def switch(functions: LambdaClient, queue_arn: str, *, on: bool) -> None:
-    """Enable or disable a queue's event source mappings, and wait until they are.
+    """Enable or disable a queue's event source mappings, and wait for the change.
 
     Raises:
-        TimeoutError: they are not within 30 s.
+        TimeoutError: the state did not change within 30 s.
     """
     wanted = "Enabled" if on else "Disabled"
     mappings = functions.list_event_source_mappings(EventSourceArn=queue_arn)["EventSourceMappings"]

@@ -1,4 +1,4 @@
-"""Put many small objects, as devices or web clients would, into a bucket."""
+"""Puts many small objects into a bucket, as devices or web clients would."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def draw_object(seed: int, number: int) -> bytes:
 
 
 def put_objects(s3: S3Client, bucket: str, prefix: str, count: int, *, seed: int, parallel: int) -> int:
-    """Put ``count`` objects, many at once; returns their size in bytes. A progress bar shows on a terminal."""
+    """Put ``count`` objects concurrently; return their total size in bytes. A terminal shows a progress bar."""
 
     def put(number: int) -> int:
         body = draw_object(seed, number)

@@ -1,4 +1,4 @@
-"""Wait until every object under a prefix is in a bundle and in the archive, then prove and sum it up."""
+"""Waits until each object under a prefix is in one bundle and in the archive, then prints the totals."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ type Version = tuple[str, str, str]
 
 
 class NotBundledError(RuntimeError):
-    """Not every object was bundled in time, or one was bundled twice; the message says which."""
+    """An object is in no bundle after the timeout, or in two; the message says which."""
 
 
 @dataclass
 class Bundled:
-    """What the bundles hold of the objects that are waited for."""
+    """The bundles that hold the expected objects."""
 
     counts: Counter[Version] = field(default_factory=Counter)
     manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ def list_versions(s3: S3Client, bucket: str, prefix: str) -> set[Version]:
 
 
 def read_new_bundles(s3: S3Client, bucket: str, wanted: set[Version], bundled: Bundled) -> None:
-    """Read the manifests of bundles that have become visible since the last look."""
+    """Read the manifests of bundles that are new since the last call."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     keys = {item["Key"] for page in pages for item in page.get("Contents", [])}
     for key in sorted(key for key in keys if key.endswith(".gz") and key not in bundled.seen):
@@ -64,10 +64,10 @@ def read_new_bundles(s3: S3Client, bucket: str, wanted: set[Version], bundled: B
 def wait_for_bundles(
     s3: S3Client, distribution: str, wanted: set[Version], seconds: float, progress: Progress
 ) -> Bundled:
-    """Return once each version is in a bundle.
+    """Wait until each version is in a bundle.
 
     Raises:
-        NotBundledError: some are not, after ``seconds``; or some are in two.
+        NotBundledError: after ``seconds`` some versions are in no bundle, or some are in two.
     """
     bundled = Bundled()
     task = progress.add_task("Bundling", total=len(wanted), found="")
@@ -86,10 +86,10 @@ def wait_for_bundles(
 
 
 def wait_for_copies(s3: S3Client, archive: str, keys: set[str], seconds: float, progress: Progress) -> None:
-    """Return once the archive has every key, and every key's manifest.
+    """Wait until the archive has every bundle and its manifest.
 
     Raises:
-        NotBundledError: it lacks some after ``seconds``.
+        NotBundledError: some are missing after ``seconds``.
     """
     wanted = keys | set(map(name_manifest, keys))
     task = progress.add_task("Archiving", total=len(wanted), found="")
@@ -107,7 +107,7 @@ def wait_for_copies(s3: S3Client, archive: str, keys: set[str], seconds: float, 
 
 
 def report(bundled: Bundled, distribution: str, archive: str) -> None:
-    """Print what came of it, and note it for the demo."""
+    """Print the totals and note them for the demo."""
     totals: Counter[str] = Counter()
     for manifest in bundled.manifests.values():
         totals.update(manifest["totals"])
@@ -127,7 +127,7 @@ def report(bundled: Bundled, distribution: str, archive: str) -> None:
 
 
 def main() -> int:
-    """Run from the command line; the exit status is 1 unless all is as it has to be."""
+    """Run from the command line; the exit status is 1 unless each object is in one bundle."""
     parser = argparse.ArgumentParser()
     parser.add_argument("source")
     parser.add_argument("prefix")

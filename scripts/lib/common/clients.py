@@ -1,4 +1,4 @@
-"""The scripts' AWS clients; address, region and credentials come from the environment."""
+"""AWS clients of the scripts; endpoint URL, region and credentials come from the environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def make_s3_client(connections: int = 10) -> S3Client:
-    """Return an S3 client with room for ``connections`` requests at once; passing failures are repeated."""
+    """Return an S3 client for ``connections`` concurrent requests; it retries transient errors."""
     config = Config(
         max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": 5},

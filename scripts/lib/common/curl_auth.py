@@ -1,6 +1,6 @@
 """Print the curl configuration that signs requests as the caller's AWS identity: ``[SERVICE]``, by default execute-api.
 
-It goes from here to ``curl --config -`` through a pipe, so that no credential is ever an argument, which any user of
+The output goes to ``curl --config -`` through a pipe, so that no credential is ever an argument, which any user of
 the machine could see.
 """
 

@@ -1,4 +1,4 @@
-"""The demo's last page: for each service what happened, where to look, and a command to try next."""
+"""The demo's closing summary: for each service the result, the place to look, and a command to try next."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def print_summary(steps: Iterable[list[Note]], console: Console) -> None:
 
 
 def _collect(notes: list[Note], kind: str, facts: dict[str, str]) -> list[str]:
-    """Return the values of one kind, with facts in the places of their labels."""
+    """Return the values of one kind, with labels replaced by their facts."""
     values = [note["value"] for note in notes if note["kind"] == kind]
     return [_LABEL.sub(lambda label: facts.get(label[1], label[0]), value) for value in values]
 

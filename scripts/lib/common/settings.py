@@ -1,6 +1,6 @@
-"""Where the scripts learn which stack they talk to.
+"""The settings of the scripts: which stack they talk to, and with which credentials.
 
-Three places, the earlier winning: the environment, the user's ``.env``, and ``.local/outputs.env`` as written by the
+Three sources, the earlier one wins: the environment, the user's ``.env``, and ``.local/outputs.env`` as written by the
 last apply. An empty value in a file counts as absent, so that an unfilled line of ``.env`` hides nothing. What a shell
 has from ``. .local/outputs.env`` counts as the file's, not as the environment's: ``.env`` still wins over it.
 """
@@ -23,7 +23,7 @@ _DEFAULTS = {"AWS_REGION": "us-east-1"}
 # Servers of the offline stack, and how far after the emulator's port theirs are.
 _NEIGHBOURS = {"SAMPLE_FILES_URL": 1, "CLICKHOUSE_URL": 2}
 LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-"""What the offline stack takes, on every machine."""
+"""The credentials of the offline stack, on every machine."""
 SOURCED = "SLUICE_OUTPUTS_SOURCED"
 """The variable by which a shell tells that it has sourced ``.local/outputs.env``."""
 # What that file has for shells and other tools; here it follows from the region and the address.
@@ -79,7 +79,7 @@ def merge_layers(layers: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def read_settings(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment completed from the checkout's files, with what follows from it.
+    """Return the environment, completed from the checkout's files and with derived values.
 
     ``API_AUTH`` is guessed from the address unless it is given; a stack on this machine gets its fixed credentials and
     the addresses of the servers beside it, ``SAMPLE_FILES_URL`` and ``CLICKHOUSE_URL``.
@@ -100,20 +100,20 @@ def read_settings(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def leave_out_sourced(environment: Mapping[str, str], written: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without what it has from sourcing ``outputs.env``, all of it if that was not sourced."""
+    """Return the environment without the variables sourced from ``outputs.env``; all of it if that was not sourced."""
     if not environment.get(SOURCED):
         return dict(environment)
     return {name: value for name, value in environment.items() if written.get(name) != value}
 
 
 def locate_neighbour(endpoint: str, offset: int) -> str:
-    """Return the address of a server beside an offline stack, so many ports after the emulator's."""
+    """Return the URL of another server of an offline stack, whose port follows the emulator's by an offset."""
     parts = urlsplit(endpoint)
     return f"{parts.scheme}://{parts.hostname}:{parts.port + offset}" if parts.port else ""
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether a URL leads to this machine."""
+    """Return whether the host of a URL is this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -124,7 +124,7 @@ def is_loopback(url: str) -> bool:
 
 
 def guess_auth(api_base: str) -> str:
-    """Return how an API at this address most likely wants to be called: ``AWS_IAM`` or ``NONE``."""
+    """Return the likely authorization of the API at this URL: ``AWS_IAM`` or ``NONE``."""
     host = urlsplit(api_base).hostname or ""
     return "AWS_IAM" if re.search(r"\.execute-api\.[\w-]+\.amazonaws\.com(\.cn)?$", host) else "NONE"
 

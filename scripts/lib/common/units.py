@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formatting of sizes and rates for people."""
 
 _STEP = 1000
 

@@ -1,4 +1,4 @@
-"""Compare the newest object that came from a URL with what the sample file server says that it sent."""
+"""Compares the newest object streamed from a URL with the checksum that the sample file server reports."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CHUNK = 2**20
 
 
 def find_newest(s3: S3Client, bucket: str, name: str) -> str:
-    """Return the key of the newest object of that name; the dates in the keys are their order.
+    """Return the key of the newest object with that name; keys sort by the date that they contain.
 
     Raises:
-        LookupError: there is none.
+        LookupError: no object has that name.
     """
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="raw/")
     keys = [item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"].endswith(f"/{name}")]

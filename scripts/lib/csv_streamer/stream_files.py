@@ -1,4 +1,4 @@
-"""Invoke the CSV streamer and show how far its files have come, from its log events and from the parts S3 has."""
+"""Invokes the CSV streamer and shows the progress of its files, from log events and uploaded parts."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _COLUMNS = (TextColumn("{task.description:<22}"), BarColumn(), DownloadColumn(),
 
 
 class StreamError(RuntimeError):
-    """The function did not do its work; the message says why."""
+    """The invocation failed; the message says why."""
 
 
 @dataclass
 class Invocation:
-    """One synchronous invocation, under way in a thread."""
+    """One synchronous invocation that runs in a thread."""
 
     answer: dict[str, Any] | None = None
     error: Exception | None = None
@@ -50,7 +50,7 @@ class Invocation:
 
 
 def invoke(functions: LambdaClient, function: str, urls: list[str]) -> Invocation:
-    """Begin to invoke the function for ``urls``, or for what its parameters name where there are none."""
+    """Start an invocation for ``urls``; without URLs the function's parameters name the files."""
     invocation = Invocation()
     event = {"file_urls": urls} if urls else {}
 
@@ -72,7 +72,7 @@ def invoke(functions: LambdaClient, function: str, urls: list[str]) -> Invocatio
 
 
 class Watch:
-    """Draws a bar for each file that is under way."""
+    """Progress bars, one for each file in progress."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Watch:
         self._events: list[dict[str, Any]] = []
 
     def look(self) -> None:
-        """Draw what has become known since the last look."""
+        """Update the bars with events and parts since the last call."""
         self._read_events()
         for event in self._events:
             if key := event.get("s3_key"):
@@ -108,7 +108,7 @@ class Watch:
             self._draw(upload["Key"], sum(part["Size"] for part in parts.get("Parts", [])), None)
 
     def read_to_the_end(self, run: str) -> list[dict[str, Any]]:
-        """Return the events of a run's invocation; the last may come some seconds after its answer."""
+        """Return the log events of an invocation; the last ones may arrive seconds after the response."""
         deadline = time.monotonic() + _LOGS_SECONDS
         while True:
             self.look()
@@ -139,7 +139,7 @@ class Watch:
 
 
 def ask_sizes(urls: list[str]) -> dict[str, int]:
-    """Return the files' sizes by name, as far as their servers tell this machine: the bars' ends, nothing more."""
+    """Return file sizes by name, where the servers report them; only the progress bars use them."""
     sizes = {}
     for url in urls:
         with suppress(requests.RequestException):
@@ -152,10 +152,10 @@ def ask_sizes(urls: list[str]) -> dict[str, int]:
 def stream(
     function: str, bucket: str, urls: list[str], console: Console
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Invoke the function and return its answer and its log events.
+    """Invoke the function and return its response and its log events.
 
     Raises:
-        StreamError: it failed, or refused to run.
+        StreamError: the function failed or refused to run.
     """
     region = os.environ.get("AWS_REGION")
     patient = Config(read_timeout=_LAMBDA_SECONDS, retries={"total_max_attempts": 1})
@@ -176,7 +176,7 @@ def stream(
 
 
 def report(answer: dict[str, Any], events: list[dict[str, Any]], bucket: str, console: Console) -> None:
-    """Print what became of each file and what it took; note it for the demo."""
+    """Print each file's outcome and the totals; note them for the demo."""
     rates = {event["s3_key"]: event["avg_mbps"] for event in events if event["event"] == "file_complete"}
     table = Table(box=None, pad_edge=False)
     for heading, side in (

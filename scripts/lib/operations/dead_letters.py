@@ -1,4 +1,4 @@
-"""What lies in a dead-letter queue: messages with their copies, and records of failed invocations."""
+"""The contents of a dead-letter queue: messages with their copies, and records of failed invocations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EMPTY_ANSWERS = 2
 
 @dataclass
 class Letter:
-    """A dead letter: the message to send back, and all messages in the queue that stand for it."""
+    """A dead letter: the message to redrive, and all messages in the queue that belong to it."""
 
     message: MessageTypeDef
     copies: list[MessageTypeDef] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Letter:
 
     @property
     def reason(self) -> str:
-        """Why it is here, as far as somebody wrote it down; empty if nobody did."""
+        """The recorded reason of the failure; empty if there is none."""
         for message in (*self.copies, self.message):
             if text := read_attribute(message, _REASON):
                 return text
@@ -51,7 +51,7 @@ class Letter:
 
     @property
     def invocation(self) -> dict[str, Any] | None:
-        """The record of a failed asynchronous invocation, if it is one."""
+        """The record of a failed asynchronous invocation, or None."""
         body = _read_json(self.message["Body"])
         if not isinstance(body, dict) or "requestPayload" not in body:
             return None
@@ -60,7 +60,7 @@ class Letter:
 
     @property
     def subject(self) -> str:
-        """What it is about, in a few words."""
+        """A short description of the message."""
         body = self.invocation["requestPayload"] if self.invocation else _read_json(self.message["Body"])
         if isinstance(body, dict):
             if objects := _list_objects(body):
@@ -72,12 +72,12 @@ class Letter:
         return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
     def has(self, text: str) -> bool:
-        """Whether the text is in its body or its reason."""
+        """Return whether the body or the reason contains the text."""
         return text in self.message["Body"] or text in self.reason
 
 
 def take_messages(sqs: SQSClient, queue_url: str, limit: int) -> list[MessageTypeDef]:
-    """Receive up to ``limit`` messages; they stay in the queue, hidden, until they are given back."""
+    """Receive up to ``limit`` messages; they stay in flight until `give_back` or the visibility timeout."""
     taken: dict[str, MessageTypeDef] = {}
     empty = 0
     while len(taken) < limit and empty < _EMPTY_ANSWERS:
@@ -96,7 +96,7 @@ def take_messages(sqs: SQSClient, queue_url: str, limit: int) -> list[MessageTyp
 
 
 def give_back(sqs: SQSClient, queue_url: str, messages: list[MessageTypeDef]) -> None:
-    """Let others see the messages again, at once."""
+    """Make the messages visible again immediately."""
     for start in range(0, len(messages), 10):
         entries = [
             {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
@@ -106,7 +106,7 @@ def give_back(sqs: SQSClient, queue_url: str, messages: list[MessageTypeDef]) ->
 
 
 def pair_copies(messages: list[MessageTypeDef]) -> list[Letter]:
-    """Put copies that say why to the messages that they are of; one whose message is gone stands for it."""
+    """Match each copy, which has the reason, with its message; a copy without a message represents it."""
     letters: dict[str, Letter] = {}
     copies = []
     for message in messages:
@@ -124,18 +124,18 @@ def pair_copies(messages: list[MessageTypeDef]) -> list[Letter]:
 
 
 def is_copy(message: MessageTypeDef) -> bool:
-    """Whether a function sent it, to say why another message failed."""
+    """Return whether a function sent this message to explain why another one failed."""
     return bool(read_attribute(message, _ORIGINAL))
 
 
 def read_attribute(message: MessageTypeDef, name: str) -> str:
-    """Return the text of a message's attribute; empty if it has none of the name."""
+    """Return a message attribute's text, or an empty string."""
     attribute = message.get("MessageAttributes", {}).get(name)
     return attribute.get("StringValue", "") if attribute else ""
 
 
 def carry_attributes(message: MessageTypeDef) -> dict[str, Any]:
-    """Return the attributes that a message is sent again with."""
+    """Return the attributes with which a message is redriven."""
     return {
         name: {kind: value for kind, value in attribute.items() if kind in {"DataType", "StringValue", "BinaryValue"}}
         for name, attribute in message.get("MessageAttributes", {}).items()

@@ -1,4 +1,4 @@
-"""Which log groups belong to which service, and the lines in them."""
+"""The log groups of each service, and their log lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SERVICES = {
     "xapi-etl": ["xapi-etl"],
     "zip-jobs": ["zip-enqueue", "zip-status", "zip-worker", "zip-settler"],
 }
-"""What a service's functions are called after the deployment's prefix; partitions of the xAPI ETL add their names."""
+"""Function names of each service, without the deployment's prefix; partitions of the xAPI ETL append their names."""
 _NAMED_BY_OUTPUTS = {
     "ZIP_JOBS_TABLE": "-zip-jobs",
     "CSV_STREAMER_FUNCTION": "-csv-streamer",
@@ -54,7 +54,7 @@ def find_prefix(settings: Mapping[str, str]) -> str | None:
 
 
 def list_groups(logs: CloudWatchLogsClient, start: str = FUNCTION_GROUPS) -> list[str]:
-    """Return the names of all log groups that begin so."""
+    """Return the names of all log groups with this prefix."""
     pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=start)
     return sorted(group["logGroupName"] for page in pages for group in page["logGroups"])
 
@@ -75,7 +75,7 @@ def choose_service(groups: list[str], service: str, prefix: str | None = None) -
 
 
 def find_service_groups(logs: CloudWatchLogsClient, service: str, prefix: str | None) -> list[str]:
-    """Return all log groups of a service that there are, the HTTP API's of the ZIP jobs included."""
+    """Return all existing log groups of a service, including the HTTP API's for the ZIP jobs."""
     chosen = choose_service(list_groups(logs), service, prefix)
     if service != "zip-jobs":
         return chosen
@@ -84,9 +84,9 @@ def find_service_groups(logs: CloudWatchLogsClient, service: str, prefix: str | 
 
 
 def read_events(logs: CloudWatchLogsClient, group: str, since_ms: int, until_ms: int) -> Iterator[LogLine]:
-    """Yield a group's lines of a span of epoch milliseconds, in the order of their times.
+    """Yield a group's lines between two times in epoch milliseconds, sorted by time.
 
-    MiniStack ends after 10,000 without a token to go on with, so what follows is asked for by time.
+    MiniStack returns at most 10,000 lines and no next token, so later lines are requested by time.
     """
     start, known = since_ms, 0
     while True:

@@ -1,4 +1,4 @@
-"""The saved queries of ``infra/queries/<service>/<name>.query``, each with its twin in SQL beside it."""
+"""The saved queries of ``infra/queries/<service>/<name>.query``, each with its SQL twin."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def list_names(folder: Path) -> list[str]:
 
 
 def read_saved_query(folder: Path, name: str) -> SavedQuery:
-    """Return a query by its name; ``zip-jobs/failed-jobs`` and a unique ``failed-jobs`` are understood, too.
+    """Return a query by its name; ``zip-jobs/failed-jobs`` and a unique ``failed-jobs`` are also accepted.
 
     Raises:
         QueryNameError: there is none, or more than one.

@@ -1,4 +1,4 @@
-"""Small cases of the services that work on objects. What they make bears the run's name, and is removed afterwards."""
+"""Small cases of the services that work on objects. Their objects bear the run's name and are removed at the end."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _COPY_SECONDS = 1200  # S3 promises nothing, and mostly copies within 15 minutes
 
 
 class FailedError(RuntimeError):
-    """Something is not as it has to be; the message says what."""
+    """A check failed; the message says which."""
 
 
 @dataclass
 class Case:
-    """One service's run: its name, a folder of its own, and what has to be undone at its end."""
+    """The run of one service: its name, its folder, and its cleanup actions."""
 
     name: str
     folder: Path
     undo: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
 
     def later(self, what: str, work: Callable[[], object]) -> None:
-        """Remember what is to be undone, the last first."""
+        """Register a cleanup action; the last one runs first."""
         self.undo.append((what, work))
 
     def clean_up(self) -> list[str]:
-        """Undo all; return what could not be undone, and why."""
+        """Run all cleanup actions; return those that failed, with the reason."""
         left = []
         for what, work in reversed(self.undo):
             try:
@@ -51,25 +51,25 @@ class Case:
         return left
 
     def say(self, text: str) -> None:
-        """Print what was seen to be right."""
+        """Print a check that passed."""
         print(f"  {text}", flush=True)
 
 
 def expect(said: object, what: str) -> None:
-    """Raise unless something is so.
+    """Raise unless a condition holds.
 
     Raises:
-        FailedError: it is not.
+        FailedError: the condition does not hold.
     """
     if not said:
         raise FailedError(what)
 
 
 def run_script(*command: str, **environment: str) -> str:
-    """Run one of the scripts; return what it printed.
+    """Run one of the scripts; return its output.
 
     Raises:
-        FailedError: its exit status is not 0; the message has the last lines that it printed.
+        FailedError: the exit status is not 0; the message has the last lines of the output.
     """
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, env={**os.environ, **environment}, cwd=SCRIPTS
@@ -79,12 +79,12 @@ def run_script(*command: str, **environment: str) -> str:
 
 
 def run_module(module: str, *arguments: str) -> str:
-    """Run a module of `scripts/lib`, as the scripts do; return what it printed."""
+    """Run a module of `scripts/lib` as the scripts do; return its output."""
     return run_script(sys.executable, "-m", f"lib.{module}", *arguments)
 
 
 def delete_versions(bucket: str, prefix: str) -> None:
-    """Delete every version of what is under a prefix; the prefix is never empty."""
+    """Delete every version of every object under a prefix, which must not be empty."""
     expect(len(prefix) > len("smoke"), "a prefix of a run is needed")
     s3 = make_s3_client()
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
@@ -99,7 +99,7 @@ def list_keys(bucket: str, prefix: str = "") -> list[str]:
 
 
 def check_zip(case: Case) -> None:
-    """Archive small objects and one that S3 copies by itself, whose parts' checksums the upload has to name."""
+    """Archive small objects and one that S3 copies itself, for which the upload must name the parts' checksums."""
     source, target = os.environ["ZIP_SOURCE_BUCKET"], os.environ["ZIP_DESTINATION_BUCKET"]
     s3, prefix = make_s3_client(), f"{case.name}/"
     case.later("sources", lambda: delete_versions(source, prefix))
@@ -122,7 +122,7 @@ def check_zip(case: Case) -> None:
 
 
 def check_csv(case: Case) -> None:
-    """Stream a file that lies in the same bucket, by its signed address: no other server is needed."""
+    """Stream a file from the same bucket through a presigned URL, so that no other server is needed."""
     bucket, name = os.environ["CSV_BUCKET"], os.environ["CSV_STREAMER_FUNCTION"]
     key, body = f"{case.name}/{case.name}.csv", b"number,text\n" + b"".join(b"%d,text\n" % n for n in range(100_000))
     s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
@@ -156,7 +156,7 @@ def check_aggregator(case: Case) -> None:
 
 
 def check_xapi(case: Case) -> None:
-    """Load statements, each once; where ClickHouse is out of this machine's reach, only the function looks."""
+    """Load statements exactly once; if this machine cannot reach ClickHouse, check the function's response only."""
     bucket, prefix = os.environ["XAPI_BUCKET"], os.environ.get("XAPI_PREFIX", "")
     request = {"diagnostics": True, "clickhouse_check": True, "s3_check": {"bucket": bucket, "prefix": prefix}}
     answer = boto3.client("lambda").invoke(
@@ -181,7 +181,7 @@ def check_xapi(case: Case) -> None:
 
 
 def _delete_bundles(buckets: set[str], source: str, prefix: str, before: set[str]) -> None:
-    """Delete new bundles that hold nothing but this run's objects; in others they stay, with what others put there."""
+    """Delete new bundles that hold only this run's objects; bundles shared with other sources stay."""
     s3 = make_s3_client()
     distribution = os.environ["DISTRIBUTION_BUCKET"]
     for key in list_keys(distribution):

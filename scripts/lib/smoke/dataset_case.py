@@ -1,4 +1,4 @@
-"""The dataset download's small case: formats, the export way, and that a cut answer cannot be taken for a whole one."""
+"""The dataset download's case: formats, an export, and a truncated response that clients can detect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIRST_BYTES = 65_536
 
 
 def check_dataset(case: Case) -> None:
-    """Download a dataset in every format, a large one as an export, and one that is replaced meanwhile."""
+    """Download a dataset in every format, a large one as an export, and one that is replaced during the download."""
     for suffix, rows in (("", _ROWS), ("-large", _EXPORT_ROWS), ("-cut", _STREAM_ROWS)):
         put_dataset(case, case.name + suffix, rows, seed=1)
     for ending in ("csv", "json", "jsonl", "parquet"):
@@ -47,7 +47,7 @@ def put_dataset(case: Case, name: str, rows: int, *, seed: int) -> None:
 
 
 def check_export(case: Case) -> None:
-    """Download what is too large for an answer; the function answers with the export's address."""
+    """Download a result that is too large for a response; the function redirects to the export."""
     file, bucket = f"{case.name}-large.csv", os.environ.get("DATASET_EXPORT_BUCKET")
     if not bucket:
         case.say("exports are off")
@@ -62,14 +62,14 @@ def check_export(case: Case) -> None:
 
 
 def delete_exports(bucket: str, name: str) -> None:
-    """Delete the exports of a dataset; what says that they were made expires."""
+    """Delete the exports of a dataset; their status objects expire."""
     for key in list_keys(bucket):
         if name in key:
             delete_versions(bucket, key)
 
 
 def check_cut(case: Case) -> None:
-    """Replace a dataset while it is streamed: the answer has to end without its gzip trailer, or with an error."""
+    """Replace a dataset while it is streamed: the response must end without its gzip trailer, or with an error."""
     name = f"{case.name}-cut"
     with ask(f"{name}.csv") as answer:
         expect(answer.status_code == HTTPStatus.OK, f"{name}.csv answers {answer.status_code}")
@@ -88,6 +88,6 @@ def check_cut(case: Case) -> None:
 
 
 def ask(path: str) -> requests.Response:
-    """Ask for a file, compressed, signed where the address is one of Lambda's; the body is not yet read."""
+    """Request a file with gzip, signed if the URL is a Lambda function URL; the body is not read yet."""
     base = os.environ.get("DATASET_STREAM_URL") or os.environ["DATASET_URL"]
     return fetch(f"{base}/{path}", {"Accept-Encoding": "gzip"}, make_signer(base))

@@ -1,4 +1,4 @@
-"""Run one small case of each deployed service: see `scripts/smoke.sh --help`."""
+"""Runs one small case of each deployed service: see `scripts/smoke.sh --help`."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CASES: dict[str, tuple[str, Callable[[Case], None]]] = {
     "xapi": ("XAPI_ETL_FUNCTION", check_xapi),
     "dataset": ("DATASET_URL", check_dataset),
 }
-"""Each service's case, and the setting without which it is not deployed."""
+"""The case of each service, and the setting whose absence means that the service is not deployed."""
 
 
 def describe() -> None:
-    """Print where the cases would run."""
+    """Print the account and region in which the cases would run."""
     account = boto3.client("sts").get_caller_identity()["Account"]
     print(f"account {account}, region {os.environ['AWS_REGION']}")
     for service, (setting, _) in CASES.items():
@@ -36,7 +36,7 @@ def describe() -> None:
 
 
 def run_case(service: str, run: str) -> bool:
-    """Run one case and remove what it made; return whether all was as it has to be."""
+    """Run one case and remove its objects; return whether all checks passed."""
     setting, check = CASES[service]
     if not os.environ.get(setting):
         print(f"{service}: not deployed ({setting} is empty)")

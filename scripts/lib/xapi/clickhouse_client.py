@@ -1,4 +1,4 @@
-"""Asking ClickHouse by its HTTP interface, as the settings name it."""
+"""A client for ClickHouse's HTTP interface, configured by the scripts' settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TIMEOUT_SECONDS = 60
 
 
 class ClickHouseError(RuntimeError):
-    """ClickHouse has not answered, or not as was hoped; the message says how."""
+    """ClickHouse cannot be reached or returned an error; the message has the details."""
 
 
 def quote_table() -> str:
@@ -21,17 +21,17 @@ def quote_table() -> str:
 
 
 def ask(sql: str, **parameters: str) -> tuple[list[str], list[list[Any]]]:
-    """Return a query's columns and rows; ``parameters`` stand in it as ``{name:String}``.
+    """Run a query and return its columns and rows; the query refers to ``parameters`` as ``{name:String}``.
 
     Raises:
-        ClickHouseError: the server has refused it, or does not answer.
+        ClickHouseError: the server rejects the query or cannot be reached.
     """
     document = json.loads(order(sql, **parameters))
     return [column["name"] for column in document["meta"]], document["data"]
 
 
 def order(sql: str, **parameters: str) -> str:
-    """Return what is answered to a statement: nothing, unless it is a query.
+    """Run a statement and return the response body, which is empty unless it is a query.
 
     Raises:
         ClickHouseError: as ``ask`` does.

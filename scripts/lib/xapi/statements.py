@@ -44,7 +44,7 @@ _PROCESSES = 2
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one object is to hold, and where it goes."""
+    """One object to write: its content and its key."""
 
     bucket: str
     prefix: str
@@ -81,7 +81,7 @@ def _draw_statements(dice: random.Random, count: int) -> Iterator[str]:
 
 @cache
 def _describe(verb: str, iri: str, page: int) -> str:
-    """Return the statement of a verb and a page, with places for what is drawn, in the order in which it is."""
+    """Return a statement template for a verb and a page; its placeholders are filled in the order of the draws."""
     return _STATEMENT.format(
         id="%s",
         name=_NAMES[page % len(_NAMES)],
@@ -169,13 +169,13 @@ def _connect() -> S3Client:
 
 
 def list_wanted(bucket: str, prefix: str, seed: str, statements: int, objects: int) -> list[Wanted]:
-    """Return the objects that hold so many statements, as evenly as it goes."""
+    """Return the objects that together hold ``count`` statements, distributed as evenly as possible."""
     each, more = divmod(statements, objects)
     return [Wanted(bucket, prefix, seed, number, each + (number < more)) for number in range(objects)]
 
 
 def put_all(wanted: list[Wanted], progress: Progress) -> int:
-    """Put objects, some at once; return their size in bytes."""
+    """Put objects concurrently; return their total size in bytes."""
     task = progress.add_task("Statements", total=sum(one.statements for one in wanted))
     size = 0
     with ProcessPoolExecutor(_PROCESSES) as pool:

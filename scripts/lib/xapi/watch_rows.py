@@ -1,4 +1,4 @@
-"""Wait until the statements of a prefix are rows in ClickHouse, each once, then ask what they say."""
+"""Wait until each statement under a prefix is one row in ClickHouse, then query the rows."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _QUESTIONS = {
 
 
 class NotLandedError(RuntimeError):
-    """Not every statement is a row in time, or there are more rows than statements; the message says which."""
+    """Rows are missing after the timeout, or there are more rows than statements; the message says which."""
 
 
 def count_rows(source: str) -> int:
-    """Return how many rows came from objects whose address begins so."""
+    """Return the number of rows whose source object's URL has this prefix."""
     _, rows = ask(f"SELECT count() FROM {quote_table()} WHERE {_MINE}", source=source)  # noqa: S608  # quoted
     return int(rows[0][0])
 
 
 def wait_for_rows(source: str, wanted: int, seconds: float, progress: Progress) -> None:
-    """Return once there are as many rows as wanted.
+    """Wait until the expected number of rows is there.
 
     Raises:
-        NotLandedError: there are fewer after ``seconds``, or ever more.
-        ClickHouseError: it does not answer.
+        NotLandedError: rows are missing after ``seconds``, or there are too many.
+        ClickHouseError: the server cannot be reached.
     """
     task = progress.add_task("Rows", total=wanted)
     deadline = time.monotonic() + seconds
@@ -62,7 +62,7 @@ def wait_for_rows(source: str, wanted: int, seconds: float, progress: Progress) 
 
 
 def make_table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
-    """Return an answer as a table for the terminal."""
+    """Return a result as a table for the terminal."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for place, name in enumerate(columns):
         is_number = all(isinstance(row[place], int | float) for row in rows)

@@ -1,4 +1,4 @@
-"""Give the ZIP jobs that have no owner one: see `scripts/assign_zip_owners.sh --help`."""
+"""Assigns an owner to ZIP jobs without one: see `scripts/assign_zip_owners.sh --help`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def normalize_owner(owner: str) -> str:
     """Return an owner as zip_enqueue stores it: roles and users have no path.
 
     Raises:
-        ValueError: no caller can have such an owner.
+        ValueError: the owner is not a valid caller identity.
     """
     if match := _ROLE_OR_USER.fullmatch(owner):
         return match[1] + match[2]
@@ -36,7 +36,7 @@ def normalize_owner(owner: str) -> str:
 
 
 def find_jobs_without_owner(dynamodb: DynamoDBClient, table: str) -> Iterator[str]:
-    """Yield the ids of all jobs that have no owner."""
+    """Yield the ids of all jobs without an owner."""
     pages = dynamodb.get_paginator("scan").paginate(
         TableName=table,
         FilterExpression="attribute_not_exists(#owner)",
@@ -49,7 +49,7 @@ def find_jobs_without_owner(dynamodb: DynamoDBClient, table: str) -> Iterator[st
 
 
 def assign_owner(dynamodb: DynamoDBClient, table: str, job_id: str, owner: str) -> bool:
-    """Store the owner of one job; return False if it has one by now, or is gone."""
+    """Store the owner of one job; return False if the job has an owner by now or was deleted."""
     try:
         dynamodb.update_item(
             TableName=table,
@@ -65,7 +65,7 @@ def assign_owner(dynamodb: DynamoDBClient, table: str, job_id: str, owner: str) 
 
 
 def run(dynamodb: DynamoDBClient, table: str, owner: str, *, write: bool) -> int:
-    """Count the jobs without an owner, or give them one; return the exit status."""
+    """Count the jobs without an owner, or assign one; return the exit status."""
     found = changed = 0
     for job_id in find_jobs_without_owner(dynamodb, table):
         found += 1

@@ -1,4 +1,4 @@
-"""Upload files and folders to the source bucket, many at once."""
+"""Uploads files and folders to the source bucket concurrently."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Failure:
 
 
 class KeyClashError(ValueError):
-    """Several files would get one key."""
+    """Several files map to the same key."""
 
 
 def plan_uploads(paths: Sequence[Path], prefix: str) -> list[Upload]:
@@ -67,7 +67,7 @@ def plan_uploads(paths: Sequence[Path], prefix: str) -> list[Upload]:
 
     Raises:
         FileNotFoundError: one of the paths does not exist.
-        KeyClashError: two files would get the same key, and one would replace the other.
+        KeyClashError: two files map to the same key, so one would replace the other.
     """
     uploads: list[Upload] = []
     for path in paths:
@@ -79,7 +79,7 @@ def plan_uploads(paths: Sequence[Path], prefix: str) -> list[Upload]:
 
 
 def _check_keys(uploads: Sequence[Upload]) -> list[Upload]:
-    """Return the uploads, a file that was named twice only once."""
+    """Return the uploads without duplicates of the same file."""
     by_key: dict[str, Upload] = {}
     clashes: list[str] = []
     for upload in uploads:
@@ -94,7 +94,7 @@ def _check_keys(uploads: Sequence[Upload]) -> list[Upload]:
 
 
 def find_key_fault(key: str) -> str:
-    """Return why a file cannot be uploaded under ``key``, an empty text if it can."""
+    """Return the reason why ``key`` is not usable, or an empty string."""
     try:
         key.encode()
     except UnicodeEncodeError:
@@ -107,9 +107,9 @@ def find_key_fault(key: str) -> str:
 def upload_all(
     s3: S3Client, bucket: str, uploads: Sequence[Upload], *, parallel: int, batch: int, progress: Progress
 ) -> list[Failure]:
-    """Upload everything and return what failed after all tries.
+    """Upload all files and return those that failed on every attempt.
 
-    Files go in batches: what fails in one is tried again at the batch's end, before the next begins.
+    Files go in batches; failed files are retried at the end of their batch.
     """
     task = progress.add_task("Uploading", total=sum(upload.size for upload in uploads), files="")
     done = 0

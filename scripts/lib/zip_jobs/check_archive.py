@@ -1,4 +1,4 @@
-"""Check a downloaded archive against what the API said of it."""
+"""Checks a downloaded archive against the job's response."""
 
 import argparse
 import json
@@ -12,11 +12,11 @@ _BLOCK = 1 << 20
 
 
 class WrongArchiveError(ValueError):
-    """The file is not the archive that the job made; the message says how it differs."""
+    """The file is not the job's archive; the message says how it differs."""
 
 
 def check_archive(archive: Path, job: dict[str, Any], *, test_members: bool) -> int:
-    """Compare size, CRC-32 and number of files with a READY answer; return the number of files.
+    """Compare size, CRC-32 and number of files with a READY response; return the number of files.
 
     ``test_members`` also reads every member and compares it with its CRC-32.
 

@@ -1,4 +1,4 @@
-"""Delete one object of the source bucket."""
+"""Deletes one object of the source bucket."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Write sample PDFs to a folder."""
+"""Writes sample PDFs to a folder."""
 
 import argparse
 import sys
@@ -34,7 +34,7 @@ def generate_pdfs(count: int, folder: Path, seed: int) -> int:
 
 
 def write_document(seed: int, number: int, folder: Path) -> int:
-    """Write one document, which is there whole or not at all; return its size in bytes."""
+    """Write one document atomically; return its size in bytes."""
     content = draw_document(seed, number)
     path = folder / name_document(number)
     unfinished = path.with_suffix(".part")

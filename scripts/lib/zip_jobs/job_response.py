@@ -1,7 +1,7 @@
-"""Read one answer of the ZIP jobs API for a shell script.
+"""Reads one response of the ZIP jobs API for a shell script.
 
-``answer.py field FILE NAME`` prints one field. ``answer.py progress FILE`` prints status, percent and a sentence,
-separated by U+001F, which cannot occur in any of them. ``answer.py problem FILE`` prints what an error says.
+``job_response field FILE NAME`` prints one field. ``job_response progress FILE`` prints status, percent and a sentence,
+separated by U+001F, which cannot occur in any of them. ``job_response problem FILE`` prints the error message.
 """
 
 import json
@@ -15,7 +15,7 @@ _SEPARATOR = "\x1f"
 
 
 def describe_progress(job: dict[str, Any]) -> tuple[str, int, str]:
-    """Return a job's status, its whole percent and a sentence on how far it is."""
+    """Return a job's status, its percentage as an integer and a sentence on its progress."""
     status = job["status"]
     if status == "READY":
         return status, 100, f"{job['files']} files, {describe_bytes(job['sizeBytes'])}"
@@ -30,7 +30,7 @@ def describe_progress(job: dict[str, Any]) -> tuple[str, int, str]:
 
 
 def describe_problem(text: str) -> str:
-    """Return what an error answer says: a problem's detail and fields, or the body as it is."""
+    """Return the message of an error response: the problem's detail and fields, or the raw body."""
     try:
         problem = json.loads(text)
     except ValueError:
@@ -47,7 +47,7 @@ def _add_last_error(text: str, job: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Run from the command line; an answer that is no job's gives exit status 1."""
+    """Run from the command line; the exit status is 1 if the response is not a job."""
     what, file, *rest = sys.argv[1:]
     text = Path(file).read_text(encoding="utf-8")
     if what == "problem":

@@ -39,7 +39,7 @@ _GRID = TableStyle(
 
 
 def name_document(number: int) -> str:
-    """Return the file name of a document; its kind goes round by number."""
+    """Return the file name of a document; the kinds alternate by number."""
     return f"{_KINDS[number % len(_KINDS)][0]}-{number:05d}.pdf"
 
 
@@ -103,7 +103,7 @@ def _draw_heading(canvas: Canvas, title: str, below: str) -> None:
 
 
 def _draw_text(canvas: Canvas, lines: Iterator[str], top: float) -> float:
-    """Draw lines from ``top`` downwards; return where they ended (points from the page's bottom)."""
+    """Draw lines from ``top`` downwards; return the end position in points from the page's bottom."""
     for line in lines:
         canvas.drawString(_MARGIN, top, line)
         top -= _LINE

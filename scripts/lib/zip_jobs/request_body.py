@@ -1,4 +1,4 @@
-"""Write the body of a ``POST /zip-jobs`` for a prefix, or for the whole bucket.
+"""Writes the body of a ``POST /zip-jobs`` for a prefix, or for the whole bucket.
 
 A prefix is sent as it is: the service lists it. The whole bucket has no prefix, so its keys are listed here; where
 they are too many for a request they become a manifest object, whose key is printed for its removal.
@@ -27,11 +27,11 @@ _BODY_LIMIT_BYTES = 4_000_000
 
 
 class NothingToArchiveError(ValueError):
-    """There is no object to put into an archive."""
+    """No object matches the prefix."""
 
 
 def build_request(s3: S3Client, prefix: str, variables: dict[str, str]) -> tuple[dict[str, object], str | None]:
-    """Return the request and the key of the manifest object that was made for it, if one was.
+    """Return the request and the key of its manifest object, if it needs one.
 
     Raises:
         NothingToArchiveError: no object matches.
@@ -58,7 +58,7 @@ def build_request(s3: S3Client, prefix: str, variables: dict[str, str]) -> tuple
 
 
 def _own_prefixes(variables: dict[str, str]) -> tuple[str, ...]:
-    """Return what is ours in the source bucket: manifests, and archives if they go into the same bucket."""
+    """Return the service's own prefixes in the source bucket: manifests, and archives if they share the bucket."""
     if variables["DST_BUCKET"] != variables["SRC_BUCKET"]:
         return (_MANIFESTS,)
     return (_MANIFESTS, ".zip-jobs/", variables.get("DST_PREFIX") or "zips/")

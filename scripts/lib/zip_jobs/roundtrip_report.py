@@ -1,4 +1,4 @@
-"""Say what a finished ZIP job was, and how to do each of its steps by hand."""
+"""Prints a finished ZIP job and the commands that repeat each of its steps by hand."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ _GET_URL = """grep -o '"downloadUrl": *"[^"]*' | cut -d '"' -f 4"""
 
 
 def write_commands(job_id: str, body: dict[str, Any], variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what each curl line does, and the line; credentials are named, never shown."""
+    """Yield each curl command with its purpose; credentials appear as variable names only."""
     auth = _AUTH_OPTIONS[variables["API_AUTH"]].format(region=variables["AWS_REGION"])
     base = variables["API_BASE"]
     jobs = f"{base}/zip-jobs"

@@ -65,7 +65,7 @@ class Table:
 
 
 def holds(expression: str, request: Mapping[str, Any], item: Item) -> bool:
-    """Tell whether a condition holds: `attribute_not_exists(a)` and `a = :b`, joined by AND; an empty one does.
+    """Return whether a condition holds: `attribute_not_exists(a)` and `a = :b`, joined by AND; an empty one does.
 
     Raises UnknownConditionError for any other.
     """

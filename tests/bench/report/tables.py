@@ -26,7 +26,7 @@ def read_rows() -> list[Row]:
 
 
 def is_met(row: Row) -> bool:
-    """Tell whether a row's ratio reaches its target."""
+    """Return whether a row's ratio reaches its target."""
     return float(row["ratio"]) >= float(row["target"])
 
 
