@@ -24,7 +24,7 @@ LINK = ("-shared", "-s", "-nostdlib")
 
 
 def choose_target(architecture: str, *, native: bool) -> str:
-    """Return what the compiler calls Lambda of an architecture, or (`native`) this machine."""
+    """Return the compiler's name for Lambda on an architecture, or (`native`) for this machine."""
     if not native:
         return f"{WHEEL_ARCHITECTURES[architecture]}-{LAMBDA_LIBC}"
     machine = platform.machine().lower()
@@ -34,7 +34,7 @@ def choose_target(architecture: str, *, native: bool) -> str:
 
 
 def find_sources(package: Path) -> list[Path]:
-    """Return the C files below a Lambda's folder, each of which becomes a library beside it."""
+    """Return the C files below a Lambda's folder, each of which becomes a library in the same folder."""
     return sorted(package.rglob("*.c"))
 
 

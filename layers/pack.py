@@ -61,7 +61,7 @@ def collect_function(folder: Path) -> dict[str, Path]:
 
 
 def write_zip(target: Path, files: dict[str, Path]) -> bool:
-    """Write `files` (name in the zip → file to read) to `target` and tell whether its bytes changed.
+    """Write `files` (name in the zip → file to read) to `target` and return whether its bytes changed.
 
     An unchanged target keeps its modification time. Raises OSError when a file cannot be read or written;
     the old target is then still whole.

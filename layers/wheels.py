@@ -104,7 +104,7 @@ def install_by_pip(requirements: Path, tree: Path, *, architecture: str, native:
 
 
 def find_docker_problem(plugin: str = "buildx") -> str | None:
-    """Say why Docker cannot build here, or return None when an engine answers and the client has the plugin."""
+    """Return why Docker cannot build here, or None if an engine responds and the client has the plugin."""
     if shutil.which("docker") is None:
         return "there is no docker command"
     for command, problem in (

@@ -29,7 +29,7 @@ def install(paths: Paths) -> None:
 
 
 def start(paths: Paths) -> None:
-    """Start what does not run yet; what cannot be started takes nothing else along that was not there before."""
+    """Start the servers that do not run yet. On failure, stop only those that this call started."""
     running = ministack.find_running(paths)
     if running and running.starting:
         ministack.stop(paths)  # a command was killed that started it: nobody knows how far it came
@@ -56,7 +56,7 @@ def start(paths: Paths) -> None:
 
 
 def serve_datasets(paths: Paths) -> None:
-    """Start the dataset server, or again, as the deployment wants it; there may be none yet."""
+    """Start or restart the dataset server for the present deployment, if there is one."""
     if dataset_server.ensure_running(paths):
         print(f"offline stack: datasets at {paths.datasets_address}")
 
@@ -73,7 +73,7 @@ def _start_emulator(paths: Paths, python: Path, running: Running | None) -> None
 
 
 def stop(paths: Paths, *, forget: bool) -> None:
-    """Stop what runs; `forget` also deletes the data and what Terraform and the scripts know of it."""
+    """Stop the servers; `forget` also deletes the data, Terraform's state and the outputs."""
     servers = (dataset_server, samples, clickhouse_front, ministack)
     stopped = [server.stop(paths) for server in servers]
     print("offline stack: stopped" if any(stopped) else "offline stack: was not running")
@@ -86,7 +86,7 @@ def stop(paths: Paths, *, forget: bool) -> None:
 
 
 def show_status(paths: Paths) -> int:
-    """Print what runs; returns 0 when all of it does and answers."""
+    """Print the state of each server; return 0 if all run and respond."""
     servers: list[tuple[str, Running | None, int, bool]] = [
         ("offline stack", ministack.find_running(paths), paths.port, ministack.is_healthy(paths)),
         ("sample files", samples.find_running(paths), paths.samples_port, samples.is_healthy(paths)),

@@ -22,7 +22,7 @@ HEADER = """\
 
 
 def read_values(text: str) -> dict[str, Any]:
-    """Return name → value from what `terraform output -json` prints; raises ValueError for anything else."""
+    """Return name → value from the output of `terraform output -json`; raises ValueError for other text."""
     outputs = json.loads(text)
     if not isinstance(outputs, dict) or not all(isinstance(each, dict) for each in outputs.values()):
         raise ValueError("expected the object that `terraform output -json` prints")

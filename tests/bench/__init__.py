@@ -1,4 +1,4 @@
-"""The bench: runs each service and its rivals on the same work and writes the ratios.
+"""The bench, which runs each service and other tools on the same work and writes the ratios of their times.
 
 Run it by `make bench` or `python -m tests.bench`.
 """

@@ -1,6 +1,6 @@
 """`make bench`: runs the cases, prints the table, writes results/latest.json and its picture.
 
-`python -m tests.bench [SERVICE] [--rounds N] [--long]`; `python -m tests.bench report` writes the tables anew.
+`python -m tests.bench [SERVICE] [--rounds N] [--long]`; `python -m tests.bench report` rewrites the tables.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ MINUTES = {
 
 
 def main() -> int:
-    """Run; returns the exit status. A target that is missed is shown, not an error: no machine is a reference."""
+    """Run; return the exit status. A missed target is shown and is not an error: no machine is a reference."""
     parser = argparse.ArgumentParser(prog="make bench", description="Compare the services with others.")
     parser.add_argument(
         "service", nargs="?", default="all", choices=["all", "report", *BENCHES], help="whose cases to run"
@@ -122,7 +122,7 @@ def run_service(
 
 
 def announce(services: Sequence[str], rounds: int, say: Callable[[str], None]) -> None:
-    """Say how long it will take, about."""
+    """Print the estimated duration."""
     minutes = {service: MINUTES[service] * rounds / _FEWEST_ROUNDS for service in services}
     shares = ", ".join(f"{service} {each:.1f}" for service, each in minutes.items())
     say(f"about {sum(minutes.values()):.0f} minutes on two quiet processors ({shares})")
@@ -137,7 +137,7 @@ def stamp(rows: Sequence[Row]) -> list[Row]:
 
 
 def warn_if_busy(say: Callable[[str], None]) -> None:
-    """Say so if other work will blur the figures."""
+    """Warn if other load on the machine will distort the figures."""
     load = os.getloadavg()[0]
     if load > _QUIET_LOAD * (os.cpu_count() or 1):
         say(f"this machine is busy (load {load:.1f}): ratios will be lower and spread wider than they need be")
@@ -177,7 +177,7 @@ def finish(rows: Sequence[Row]) -> None:
 
 
 def write_details(outcomes: Sequence[Outcome]) -> None:
-    """Keep every single run for whoever wants to look closer."""
+    """Write every single run to a file for a closer analysis."""
     DETAILS.parent.mkdir(parents=True, exist_ok=True)
     found = [
         {
@@ -191,7 +191,7 @@ def write_details(outcomes: Sequence[Outcome]) -> None:
 
 
 def show_runs(outcomes: Sequence[Outcome]) -> None:
-    """Print what each contender took."""
+    """Print each contender's time, memory and requests."""
     table = Table("case", "contender", "seconds", "CPU s", "peak MB", "S3 requests", title="Medians of this run")
     for outcome in outcomes:
         for name, runs in outcome.runs.items():

@@ -73,7 +73,7 @@ type Job = dict[str, Any]
 
 
 class NotDeployedError(RuntimeError):
-    """There is no stack to test."""
+    """No stack is deployed."""
 
 
 def read_outputs() -> dict[str, str]:

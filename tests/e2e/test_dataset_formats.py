@@ -1,4 +1,4 @@
-"""What the dataset download sends, read by programs that know nothing of it: from the Function URL and the server."""
+"""Results of the dataset download, read by independent programs: from the Function URL and the server."""
 
 import csv
 import gzip

@@ -1,4 +1,4 @@
-"""Write the table of tests/faults/README.md from what the runs counted: ``python -m tests.faults.report``.
+"""Writes the table of tests/faults/README.md from the counts of the runs: ``python -m tests.faults.report``.
 
 The figures of one fault of a service are summed over its runs; the seed is that of the last one.
 """

@@ -34,7 +34,7 @@ from tests.support.tiers import few_quick
 
 SOURCES = 40
 STEPS = "15"
-"""So many looks at the clock in an invocation: fewer than a batch of 20 messages wants."""
+"""Reads of the remaining time per invocation: fewer than a batch of 20 messages needs."""
 DISK_BYTES = 2 * 10**6
 """The largest file that a worker may write where the disk is full: less than one source that does not compress."""
 

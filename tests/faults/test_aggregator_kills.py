@@ -35,9 +35,9 @@ KILLS = int(os.environ.get("KILLS", str(scale(24))))
 SOURCES = int(os.environ.get("SOURCES", str(scale(900))))
 WORKERS = 3
 STEP_SHARE = 0.75
-"""So many of the kills are at a chosen step, the others at any moment."""
+"""Share of the kills at a chosen step; the others come at any moment."""
 PATIENCE_SECONDS = 5.0
-"""How long a worker may take to get to its step before one is killed at whatever it does."""
+"""Seconds that a worker may take to reach its step before it is killed anyway."""
 MAX_RECEIVES = 15
 STEPS = [
     "before-parameter-build.s3.CreateMultipartUpload",

@@ -34,7 +34,7 @@ from tests.unit.xapi_etl.statements import make_statements, write_lines
 KILLS = int(os.environ.get("KILLS", "10"))
 STEPS = ["object-read", "looked", "insert-sent", "insert-sent", "inserted", ""]
 PATIENCE_SECONDS = 6.0
-"""How long a worker may take to get to its step before it is killed at whatever it does."""
+"""Seconds that a worker may take to reach its step before it is killed anyway."""
 VISIBILITY_SECONDS = 60
 """A message comes back when its worker is dead, as with a queue whose visibility timeout outlives the function."""
 RETURN_SECONDS = 3

@@ -1,4 +1,4 @@
-"""Count the rows of a downloaded file, by a reader that knows nothing of who wrote it: ``FILE``."""
+"""Counts the rows of a downloaded file with an independent reader: ``FILE``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def count_rows(file: Path) -> int:
-    """Return how many rows a CSV, JSON, JSON Lines or Parquet file has, by the end of its name.
+    """Return the number of rows of a CSV, JSON, JSON Lines or Parquet file, by its suffix.
 
     Raises:
         ValueError: a JSON array has no end.

@@ -1,4 +1,4 @@
-"""Download a dataset to a file that appears once it is whole: ``BASE FILE QUERY TARGET``; see download_dataset.sh."""
+"""Downloads a dataset to a file, which appears once complete: ``BASE FILE QUERY TARGET``; see download_dataset.sh."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SHOWN = 500
 
 
 class DownloadError(RuntimeError):
-    """The dataset did not come; the message says why."""
+    """The download failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What came, and how fast; times are seconds from the request on."""
+    """The size and the timing of a download; times are seconds since the request."""
 
     size: int
     first_byte: float
@@ -33,10 +33,10 @@ class Download:
 
 
 def download(url: str, target: Path, signer: Signer | None) -> Download:
-    """Write the answer of an address to a file.
+    """Write the response of a URL to a file.
 
     Raises:
-        DownloadError: there was no answer, another than 200, or a part of one; the file is as it was before.
+        DownloadError: no response, a status other than 200, or a truncated body; the file is unchanged.
     """
     started = time.monotonic()
     part = target.with_name(f"{target.name}.part")
@@ -59,7 +59,7 @@ def download(url: str, target: Path, signer: Signer | None) -> Download:
 
 
 def main() -> int:
-    """Run from the command line; 1 if the dataset did not come."""
+    """Run from the command line; the exit status is 1 if the download failed."""
     base, file, query, folder = sys.argv[1:]
     target = Path(folder) / file
     try:

@@ -1,6 +1,6 @@
-"""GET with redirects followed by hand: what signs a request goes to the host that it was made for, and to no other.
+"""GET requests with manual redirects: a signature goes only to the host that it was made for.
 
-S3 refuses a presigned query beside signing headers, and a session token is nobody else's business. An answer of 202 is
+S3 refuses a presigned query with signing headers, and a session token must not reach other hosts. A 202 response is
 followed, too: it names where the export's status is, which redirects to the export once that is ready.
 """
 
@@ -37,7 +37,7 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 
 class FetchError(RuntimeError):
-    """There is no answer: redirects without end, or to where they must not lead; an export that takes too long."""
+    """No final response: too many redirects, a forbidden redirect, or an export that takes too long."""
 
 
 class Signer:
@@ -58,7 +58,7 @@ class Signer:
             raise FetchError("no AWS credentials: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID")
 
     def sign(self, url: str, headers: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers to send to an address: signed ones for the origin, the same ones for any other."""
+        """Return the headers to send to a URL: signed for the origin, unchanged for any other host."""
         if _find_origin(url) != self._origin:
             return dict(headers)
         request = AWSRequest("GET", url, headers=dict(headers))
@@ -67,18 +67,18 @@ class Signer:
 
 
 def make_signer(base: str) -> Signer | None:
-    """Return what signs requests to a dataset's address; ``None`` where the address is not one of Lambda's."""
+    """Return a signer for a dataset's URL; ``None`` if it is not a Lambda function URL."""
     host = urlsplit(base).hostname or ""
     is_lambda = urlsplit(base).scheme == "https" and ".lambda-url." in host
     return Signer(base, "lambda", os.environ["AWS_REGION"]) if is_lambda else None
 
 
 def fetch(url: str, headers: Mapping[str, str], signer: Signer | None) -> requests.Response:
-    """Return the answer at the end of redirects and 202s, its body not yet read.
+    """Return the response after all redirects and 202s; its body is not read yet.
 
     Raises:
-        FetchError: there is no end.
-        requests.RequestException: there is no answer.
+        FetchError: the redirects or 202s do not end.
+        requests.RequestException: the server does not respond.
     """
     deadline = time.monotonic() + _EXPORT_SECONDS
     redirects = 0
@@ -124,7 +124,7 @@ def _send_as_it_is(request: requests.PreparedRequest) -> requests.PreparedReques
 
 
 def _resolve(url: str, location: str) -> str:
-    """Return the address that a Location names, which may be relative."""
+    """Return the absolute URL of a Location header, which may be relative."""
     try:
         following = urljoin(url, location)
         scheme, _, _ = _find_origin(following)

@@ -1,4 +1,4 @@
-"""Put sample datasets, as Parquet, into the bucket of the dataset download."""
+"""Puts sample datasets, as Parquet, into the bucket of the dataset download."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ DATASETS: dict[str, tuple[Callable[[int, int], Files], int]] = {
     "applications": (draw_applications, 20_000),
     "readings": (draw_readings, 300_000),
 }
-"""How each dataset is drawn, and how many rows it has by default."""
+"""The generator of each dataset, and its default number of rows."""
 
 
 def write_parquet(table: pa.Table) -> bytes:

@@ -1,4 +1,4 @@
-"""Runs a query by CloudWatch Logs Insights and waits for what it finds."""
+"""Runs a query in CloudWatch Logs Insights and waits for the result."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class InsightsError(RuntimeError):
 def ask_insights(
     logs: CloudWatchLogsClient, groups: Sequence[str], query: str, columns: Sequence[str], since: int, until: int
 ) -> Answer:
-    """Run a query over log groups and a span of epoch seconds, showing how far it is.
+    """Run a query over log groups and a span of epoch seconds, and show its progress.
 
-    ``columns`` gives their order: Insights leaves out what a row lacks. Others that it answers with come behind.
+    ``columns`` gives their order: Insights omits missing values. Other columns of the result follow.
 
     Raises:
         InsightsError: the query failed, was cancelled or took more than 15 minutes.

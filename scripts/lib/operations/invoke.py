@@ -1,4 +1,4 @@
-"""Invoke a function once and print what it answers."""
+"""Invokes a function once and prints its response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAMBDA_SECONDS = 910
 
 
 class InvocationError(RuntimeError):
-    """The function raised, or was ended; the message says what Lambda says."""
+    """The function raised an error or was terminated; the message is Lambda's."""
 
 
 def read_event(text: str) -> bytes:
@@ -39,7 +39,7 @@ def read_event(text: str) -> bytes:
 
 
 def invoke(function: str, event: bytes, *, waits: bool) -> object:
-    """Invoke a function exactly once and return its answer; None if nobody waits for it.
+    """Invoke a function exactly once and return its response; None for an asynchronous invocation.
 
     Raises:
         InvocationError: the function failed.
@@ -55,7 +55,7 @@ def invoke(function: str, event: bytes, *, waits: bool) -> object:
 
 
 def open_body(answer: object) -> object:
-    """Return an answer with the JSON that its ``body`` holds as a string in that string's place; others as they are."""
+    """Return a response with its ``body`` string parsed as JSON where possible."""
     if not isinstance(answer, dict) or not isinstance(answer.get("body"), str):
         return answer
     try:

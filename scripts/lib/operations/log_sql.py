@@ -1,4 +1,4 @@
-"""Answers a saved query's twin: DuckDB over log lines, which stand in the view ``logs``.
+"""Runs a saved query's SQL twin: DuckDB over log lines in the view ``logs``.
 
 The view has a column for each field that the service logs, null where a line lacks it, and of the columns that
 CloudWatch adds those that the queries read: ``@timestamp`` (UTC), ``@message``, ``@log`` (the group), ``@logStream``,
@@ -42,17 +42,17 @@ FROM (
 
 
 def answer_twin(sql: str, fields: Mapping[str, str], lines: Sequence[LogLine]) -> tuple[list[str], list[Row]]:
-    """Return the columns and rows of a twin's answer over a service's log lines, in whatever order they come.
+    """Return the columns and rows of a twin's result over a service's log lines, which may come in any order.
 
     Raises:
-        duckdb.Error: the statement is wrong, or names what is no field.
+        duckdb.Error: the statement is invalid or names an unknown field.
     """
     with open_view(fields, lines) as connection:
         return ask_view(connection, sql)
 
 
 def open_view(fields: Mapping[str, str], lines: Sequence[LogLine]) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB of its own that has the view of these lines."""
+    """Return a new DuckDB connection with a view of these lines."""
     connection = duckdb.connect()
     connection.register("lines", _make_table(lines))
     connection.execute(_write_view(fields))
@@ -60,13 +60,13 @@ def open_view(fields: Mapping[str, str], lines: Sequence[LogLine]) -> duckdb.Duc
 
 
 def ask_view(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[Row]]:
-    """Return the columns and rows of a statement's answer."""
+    """Return the columns and rows of a statement's result."""
     answer = connection.execute(sql)
     return [column[0] for column in answer.description or []], answer.fetchall()
 
 
 def list_columns(sql: str, fields: Mapping[str, str]) -> list[str]:
-    """Return the columns that a twin answers with."""
+    """Return the columns of a twin's result."""
     return answer_twin(sql, fields, [])[0]
 
 

@@ -34,7 +34,7 @@ _PROGRESS_SECONDS = 1.0
 
 
 class RedriveError(Exception):
-    """The queue is not one whose messages can be sent back."""
+    """The queue is not a dead-letter queue whose messages can be redriven."""
 
 
 def find_queue(sqs: SQSClient, queue: str) -> str:
@@ -46,7 +46,7 @@ def find_source(sqs: SQSClient, dlq_url: str) -> str:
     """Return the URL of the one queue that redrives to this one.
 
     Raises:
-        RedriveError: there is none, or more than one.
+        RedriveError: no queue or more than one redrives to it.
     """
     if is_loopback(os.environ.get("AWS_ENDPOINT_URL", "")):  # the emulator cannot tell, but the names do
         return dlq_url.removesuffix("-dlq")
@@ -57,7 +57,7 @@ def find_source(sqs: SQSClient, dlq_url: str) -> str:
 
 
 def fill_in_reasons(dlq_url: str, letters: list[Letter]) -> None:
-    """Read the reasons of the data aggregator's dead letters from its table, if the queue is its."""
+    """Read the reasons of the data aggregator's dead letters from its table, if the queue belongs to it."""
     table, its_queue = os.environ.get("IDEMPOTENCY_TABLE"), os.environ.get("AGGREGATOR_DLQ_URL", "")
     if not table or its_queue.rpartition("/")[2] != dlq_url.rpartition("/")[2]:
         return
@@ -71,8 +71,8 @@ def send_back(sqs: SQSClient, functions: LambdaClient, letter: Letter, source_ur
     """Send one dead letter back to where it failed; it is still in its queue afterwards.
 
     Raises:
-        ClientError: it was not taken there.
-        RedriveError: the same.
+        ClientError: the destination rejects the message.
+        RedriveError: the destination rejects the invocation.
     """
     record = letter.invocation
     if record is None:
@@ -91,7 +91,7 @@ def send_back(sqs: SQSClient, functions: LambdaClient, letter: Letter, source_ur
 def send_all(sqs: SQSClient, functions: LambdaClient, dlq_url: str, letters: list[Letter]) -> list[Letter]:
     """Send letters back, and delete each after that; return those that are still to be sent.
 
-    The first failure ends it: what the other end refuses once it mostly refuses again.
+    The first failure ends the run: a destination that rejects one letter usually rejects the next.
     """
     source_url = find_source(sqs, dlq_url) if any(letter.invocation is None for letter in letters) else ""
     said = time.monotonic()
@@ -130,7 +130,7 @@ def move_all(sqs: SQSClient, dlq_url: str) -> int:
 
 
 def print_letters(letters: list[Letter], *, is_all: bool) -> None:
-    """Print each letter on a line, and how often each reason is there."""
+    """Print each letter on a line, and the count of each reason."""
     for letter in letters:
         attributes = letter.message.get("Attributes", {})
         sent = int(attributes.get("SentTimestamp", "0")) / 1000
@@ -144,7 +144,7 @@ def print_letters(letters: list[Letter], *, is_all: bool) -> None:
 
 
 def run(sqs: SQSClient, functions: LambdaClient, dlq_url: str, *, match: str, limit: int, send: bool) -> int:
-    """List a queue's letters and, if told to, send them back; return how many could not be sent."""
+    """List a queue's letters and, with `--send`, redrive them; return the number of failures."""
     held: list[MessageTypeDef] = take_messages(sqs, dlq_url, limit)
     try:
         paired = pair_copies(held)
@@ -172,7 +172,7 @@ def run(sqs: SQSClient, functions: LambdaClient, dlq_url: str, *, match: str, li
 
 
 def main() -> int:
-    """Run from the command line; 1 if something could not be sent back."""
+    """Run from the command line; the exit status is 1 if a letter could not be sent back."""
     parser = argparse.ArgumentParser(prog="redrive", description=__doc__)
     parser.add_argument("queue")
     parser.add_argument("--send", action="store_true")

@@ -1,4 +1,4 @@
-"""Prints a query's answer as a table that a person can read, or as JSON for other programs."""
+"""Prints a query's result as a table for people or as JSON for programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CELL_WIDTH = 160
 
 @dataclass(frozen=True)
 class Answer:
-    """What a query found, and in how many log lines it looked."""
+    """The result of a query, and the number of log lines that it scanned."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -45,7 +45,7 @@ def print_answer(answer: Answer, *, as_json: bool) -> None:
 
 
 def print_list(questions: Mapping[str, str]) -> None:
-    """Print the queries there are, each with its question."""
+    """Print all queries, each with its question."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class QueryNameError(LookupError):
-    """There is no query of this name; the message names near ones."""
+    """No query has this name; the message lists similar ones."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def read_saved_query(folder: Path, name: str) -> SavedQuery:
     """Return a query by its name; ``zip-jobs/failed-jobs`` and a unique ``failed-jobs`` are also accepted.
 
     Raises:
-        QueryNameError: there is none, or more than one.
+        QueryNameError: no query or more than one matches.
     """
     service, _, stem = name.removesuffix(".query").rpartition("/")
     service = service.replace("-", "_")
@@ -57,12 +57,12 @@ def read_saved_query(folder: Path, name: str) -> SavedQuery:
 
 
 def read_question(text: str) -> str:
-    """Return a query's first line, which is a comment, without its sign."""
+    """Return the text of a query's first line, which is a comment."""
     return text.partition("\n")[0].lstrip("# ")
 
 
 def find_near(names: list[str], name: str) -> list[str]:
-    """Return up to five names that look like this one, with the service or without."""
+    """Return up to five names similar to this one, with or without the service."""
     stem = name.rpartition("/")[2]
     by_stem = [known for known in names if stem and stem in known]
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.6)

@@ -1,4 +1,4 @@
-"""How long each handler's imports take beside those of boto3 alone.
+"""Import times of each handler, compared with those of boto3 alone.
 
 An interpreter without any packages gets the unpacked zips of the function and its layers, and boto3 as Lambda's
 runtime has it. Everything in the zips is compiled already, as is boto3.

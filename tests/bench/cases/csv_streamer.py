@@ -16,7 +16,7 @@ from urllib.parse import quote
 from sample_files.bodies import Body
 from sample_files.catalogue import find_resource
 from sample_files.target import parse_target
-from tests.bench.fakes.fake_s3_client import StandinClient
+from tests.bench.fakes.fake_s3_client import FakeS3Client
 from tests.bench.harness.comparison import (
     OURS,
     REFERENCE,
@@ -55,7 +55,7 @@ class Stage:
 
     files_url: str
     s3_url: str
-    standin: StandinClient
+    fake_s3: FakeS3Client
     folder: Path
 
     def environment(self) -> dict[str, str]:
@@ -79,7 +79,7 @@ class Stage:
 
 @contextmanager
 def set_stage(folder: Path, latency_ms: float, mb_per_second: float) -> Iterator[Stage]:
-    """Run the file server and the stand-in, each behind a proxy of its own (none without latency and cap)."""
+    """Run the file server and the fake S3, each behind its own proxy (no proxy without latency and cap)."""
     with ExitStack() as stack:
         files = stack.enter_context(run_server("sample_files", "--port", "0"))
         s3 = stack.enter_context(run_server("tests.bench.fakes.fake_s3"))
@@ -91,7 +91,7 @@ def set_stage(folder: Path, latency_ms: float, mb_per_second: float) -> Iterator
                 for port in ports
             ]
         urls = [f"http://127.0.0.1:{port}" for port in ports]
-        yield Stage(urls[0], urls[1], StandinClient(s3), folder)
+        yield Stage(urls[0], urls[1], FakeS3Client(s3), folder)
 
 
 def _make_handler(stage: Stage, name: str, module: str, target: float = 1.0) -> Contender:
@@ -148,13 +148,13 @@ def _make_case(stage: Stage, name: str, urls: list[str], contenders: list[Conten
     bodies = [_find_body(url) for url in urls]
 
     def prepare() -> None:
-        stage.standin.reset()
-        stage.standin.put(f"{BUCKET}/config/parameters.json", config)
-        stage.standin.reset(keep=True)
+        stage.fake_s3.reset()
+        stage.fake_s3.put(f"{BUCKET}/config/parameters.json", config)
+        stage.fake_s3.reset(keep=True)
 
     def finish() -> Counts:
-        counts = stage.standin.count_requests()
-        objects = [parts for key, parts in stage.standin.list_objects().items() if "/raw/" in key]
+        counts = stage.fake_s3.count_requests()
+        objects = [parts for key, parts in stage.fake_s3.list_objects().items() if "/raw/" in key]
         check_objects(bodies, objects)
         return counts
 
@@ -222,7 +222,7 @@ def run_small(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Ou
 
 
 def run_memory(folder: Path, rounds: int, say: Callable[[str], None]) -> list[Row]:
-    """Peak memory of a long stream beside that of a short one, without a proxy: as fast as it goes.
+    """Peak memory of a long stream compared with a short one, without a proxy and at full speed.
 
     With parts of the default size, 50 MiB, the short stream has fewer parts than may be in memory at once, and so its
     peak is lower; with parts of 16 MiB both streams have all that the settings allow.

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.bench.cases.csv_streamer import LATENCY_MS, MB_PER_SECOND
 from tests.bench.cases.documents import make_object
-from tests.bench.fakes.fake_s3_client import StandinClient
+from tests.bench.fakes.fake_s3_client import FakeS3Client
 from tests.bench.harness.comparison import (
     OURS,
     REFERENCE,
@@ -105,7 +105,7 @@ class Stage:
     """Where the handlers read and write."""
 
     environment: dict[str, str]
-    standin: StandinClient
+    fake_s3: FakeS3Client
     folder: Path
 
     @property
@@ -116,7 +116,7 @@ class Stage:
 
 @contextmanager
 def set_stage(folder: Path) -> Iterator[Stage]:
-    """Run the stand-in for S3 and DynamoDB behind the proxy."""
+    """Run the fake S3 for S3 and DynamoDB behind the proxy."""
     with ExitStack() as stack:
         port = stack.enter_context(run_server("tests.bench.fakes.fake_s3", "--keep-mib", "64"))
         how = ["--latency-ms", str(LATENCY_MS), "--mb-per-second", str(MB_PER_SECOND)]
@@ -129,7 +129,7 @@ def set_stage(folder: Path) -> Iterator[Stage]:
             "IDEMPOTENCY_TTL_DAYS": "21",
             "LOG_LEVEL": "INFO",
         }
-        yield Stage(environment, StandinClient(port), folder)
+        yield Stage(environment, FakeS3Client(port), folder)
 
 
 def run_small_objects(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Outcome, list[Row]]:
@@ -140,17 +140,17 @@ def run_small_objects(folder: Path, rounds: int, say: Callable[[str], None]) -> 
         theirs = _make_handler(stage, REFERENCE, "tests.bench.contenders.baselines.data_aggregator", _READ_TARGET)
 
         def prepare() -> None:
-            stage.standin.reset()
+            stage.fake_s3.reset()
             for key, content in contents.items():
-                stage.standin.put(f"{SOURCE_BUCKET}/{key}", content)
-            stage.standin.reset(keep=True)
-            found = stage.standin.list_objects()
+                stage.fake_s3.put(f"{SOURCE_BUCKET}/{key}", content)
+            stage.fake_s3.reset(keep=True)
+            found = stage.fake_s3.list_objects()
             etags = {key: _etag(*found[f"{SOURCE_BUCKET}/{key}"][0]) for key in contents}
             stage.event.write_text(json.dumps(make_event(contents, etags)))
 
         def finish() -> Counts:
-            requests = stage.standin.count_requests()
-            _check_stored(stage.standin, list(contents.values()))
+            requests = stage.fake_s3.count_requests()
+            _check_stored(stage.fake_s3, list(contents.values()))
             return requests
 
         name = f"{_OBJECTS:,} objects of {_OBJECT_BYTES // 1000} KB"
@@ -191,9 +191,9 @@ def make_event(contents: dict[str, bytes], etags: dict[str, str]) -> dict[str, A
     return {"Records": records}
 
 
-def _check_stored(standin: StandinClient, contents: Sequence[bytes]) -> None:
-    bundles = [key for key in standin.list_objects() if key.startswith(f"{BUNDLE_BUCKET}/") and key.endswith(".gz")]
+def _check_stored(fake_s3: FakeS3Client, contents: Sequence[bytes]) -> None:
+    bundles = [key for key in fake_s3.list_objects() if key.startswith(f"{BUNDLE_BUCKET}/") and key.endswith(".gz")]
     if len(bundles) != 1:
         raise RunError(f"{len(bundles)} bundles were written, not one")
-    if gzip.decompress(standin.get(bundles[0])) != b"".join(contents):
+    if gzip.decompress(fake_s3.get(bundles[0])) != b"".join(contents):
         raise RunError("the bundle does not hold the objects in their order")

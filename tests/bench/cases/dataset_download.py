@@ -41,7 +41,7 @@ _ROWS, _GROUP_ROWS = 1_000_000, 122_880
 _DIFFERENT_GROUPS = 9
 _MEMORY_MB = 512
 _MILLION_BYTES = 37.5e6
-"""What a million of these rows take in Parquet."""
+"""Size of a million of these rows in Parquet."""
 _SPEED_TARGET, _SLICE_TARGET, _MEMORY_TARGET, _FIRST_BYTE_TARGET = 12.0, 20.0, 0.8, 20.0
 _WORDS = "Acorn Bridge Chapel Dairy Elm Field Grange Hill Island Junction Kiln Lodge Meadow North Orchard Park Quarry"
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -141,7 +141,7 @@ def set_stage(folder: Path, *, slow: bool = True) -> Iterator[Stage]:
 
 
 def make_bench(case: str) -> Callable[[Path, int, Callable[[str], None]], tuple[Outcome, list[Row]]]:
-    """Return the bench of a case; its first byte's share is a row of its own."""
+    """Return the bench of a case; the share of the first byte is a separate row."""
 
     def run(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Outcome, list[Row]]:
         if not (folder / KEY).is_file():

@@ -1,4 +1,4 @@
-"""The dataset download's server under 64 clients of each kind: how long the check of health waits, and its memory."""
+"""The dataset download's server under 64 clients of each kind: the longest health check, and its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The zips as Lambda gets them, unpacked for the bench, and what they weigh."""
+"""The deployment packages, unpacked for the bench, and their sizes."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 
 from tests.bench.cases.csv_streamer import LATENCY_MS, MB_PER_SECOND
-from tests.bench.fakes.fake_s3_client import StandinClient
+from tests.bench.fakes.fake_s3_client import FakeS3Client
 from tests.bench.harness.comparison import (
     OURS,
     REFERENCE,
@@ -48,10 +48,10 @@ _REFERENCE_TARGET, _COPY_TARGET, _MIXED_TARGET, _BYTES_TARGET = 10.0, 5.0, 2.0, 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the workers read and write: S3 behind the proxy, the job table and the queue beside it."""
+    """Where the workers read and write: S3 behind the proxy, the job table and the queue without it."""
 
     environment: dict[str, str]
-    standin: StandinClient
+    fake_s3: FakeS3Client
     emulator: str
     folder: Path
 
@@ -63,7 +63,7 @@ class Stage:
 
 @contextmanager
 def set_stage(folder: Path) -> Iterator[Stage]:
-    """Run the stand-in for S3 behind the proxy, and the emulator for DynamoDB and SQS."""
+    """Run the fake S3 for S3 behind the proxy, and the emulator for DynamoDB and SQS."""
     with ExitStack() as stack:
         port = stack.enter_context(run_server("tests.bench.fakes.fake_s3", "--keep-mib", "1"))
         how = ["--latency-ms", str(LATENCY_MS), "--mb-per-second", str(MB_PER_SECOND)]
@@ -83,7 +83,7 @@ def set_stage(folder: Path) -> Iterator[Stage]:
                 "TABLE_NAME": TABLE,
             }
         )
-        stage = Stage(environment, StandinClient(port), emulator, folder)
+        stage = Stage(environment, FakeS3Client(port), emulator, folder)
         environment["QUEUE_URL"] = stage.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
         stage.client("dynamodb").create_table(
             TableName=TABLE,
@@ -118,15 +118,15 @@ class Work:
 
     def prepare(self) -> None:
         """Put sources, the job and its message there."""
-        standin = self.stage.standin
-        standin.reset()
+        fake_s3 = self.stage.fake_s3
+        fake_s3.reset()
         for key, size in self.large.items():
-            standin.make(f"{SOURCE}/{key}", size, key)
+            fake_s3.make(f"{SOURCE}/{key}", size, key)
         for key, content in self.small.items():
-            standin.put(f"{SOURCE}/{key}", content)
+            fake_s3.put(f"{SOURCE}/{key}", content)
         job_id = str(uuid.uuid4())
-        standin.put(f"{TARGET}/.zip-jobs/{job_id}.json", json.dumps(self.keys).encode())
-        standin.reset(keep=True)
+        fake_s3.put(f"{TARGET}/.zip-jobs/{job_id}.json", json.dumps(self.keys).encode())
+        fake_s3.reset(keep=True)
         item = {"jobId": job_id, "status": "PENDING", "phase": "queued", "sourceBucket": SOURCE}
         item |= {"targetBucket": TARGET, "targetKey": f"zips/{job_id}.zip", "keyListKey": f".zip-jobs/{job_id}.json"}
         item |= {"paths": "basename", "onMissing": "fail", "compression": "stored"}
@@ -146,9 +146,9 @@ class Work:
 
     def finish(self) -> Counts:
         """Check the archive; return the requests that it took."""
-        standin = self.stage.standin
-        counts, passed = standin.count_requests(), standin.count_bytes()
-        (parts,) = [parts for key, parts in standin.list_objects().items() if key.startswith(f"{TARGET}/zips/")]
+        fake_s3 = self.stage.fake_s3
+        counts, passed = fake_s3.count_requests(), fake_s3.count_bytes()
+        (parts,) = [parts for key, parts in fake_s3.list_objects().items() if key.startswith(f"{TARGET}/zips/")]
         size = sum(length for length, _ in parts)
         if size < self.size:
             raise RunError(f"the archive has {size} bytes, its members {self.size}")

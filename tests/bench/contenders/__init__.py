@@ -1,4 +1,4 @@
-"""Programs that the cases time, each in a process of its own.
+"""Programs that the cases time, each in its own process.
 
 The services themselves run through `invoke` and the other modules here; `baselines` holds
 the reference algorithms, `peers` other tools.

@@ -1,8 +1,8 @@
 """Compresses a file as the aggregator or as Python's standard library does.
 
 Usage: `python -m tests.bench.contenders.compress_file bundle|stdlib FILE OUT RESULT`.
-RESULT gets the seconds as JSON. The file is in memory before the clock starts: what is compared is the compression,
-with what the aggregator does beside it (digest, offsets).
+RESULT gets the seconds as JSON. The file is in memory before the clock starts: the bench compares the compression,
+with the aggregator's additional work (digest, offsets).
 """
 
 import gzip

@@ -1,5 +1,6 @@
-"""Converts statements: `python -m tests.bench.contenders.convert_statements CONTENDER FILE FOLDER RESULT [--one-core]`.
+"""Converts statements to Parquet with one of the contenders.
 
+Usage: `python -m tests.bench.contenders.convert_statements CONTENDER FILE FOLDER RESULT [--one-core]`.
 FOLDER gets Parquet files, RESULT the seconds that it took, from the first byte read to the last one written. Imports
 come before, as they do in Lambda's init phase.
 """

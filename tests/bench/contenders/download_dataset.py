@@ -1,4 +1,4 @@
-"""One download, in a process of its own: `python -m tests.bench.contenders.download_dataset HOW CASE TARGET OUT`.
+"""Runs one download in its own process: `python -m tests.bench.contenders.download_dataset HOW CASE TARGET OUT`.
 
 HOW is ours, reference, polars or duckdb; CASE csv, json, parquet (half of the rows) or slice (CSV of one
 organisation). OUT gets the seconds after imports, and for ours those until the first byte.
@@ -40,7 +40,7 @@ _QUERIES = {
 
 @dataclass
 class Job:
-    """What is to be done."""
+    """The parameters of a download."""
 
     case: str
     target: str

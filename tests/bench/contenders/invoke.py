@@ -1,4 +1,4 @@
-"""Calls a handler as Lambda does, in a process of its own: `python -m tests.bench.contenders.invoke MODULE EVENT OUT`.
+"""Calls a handler as Lambda does, in its own process: `python -m tests.bench.contenders.invoke MODULE EVENT OUT`.
 
 OUT gets the seconds from the call to its return, as JSON, with what the handler returned and how much it asked of
 DynamoDB and SQS through boto3 (S3's requests are counted where they arrive). Imports come before, as they do in

@@ -1,7 +1,7 @@
 """Packs documents in memory into an archive that is discarded.
 
 Usage: `python -m tests.bench.contenders.pack_documents HOW FILES BYTES OUT`.
-What an archive in parts of 8 MiB costs in processor time, without any S3. OUT gets the seconds, as JSON.
+The result is the processor time of an archive in parts of 8 MiB, without any S3. OUT gets the seconds as JSON.
 """
 
 import json

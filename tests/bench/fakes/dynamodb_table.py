@@ -1,4 +1,4 @@
-"""The stand-in's DynamoDB: one table with the key `id`, and transactions of conditional writes.
+"""The fake's DynamoDB: one table with the key `id`, and transactions of conditional writes.
 
 The emulator takes 60 ms for a transaction of 100 writes and would be half of what is measured.
 """

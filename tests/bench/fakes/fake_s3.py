@@ -1,8 +1,8 @@
-"""A stand-in for S3 and DynamoDB that is not in the way: it receives all bytes, keeps little, and counts.
+"""A fast fake of S3 and DynamoDB: it receives all bytes, keeps few, and counts requests.
 
-The emulator needs 2 ms and a whole core for a request and would be what is measured. This one speaks just enough
-HTTP/1.1. Beside S3 it answers `GET /_bench/stats` (requests by operation, bytes), `GET /_bench/objects` (sizes and
-CRC-32s by part), `POST /_bench/reset` (forgets counts and uploads, and objects unless `?keep`) and
+The emulator needs 2 ms and a whole core for a request, so that the bench would measure the emulator. This server speaks
+just enough HTTP/1.1. In addition to S3 it serves `GET /_bench/stats` (requests by operation, bytes),
+`GET /_bench/objects` (sizes and CRC-32s by part), `POST /_bench/reset` (forgets counts and uploads, and objects unless `?keep`) and
 `POST /_bench/make?place=bucket/key&size=N&seed=S` (an object of noise that takes no memory).
 """
 
@@ -132,7 +132,7 @@ def _read_head(text: str) -> Request:
 
 
 def administer(store: Store, request: Request) -> Reply:
-    """Answer what the bench asks about the stand-in itself."""
+    """Answer what the bench asks about the fake S3 itself."""
     if request.key == "reset":
         store.reset()
         store.objects = {place: stored for place, stored in store.objects.items() if "keep" in request.query}

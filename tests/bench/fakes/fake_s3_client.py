@@ -1,4 +1,4 @@
-"""How the bench talks to the stand-in, past the proxy."""
+"""A client of the fake S3 for the bench, without the proxy."""
 
 import json
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ _SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True)
-class StandinClient:
-    """A client of the stand-in on a port of loopback."""
+class FakeS3Client:
+    """A client of the fake S3 on a port of loopback."""
 
     port: int
 

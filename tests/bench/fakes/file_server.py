@@ -1,6 +1,6 @@
 """Serves the files of a folder as S3 objects, whole or in ranges: `python -m tests.bench.fakes.file_server FOLDER`.
 
-The stand-in keeps objects in memory, which is no place for a dataset of 2 GB. Prints its port. `GET /_bench/stats`
+The fake S3 keeps objects in memory, which is too small for a dataset of 2 GB. Prints its port. `GET /_bench/stats`
 answers requests and bytes since `POST /_bench/reset`.
 """
 

@@ -1,4 +1,4 @@
-"""What the stand-in for S3 keeps, and its operations: enough of them for boto3, the AWS CLI and rclone.
+"""The objects of the fake S3, and its operations: enough of them for boto3, the AWS CLI and rclone.
 
 Bodies above a limit are received to the last byte and forgotten: size and CRC-32 stay. Others can be read back.
 """
@@ -36,7 +36,7 @@ _DELETED_KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 _PAGE = 1_000
 _COPY_RANGE = re.compile(r"bytes=(\d+)-(\d+)", re.ASCII)
 COPIED_BYTES_PER_SECOND = 200_000_000
-"""How fast one copy inside S3 is taken to be."""
+"""Assumed speed of one copy inside S3."""
 
 
 @dataclass

@@ -29,7 +29,7 @@ class Path:
 
     latency_seconds: float = 0.0
     bytes_per_second: float = 0.0
-    """Per connection and direction; 0 is no cap."""
+    """Per connection and direction; 0 means no cap."""
 
 
 class Bucket:

@@ -1,4 +1,4 @@
-"""Requests and answers of the stand-in's S3."""
+"""Requests and responses of the fake S3."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Piece:
 
     @property
     def etag(self) -> str:
-        """Return an opaque ETag: an MD5 would cost the stand-in more than all else."""
+        """Return an opaque ETag: an MD5 would cost the fake S3 more than all else."""
         return f'"{self.crc32:08x}-{self.size}"'
 
     @property

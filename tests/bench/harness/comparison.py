@@ -1,4 +1,4 @@
-"""What is compared with what: contenders, runs, rows."""
+"""The comparison of contenders: cases, runs and the rows that result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Bill:
-    """What the cost of a case is worked out from, beside what is measured."""
+    """Inputs for the cost of a case, in addition to the measurements."""
 
     objects: int
     """Objects (files, rows are none) that one run brings in or hands out."""
@@ -106,7 +106,7 @@ class Outcome:
         return rows
 
     def _describe_usage(self, ours: Sequence[Run], theirs: Sequence[Run]) -> Row:
-        """Return what the cost is worked out from."""
+        """Return the inputs for the cost."""
         found: Row = {"ours": find_usage(ours), "theirs": find_usage(theirs)}
         return found if self.case.bill is None else found | {"bill": asdict(self.case.bill)}
 

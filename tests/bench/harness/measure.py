@@ -1,7 +1,7 @@
 """Runs a command and notes its wall time, processor time and peak memory: `python -I measure.py OUT COMMAND...`.
 
-A small process of its own: Linux hands the peak memory of whoever forks on to the child, so that the bench itself
-would set a floor of its own size under every figure. The peak is that of the largest process among the command and
+This is a separate small process: on Linux a child inherits the peak memory of its parent, so that the bench itself
+would raise every figure to its own size. The peak is that of the largest process among the command and
 the children that it waited for. Nothing but the standard library is imported.
 """
 

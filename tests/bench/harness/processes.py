@@ -1,4 +1,4 @@
-"""The servers around a run, and the runs themselves."""
+"""Processes of the bench: servers around a run, and the measured runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STOP_SECONDS = 10
 
 
 class RunError(RuntimeError):
-    """A contender or a server failed; the message holds the end of what it said."""
+    """A contender or a server failed; the message holds the end of its output."""
 
 
 @dataclass(frozen=True)

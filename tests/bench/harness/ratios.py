@@ -1,4 +1,4 @@
-"""From times to ratios."""
+"""Ratios of times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

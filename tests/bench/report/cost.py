@@ -1,4 +1,4 @@
-"""From requests and seconds to dollars.
+"""The cost of requests and seconds in dollars.
 
 cost = requests x their prices + invocations x $0.20 / million + GB of memory x seconds x $0.0000166667
 """
@@ -55,7 +55,7 @@ def compute_cost(requests: Mapping[str, int], seconds: float, memory_mb: int) ->
     """Return the cost of one invocation with its requests.
 
     Raises:
-        KeyError: an operation has no price.
+        KeyError: the price of an operation is unknown.
     """
     asked = sum(count * REQUESTS[operation] for operation, count in requests.items())
     return Cost(asked + REQUESTS["Lambda"], seconds * memory_mb / _MB_PER_GB * LAMBDA_GB_SECOND)

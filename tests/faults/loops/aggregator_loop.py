@@ -1,4 +1,4 @@
-"""What Lambda's event source mapping does for the data aggregator, in one process that can be killed.
+"""Lambda's event source mapping for the data aggregator, in one process that can be killed.
 
 Receives a few messages, hands them to the handler, and deletes those that it does not give back. ``KILL_AT``,
 such as ``after-call.s3.UploadPart 2``, has the process kill itself at the n-th of these calls.
@@ -21,7 +21,7 @@ INVOCATION_SECONDS = float(os.environ["INVOCATION_SECONDS"])
 
 
 def arm(kill_at: str) -> None:
-    """Have the process killed at a call of its own."""
+    """Kill the process at one of its calls."""
     event, number = kill_at.split()
     calls = itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""What Lambda's runtime does for a function, in one process that can be killed.
+"""Lambda's runtime for one function, in one process that can be killed.
 
 Takes a JSON object a line: ``handler`` (``package.module.function``), ``event``, ``request_id``, ``seconds`` that the
 invocation may take, and ``kill_at``: such as ``after UploadPart 2``, where the process kills itself. Answers each by a

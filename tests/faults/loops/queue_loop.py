@@ -1,4 +1,4 @@
-"""What Lambda's event source mapping does for the ZIP worker, in one process that can be killed.
+"""Lambda's event source mapping for the ZIP worker, in one process that can be killed.
 
 Receives messages one at a time, hands them to the handler, and deletes those that it does not give back.
 """

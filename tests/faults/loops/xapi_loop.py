@@ -1,4 +1,4 @@
-"""What Lambda's event source mapping does for the xAPI ETL, in one process that can be killed.
+"""Lambda's event source mapping for the xAPI ETL, in one process that can be killed.
 
 Receives a few messages, hands them to the handler, and deletes those that it does not give back. What it has received
 stands in the file ``HELD``, so that whoever kills it can give the messages back. ``KILL_AT``, such as

@@ -1,4 +1,4 @@
-"""The Lambda context of the fault runs: its time runs, and its end can come after a number of looks at it."""
+"""The Lambda context of the fault runs: real time, or an end after a number of reads of the remaining time."""
 
 import itertools
 import os
@@ -7,9 +7,9 @@ import time
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 STEPS = int(os.environ.get("INVOCATION_STEPS", "1000000000"))
-"""After so many steps, each of which asks for the time, the limit is near: on any machine at the same place.
+"""Number of reads of the remaining time after which the limit is near, at the same place on any machine.
 
-Each further invocation of a process may take one more, so that work which needs more gets done some day.
+Each further invocation of a process gets one more, so that all work finishes eventually.
 """
 NEAR_MS = int(os.environ.get("INVOCATION_NEAR_MS", "5000"))
 

@@ -1,4 +1,4 @@
-"""A proxy before the emulator that fails requests to S3 and DynamoDB, one kind of fault at a time.
+"""A proxy in front of the emulator that fails requests to S3 and DynamoDB, one kind of fault at a time.
 
 The seed decides which requests fail: the n-th request of an operation fails or does not, whatever its key and whoever
 comes before it. Invocations of functions are not passed on; they are kept for whoever plays Lambda.
@@ -226,7 +226,7 @@ class _Server(ThreadingHTTPServer):
 
 @dataclass(frozen=True)
 class FaultProxy:
-    """The proxy's address, and what it is told to do."""
+    """The proxy's URL and its controls."""
 
     url: str
     plan: Plan

@@ -1,4 +1,4 @@
-"""What the runs count: every result lands in `.local/faults.jsonl`, from which `tests.faults.report` makes a table."""
+"""Counts of the fault runs: results go to `.local/faults.jsonl`, from which `tests.faults.report` makes a table."""
 
 import json
 import os
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[3]
 FIGURES = ROOT / ".local" / "faults.jsonl"
 SEED = int(os.environ.get("SEED", "20261121"))
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
-"""How often each fault's run is repeated, with the next seeds."""
+"""Number of runs of each fault, with consecutive seeds."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What Lambda does with asynchronous events: a process for the function, repetitions after errors, duplicates."""
+"""Lambda's asynchronous events: a process for the function, retries after errors, duplicates."""
 
 import json
 import random

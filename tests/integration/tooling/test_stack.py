@@ -1,4 +1,4 @@
-"""The offline stack, started and stopped as `make up` and `make down` do, with data of its own."""
+"""The offline stack, started and stopped as `make up` and `make down` do, with its own data."""
 
 import io
 import json

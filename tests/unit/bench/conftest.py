@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.fakes.fake_s3_client import StandinClient
+from tests.bench.fakes.fake_s3_client import FakeS3Client
 from tests.bench.harness.processes import run_server
 
 
@@ -14,8 +14,8 @@ def running() -> Iterator[int]:
 
 
 @pytest.fixture
-def standin(running: int) -> StandinClient:
+def fake_s3(running: int) -> FakeS3Client:
     """A stand-in that holds nothing."""
-    client = StandinClient(running)
+    client = FakeS3Client(running)
     client.reset()
     return client

@@ -37,7 +37,7 @@ SHAPE: Mapping[str, Any] = {
         "extensions": {VIDEO + "session-id": TEXT, CMI5_SESSION: TEXT, VIDEO + "length": NUMBER},
     },
 }
-"""What is read of a statement."""
+"""The fields that are read of a statement."""
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "statement_id": ("id",),
     "timestamp": ("timestamp", "stored"),
@@ -59,7 +59,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     },
     "length": (f"context.extensions.{VIDEO}length", f"result.extensions.{VIDEO}length"),
 }
-"""Where each column's value may be; dots of an extension's key are part of it."""
+"""The JSON paths of each column's value; dots of an extension's key are part of the key."""
 LOWER = {"statement_id", "registration"}
 TIMES = {"timestamp", "stored"}
 DURATION = "duration_seconds"

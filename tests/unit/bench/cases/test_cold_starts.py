@@ -1,4 +1,4 @@
-"""Which handlers are started, and what becomes of the times."""
+"""The handlers that the cold start bench starts, and its rows."""
 
 import re
 from pathlib import Path

@@ -7,16 +7,16 @@ import pytest
 
 from data_aggregator.claims import Change, Claim, ClaimTable
 from tests.bench.fakes.dynamodb_table import UnknownConditionError, holds
-from tests.bench.fakes.fake_s3_client import StandinClient
+from tests.bench.fakes.fake_s3_client import FakeS3Client
 
 CLAIM = Claim("INPROGRESS", 1, 2, "bucket", "bundle", "upload")
 DONE = Claim("COMPLETED", 1, 2, "bucket", "bundle", "upload")
 
 
 @pytest.fixture
-def dynamodb(standin: StandinClient) -> Any:
+def dynamodb(fake_s3: FakeS3Client) -> Any:
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
-    return session.client("dynamodb", endpoint_url=f"http://127.0.0.1:{standin.port}")
+    return session.client("dynamodb", endpoint_url=f"http://127.0.0.1:{fake_s3.port}")
 
 
 def test_claims_are_made_changed_and_released_only_from_what_they_were(dynamodb: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which layers and functions are built, when, and what stops a build."""
+"""Builds of layers and functions: when they run and what stops them."""
 
 import fcntl
 import re

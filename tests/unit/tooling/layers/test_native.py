@@ -1,4 +1,4 @@
-"""What becomes of the C files of the Lambdas."""
+"""The compilation of the Lambdas' C files."""
 
 import ctypes
 import os

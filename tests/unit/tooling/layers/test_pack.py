@@ -1,4 +1,4 @@
-"""What goes into a zip, and that its bytes depend on nothing else."""
+"""The content of a zip; its bytes depend on nothing else."""
 
 import os
 import zipfile

@@ -1,4 +1,4 @@
-"""What is taken out of a layer after its installation."""
+"""Files and symbols that are removed from a layer after its installation."""
 
 import ctypes
 import shutil

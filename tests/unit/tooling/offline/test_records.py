@@ -1,4 +1,4 @@
-"""What the stack's commands know of its servers, whenever one of them is killed."""
+"""The records of the stack's servers, whichever command is killed when."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the Terraform asks for, as the check before anything is installed reads it."""
+"""Terraform's requirements, as the check before any installation reads them."""
 
 import re
 from pathlib import Path
