@@ -56,7 +56,7 @@ def build_layers(build: Build, way: str) -> dict[str, str]:
     if not stale:
         return outcome
     build.output.mkdir(parents=True, exist_ok=True)
-    # Beside the output rather than in the system's temporary folder, which is often small.
+    # Next to the output, not in the system's temporary folder, which is often small.
     with tempfile.TemporaryDirectory(dir=build.output, prefix=TREES) as folder:
         trees = Path(folder)
         if way == "docker":

@@ -14,14 +14,14 @@ from pathlib import Path, PurePosixPath
 # The earliest time that a zip can express.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 FIXED_MODE = stat.S_IFREG | 0o644
-# What a runtime starts by itself, like the script that the Web Adapter runs.
+# Files that a runtime executes, such as the script of the Web Adapter.
 PROGRAM_MODE = stat.S_IFREG | 0o755
 UNIX = 3
 
-# What pip writes for its own later use. It names the machine it ran on or differs from way to way.
+# Metadata that pip writes for itself. It names the build machine or differs between docker and pip.
 PIP_RECORDS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 TEST_FOLDERS = {"tests", "test"}
-# C files and what this machine made of them: a zip gets what is compiled for its own architecture.
+# C files and this machine's libraries: a zip gets the libraries of its own architecture.
 NATIVE_SUFFIXES = {".c", ".h", ".so"}
 
 

@@ -2,7 +2,7 @@
 
 New accounts start with 10 concurrent executions instead of 1,000, and a receive that was throttled counts: messages
 would end in the dead-letter queue without having been looked at. The exit status is 1 if the account has less than the
-environment says (``account_concurrency``); not being allowed to ask is no failure.
+environment says (``account_concurrency``); a missing permission to read the limits is not an error.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections import deque
 from pathlib import Path
 
 TAIL_LINES = 40
-# Advice of pip and Terraform that no user of this checkout can act on.
+# Hints of pip and Terraform that users of this checkout cannot act on.
 NOISE = ("WARNING: Location ",)
 
 

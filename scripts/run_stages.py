@@ -45,8 +45,8 @@ class Stage:
         """Start the command; its output goes to the log."""
         self.started = time.monotonic()
         with self.log.open("wb") as output:
-            # `env` finds the command, so that one that does not exist is a failure like any other. A session of its own
-            # gets an interrupt from here only, once: a second one would end pytest before it has cleaned up.
+            # `env` finds the command, so that a missing command is an ordinary failure. In its own session the command
+            # gets one interrupt, from here: a second one would end pytest before its cleanup.
             self.process = subprocess.Popen(
                 ["env", *self.command],
                 cwd=ROOT,

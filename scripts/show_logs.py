@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 POLL_SECONDS = 2.0
 CLOCK_SKEW_MS = 60_000
-# Lambda's own lines around an invocation; what is not ours and not these (a traceback) is worth seeing.
+# Lambda's own lines around an invocation. All other lines that are not JSON, such as a traceback, are shown.
 PLATFORM_LINE = re.compile(r"(INIT_START|START|END|REPORT) ")
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes one ZIP job from request to verified download.
+# Runs one ZIP job from the request to the verified download.
 set -euo pipefail
 # shellcheck source=lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
@@ -13,7 +13,7 @@ usage() {
   cat <<'TEXT'
 
 Creates a ZIP job, shows its progress, downloads the archive with curl, verifies it with 'unzip -t', and prints how to
-do each step by hand. The exit status is 0 only for an archive that is whole.
+do each step by hand. The exit status is 0 only if the archive is complete.
 
   PREFIX              archive the objects whose keys begin with it (default: uploads/);
                       "" archives the entire bucket
@@ -21,10 +21,10 @@ do each step by hand. The exit status is 0 only for an archive that is whole.
   -h, --help          this text
 
 Read from the environment, .env, or .local/outputs.env as written by the last deployment, in this order:
-  API_BASE                 the API's address
+  API_BASE                 the API's URL
   SRC_BUCKET, DST_BUCKET   the buckets
   DST_PREFIX               what the archive's key begins with (default: the service's own)
-  API_AUTH                 AWS_IAM, JWT or NONE (default: AWS_IAM for an address of AWS, else NONE)
+  API_AUTH                 AWS_IAM, JWT or NONE (default: AWS_IAM for a URL of AWS, else NONE)
   API_TOKEN                the bearer token, for JWT
   DOWNLOAD_DIR             where the archive is put (default: .local/downloads)
   AWS_REGION and AWS's usual variables for credentials

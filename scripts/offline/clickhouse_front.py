@@ -10,10 +10,10 @@ from offline.servers import answers, check_port_free, launch
 from offline.virtualenv import ensure_clickhouse_venv
 
 HEALTH_PATH = "/ping"
-# Queries that run have ten seconds to end, and the engine a few to close its tables.
+# Running queries get ten seconds to end, and the engine a few to close its tables.
 STOP_SECONDS = 20.0
 SCRIPTS = Path(__file__).resolve().parents[1]
-# It needs nothing of the user's environment; PYTHONPATH above all must not lead it elsewhere.
+# The server needs nothing from the user's environment; in particular PYTHONPATH must not redirect its imports.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL")
 
 

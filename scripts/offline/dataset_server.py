@@ -11,7 +11,7 @@ from offline.records import Running, find_recorded, record, stop_recorded
 from offline.servers import answers, check_port_free, launch
 
 HEALTH_PATH = "/healthz"
-# Downloads that run have five seconds to end.
+# Running downloads get five seconds to end.
 STOP_SECONDS = 10.0
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LOG_LEVEL")
 
@@ -43,7 +43,7 @@ def read_settings(paths: Paths) -> dict[str, str] | None:
         "DATASET_BUCKET": outputs["dataset_bucket"],
         "DATASET_PREFIX": outputs["dataset_prefix"],
         "EXPORT_BUCKET": outputs["dataset_export_bucket"],
-        # Nothing ends an answer here as Lambda does: all of them stream.
+        # Unlike Lambda, this server does not limit responses: all of them stream.
         "STREAM_LIMIT_MB": "0",
     }
 

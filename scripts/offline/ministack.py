@@ -13,7 +13,7 @@ PROGRAM = Path(__file__).with_name("emulator_process.py")
 HEALTH_PATH = "/_localstack/health"
 # Saving the state at the end takes a second or two with a full stack.
 STOP_SECONDS = 30.0
-# All that the emulator, and the functions that inherit from it, see of the user's environment: no
+# The variables that the emulator, and the functions that inherit from it, get from the user's environment: no
 # credentials, profiles or endpoints of real accounts. AUTH=true turns the enforcement of IAM policies on.
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "AUTH", "LOG_LEVEL")
 
@@ -83,7 +83,7 @@ def make_environment(paths: Paths, environment: Mapping[str, str]) -> dict[str, 
         "PERSIST_STATE": "1",
         "STATE_DIR": str(paths.data / "state"),
         "TMPDIR": str(paths.temporary),
-        # The user's own profiles and containers are none of the emulator's business.
+        # The emulator must not see the user's profiles and containers.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -98,7 +98,7 @@ def check_data_port(paths: Paths) -> None:
     ever find its queue: jobs would wait for ever.
     """
     note = paths.data / "port"
-    # Nothing is in it where a start was killed at that moment.
+    # The file is empty if a start was killed at that moment.
     port = (note.read_text().strip() if note.is_file() else "") or str(paths.port)
     if port != str(paths.port):
         raise StackError(

@@ -70,7 +70,7 @@ def stop_group(pid: int, identity: str, *, grace_seconds: float) -> bool:
     _wait_for_end(pid, identity, grace_seconds)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    # What is killed holds its ports for a moment longer.
+    # A killed process holds its ports for a moment longer.
     _wait_for_end(pid, identity, KILLED_SECONDS)
     return True
 

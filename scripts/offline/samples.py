@@ -11,7 +11,7 @@ from offline.servers import answers, check_port_free, launch
 HEALTH_PATH = "/health"
 STOP_SECONDS = 5.0
 SCRIPTS = Path(__file__).resolve().parents[1]
-# It needs nothing of the user's environment; PYTHONPATH above all must not lead it elsewhere.
+# The server needs nothing from the user's environment; in particular PYTHONPATH must not redirect its imports.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
 

@@ -22,7 +22,7 @@ LAUNCHER = Path(__file__).resolve().parents[1] / "launch_server.py"
 def check_port_free(port: int) -> None:
     """Raise StackError naming the program that has the port."""
     with socket.socket() as probe:
-        # As servers do, so that connections of one stopped a moment ago are no obstacle.
+        # As servers do, so that old connections of a server that has just stopped do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -35,7 +35,7 @@ def check_port_free(port: int) -> None:
 
 def answers(port: int, path: str) -> bool:
     """Return whether a server on loopback answers a path with 200."""
-    # Not by urllib, which would ask a proxy that the user's environment names.
+    # Not urllib, which would use a proxy from the user's environment.
     connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path)

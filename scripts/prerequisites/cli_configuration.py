@@ -83,7 +83,7 @@ def read_methods(text: str) -> list[Method]:
     for name, body in entries:
         if name == "provider_installation":
             if not isinstance(body, list):
-                raise ConfigurationError("provider_installation is no block")
+                raise ConfigurationError("provider_installation is not a block")
             methods += [Method(kind, dict(settings)) for kind, settings in body if isinstance(settings, list)]
     return methods
 

@@ -80,7 +80,7 @@ def _check_zip(package: Package) -> None:
     try:
         archive = zipfile.ZipFile(str(package.path))
     except zipfile.BadZipFile as error:
-        raise BrokenPackageError("is no zip, or a truncated one") from error
+        raise BrokenPackageError("is not a zip, or a truncated one") from error
     with archive:
         entries = [entry for entry in archive.infolist() if _BINARY.match(entry.filename)]
         if not entries:
@@ -106,7 +106,7 @@ def _check_program(head: bytes, size: int, platform: str) -> None:
     system, _, processor = platform.partition("_")
     found, end = _read_program(head)
     if not found:
-        raise BrokenPackageError("is no program, or an empty one")
+        raise BrokenPackageError("is not a program, or an empty one")
     wanted_format = "darwin" if system == "darwin" else "elf"
     if system != "windows" and found != (wanted_format, processor):
         raise BrokenPackageError(f"is not a program for {platform} but for {'/'.join(found)}")

@@ -121,7 +121,7 @@ class Chooser:
         `anywhere`: nobody has named the folders, so what has no known checksum must not be another user's to change.
         """
         roots = [folder for folder in folders if folder.is_dir()]
-        # What Terraform installs for this checkout is no source for installing it.
+        # What Terraform installs for this checkout is not a source for its installation.
         left_out = [self.local / "data", self.local / "mirrors", *list_private_folders(self.home)]
         while True:
             found = search(roots, left_out, self.judge, SEARCH_SECONDS) if roots else None
@@ -221,7 +221,7 @@ def _use_own(chooser: Chooser, user: UserConfiguration) -> tuple[Choice | None, 
     if not user.files or user.methods == ():
         return None, None
     origin = f"the CLI configuration {', '.join(map(str, user.files))}"
-    # What a variable that names a missing file says is not passed on.
+    # A variable that names a missing file is not passed on.
     unset: dict[str, str | None] = {
         name: None
         for name in VARIABLES
@@ -261,7 +261,7 @@ def _use_named_mirror(chooser: Chooser, user: UserConfiguration) -> Choice:
     package = chooser.find_below([folder])
     if package:
         return chooser.use(f"{MIRROR_VARIABLE}={name}", package, user)
-    reason = "is no folder" if not folder.is_dir() else f"holds no usable {_describe(chooser)}"
+    reason = "is not a folder" if not folder.is_dir() else f"holds no usable {_describe(chooser)}"
     lines = [f"{MIRROR_VARIABLE}: {folder} {reason}.", *_list_rejected(chooser), *_list_what_to_do(chooser)]
     raise ProviderError("\n".join(lines))
 

@@ -87,7 +87,7 @@ def accepts_configuration(terraform: Terraform, environment: Mapping[str, str]) 
 
 
 def _run_version(program: str, environment: Mapping[str, str]) -> str:
-    # Without the question for news of itself, which goes to the Internet.
+    # Without the check for new versions, which uses the Internet.
     kept = {name: value for name, value in environment.items() if not name.startswith("TF_CLI_ARGS")}
     try:
         return subprocess.run(

@@ -37,7 +37,7 @@ from tests.bench.report.tables import RESULTS, is_met, read_rows, write_report
 PLOT = RESULTS.with_suffix(".svg")
 DETAILS = ROOT / ".local" / "bench" / "runs.json"
 PLOTTER = ROOT / ".local" / "bench-venv" / "bin" / "python"
-_FEWEST_ROUNDS = 5
+_MIN_ROUNDS = 5
 _MEMORY_ROUNDS = 3
 _FILE_WIDTH = 160
 _QUIET_LOAD = 0.5
@@ -68,9 +68,7 @@ def main() -> int:
     parser.add_argument(
         "service", nargs="?", default="all", choices=["all", "report", *BENCHES], help="whose cases to run"
     )
-    parser.add_argument(
-        "--rounds", type=int, default=_FEWEST_ROUNDS, help="runs of each contender, at least 5 to count"
-    )
+    parser.add_argument("--rounds", type=int, default=_MIN_ROUNDS, help="runs of each contender, at least 5 to count")
     parser.add_argument("--long", action="store_true", help="also the cases of minutes: memory of a 2 GB stream")
     chosen = parser.parse_args()
     if chosen.service == "report":
@@ -90,8 +88,8 @@ def main() -> int:
     write_details(outcomes)
     show_runs(outcomes)
     show(rows)
-    if chosen.rounds < _FEWEST_ROUNDS:
-        print(f"fewer than {_FEWEST_ROUNDS} rounds: {RESULTS.name} is left as it is")
+    if chosen.rounds < _MIN_ROUNDS:
+        print(f"fewer than {_MIN_ROUNDS} rounds: {RESULTS.name} is left as it is")
     else:
         merged = merge(read_rows(), rows, long=chosen.long)
         write(merged)
@@ -123,7 +121,7 @@ def run_service(
 
 def announce(services: Sequence[str], rounds: int, say: Callable[[str], None]) -> None:
     """Print the estimated duration."""
-    minutes = {service: MINUTES[service] * rounds / _FEWEST_ROUNDS for service in services}
+    minutes = {service: MINUTES[service] * rounds / _MIN_ROUNDS for service in services}
     shares = ", ".join(f"{service} {each:.1f}" for service, each in minutes.items())
     say(f"about {sum(minutes.values()):.0f} minutes on two quiet processors ({shares})")
 

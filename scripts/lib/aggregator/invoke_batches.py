@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sqs import SQSClient
 
-_RECEIVED_AT_ONCE = 10
+_MAX_RECEIVED = 10
 _RECEIVERS = 4
 
 type Record = dict[str, Any]
@@ -39,7 +39,7 @@ def receive(sqs: SQSClient, queue_url: str, most: int) -> Iterator[Record]:
 
     def receive_some(_: int) -> Sequence[Any]:
         answer = sqs.receive_message(
-            QueueUrl=queue_url, MaxNumberOfMessages=_RECEIVED_AT_ONCE, AttributeNames=["All"], WaitTimeSeconds=1
+            QueueUrl=queue_url, MaxNumberOfMessages=_MAX_RECEIVED, AttributeNames=["All"], WaitTimeSeconds=1
         )
         return answer.get("Messages", [])
 
@@ -77,7 +77,7 @@ def hand_over(functions: LambdaClient, function: str, records: Sequence[Record])
 
 def delete(sqs: SQSClient, queue_url: str, records: Sequence[Record]) -> None:
     """Delete messages, ten at a time."""
-    for some in batched(records, _RECEIVED_AT_ONCE, strict=False):
+    for some in batched(records, _MAX_RECEIVED, strict=False):
         entries = [{"Id": str(place), "ReceiptHandle": record["receiptHandle"]} for place, record in enumerate(some)]
         sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
 

@@ -20,13 +20,13 @@ ALIASES = {"SRC_BUCKET": "ZIP_SOURCE_BUCKET", "DST_BUCKET": "ZIP_DESTINATION_BUC
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
 _QUOTED = re.compile(r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)")\s*(?:#.*)?""")
 _DEFAULTS = {"AWS_REGION": "us-east-1"}
-# Servers of the offline stack, and how far after the emulator's port theirs are.
+# Servers of the offline stack, and the offset of each port from the emulator's.
 _NEIGHBOURS = {"SAMPLE_FILES_URL": 1, "CLICKHOUSE_URL": 2}
 LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """The credentials of the offline stack, on every machine."""
 SOURCED = "SLUICE_OUTPUTS_SOURCED"
 """The variable by which a shell tells that it has sourced ``.local/outputs.env``."""
-# What that file has for shells and other tools; here it follows from the region and the address.
+# Variables that the file has for shells and other tools; here they follow from the region and the URL.
 _DERIVED = {*LOCAL_CREDENTIALS, "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", SOURCED}
 
 

@@ -99,7 +99,7 @@ class Watch:
         for event in self._events:
             if key := event.get("s3_key"):
                 self._draw(key, event.get("bytes"), event.get("expected"))
-        # An emulator shows log lines only when the invocation is over; S3 shows the parts at once.
+        # An emulator delivers log lines only after the invocation; S3 lists the parts at once.
         for upload in self._s3.list_multipart_uploads(Bucket=self._bucket).get("Uploads", []):
             try:
                 parts = self._s3.list_parts(Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"])

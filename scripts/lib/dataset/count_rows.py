@@ -27,7 +27,7 @@ def count_rows(file: Path) -> int:
 def _count_elements(file: Path) -> int:
     import duckdb  # noqa: PLC0415  # as above
 
-    # A million rows as Python's objects are more than a gigabyte.
+    # A million rows as Python objects take more than a gigabyte.
     ((count,),) = duckdb.execute("SELECT count(*) FROM read_json(?, format = 'array')", [str(file)]).fetchall()
     with file.open("rb") as opened:
         opened.seek(max(0, file.stat().st_size - 16))

@@ -50,7 +50,7 @@ def download(url: str, target: Path, signer: Signer | None) -> Download:
             size = file.tell()
         part.replace(target)
     except (requests.RequestException, FetchError, OSError) as error:
-        # The addresses of redirects hold signatures: not every error's text may be shown.
+        # Redirect URLs contain signatures, so the text of some errors must not be shown.
         said = f": {error}" if isinstance(error, FetchError | PermissionError | FileNotFoundError) else ""
         raise DownloadError(f"the download of {url} broke ({type(error).__name__}{said})") from None
     finally:

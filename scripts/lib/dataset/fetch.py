@@ -29,7 +29,7 @@ _REDIRECTS = {
     HTTPStatus.TEMPORARY_REDIRECT,
     HTTPStatus.PERMANENT_REDIRECT,
 }
-_MOST_REDIRECTS = 10
+_MAX_REDIRECTS = 10
 _EXPORT_SECONDS = 960
 """An export may take as long as a function may run."""
 _TIMEOUT_SECONDS = 120
@@ -99,8 +99,8 @@ def fetch(url: str, headers: Mapping[str, str], signer: Signer | None) -> reques
         elif answer.status_code in _REDIRECTS and location:
             answer.close()
             redirects += 1
-            if redirects > _MOST_REDIRECTS:
-                raise FetchError(f"more than {_MOST_REDIRECTS} redirects")
+            if redirects > _MAX_REDIRECTS:
+                raise FetchError(f"more than {_MAX_REDIRECTS} redirects")
         else:
             return answer
         url = _resolve(url, location)
@@ -111,7 +111,7 @@ def _get(url: str, headers: Mapping[str, str], signer: Signer | None) -> request
     return requests.get(
         url,
         headers=sent,
-        # Else requests would look into ~/.netrc for the host, and send what it finds.
+        # Otherwise requests would send the host's credentials from ~/.netrc.
         auth=_send_as_it_is,
         allow_redirects=False,
         stream=True,

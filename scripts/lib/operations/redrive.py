@@ -101,7 +101,7 @@ def send_all(sqs: SQSClient, functions: LambdaClient, dlq_url: str, letters: lis
         except (ClientError, BotoCoreError, RedriveError) as error:
             print(f"not sent: {letter.subject}: {error}", file=sys.stderr)
             return letters[done:]
-        # Only now: whatever happens before, the message is in one of the two places, or in both.
+        # Deleted last: after any earlier failure the message is in one of the two queues, or in both.
         for message in (letter.message, *letter.copies):
             sqs.delete_message(QueueUrl=dlq_url, ReceiptHandle=message["ReceiptHandle"])
         if time.monotonic() - said > _PROGRESS_SECONDS:

@@ -129,7 +129,7 @@ def _draw_uuid(dice: random.Random) -> str:
 def _draw_result(dice: random.Random, verb: str, page: int) -> str:
     position = dice.random()
     if verb == "experienced":
-        # Some pages make people wait.
+        # Some pages are slow.
         seconds = (6 if page % _SLOW_EVERY else 45) * (0.5 + position)
         return f'{{"duration":"PT{seconds:.2f}S"}}'
     if verb == "answered":

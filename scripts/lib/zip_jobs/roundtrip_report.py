@@ -33,7 +33,7 @@ def write_commands(job_id: str, body: dict[str, Any], variables: Mapping[str, st
     create = shlex.quote(_shorten(body))
     yield "create a job", f"curl -sS {auth}-X POST {jobs} -H 'Content-Type: application/json' -d {create}"
     yield "look how far it is", f"curl -sS {auth}{jobs}/{job_id}"
-    # The signed URL is made anew at each GET, so this line still works when an older URL has expired.
+    # Each GET returns a new presigned URL, so this line still works after an older URL has expired.
     yield "download its archive", f'curl -o archive.zip "$(curl -sS {auth}{jobs}/{job_id} | {_GET_URL})"'
     yield "cancel a job, or delete its archive", f"curl -sS {auth}-X DELETE {jobs}/{job_id}"
     yield "list the newest jobs", f"curl -sS {auth}'{jobs}?limit=5'"

@@ -34,7 +34,7 @@ SERVICE = "xapi_etl"
 BENCH_PYTHON = ROOT / ".local" / "bench-venv" / "bin" / "python"
 _DUCKDB, _POLARS = "DuckDB", "Polars, no SHA-256"
 _WHOLE = f"{REFERENCE}, whole statements, no SHA-256"
-_STATEMENTS, _FEWER = 200_000, 50_000
+_STATEMENTS, _ONE_CORE_STATEMENTS = 200_000, 50_000
 _AT_ONCE = 10_000
 _MEMORY_MB = 1024
 _SPEED_TARGET, _MEMORY_TARGET = 12.0, 2.0
@@ -58,7 +58,8 @@ def run_all_cores(folder: Path, rounds: int, say: Callable[[str], None]) -> tupl
 
 def run_one_core(folder: Path, rounds: int, say: Callable[[str], None]) -> tuple[Outcome, list[Row]]:
     """Every contender with one processor, which is more than a function of 1,024 MB has."""
-    return _run(folder, rounds, say, f"conversion of {_FEWER:,} statements, one core", _FEWER, "--one-core"), []
+    count = _ONE_CORE_STATEMENTS
+    return _run(folder, rounds, say, f"conversion of {count:,} statements, one core", count, "--one-core"), []
 
 
 def _run(folder: Path, rounds: int, say: Callable[[str], None], name: str, statements: int, *options: str) -> Outcome:

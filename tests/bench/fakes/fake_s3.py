@@ -2,8 +2,8 @@
 
 The emulator needs 2 ms and a whole core for a request, so that the bench would measure the emulator. This server speaks
 just enough HTTP/1.1. In addition to S3 it serves `GET /_bench/stats` (requests by operation, bytes),
-`GET /_bench/objects` (sizes and CRC-32s by part), `POST /_bench/reset` (forgets counts and uploads, and objects unless `?keep`) and
-`POST /_bench/make?place=bucket/key&size=N&seed=S` (an object of noise that takes no memory).
+`GET /_bench/objects` (sizes and CRC-32s by part), `POST /_bench/reset` (forgets counts and uploads, and objects unless
+`?keep`) and `POST /_bench/make?place=bucket/key&size=N&seed=S` (an object of noise that takes no memory).
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def test_every_prerequisite_has_a_line(machine: Machine, capsys: pytest.CaptureF
     [
         ("terraform", {"TF": "no-such-terraform"}, "no-such-terraform (>= 1.7) is not installed: https://"),
         ("provider", {"TF_PROVIDER_SEARCH": ""}, "providers mirror -platform=linux_amd64"),
-        ("provider", {"TF_PROVIDER_MIRROR": "/nonexistent"}, "/nonexistent is no folder"),
+        ("provider", {"TF_PROVIDER_MIRROR": "/nonexistent"}, "/nonexistent is not a folder"),
         ("curl", {"PATH": "/nonexistent"}, "curl is not installed: apt-get or brew install curl"),
         ("space", {"SPACE_MB": "999999999"}, "999999999 MB of free disk space are needed"),
         ("ports", {"SLUICE_PORT_BASE": "http"}, "SLUICE_PORT_BASE is 'http': expected a port number"),

@@ -48,9 +48,9 @@ def test_whole_packages_pass(tmp_path: Path) -> None:
         (make_program()[:-1], r"is truncated \(141 of at least 142 bytes\)"),
         (make_program()[:100], r"is truncated"),
         (make_program()[:40], r"cannot be read"),
-        (b"", r"is no program, or an empty one"),
-        (b"#!/bin/sh\nexit 0\n", r"is no program"),
-        (b"version https://git-lfs.github.com/spec/v1\n", r"is no program"),
+        (b"", r"is not a program, or an empty one"),
+        (b"#!/bin/sh\nexit 0\n", r"is not a program"),
+        (b"version https://git-lfs.github.com/spec/v1\n", r"is not a program"),
     ],
 )
 def test_broken_program_is_told(tmp_path: Path, program: bytes, reason: str) -> None:
@@ -83,7 +83,7 @@ def test_program_that_may_not_run_is_told(tmp_path: Path) -> None:
 def test_truncated_zip_is_told(tmp_path: Path, kept: int) -> None:
     path = make_packed(tmp_path)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(BrokenPackageError, match="is no zip, or a truncated one"):
+    with pytest.raises(BrokenPackageError, match="is not a zip, or a truncated one"):
         check(Package(path, (5, 100, 0), AMD64))
 
 

@@ -174,7 +174,7 @@ def test_named_mirror_may_be_packed_or_not(machine: Machine, layout: object) -> 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("/nonexistent", "/nonexistent is no folder."), ("empty", "holds no usable hashicorp/aws ~> 5.100")],
+    [("/nonexistent", "/nonexistent is not a folder."), ("empty", "holds no usable hashicorp/aws ~> 5.100")],
 )
 def test_named_mirror_that_has_nothing_is_an_error_whatever_else_there_is(
     machine: Machine, name: str, reason: str
