@@ -43,8 +43,8 @@ def compile_files(files: dict[str, Path], folder: Path) -> dict[str, Path]:
 def main() -> int:
     """Compile; returns the exit status. A file that is not valid in this Python version is skipped."""
     for source, target, name in json.load(sys.stdin):
-        # Unchecked: times in a zip mean nothing, and nobody edits deployed files. The name is the code's file name until
-        # the import, when Python replaces it by the real path.
+        # Unchecked: times in a zip mean nothing, and nobody edits deployed files. Python replaces the name by the real
+        # path at the import.
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         py_compile.compile(source, target, name, doraise=False, quiet=2, invalidation_mode=mode)
     return 0

@@ -17,7 +17,8 @@ a check fails. 'bundle' does so for one bundle. 'find' prints the newest bundle 
 source, as it was bundled, to FILE or the terminal.
 
   --prefix PREFIX     only bundles of a time, such as 2026/11/21/
-  --sources           account for each version in the source bucket, too: in a bundle, in one that was deleted (by the table), or among the dead letters
+  --sources           also account for each version in the source bucket: in a bundle, in a deleted bundle (by the
+                      table), or among the dead letters
   --wait SECONDS      maximum wait for a source that is in no bundle yet
   --grace-minutes N   younger objects may still lack a bundle, a manifest or a copy (default: 15)
   -h, --help          this text
