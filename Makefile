@@ -241,7 +241,7 @@ destroy-local: ## Destroy what deploy-local made
 
 .PHONY: test-flow
 test-flow: ## Create a ZIP job and check its archive (PREFIX=)
-	@bash scripts/test_flow.sh $(if $(filter undefined,$(origin PREFIX)),,"$(PREFIX)")
+	@bash scripts/zip_job_roundtrip.sh $(if $(filter undefined,$(origin PREFIX)),,"$(PREFIX)")
 
 .PHONY: generate-pdfs
 generate-pdfs: guard-COUNT ## Write sample PDFs (COUNT=)

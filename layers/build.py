@@ -40,7 +40,7 @@ TREES = ".trees-"
 
 @contextmanager
 def occupy(output: Path) -> Iterator[None]:
-    """Keep other builds out of the output folder meanwhile, and delete what a killed one has left in it."""
+    """Lock the output folder against other builds, and delete what a killed build left in it."""
     output.mkdir(parents=True, exist_ok=True)
     with (output / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -50,13 +50,13 @@ def occupy(output: Path) -> Iterator[None]:
 
 
 def build_layers(build: Build, way: str) -> dict[str, str]:
-    """Build the layers whose input changed, by docker or pip; returns what was done to each."""
+    """Build the layers whose input changed, by docker or pip; return the action for each layer."""
     outcome = dict.fromkeys(find_layers(build.root), "unchanged")
     stale = [layer for layer in outcome if not is_fresh(build, layer, way)]
     if not stale:
         return outcome
     build.output.mkdir(parents=True, exist_ok=True)
-    # Beside the output rather than in the system's temporary folder, which is often small.
+    # Next to the output, not in the system's temporary folder, which is often small.
     with tempfile.TemporaryDirectory(dir=build.output, prefix=TREES) as folder:
         trees = Path(folder)
         if way == "docker":
@@ -79,7 +79,7 @@ def build_layers(build: Build, way: str) -> dict[str, str]:
 
 
 def build_functions(build: Build) -> dict[str, str]:
-    """Zip every Lambda's package, its C files compiled; returns what was done to each."""
+    """Zip every Lambda's package with its compiled C files; return the action for each package."""
     outcome = {}
     target = choose_target(build.architecture, native=build.native)
     build.output.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def build_functions(build: Build) -> dict[str, str]:
 
 
 def remove_strangers(build: Build, layers: list[str], packages: list[str]) -> None:
-    """Delete zips of layers and functions that are no more, so that none is deployed by mistake."""
+    """Delete zips of removed layers and functions, so that none is deployed by mistake."""
     wanted = {build.layer_zip(each) for each in layers} | {build.function_zip(each) for each in packages}
     for path in [*build.output.glob("layers/*.zip"), *build.output.glob("lambdas/*.zip")]:
         if path not in wanted:
@@ -118,7 +118,7 @@ def report(name: str, zip_file: Path, outcome: str) -> None:
 
 
 def choose_way(build: Build) -> str:
-    """Return docker or pip; raises BuildError when Docker was asked for and cannot be had."""
+    """Return docker or pip; raises BuildError if Docker was requested and is not available."""
     if build.native or build.way == "pip":
         return "pip"
     problem = find_docker_problem()
@@ -148,7 +148,7 @@ def make_layers(build: Build) -> None:
 
 
 def make_functions(build: Build) -> None:
-    """Zip the functions, print a line for each, then check and print what each weighs with its layers."""
+    """Zip the functions, print a line for each, then check and print each one's size with its layers."""
     layers = {package: read_layers_of(build.root, package) for package in find_packages(build.root)}
     outcome = build_functions(build)
     remove_strangers(build, find_layers(build.root), list(layers))
@@ -166,7 +166,7 @@ def make_functions(build: Build) -> None:
 
 
 def write_sizes(build: Build, layers: dict[str, list[str]], sums: dict[str, int]) -> None:
-    """Write what was printed as sizes.json, in bytes, for the bench."""
+    """Write the sizes as sizes.json, in bytes, for the bench."""
     zips = {layer: build.layer_zip(layer) for layer in find_layers(build.root)}
     zips |= {package: build.function_zip(package) for package in layers}
     found = {

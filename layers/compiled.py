@@ -17,7 +17,7 @@ LAMBDA_PYTHON = (3, 13)
 
 
 def is_for_lambda() -> bool:
-    """Tell whether this interpreter makes what Lambda's can run."""
+    """Return whether Lambda's interpreter can run the code that this one compiles."""
     return sys.version_info[:2] == LAMBDA_PYTHON
 
 
@@ -41,10 +41,10 @@ def compile_files(files: dict[str, Path], folder: Path) -> dict[str, Path]:
 
 
 def main() -> int:
-    """Compile; returns the exit status. A file that is no Python of this version is left as it is."""
+    """Compile; returns the exit status. A file that is not valid in this Python version is skipped."""
     for source, target, name in json.load(sys.stdin):
-        # Never checked against the source: times in a zip say nothing, and nobody edits what is deployed. The name is
-        # what the code says of its origin until it is imported, when Python puts the real path in its place.
+        # Unchecked: times in a zip mean nothing, and nobody edits deployed files. Python replaces the name by the real
+        # path at the import.
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         py_compile.compile(source, target, name, doraise=False, quiet=2, invalidation_mode=mode)
     return 0

@@ -1,4 +1,4 @@
-"""What a build starts from: its choices, the layers and packages of the checkout, and what was built before."""
+"""The inputs of a build: its options, the layers and packages of the checkout, and earlier results."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ LAYER_LINE = "-r ../../layers/"
 
 @dataclass(frozen=True)
 class Build:
-    """One build's choices; `root` is the checkout, `way` is docker, pip or auto."""
+    """The options of a build; `root` is the checkout, `way` is docker, pip or auto."""
 
     root: Path
     output: Path
@@ -26,11 +26,11 @@ class Build:
     base_image: str | None = None
 
     def layer_zip(self, layer: str) -> Path:
-        """Return where a layer's zip goes."""
+        """Return the path of a layer's zip."""
         return self.output / "layers" / f"{layer}.zip"
 
     def function_zip(self, package: str) -> Path:
-        """Return where a Lambda's zip goes."""
+        """Return the path of a Lambda's zip."""
         return self.output / "lambdas" / f"{package}.zip"
 
     def layer_requirements(self, layer: str) -> Path:
@@ -38,7 +38,7 @@ class Build:
         return self.root / "layers" / layer / "requirements.txt"
 
     def layer_leave_out(self, layer: str) -> Path:
-        """Return a layer's list of files that are not needed; not every layer has one."""
+        """Return a layer's list of files to leave out; not every layer has one."""
         return self.root / "layers" / layer / "leave_out.txt"
 
 
@@ -91,12 +91,12 @@ def fingerprint(build: Build, layer: str, way: str) -> str:
 
 
 def stamp_of(build: Build, layer: str) -> Path:
-    """Return the file that remembers what a layer's zip was built from."""
+    """Return the file that records the input of a layer's zip."""
     return build.output / ".stamps" / f"{layer}.json"
 
 
 def is_fresh(build: Build, layer: str, way: str) -> bool:
-    """Tell whether a layer's zip was built from the present input and not changed since."""
+    """Return whether a layer's zip was built from the present input and not changed since."""
     stamp, target = stamp_of(build, layer), build.layer_zip(layer)
     if not (stamp.is_file() and target.is_file()):
         return False
@@ -108,7 +108,7 @@ def is_fresh(build: Build, layer: str, way: str) -> bool:
 
 
 def remember(build: Build, layer: str, way: str) -> None:
-    """Write down what a layer's zip was built from."""
+    """Record the input of a layer's zip."""
     stamp = stamp_of(build, layer)
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.write_text(json.dumps({"inputs": fingerprint(build, layer, way), "sha256": digest(build.layer_zip(layer))}))

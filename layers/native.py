@@ -15,7 +15,7 @@ from wheels import WHEEL_ARCHITECTURES, BuildError, run
 
 # The libc of Lambda's Python 3.13 (Amazon Linux 2023): its headers, nothing is linked.
 LAMBDA_LIBC = "linux-gnu.2.34"
-# The oldest that Python 3.13 runs on with either processor.
+# The oldest version that Python 3.13 runs on, for both architectures.
 OLDEST_MACOS = "macos.11.0"
 MACHINES = {"arm64": "aarch64", "amd64": "x86_64"}
 COMPILER = (sys.executable, "-P", "-m", "ziglang", "cc")
@@ -24,17 +24,17 @@ LINK = ("-shared", "-s", "-nostdlib")
 
 
 def choose_target(architecture: str, *, native: bool) -> str:
-    """Return what the compiler calls Lambda of an architecture, or (`native`) this machine."""
+    """Return the compiler's name for Lambda on an architecture, or (`native`) for this machine."""
     if not native:
         return f"{WHEEL_ARCHITECTURES[architecture]}-{LAMBDA_LIBC}"
     machine = platform.machine().lower()
     system = OLDEST_MACOS if sys.platform == "darwin" else LAMBDA_LIBC
-    # Never the machine's very processor: what is tried here is to be what runs there.
+    # Not this machine's exact processor: the tested code must be the code that Lambda runs.
     return f"{MACHINES.get(machine, machine)}-{system}"
 
 
 def find_sources(package: Path) -> list[Path]:
-    """Return the C files below a Lambda's folder, each of which becomes a library beside it."""
+    """Return the C files below a Lambda's folder, each of which becomes a library in the same folder."""
     return sorted(package.rglob("*.c"))
 
 
@@ -59,7 +59,7 @@ def compile_library(source: Path, library: Path, target: str) -> None:
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent, prefix=".native-") as name:
         folder = Path(name)
-        # By default its caches lie in the user's home.
+        # By default the caches are in the user's home.
         caches = {f"ZIG_{kind}_CACHE_DIR": str(folder / kind) for kind in ("GLOBAL", "LOCAL")}
         # Names without folders, since some formats keep them. In two steps: without the library there are no headers.
         object_file, draft = folder / f"{source.stem}.o", folder / library.name

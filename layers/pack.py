@@ -14,19 +14,19 @@ from pathlib import Path, PurePosixPath
 # The earliest time that a zip can express.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 FIXED_MODE = stat.S_IFREG | 0o644
-# What a runtime starts by itself, like the script that the Web Adapter runs.
+# Files that a runtime executes, such as the script of the Web Adapter.
 PROGRAM_MODE = stat.S_IFREG | 0o755
 UNIX = 3
 
-# What pip writes for its own later use. It names the machine it ran on or differs from way to way.
+# Metadata that pip writes for itself. It names the build machine or differs between docker and pip.
 PIP_RECORDS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 TEST_FOLDERS = {"tests", "test"}
-# C files and what this machine made of them: a zip gets what is compiled for its own architecture.
+# C files and this machine's libraries: a zip gets the libraries of its own architecture.
 NATIVE_SUFFIXES = {".c", ".h", ".so"}
 
 
 def keeps_in_layer(path: PurePosixPath) -> bool:
-    """Tell whether an installed file is needed when a function runs (`path` is relative to site-packages)."""
+    """Return whether an installed file is needed when a function runs (`path` is relative to site-packages)."""
     if "__pycache__" in path.parts or path.parts[0] == "bin":
         return False
     if path.name in PIP_RECORDS and path.parent.suffix == ".dist-info":
@@ -36,7 +36,7 @@ def keeps_in_layer(path: PurePosixPath) -> bool:
 
 
 def keeps_in_function(path: PurePosixPath) -> bool:
-    """Tell whether a file of a Lambda folder belongs in its zip (`path` is relative to the folder)."""
+    """Return whether a file of a Lambda folder belongs in its zip (`path` is relative to the folder)."""
     hidden = any(part.startswith(".") for part in path.parts)
     if hidden or "__pycache__" in path.parts or not TEST_FOLDERS.isdisjoint(path.parts[:-1]):
         return False
@@ -61,7 +61,7 @@ def collect_function(folder: Path) -> dict[str, Path]:
 
 
 def write_zip(target: Path, files: dict[str, Path]) -> bool:
-    """Write `files` (name in the zip → file to read) to `target` and tell whether its bytes changed.
+    """Write `files` (name in the zip → file to read) to `target` and return whether its bytes changed.
 
     An unchanged target keeps its modification time. Raises OSError when a file cannot be read or written;
     the old target is then still whole.

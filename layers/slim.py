@@ -30,7 +30,7 @@ def leave_out(tree: Path, patterns: list[str]) -> None:
 
 
 def cut_symbols(tree: Path) -> None:
-    """Cut every shared library of a tree after what is loaded of it."""
+    """Truncate every shared library of a tree after its loaded segments."""
     for name in list_files(tree):
         if ".so" in name.suffixes:
             data = (tree / name).read_bytes()
@@ -40,7 +40,7 @@ def cut_symbols(tree: Path) -> None:
 
 
 def cut_library(data: bytes) -> bytes:
-    """Return an ELF file without what lies behind its segments: symbols and debug information.
+    """Return an ELF file without the data after its segments: symbols and debug information.
 
     The loader reads the segments alone, so that the table of sections may go too. Anything else is returned as it is.
     """

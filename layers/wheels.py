@@ -15,7 +15,7 @@ DOCKER_PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 # pip takes each tag literally: with one of them alone it would silently choose old releases.
 WHEEL_PLATFORMS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 PYTHON_VERSION = "3.13"
-# What the Python runtimes of Lambda come with: boto3 and all that it needs. Source: "Runtime-included SDK
+# Packages that Lambda's Python runtimes include: boto3 and its dependencies. Source: "Runtime-included SDK
 # versions" and the list of packages in https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 RUNTIME_PACKAGES = frozenset({"boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3"})
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)$")
@@ -104,7 +104,7 @@ def install_by_pip(requirements: Path, tree: Path, *, architecture: str, native:
 
 
 def find_docker_problem(plugin: str = "buildx") -> str | None:
-    """Say why Docker cannot build here, or return None when an engine answers and the client has the plugin."""
+    """Return why Docker cannot build here, or None if an engine responds and the client has the plugin."""
     if shutil.which("docker") is None:
         return "there is no docker command"
     for command, problem in (

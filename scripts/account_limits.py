@@ -1,8 +1,8 @@
-"""Compares Lambda's limits of the caller's account with what an environment counts on: `account_limits.py dev`.
+"""Compares the account's Lambda limits with what an environment expects: `account_limits.py dev`.
 
 New accounts start with 10 concurrent executions instead of 1,000, and a receive that was throttled counts: messages
 would end in the dead-letter queue without having been looked at. The exit status is 1 if the account has less than the
-environment says (``account_concurrency``); not being allowed to ask is no failure.
+environment says (``account_concurrency``); a missing permission to read the limits is not an error.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _DECLARED = re.compile(r"^account_concurrency\s*=\s*(\d+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the account's limits are, compared with what is counted on."""
+    """The account's limits compared with the expected ones."""
 
     ok: bool
     text: str
 
 
 def read_declared(environment: str) -> int:
-    """Return the concurrent executions that an environment counts on.
+    """Return the concurrent executions that an environment expects.
 
     Raises:
-        FileNotFoundError: there is no such environment.
+        FileNotFoundError: the environment does not exist.
     """
     declared = _DECLARED.search((ROOT / f"infra/envs/{environment}.tfvars").read_text(encoding="utf-8"))
     limits = json.loads((ROOT / "infra/aws_limits.json").read_text(encoding="utf-8"))
@@ -42,7 +42,7 @@ def read_declared(environment: str) -> int:
 
 
 def check_account(environment: str, functions: LambdaClient | None = None) -> Finding:
-    """Ask Lambda for the account's limits and compare them; what keeps it from answering is said, and is no failure."""
+    """Read the account's limits from Lambda and compare them; a failed request is reported, not raised."""
     import boto3  # noqa: PLC0415  # make doctor runs before it is installed
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 

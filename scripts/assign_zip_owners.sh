@@ -48,4 +48,4 @@ done
 
 load_settings
 require_settings ZIP_JOBS_TABLE
-run_python assign_zip_owners ${OPTIONS[@]+"${OPTIONS[@]}"} -- "$OWNER"
+run_python zip_jobs.assign_owners ${OPTIONS[@]+"${OPTIONS[@]}"} -- "$OWNER"

@@ -68,4 +68,4 @@ if [[ -n $GENERATE ]]; then
   "$SCRIPTS/generate_pdfs.sh" "$GENERATE" "$DIR"
 fi
 [[ -d $DIR ]] || die "$DIR is not a folder; --generate N fills it with samples"
-run_python bulk_upload --prefix "$PREFIX" --parallel "$PARALLEL" --batch "$BATCH" -- "$DIR"
+run_python zip_jobs.bulk_upload --prefix "$PREFIX" --parallel "$PARALLEL" --batch "$BATCH" -- "$DIR"

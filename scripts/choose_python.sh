@@ -11,7 +11,7 @@ case ${1:-} in
     ;;
 esac
 
-# Asked, not only looked for: version managers leave names on the path that run nothing. And a virtual environment that is
+# Each candidate runs, because version managers leave names on the path that run nothing. And a virtual environment that is
 # active, which may be the one to be made anew, is passed over for the interpreter that it was made with.
 show_if() {
   "$2" -c "import sys; sys.exit(1) if not ($1) else print(getattr(sys, '_base_executable', '') or sys.executable)" 2>/dev/null

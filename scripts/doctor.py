@@ -1,6 +1,6 @@
-"""Checks what the checkout needs of the machine: `doctor.py` prints a line for each, `doctor.py NAME...` what lacks.
+"""Checks the checkout's prerequisites: `doctor.py` prints a line for each, `doctor.py NAME...` those that are missing.
 
-The exit status is 1 if something is missing that is needed. Runs with any Python from 3.8 on.
+The exit status is 1 if a required one is missing. Runs with any Python from 3.8 on.
 """
 
 from __future__ import annotations

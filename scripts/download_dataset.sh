@@ -8,16 +8,16 @@ usage() {
   cat <<'TEXT'
 usage: scripts/download_dataset.sh [--output FOLDER] DATASET.FORMAT [QUERY]
 
-Downloads a dataset as csv, json, jsonl or parquet, all of it or what QUERY ('organisation-entity=...&limit=10') asks
-for, waits for an export where that is what is answered (202) and follows the redirect to it, and prints the time to the
-first byte and to the last, size and rows. The file appears once it is whole.
+Downloads a dataset as csv, json, jsonl or parquet: all rows, or those that QUERY ('organisation-entity=...&limit=10')
+selects. After a 202 it waits for the export and follows the redirect. It prints the time to the first and to the last
+byte, the size and the rows. The file appears once it is complete.
 
   --output FOLDER   where the file goes (DOWNLOAD_DIR, or .local/downloads)
   -h, --help        this text
 
-The address is DATASET_STREAM_URL where there is one (the offline stack's own server, which streams), else DATASET_URL,
-whose requests are signed as the caller's AWS identity unless it is on this machine, and those to other hosts, where
-redirects lead, never: from the environment, .env, or .local/outputs.env as written by the last deployment.
+The URL is DATASET_STREAM_URL if it is set (the offline stack's own server, which streams), else DATASET_URL, from the
+environment, .env, or .local/outputs.env as written by the last deployment. Requests to DATASET_URL are signed as the
+caller's AWS identity, unless its host is this machine; requests to other hosts, after redirects, are never signed.
 TEXT
 }
 
@@ -50,4 +50,4 @@ if [[ -z $BASE ]]; then
   BASE=$DATASET_URL
 fi
 mkdir -p "$FOLDER"
-run_python download_dataset "${BASE%/}" "$FILE" "$QUERY" "$FOLDER"
+run_python dataset.download "${BASE%/}" "$FILE" "$QUERY" "$FOLDER"

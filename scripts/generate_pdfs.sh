@@ -48,4 +48,4 @@ require_whole_number "N" "$COUNT"
 [[ $SEED =~ ^[0-9]{1,9}$ ]] || die_of_usage "--seed has to be a whole number, not '$SEED'"
 
 require_venv
-run_python generate_pdfs --seed "$SEED" "$COUNT" "${DIR:-$ROOT/.local/examples}"
+run_python zip_jobs.generate_pdfs --seed "$SEED" "$COUNT" "${DIR:-$ROOT/.local/examples}"

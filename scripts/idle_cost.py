@@ -1,4 +1,4 @@
-"""Prints what an environment costs a month while nothing happens, from what Terraform makes: `idle_cost.py dev`.
+"""Prints the monthly cost of an idle environment, from the resources in Terraform: `idle_cost.py dev`.
 
 List prices of us-east-1 as of November 2026, in US dollars for 30 days. Storage is left out: it depends on the data.
 Sources: aws.amazon.com/cloudwatch/pricing, /sqs/pricing, /lambda/pricing, /s3/pricing (replication metrics are billed
@@ -24,15 +24,15 @@ _POLLS_A_MINUTE = 3
 """Long polling: each waits for 20 seconds."""
 _REPLICATION_METRICS = 4
 _IDLE_RUN_SECONDS = 1
-"""What a scheduled function that finds nothing to do is taken to last."""
+"""Assumed duration of a scheduled function that finds nothing to do."""
 _FREE = {"alarms": 10 * _ALARM_METRIC, "dashboards": 3 * _DASHBOARD, "replication metrics": 10 * _CUSTOM_METRIC}
 _FREE |= {"queue polling": 1_000_000 * _SQS_REQUEST, "schedules": 1_000_000 * _LAMBDA_REQUEST + 400_000 * _GB_SECOND}
-"""What an account has for nothing each month, if nothing else uses it up."""
+"""Free tier of an account per month, if nothing else uses it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that costs money while it stands idle."""
+    """A resource that costs money while idle."""
 
     name: str
     arithmetic: str
@@ -40,12 +40,12 @@ class Item:
 
     @property
     def beyond_free(self) -> float:
-        """Return what remains of it beyond what is free, dollars."""
+        """Return the cost beyond the free tier in dollars."""
         return max(0.0, self.dollars - _FREE.get(self.name, 0.0))
 
 
 def compute(resources: Sequence[Resource]) -> list[Item]:
-    """Return what the resources cost a month."""
+    """Return the monthly cost of the resources."""
 
     def named(kind: str) -> list[Resource]:
         return [resource for resource in resources if resource.type == kind]
@@ -86,7 +86,7 @@ def _count_replication_rules(configuration: Resource) -> int:
 
 
 def _price_schedules(rules: Iterable[Resource], resources: Sequence[Resource]) -> Item:
-    """Return what scheduled invocations cost; the rules of EventBridge themselves are free."""
+    """Return the cost of scheduled invocations; EventBridge rules are free."""
     runs, seconds = 0, 0.0
     for rule in rules:
         times = count_runs(rule.values["schedule_expression"])
@@ -97,7 +97,7 @@ def _price_schedules(rules: Iterable[Resource], resources: Sequence[Resource]) -
 
 
 def count_runs(schedule: str) -> int:
-    """Return how often a schedule fires in 30 days; a cron expression is taken for once a day."""
+    """Return how often a schedule fires in 30 days; a cron expression counts as once a day."""
     found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule)
     minutes = {"minute": 1, "hour": 60, "day": 24 * 60}
     return _MINUTES // (int(found[1]) * minutes[found[2]]) if found else 30

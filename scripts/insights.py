@@ -1,6 +1,6 @@
-"""Asks the log lines of a service one of the saved queries: in AWS and LocalStack by CloudWatch Logs Insights.
+"""Runs a saved query on the logs of a service; AWS and LocalStack run it in CloudWatch Logs Insights.
 
-MiniStack cannot run Insights: there the lines are read and the query's twin in SQL answers. Which stack that is comes
+MiniStack has no Insights: the script reads the lines and runs the query's SQL twin. The choice of the stack comes
 from the environment, .env and .local/outputs.env, as for every script.
 """
 
@@ -21,12 +21,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 from rich.console import Console
 
-from lib.answer_table import Answer, print_answer, print_list
-from lib.insights_runs import InsightsError, ask_insights
-from lib.log_groups import LogLine, find_prefix, find_service_groups, read_events, read_server_log
-from lib.log_sql import answer_twin, list_columns
-from lib.saved_queries import QueryNameError, SavedQuery, list_names, read_question, read_saved_query
-from lib.settings import SettingsError, is_loopback, read_settings
+from lib.common.settings import SettingsError, is_loopback, read_settings
+from lib.operations.insights_client import InsightsError, ask_insights
+from lib.operations.log_groups import LogLine, find_prefix, find_service_groups, read_events, read_server_log
+from lib.operations.log_sql import answer_twin, list_columns
+from lib.operations.result_table import Answer, print_answer, print_list
+from lib.operations.saved_queries import QueryNameError, SavedQuery, list_names, read_question, read_saved_query
 from show_logs import parse_age
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ DEPLOY = "make up deploy-local starts and fills the offline stack, make tf-apply
 
 
 class NothingToAskError(RuntimeError):
-    """There is no stack, no log group or no line; the message says what to do."""
+    """No stack, log group or log line was found; the message says what to do."""
 
 
 def is_ministack(endpoint: str) -> bool:
-    """Tell whether the stack at this address is MiniStack, which alone has this path."""
+    """Return whether the stack at this URL is MiniStack, which alone has this path."""
     if not is_loopback(endpoint):
         return False
     try:

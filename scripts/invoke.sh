@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Invokes a function once and prints its answer.
+# Invokes a function once and prints its response.
 set -euo pipefail
 # shellcheck source=lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
@@ -8,8 +8,8 @@ usage() {
   cat <<'TEXT'
 usage: scripts/invoke.sh [--async] FUNCTION [EVENT]
 
-Invokes FUNCTION once with EVENT, which is JSON or @FILE ({} if it is left out), and prints the answer. A JSON text in the
-answer's body is printed as JSON. It waits as long as a function may run and never invokes a second time by itself, as
+Invokes FUNCTION once with EVENT, which is JSON or @FILE ({} if it is left out), and prints the response. A JSON text in
+the response's body is printed as JSON. It waits as long as a function may run and never invokes a second time by itself, as
 'aws lambda invoke' does after a minute unless it is called with --cli-read-timeout 0. The exit status is 1 if the
 function fails.
 
@@ -39,4 +39,4 @@ done
 [[ -n ${WORDS[0]} ]] || die_of_usage "the function's name is empty: . .local/outputs.env first"
 
 load_settings
-run_python invoke ${OPTIONS[@]+"${OPTIONS[@]}"} -- "${WORDS[@]}"
+run_python operations.invoke ${OPTIONS[@]+"${OPTIONS[@]}"} -- "${WORDS[@]}"

@@ -1,7 +1,7 @@
 """Becomes a server of the offline stack: `launch_server.py RUN_FILE PORT PROGRAM ARGUMENT...`.
 
-Before that it notes in RUN_FILE which process it is. Its parent cannot do this: it may be killed as soon as it has
-started a server, and nobody would know of that.
+First it records its process in RUN_FILE. The parent cannot do this: it may be killed as soon as it has
+started a server, and the server would be unknown.
 """
 
 import os
@@ -12,7 +12,7 @@ from offline.records import record_starting
 
 
 def main(arguments: list[str]) -> None:
-    """Note the process, then run the program in it."""
+    """Record the process, then replace it by the program."""
     run_file, port, *command = arguments
     record_starting(Path(run_file), os.getpid(), int(port))
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted

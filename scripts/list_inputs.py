@@ -28,7 +28,7 @@ _WIDTH = 130
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable, as its block says."""
+    """A variable and its attributes."""
 
     description: str
     default: str | None
@@ -120,7 +120,7 @@ def _show(default: str | None) -> str:
 
 
 def replace_section(readme: str, section: str) -> str:
-    """Return the README with the section in the place of the one that it has."""
+    """Return the README with the section replaced."""
     before, _, rest = readme.partition("## Inputs\n")
     after = rest[rest.index("\n## ") + 1 :]
     return f"{before}{section}\n{after}"

@@ -51,5 +51,5 @@ load_settings
 require_settings XAPI_BUCKET CLICKHOUSE_URL CLICKHOUSE_DATABASE CLICKHOUSE_TABLE
 # A prefix of this run's own: objects that were loaded once are not loaded again.
 PREFIX="${XAPI_PREFIX:-}generated/$SEED/"
-run_python statements "$XAPI_BUCKET" "$PREFIX" "$COUNT" --objects "$OBJECTS" --seed "$SEED"
-run_python watch_rows "$XAPI_BUCKET" "$PREFIX" "$COUNT"
+run_python xapi.statements "$XAPI_BUCKET" "$PREFIX" "$COUNT" --objects "$OBJECTS" --seed "$SEED"
+run_python xapi.watch_rows "$XAPI_BUCKET" "$PREFIX" "$COUNT"

@@ -1,4 +1,4 @@
-"""What Terraform makes of an environment, found out without an account: a mocked apply of a copy of infra/.
+"""The resources of an environment, found without an account by a mocked apply of a copy of infra/.
 
 Values that AWS would give, such as ARNs, are made up; all others are those of a real deployment.
 """
@@ -70,7 +70,7 @@ def _run(folder: Path, *arguments: str) -> str:
 
 
 def _read_errors(output: str) -> str:
-    """Return what Terraform's JSON lines say of errors."""
+    """Return the error messages in Terraform's JSON lines."""
     messages = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     found = [
         message["diagnostic"] for message in messages if message.get("@level") == "error" and "diagnostic" in message

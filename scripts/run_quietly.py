@@ -1,4 +1,4 @@
-"""Runs a command that talks much as one line of output: `run_quietly.py LOG TITLE COMMAND...`.
+"""Runs a verbose command and shows it as one line of output: `run_quietly.py LOG TITLE COMMAND...`.
 
 All that the command prints is added to LOG; on a terminal its last line is shown while it works. Only if it fails is
 the end of its output printed. The exit status is the command's.
@@ -12,7 +12,7 @@ from collections import deque
 from pathlib import Path
 
 TAIL_LINES = 40
-# Advice of pip and Terraform that no user of this checkout can act on.
+# Hints of pip and Terraform that users of this checkout cannot act on.
 NOISE = ("WARNING: Location ",)
 
 

@@ -31,7 +31,7 @@ TELLING = re.compile(r"^(.*: error: |Error: |missing: )")
 
 @dataclass
 class Stage:
-    """One command of the plan and what became of it."""
+    """A command of the plan and its result."""
 
     name: str
     command: list[str]
@@ -45,8 +45,8 @@ class Stage:
         """Start the command; its output goes to the log."""
         self.started = time.monotonic()
         with self.log.open("wb") as output:
-            # `env` finds the command, so that one that does not exist is a failure like any other. A session of its own
-            # gets an interrupt from here only, once: a second one would end pytest before it has cleaned up.
+            # `env` finds the command, so that a missing command is an ordinary failure. In its own session the command
+            # gets one interrupt, from here: a second one would end pytest before its cleanup.
             self.process = subprocess.Popen(
                 ["env", *self.command],
                 cwd=ROOT,
@@ -87,7 +87,7 @@ def read_plan(path: Path, logs: Path) -> list[list[Stage]]:
 
 
 def run_block(block: list[Stage]) -> bool:
-    """Run one block; returns whether all of it succeeded."""
+    """Run one block; return whether all stages succeeded."""
     waiting, running, healthy, told = list(block), list[Stage](), True, time.monotonic()
     while running or (waiting and healthy):
         while healthy and waiting and len(running) < AT_ONCE:
@@ -105,7 +105,7 @@ def run_block(block: list[Stage]) -> bool:
 
 
 def find_telling_line(log: Path) -> str:
-    """Return the line of a failed stage's log that says what is wrong: pytest's first failure, else the last line."""
+    """Return the most useful line of a failed stage's log: pytest's first failure, else the last line."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     for beginning in ("FAILED ", "ERROR "):
         if found := next((line for line in lines if line.startswith(beginning)), None):

@@ -1,4 +1,4 @@
-"""Runs Terraform with a provider from wherever this machine has one: `run_terraform.py [--pinned] ARGUMENT...`.
+"""Runs Terraform with a provider that this machine has or can get: `run_terraform.py [--pinned] ARGUMENT...`.
 
 TF names the program (terraform). Where the provider comes from is decided by scripts/prerequisites/provider.py. A copy
 of infra/ is initialised with what was found; --pinned, for infra/ itself, accepts the lock file's version only.
@@ -48,13 +48,13 @@ def drop_missing_configuration(environment: Mapping[str, str]) -> dict[str, str]
 
 
 def find_folder(arguments: list[str]) -> Path:
-    """Return the folder that Terraform is to work in."""
+    """Return the folder in which Terraform works."""
     folders = [each.partition("=")[2] for each in arguments if each.startswith("-chdir=")]
     return Path(*folders[:1])
 
 
 def main(arguments: list[str]) -> int:
-    """Become Terraform; returns an exit status only where that cannot be done."""
+    """Replace this process by Terraform; return an exit status only on failure."""
     pinned = arguments[:1] == ["--pinned"]
     arguments = arguments[1:] if pinned else arguments
     command = next((argument for argument in arguments if not argument.startswith("-")), "")

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lib.log_groups import FUNCTION_GROUPS, SERVICES, LogLine, choose_function, list_groups, read_events
-from lib.settings import SettingsError, read_settings
+from lib.common.settings import SettingsError, read_settings
+from lib.operations.log_groups import FUNCTION_GROUPS, SERVICES, LogLine, choose_function, list_groups, read_events
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 POLL_SECONDS = 2.0
 CLOCK_SKEW_MS = 60_000
-# Lambda's own lines around an invocation; what is not ours and not these (a traceback) is worth seeing.
+# Lambda's own lines around an invocation. All other lines that are not JSON, such as a traceback, are shown.
 PLATFORM_LINE = re.compile(r"(INIT_START|START|END|REPORT) ")
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 

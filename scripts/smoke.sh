@@ -8,15 +8,15 @@ usage() {
   cat <<'TEXT'
 usage: scripts/smoke.sh [SERVICE…]
 
-Runs one small case of each deployed service against the deployment that the settings name, checks what comes out, and
-removes what it made: zip, csv, aggregator, xapi, dataset; all that are deployed, unless some are named. Where this
-costs something, which is anywhere but on this machine, it asks first, or wants CONFIRM=yes. On AWS it takes up to half
-an hour, mostly for copies to reach the archive, and costs a few cents.
+Runs one small case of each deployed service against the deployment that the settings name, checks the results, and
+removes its objects: zip, csv, aggregator, xapi, dataset; by default all that are deployed. Unless the stack is on this
+machine, the script asks for confirmation first, or needs CONFIRM=yes. On AWS it takes up to half an hour, mostly for
+copies to reach the archive, and costs a few cents.
 
   -h, --help   this text
 
 Settings: the names of the Terraform outputs, from the environment, .env, or .local/outputs.env as written by the last
-deployment. The caller needs rights on all that is deployed. Exit status 1: a check has failed.
+deployment. The caller needs permissions on all deployed resources. Exit status 1: a check failed.
 TEXT
 }
 
@@ -36,8 +36,8 @@ done
 load_settings
 if [[ -z ${AWS_ENDPOINT_URL:-} && ${CONFIRM:-} != yes ]]; then
   [[ -t 0 ]] || die "this runs in AWS and costs something: CONFIRM=yes says that it may"
-  run_python smoke --describe || die "AWS does not say who is calling"
+  run_python smoke.run --describe || die "AWS does not say who is calling"
   read -r -p "Run the smoke test there? It costs a few cents. [yes/no] " answer
   [[ $answer == yes ]] || die "not run"
 fi
-run_python smoke ${SERVICES[@]+"${SERVICES[@]}"}
+run_python smoke.run ${SERVICES[@]+"${SERVICES[@]}"}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, SchemaError, apply_schema
 from offline import clickhouse_front, dataset_server, ministack, samples
-from offline.places import Places, StackError, read_places
+from offline.paths import Paths, StackError, read_paths
 from offline.records import Running
 from offline.servers import check_port_free
 from offline.virtualenv import ensure_venv
@@ -22,84 +22,84 @@ from offline.virtualenv import ensure_venv
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def install(places: Places) -> None:
+def install(paths: Paths) -> None:
     """Make the virtual environments of the emulator and of ClickHouse."""
-    ensure_venv(places)
-    clickhouse_front.find_python(places)
+    ensure_venv(paths)
+    clickhouse_front.find_python(paths)
 
 
-def start(places: Places) -> None:
-    """Start what does not run yet; what cannot be started takes nothing else along that was not there before."""
-    running = ministack.find_running(places)
+def start(paths: Paths) -> None:
+    """Start the servers that do not run yet. On failure, stop only those that this call started."""
+    running = ministack.find_running(paths)
     if running and running.starting:
-        ministack.stop(places)  # a command was killed that started it: nobody knows how far it came
+        ministack.stop(paths)  # a command was killed that started it: nobody knows how far it came
         running = None
     if running:
-        ministack.check_same(running, places, os.environ)
+        ministack.check_same(running, paths, os.environ)
     else:
-        check_port_free(places.port)  # before minutes go into installing it
-    python = ensure_venv(places)
-    clickhouse_python = clickhouse_front.find_python(places)
+        check_port_free(paths.port)  # before minutes go into installing it
+    python = ensure_venv(paths)
+    clickhouse_python = clickhouse_front.find_python(paths)
     with ExitStack() as started:
-        if samples.ensure_running(places, python):
-            started.callback(samples.stop, places)
+        if samples.ensure_running(paths, python):
+            started.callback(samples.stop, paths)
         if clickhouse_python:
-            if clickhouse_front.ensure_running(places, clickhouse_python):
-                started.callback(clickhouse_front.stop, places)
-            apply_schema(places.clickhouse_address, {}, DEFAULT_DATABASE, DEFAULT_TABLE)
-        _start_emulator(places, python, running)
+            if clickhouse_front.ensure_running(paths, clickhouse_python):
+                started.callback(clickhouse_front.stop, paths)
+            apply_schema(paths.clickhouse_address, {}, DEFAULT_DATABASE, DEFAULT_TABLE)
+        _start_emulator(paths, python, running)
         started.pop_all()
-    print(f"offline stack: sample files at {places.samples_address}")
+    print(f"offline stack: sample files at {paths.samples_address}")
     if clickhouse_python:
-        print(f"offline stack: ClickHouse at {places.clickhouse_address}")
-    serve_datasets(places)
+        print(f"offline stack: ClickHouse at {paths.clickhouse_address}")
+    serve_datasets(paths)
 
 
-def serve_datasets(places: Places) -> None:
-    """Start the dataset server, or again, as the deployment wants it; there may be none yet."""
-    if dataset_server.ensure_running(places):
-        print(f"offline stack: datasets at {places.datasets_address}")
+def serve_datasets(paths: Paths) -> None:
+    """Start or restart the dataset server for the present deployment, if there is one."""
+    if dataset_server.ensure_running(paths):
+        print(f"offline stack: datasets at {paths.datasets_address}")
 
 
-def _start_emulator(places: Places, python: Path, running: Running | None) -> None:
+def _start_emulator(paths: Paths, python: Path, running: Running | None) -> None:
     if running:
-        if ministack.is_healthy(places):
-            print(f"offline stack: already up at {places.address}")
+        if ministack.is_healthy(paths):
+            print(f"offline stack: already up at {paths.address}")
             return
         print("offline stack: does not answer, starting it again")
-        ministack.stop(places)
-    started = ministack.start(places, python, os.environ)
-    print(f"offline stack: up at {places.address} (PID {started.pid}, log {places.log})")
+        ministack.stop(paths)
+    started = ministack.start(paths, python, os.environ)
+    print(f"offline stack: up at {paths.address} (PID {started.pid}, log {paths.log})")
 
 
-def stop(places: Places, *, forget: bool) -> None:
-    """Stop what runs; `forget` also deletes the data and what Terraform and the scripts know of it."""
+def stop(paths: Paths, *, forget: bool) -> None:
+    """Stop the servers; `forget` also deletes the data, Terraform's state and the outputs."""
     servers = (dataset_server, samples, clickhouse_front, ministack)
-    stopped = [server.stop(places) for server in servers]
+    stopped = [server.stop(paths) for server in servers]
     print("offline stack: stopped" if any(stopped) else "offline stack: was not running")
     if forget:
-        shutil.rmtree(places.data, ignore_errors=True)
+        shutil.rmtree(paths.data, ignore_errors=True)
         for pattern in ("terraform/local.tfstate*", "outputs.json", "outputs.env"):
-            for path in places.local.glob(pattern):
+            for path in paths.local.glob(pattern):
                 path.unlink()
         print("offline stack: data forgotten")
 
 
-def show_status(places: Places) -> int:
-    """Print what runs; returns 0 when all of it does and answers."""
+def show_status(paths: Paths) -> int:
+    """Print the state of each server; return 0 if all run and respond."""
     servers: list[tuple[str, Running | None, int, bool]] = [
-        ("offline stack", ministack.find_running(places), places.port, ministack.is_healthy(places)),
-        ("sample files", samples.find_running(places), places.samples_port, samples.is_healthy(places)),
+        ("offline stack", ministack.find_running(paths), paths.port, ministack.is_healthy(paths)),
+        ("sample files", samples.find_running(paths), paths.samples_port, samples.is_healthy(paths)),
     ]
-    if clickhouse_front.is_installed(places):
+    if clickhouse_front.is_installed(paths):
         running_clickhouse, healthy_clickhouse = (
-            clickhouse_front.find_running(places),
-            clickhouse_front.is_healthy(places),
+            clickhouse_front.find_running(paths),
+            clickhouse_front.is_healthy(paths),
         )
-        servers.append(("ClickHouse", running_clickhouse, places.clickhouse_port, healthy_clickhouse))
-    if dataset_server.read_settings(places):
-        running_datasets, healthy_datasets = dataset_server.find_running(places), dataset_server.is_healthy(places)
-        servers.append(("datasets", running_datasets, places.datasets_port, healthy_datasets))
+        servers.append(("ClickHouse", running_clickhouse, paths.clickhouse_port, healthy_clickhouse))
+    if dataset_server.read_settings(paths):
+        running_datasets, healthy_datasets = dataset_server.find_running(paths), dataset_server.is_healthy(paths)
+        servers.append(("datasets", running_datasets, paths.datasets_port, healthy_datasets))
     well = True
     for name, running, port, answers in servers:
         healthy = running is not None and running.port == port and answers
@@ -124,17 +124,17 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("status", help="exit status 0 if it runs and answers")
     chosen = parser.parse_args(arguments)
     try:
-        places = read_places(ROOT, os.environ)
+        paths = read_paths(ROOT, os.environ)
         if chosen.command == "status":
-            return show_status(places)
+            return show_status(paths)
         if chosen.command == "install":
-            install(places)
+            install(paths)
         elif chosen.command == "up":
-            start(places)
+            start(paths)
         elif chosen.command == "datasets":
-            serve_datasets(places)
+            serve_datasets(paths)
         else:
-            stop(places, forget=chosen.forget)
+            stop(paths, forget=chosen.forget)
     except (StackError, SchemaError) as error:
         print(f"offline stack: {error}", file=sys.stderr)
         return 1

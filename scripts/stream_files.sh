@@ -27,4 +27,4 @@ esac
 
 load_settings
 require_settings CSV_BUCKET CSV_STREAMER_FUNCTION
-run_python stream_files "$CSV_STREAMER_FUNCTION" "$CSV_BUCKET" "$@"
+run_python csv_streamer.stream_files "$CSV_STREAMER_FUNCTION" "$CSV_BUCKET" "$@"

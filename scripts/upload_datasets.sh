@@ -40,4 +40,4 @@ done
 
 load_settings
 require_settings DATASET_BUCKET
-run_python datasets "$DATASET_BUCKET" "${DATASET_PREFIX:-}" ${OPTIONS[@]+"${OPTIONS[@]}"}
+run_python dataset.sample_datasets "$DATASET_BUCKET" "${DATASET_PREFIX:-}" ${OPTIONS[@]+"${OPTIONS[@]}"}

@@ -57,4 +57,4 @@ done
 load_settings
 [[ -z $BUCKET ]] || export SRC_BUCKET="$BUCKET"
 require_settings SRC_BUCKET
-run_python bulk_upload --prefix "$PREFIX" -- "${FILES[@]}"
+run_python zip_jobs.bulk_upload --prefix "$PREFIX" -- "${FILES[@]}"

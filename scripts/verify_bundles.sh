@@ -13,14 +13,14 @@ usage: scripts/verify_bundles.sh [--prefix PREFIX] [--sources] [--grace-minutes 
 
 Without a command, reads every bundle under PREFIX of the distribution bucket, compares it with its manifest byte by
 byte, and checks that no source is in two bundles and that the archive has a copy of each; the exit status is 1 if
-anything is wrong. 'bundle' does so for one bundle. 'find' prints the newest bundle that holds a source. 'cut' writes one
+a check fails. 'bundle' does so for one bundle. 'find' prints the newest bundle that holds a source. 'cut' writes one
 source, as it was bundled, to FILE or the terminal.
 
   --prefix PREFIX     only bundles of a time, such as 2026/11/21/
-  --sources           account for each version in the source bucket, too: in a bundle, by the table in one that has been
-                      cleared away, or among the dead letters
-  --wait SECONDS      wait so long for a source that is in no bundle yet
-  --grace-minutes N   what is younger may still lack a bundle, a manifest or a copy (default: 15)
+  --sources           also account for each version in the source bucket: in a bundle, in a deleted bundle (by the
+                      table), or among the dead letters
+  --wait SECONDS      maximum wait for a source that is in no bundle yet
+  --grace-minutes N   younger objects may still lack a bundle, a manifest or a copy (default: 15)
   -h, --help          this text
 
 The buckets are DISTRIBUTION_BUCKET, ARCHIVE_BUCKET and AGGREGATOR_SOURCE_BUCKET, the table is IDEMPOTENCY_TABLE, the queue
@@ -47,7 +47,7 @@ if [[ ${1:-} == bundle || ${1:-} == cut ]]; then
 elif [[ ${1:-} == find ]]; then
   require_settings DISTRIBUTION_BUCKET
   shift
-  run_python find_bundle "$DISTRIBUTION_BUCKET" "$@"
+  run_python aggregator.find_bundle "$DISTRIBUTION_BUCKET" "$@"
 else
   require_settings DISTRIBUTION_BUCKET
   options=(--contents)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lib.settings import LOCAL_CREDENTIALS, SOURCED, is_loopback
+from lib.common.settings import LOCAL_CREDENTIALS, SOURCED, is_loopback
 
 HEADER = """\
 # Written by the last deployment. Source it: . .local/outputs.env
@@ -22,7 +22,7 @@ HEADER = """\
 
 
 def read_values(text: str) -> dict[str, Any]:
-    """Return name → value from what `terraform output -json` prints; raises ValueError for anything else."""
+    """Return name → value from the output of `terraform output -json`; raises ValueError for other text."""
     outputs = json.loads(text)
     if not isinstance(outputs, dict) or not all(isinstance(each, dict) for each in outputs.values()):
         raise ValueError("expected the object that `terraform output -json` prints")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from lib.settings import SOURCED, read_names
+from lib.common.settings import SOURCED, read_names
 from tests.support.tiers import ALL, QUICK, REST, TIER, belongs, scale
 
 LEAST_EXAMPLES = 20

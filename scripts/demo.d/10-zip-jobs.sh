@@ -8,11 +8,11 @@ COUNT=500
 PREFIX="demo/zip-jobs/"
 DIR="$ROOT/.local/demo/zip-jobs"
 
-run_python facts title "ZIP jobs: $COUNT PDFs in S3 become one archive"
-run_python facts happened "The archive: {Size}; from request to READY {From request to READY}"
-run_python facts happened "Verified with {Verified with}"
-run_python facts look "{Archive here}"
-run_python facts try "make test-flow PREFIX=$PREFIX"
+run_python common.demo_notes title "ZIP jobs: $COUNT PDFs in S3 become one archive"
+run_python common.demo_notes happened "The archive: {Size}; from request to READY {From request to READY}"
+run_python common.demo_notes happened "Verified with {Verified with}"
+run_python common.demo_notes look "{Archive here}"
+run_python common.demo_notes try "make test-flow PREFIX=$PREFIX"
 printf '\n== ZIP jobs ==\n1. %s PDFs are drawn\n' "$COUNT"
 if [[ -d $DIR && $(find "$DIR" -name '*.pdf' | wc -l) -eq $COUNT ]]; then
   printf 'an earlier demo has drawn them, in %s\n' "$DIR"
@@ -22,4 +22,4 @@ fi
 printf '2. They are uploaded\n'
 "$SCRIPTS/bulk_upload.sh" --prefix "$PREFIX" --parallel 20 "$DIR"
 printf '3. A job archives them; the archive is downloaded and verified\n'
-"$SCRIPTS/test_flow.sh" "$PREFIX"
+"$SCRIPTS/zip_job_roundtrip.sh" "$PREFIX"

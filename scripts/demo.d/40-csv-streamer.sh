@@ -5,11 +5,11 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
 
 load_settings
-run_python facts title "CSV streamer: files from a web server into S3"
+run_python common.demo_notes title "CSV streamer: files from a web server into S3"
 printf '\n== CSV streamer ==\n'
 if [[ -z ${SAMPLE_FILES_URL:-} ]]; then
   printf 'Left out: the sample files are served by the offline stack only. scripts/stream_files.sh streams any URLs.\n'
-  run_python facts happened "Left out: the sample files are served by the offline stack only"
+  run_python common.demo_notes happened "Left out: the sample files are served by the offline stack only"
   exit 0
 fi
 printf '1. Six CSV files, the largest of 220 MB made while it is sent, stream into S3\n'
@@ -19,8 +19,8 @@ for name in rent_contracts transactions units buildings projects developers; do
 done
 "$SCRIPTS/stream_files.sh" "${urls[@]}"
 printf '2. The largest is compared with what the server sent\n'
-run_python compare_stream "$CSV_BUCKET" "${urls[0]}"
-run_python facts happened "{Result}: {Streamed}; the largest is byte for byte what was served"
-run_python facts look "{Bucket} and, for its log lines, make logs SERVICE=csv-streamer"
+run_python csv_streamer.compare_object "$CSV_BUCKET" "${urls[0]}"
+run_python common.demo_notes happened "{Result}: {Streamed}; the largest is byte for byte what was served"
+run_python common.demo_notes look "{Bucket} and, for its log lines, make logs SERVICE=csv-streamer"
 # shellcheck disable=SC2016  # the user's shell expands it
-run_python facts try 'scripts/stream_files.sh "$SAMPLE_FILES_URL/files/units.csv?mb=5"'
+run_python common.demo_notes try 'scripts/stream_files.sh "$SAMPLE_FILES_URL/files/units.csv?mb=5"'

@@ -9,7 +9,7 @@ require_settings DATASET_BUCKET DATASET_URL
 SLICE="organisation-entity=local-authority-123"
 BASE="${DATASET_STREAM_URL:-$DATASET_URL}"
 
-run_python facts title "Dataset download: Parquet in S3 as CSV, JSON and Parquet"
+run_python common.demo_notes title "Dataset download: Parquet in S3 as CSV, JSON and Parquet"
 printf '\n== Dataset download ==\n1. Three datasets are drawn and put\n'
 "$SCRIPTS/upload_datasets.sh"
 printf '2. One of 1,000,000 rows is downloaded in each format\n'
@@ -21,8 +21,8 @@ printf '3. One organisation of 300, and what CSV has no types for\n'
 "$SCRIPTS/download_dataset.sh" readings.parquet "$SLICE&year=2024"
 "$SCRIPTS/download_dataset.sh" applications.json "granted=true&sort=-fee&limit=1000"
 printf 'The catalogue: %s/\n' "$BASE"
-run_python facts happened "CSV: {entities.csv}"
-run_python facts happened "Parquet: {entities.parquet}"
-run_python facts look "$BASE/ in a browser, which has a page for each dataset"
+run_python common.demo_notes happened "CSV: {entities.csv}"
+run_python common.demo_notes happened "Parquet: {entities.parquet}"
+run_python common.demo_notes look "$BASE/ in a browser, which has a page for each dataset"
 # shellcheck disable=SC2016  # the user's shell expands it
-run_python facts try 'curl -fsS "${DATASET_STREAM_URL:-$DATASET_URL}/applications.json?granted=true&sort=-fee&limit=3"'
+run_python common.demo_notes try 'curl -fsS "${DATASET_STREAM_URL:-$DATASET_URL}/applications.json?granted=true&sort=-fee&limit=3"'

@@ -1,1 +1,4 @@
-"""What the shell scripts leave to Python; each module with a ``main`` is run as ``python -m lib.<name>``."""
+"""Python modules behind the shell scripts, one folder a service.
+
+A module with a ``main`` runs as ``python -m lib.<folder>.<module>``; the shell function ``run_python`` does this.
+"""

@@ -1,15 +1,14 @@
 # shellcheck shell=bash
 # Calls to the HTTP API by curl; to be sourced after common.sh.
 #
-# Credentials and signed URLs reach curl as a configuration on its standard input: its arguments can be read by every
-# user of the machine.
+# curl reads credentials and signed URLs from its standard input: every user of the machine can see its arguments.
 
-# Role credentials live for an hour at best and a job may take longer than is left of them.
+# Role credentials last for an hour at most, and a job may outlast them.
 AUTH_SECONDS=240
 AUTH_CONFIG=""
 AUTH_READ_AT=""
 
-# Sets AUTH_CONFIG to the curl configuration that proves who is calling.
+# Sets AUTH_CONFIG to the curl configuration that authenticates the caller.
 read_auth() {
   case $API_AUTH in
     NONE) ;;
@@ -19,7 +18,7 @@ read_auth() {
       ;;
     AWS_IAM)
       if [[ -z $AUTH_READ_AT ]] || ((SECONDS - AUTH_READ_AT > AUTH_SECONDS)); then
-        AUTH_CONFIG="$(run_python curl_auth)" || die "cannot sign requests for this API (API_AUTH=AWS_IAM)"
+        AUTH_CONFIG="$(run_python common.curl_auth)" || die "cannot sign requests for this API (API_AUTH=AWS_IAM)"
         AUTH_READ_AT=$SECONDS
       fi
       ;;
@@ -27,21 +26,21 @@ read_auth() {
   esac
 }
 
-# call_api METHOD PATH ANSWER_FILE [BODY_FILE]: sets HTTP_STATUS; 000 if no answer came.
+# call_api METHOD PATH RESPONSE_FILE [BODY_FILE]: sets HTTP_STATUS; 000 without a response.
 call_api() {
-  local method=$1 path=$2 answer=$3 options
+  local method=$1 path=$2 response=$3 options
   read_auth
-  options=(--silent --show-error --connect-timeout 10 --max-time 60 --request "$method" --output "$answer")
+  options=(--silent --show-error --connect-timeout 10 --max-time 60 --request "$method" --output "$response")
   if [[ -n ${4:-} ]]; then
     options+=(--header "Content-Type: application/json" --data-binary "@$4")
   fi
-  : >"$answer"
-  # shellcheck disable=SC2034  # the callers' to read
+  : >"$response"
+  # shellcheck disable=SC2034  # callers read it
   HTTP_STATUS="$(printf '%s\n' "$AUTH_CONFIG" |
     curl --config - "${options[@]}" --write-out '%{http_code}' "${API_BASE%/}$path")" || HTTP_STATUS=000
 }
 
-# download URL FILE: prints the seconds that it took. The file appears only once it is whole.
+# download URL FILE: prints the duration in seconds. The file appears only once it is complete.
 download() {
   local url=$1 file=$2 noise="--silent" seconds
   [[ -t 2 ]] && noise="--progress-bar"

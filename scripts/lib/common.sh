@@ -1,23 +1,23 @@
 # shellcheck shell=bash
-# What every script starts with; to be sourced. Written for bash 3.2 too, which macOS still has.
+# Functions that every script sources first. Compatible with bash 3.2, which macOS still has.
 
 SCRIPTS="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 ROOT="$(dirname "$SCRIPTS")"
 PYTHON="$ROOT/.venv/bin/python"
 
-# Ends the script: something went wrong.
+# Ends the script with an error.
 die() {
   printf '%s: %s\n' "$(basename "$0")" "$*" >&2
   exit 1
 }
 
-# Ends the script: it was called wrongly.
+# Ends the script with a usage error.
 die_of_usage() {
   printf '%s: %s (--help says more)\n' "$(basename "$0")" "$*" >&2
   exit 2
 }
 
-# Runs a module of scripts/lib.
+# Runs a module of scripts/lib: run_python FOLDER.MODULE ARGUMENT...
 run_python() {
   local module=$1
   shift
@@ -28,13 +28,13 @@ require_venv() {
   [[ -x $PYTHON ]] || die "the checkout has no .venv yet: run 'make up' once, which makes it"
 }
 
-# Completes the environment from .env and .local/outputs.env (see lib/settings.py for what wins).
+# Completes the environment from .env and .local/outputs.env (lib/common/settings.py defines the precedence).
 load_settings() {
   local assignments
   require_venv
-  assignments="$(run_python settings "$ROOT")" || die "cannot read the settings"
+  assignments="$(run_python common.settings "$ROOT")" || die "cannot read the settings"
   eval "$assignments"
-  # Empty in the outputs of a deployment on AWS; to boto3 that would be an address.
+  # Empty in the outputs of a deployment on AWS; boto3 would take an empty value for a URL.
   [[ -n ${AWS_ENDPOINT_URL:-} ]] || unset AWS_ENDPOINT_URL
 }
 

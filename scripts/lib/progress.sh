@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# A progress bar for loops in bash; to be sourced. On a terminal one line that is drawn over, else a plain line
-# whenever something changed and a few seconds have passed.
+# A progress bar for loops in bash; scripts source it. A terminal shows one line that is redrawn; otherwise a plain line
+# appears when the text has changed and a few seconds have passed.
 
 BAR_WIDTH=30
 PLAIN_SECONDS=5
@@ -22,7 +22,7 @@ show_progress() {
   fi
 }
 
-# Leaves the bar's line.
+# Ends the line of the bar.
 end_progress() {
   if [[ -t 2 ]]; then
     printf '\n' >&2

@@ -1,1 +1,1 @@
-"""The pieces of the offline stack; scripts/stack.py starts and stops them."""
+"""Servers of the offline stack; scripts/stack.py starts and stops them."""

@@ -1,6 +1,6 @@
-"""Runs MiniStack in its own environment, with two of its ways changed.
+"""Runs MiniStack in its own environment, with two changes to its behaviour.
 
-Answers to Terraform do not come too early for it: the AWS provider's HTTP client (smithy-go before its
+Responses to Terraform are delayed: the AWS provider's HTTP client (smithy-go before its
 safeWriteToReadCloser ended quietly) closes a request's body as soon as the answer's headers are there. If its writer
 has not yet looked whether the body is at its end, which it does after the last byte is sent, it takes that for a failed
 write, cuts the connection and asks again: what was asked is done twice, so that functions "already exist" and event
@@ -54,7 +54,7 @@ def give_time_to_write(application: Application) -> Application:
 
 
 def has_body_of_provider(scope: dict[str, Any]) -> bool:
-    """Tell whether a request is one of Terraform's that has a body."""
+    """Return whether a request is one of Terraform's that has a body."""
     headers = dict(scope.get("headers", ()))
     return b"terraform-provider-aws" in headers.get(b"user-agent", b"") and headers.get(b"content-length", b"0") != b"0"
 

@@ -1,4 +1,4 @@
-"""Knowing and ending processes of ours, and none of anybody else's, with the standard library alone."""
+"""Identification and termination of our own processes only, with the standard library alone."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ START_TIME_FIELD = 19  # of /proc/<pid>/stat, counted after the command's closin
 
 
 def identify(pid: int) -> str | None:
-    """Return what tells a process from a later one with the same PID (start time, command), None if there is none."""
+    """Return what distinguishes a process from a later one with the same PID (start time, command), or None."""
     return _identify_by_proc(pid) if sys.platform == "linux" else _identify_by_ps(pid)
 
 
 def read_start_time(pid: int) -> str | None:
-    """Return when a process was started, which stays when it becomes another program; None if there is none."""
+    """Return the start time of a process, which survives exec; None if the process does not exist."""
     return _read_start_time_by_proc(pid) if sys.platform == "linux" else _read_start_time_by_ps(pid)
 
 
@@ -59,7 +59,7 @@ def _identify_by_ps(pid: int) -> str | None:
 
 
 def stop_group(pid: int, identity: str, *, grace_seconds: float) -> bool:
-    """End a process that leads its group, and the rest of the group; tell whether it was still there.
+    """Terminate a group leader and the rest of its group; return whether it still ran.
 
     Nothing is signalled unless the PID still belongs to the identified process. It has `grace_seconds` to
     save its state before it is killed; what it started and left behind is killed at once after it.
@@ -70,7 +70,7 @@ def stop_group(pid: int, identity: str, *, grace_seconds: float) -> bool:
     _wait_for_end(pid, identity, grace_seconds)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    # What is killed holds its ports for a moment longer.
+    # A killed process holds its ports for a moment longer.
     _wait_for_end(pid, identity, KILLED_SECONDS)
     return True
 

@@ -1,4 +1,4 @@
-"""Which of the stack's servers run: a file for each says, so that a later command finds and stops just that process."""
+"""Records of the running servers, one file each, so that a later command finds and stops exactly that process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Running:
 
 
 def find_recorded(file: Path) -> Running | None:
-    """Return the server that a file tells of, if it still runs."""
+    """Return the server that a file records, if it still runs."""
     try:
         running = Running(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError):
@@ -36,7 +36,7 @@ def find_recorded(file: Path) -> Running | None:
 
 
 def record_starting(file: Path, pid: int, port: int) -> None:
-    """Remember a server that is about to start.
+    """Record a server that is about to start.
 
     By its start time alone: it is another program yet, and an interpreter may replace itself while it starts (macOS's
     does) and change its command.
@@ -45,7 +45,7 @@ def record_starting(file: Path, pid: int, port: int) -> None:
 
 
 def record(file: Path, pid: int, port: int, told: Mapping[str, str] | None = None) -> Running:
-    """Remember a server that answers, and return what is remembered."""
+    """Record a server that answers, and return the record."""
     running = Running(pid, identify(pid) or "", port, dict(told or {}))
     _write(file, running)
     return running
@@ -60,7 +60,7 @@ def _write(file: Path, running: Running) -> None:
 
 
 def stop_recorded(file: Path, grace_seconds: float) -> bool:
-    """Stop the server that a file tells of, and forget it; tell whether it ran."""
+    """Stop the server that a file records, and delete the file; return whether the server ran."""
     running = find_recorded(file)
     stopped = running is not None and stop_group(running.pid, running.identity, grace_seconds=grace_seconds)
     file.unlink(missing_ok=True)

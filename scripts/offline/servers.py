@@ -1,4 +1,4 @@
-"""What the stack's servers have in common: a port that has to be free, a start that is waited for, a log."""
+"""Functions that the stack's servers share: the check for a free port, the start and its health check, the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from offline.places import StackError
+from offline.paths import StackError
 from offline.processes import find_listener
 
 START_SECONDS = 60.0
@@ -22,7 +22,7 @@ LAUNCHER = Path(__file__).resolve().parents[1] / "launch_server.py"
 def check_port_free(port: int) -> None:
     """Raise StackError naming the program that has the port."""
     with socket.socket() as probe:
-        # As servers do, so that connections of one stopped a moment ago are no obstacle.
+        # As servers do, so that old connections of a server that has just stopped do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -34,8 +34,8 @@ def check_port_free(port: int) -> None:
 
 
 def answers(port: int, path: str) -> bool:
-    """Tell whether a server on loopback answers a path by 200."""
-    # Not by urllib, which would ask a proxy that the user's environment names.
+    """Return whether a server on loopback answers a path with 200."""
+    # Not urllib, which would use a proxy from the user's environment.
     connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path)
@@ -59,7 +59,7 @@ def launch(
 ) -> int:
     """Start a server in its own session and wait until it answers; returns its PID.
 
-    `run_file` tells of it from its first moment on. Raises StackError with the reason and the log's end; nothing is
+    `run_file` records it from its first moment on. Raises StackError with the reason and the log's end; nothing is
     left running then.
     """
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from offline.places import Places, StackError
+from offline.paths import Paths, StackError
 from prerequisites.checks import GET_PYTHON, PYTHON
 
 
@@ -18,19 +18,19 @@ def check_python(version: tuple[int, int]) -> None:
         )
 
 
-def ensure_venv(places: Places) -> Path:
+def ensure_venv(paths: Paths) -> Path:
     """Make the emulator's virtual environment unless it is there with today's requirements; returns its interpreter.
 
     Functions run with this interpreter whatever runtime they declare, so it is the one that runs this code:
     the one that native wheels were chosen for. Raises StackError when it cannot be made.
     """
-    return _ensure(places.venv, places.requirements, "the emulator")
+    return _ensure(paths.venv, paths.requirements, "the emulator")
 
 
-def ensure_clickhouse_venv(places: Places) -> Path:
+def ensure_clickhouse_venv(paths: Paths) -> Path:
     """Make ClickHouse's virtual environment as `ensure_venv` does the emulator's; raises StackError, too."""
     # Without what the engine's data frames would need: hundreds of megabytes that are not used here.
-    return _ensure(places.clickhouse_venv, places.clickhouse_requirements, "ClickHouse (180 MB)", "--no-deps")
+    return _ensure(paths.clickhouse_venv, paths.clickhouse_requirements, "ClickHouse (180 MB)", "--no-deps")
 
 
 def _ensure(venv: Path, requirements: Path, what: str, *options: str) -> Path:

@@ -1,4 +1,4 @@
-"""One check for each thing that the checkout needs of the machine."""
+"""Checks of the machine, one for each prerequisite of the checkout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Mapping
 
-from offline.places import Places, StackError, read_places
+from offline.paths import Paths, StackError, read_paths
 from offline.records import find_recorded
 from offline.servers import check_port_free
 from prerequisites.provider import Choice, ProviderError, choose
@@ -23,27 +23,27 @@ GET_PYTHON = (
     "`uv python install 3.13`; make PYTHON=/path/to/python3.13 ... names it"
 )
 FIRST_SPACE_MB = 3500
-"""What the first `make demo` installs, builds and keeps."""
+"""Disk space of the first `make demo`: installations, builds and data."""
 LATER_SPACE_MB = 1500
-"""What a later one keeps."""
+"""Disk space of a later `make demo`."""
 _SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of a check: `text` says what there is, or what is missing and what to do."""
+    """The result of a check: `text` says what was found, or what is missing and what to do."""
 
     ok: bool
     text: str
 
 
 def found(text: str) -> Finding:
-    """Return that something is there."""
+    """Return the finding of something that is present."""
     return Finding(ok=True, text=text)
 
 
 def missing(text: str) -> Finding:
-    """Return that something is not there, or not as it is needed."""
+    """Return the finding of something that is missing or unsuitable."""
     return Finding(ok=False, text=text)
 
 
@@ -83,7 +83,7 @@ def check_venv(_: Machine) -> Finding:
 
 
 def check_terraform(machine: Machine) -> Finding:
-    """Check that Terraform or OpenTofu is there and new enough."""
+    """Check that Terraform or OpenTofu is installed and new enough."""
     try:
         terraform = machine.terraform()
     except TerraformError as error:
@@ -131,7 +131,7 @@ def check_space(machine: Machine) -> Finding:
 def check_ports(machine: Machine) -> Finding:
     """Check that the offline stack's ports are free, or its own."""
     try:
-        places = read_places(machine.root, machine.environment)
+        places = read_paths(machine.root, machine.environment)
         wanted = range(places.port, places.datasets_port + 1)
         ours = _list_own_ports(places) & set(wanted)
         for port in set(wanted) - ours:
@@ -141,7 +141,7 @@ def check_ports(machine: Machine) -> Finding:
     return found(f"{wanted[0]} to {wanted[-1]} {'used by this checkout' if ours else 'free'}")
 
 
-def _list_own_ports(places: Places) -> set[int]:
+def _list_own_ports(places: Paths) -> set[int]:
     """Return the ports of this checkout's servers that run, and of its containers."""
     files = (places.run_file, places.samples_run_file, places.clickhouse_run_file, places.datasets_run_file)
     ports = {running.port for running in map(find_recorded, files) if running}
@@ -152,7 +152,7 @@ def _list_own_ports(places: Places) -> set[int]:
 
 
 def check_docker(machine: Machine) -> Finding:
-    """Check that Docker is there with its compose plugin."""
+    """Check that Docker is installed with its compose plugin."""
     try:
         done = subprocess.run(
             ["docker", "compose", "version"],

@@ -1,4 +1,4 @@
-"""Terraform's CLI configuration: reading the user's, as far as it says where providers come from, and writing one."""
+"""Terraform's CLI configuration: a reader of the user's provider sources, and a writer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Method:
     settings: dict[str, Any]
 
     def covers(self, address: str) -> bool:
-        """Tell whether the method is one for a provider, such as `registry.terraform.io/hashicorp/aws`."""
+        """Return whether the method is one for a provider, such as `registry.terraform.io/hashicorp/aws`."""
         include, exclude = self.settings.get("include"), self.settings.get("exclude")
         if exclude is not None and any(_matches(pattern, address) for pattern in exclude):
             return False
@@ -44,7 +44,7 @@ class UserConfiguration:
 
 
 def _matches(pattern: str, address: str) -> bool:
-    """Tell whether a pattern such as `hashicorp/*` or `example.com/*/*` stands for a provider's address."""
+    """Return whether a pattern such as `hashicorp/*` or `example.com/*/*` stands for a provider's address."""
     parts, wanted = pattern.split("/"), address.split("/")
     parts = wanted[: len(wanted) - len(parts)] + parts
     return all(part in {"*", other} for part, other in zip(parts, wanted))
@@ -83,7 +83,7 @@ def read_methods(text: str) -> list[Method]:
     for name, body in entries:
         if name == "provider_installation":
             if not isinstance(body, list):
-                raise ConfigurationError("provider_installation is no block")
+                raise ConfigurationError("provider_installation is not a block")
             methods += [Method(kind, dict(settings)) for kind, settings in body if isinstance(settings, list)]
     return methods
 

@@ -1,4 +1,4 @@
-"""Copies of the provider on a disk: recognising one, and finding out whether it is whole and for this machine."""
+"""Copies of the provider on disk: recognition, and checks that one is complete and fits this machine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Package:
 
     @property
     def is_packed(self) -> bool:
-        """Tell whether it is a zip."""
+        """Return whether it is a zip."""
         return self.path.suffix == ".zip"
 
 
@@ -80,7 +80,7 @@ def _check_zip(package: Package) -> None:
     try:
         archive = zipfile.ZipFile(str(package.path))
     except zipfile.BadZipFile as error:
-        raise BrokenPackageError("is no zip, or a truncated one") from error
+        raise BrokenPackageError("is not a zip, or a truncated one") from error
     with archive:
         entries = [entry for entry in archive.infolist() if _BINARY.match(entry.filename)]
         if not entries:
@@ -106,7 +106,7 @@ def _check_program(head: bytes, size: int, platform: str) -> None:
     system, _, processor = platform.partition("_")
     found, end = _read_program(head)
     if not found:
-        raise BrokenPackageError("is no program, or an empty one")
+        raise BrokenPackageError("is not a program, or an empty one")
     wanted_format = "darwin" if system == "darwin" else "elf"
     if system != "windows" and found != (wanted_format, processor):
         raise BrokenPackageError(f"is not a program for {platform} but for {'/'.join(found)}")
@@ -161,7 +161,7 @@ def _read_mach(head: bytes) -> tuple[tuple[str, str] | None, int]:
 
 
 def has_checksum(package: Package, accepted: frozenset[str]) -> bool:
-    """Tell whether a package has one of a lock file's checksums: `zh:` of a zip, `h1:` of what is in it or a folder."""
+    """Return whether a package has one of a lock file's checksums: `zh:` of a zip, `h1:` of its files or a folder's."""
     if package.is_packed:
         with package.path.open("rb") as file:
             if f"zh:{_digest_file(file)}" in accepted:
@@ -200,7 +200,7 @@ def fingerprint(package: Package) -> str:
 
 
 def is_safe(package: Package) -> bool:
-    """Tell whether only this user and the system's can have written a package."""
+    """Return whether only this user and the system's can have written a package."""
     paths = [package.path] if package.is_packed else [package.path, *package.path.rglob("*")]
     statuses = [path.stat() for path in paths]
     return all(status.st_uid in {0, os.geteuid()} and not status.st_mode & stat.S_IWOTH for status in statuses)

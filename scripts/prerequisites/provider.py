@@ -1,4 +1,4 @@
-"""Where Terraform gets its AWS provider: decided before anything is installed, in the order of `choose`."""
+"""The choice of the source of Terraform's AWS provider, made before anything is installed; see `choose`."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Chooser:
         return Verdict.WANTED if wanted else Verdict.WILL_DO
 
     def has_known_checksum(self, package: Package) -> bool:
-        """Tell whether a package is the one of the lock file; of other versions nothing is known.
+        """Return whether a package is the one of the lock file; of other versions nothing is known.
 
         The answer is kept for as long as neither changes: reading 700 MB takes a second, inflating them a few.
         """
@@ -121,7 +121,7 @@ class Chooser:
         `anywhere`: nobody has named the folders, so what has no known checksum must not be another user's to change.
         """
         roots = [folder for folder in folders if folder.is_dir()]
-        # What Terraform installs for this checkout is no source for installing it.
+        # What Terraform installs for this checkout is not a source for its installation.
         left_out = [self.local / "data", self.local / "mirrors", *list_private_folders(self.home)]
         while True:
             found = search(roots, left_out, self.judge, SEARCH_SECONDS) if roots else None
@@ -129,7 +129,7 @@ class Chooser:
                 return found
 
     def is_trusted(self, package: Package) -> bool:
-        """Tell whether a package is the lock file's, or else belongs to this user or the system."""
+        """Return whether a package is the lock file's, or else belongs to this user or the system."""
         if self.lock and self.lock.version == package.version and self.lock.checksums:
             return True
         with suppress(OSError):
@@ -139,7 +139,7 @@ class Chooser:
         return False
 
     def remember(self) -> None:
-        """Keep what was found for the next run; a folder that cannot be written to only makes that slower."""
+        """Remember the result for the next run; if the folder is not writable, the next run is only slower."""
         with suppress(OSError):
             write_whole(self.local / "provider.json", json.dumps(self.memory, indent=1))
 
@@ -158,7 +158,7 @@ class Chooser:
         return Choice(origin, environment, package, user.notices)
 
     def link(self, package: Package) -> Path:
-        """Make a mirror that holds one package only, whatever lies beside it; returns its folder.
+        """Make a mirror that holds one package only; return its folder.
 
         Its name is that of what it leads to: nobody who works with one sees it change.
         """
@@ -221,7 +221,7 @@ def _use_own(chooser: Chooser, user: UserConfiguration) -> tuple[Choice | None, 
     if not user.files or user.methods == ():
         return None, None
     origin = f"the CLI configuration {', '.join(map(str, user.files))}"
-    # What a variable that names a missing file says is not passed on.
+    # A variable that names a missing file is not passed on.
     unset: dict[str, str | None] = {
         name: None
         for name in VARIABLES
@@ -239,7 +239,7 @@ def _use_own(chooser: Chooser, user: UserConfiguration) -> tuple[Choice | None, 
 
 
 def _try_method(chooser: Chooser, method: Method) -> tuple[bool, Package | None]:
-    """Tell whether a method gets the provider, and which package where it is one on this machine."""
+    """Return whether a method gets the provider, and which package where it is one on this machine."""
     address = chooser.terraform.address
     if method.kind == "dev_overrides":
         return bool({PROVIDER, address} & set(method.settings)), None
@@ -261,7 +261,7 @@ def _use_named_mirror(chooser: Chooser, user: UserConfiguration) -> Choice:
     package = chooser.find_below([folder])
     if package:
         return chooser.use(f"{MIRROR_VARIABLE}={name}", package, user)
-    reason = "is no folder" if not folder.is_dir() else f"holds no usable {_describe(chooser)}"
+    reason = "is not a folder" if not folder.is_dir() else f"holds no usable {_describe(chooser)}"
     lines = [f"{MIRROR_VARIABLE}: {folder} {reason}.", *_list_rejected(chooser), *_list_what_to_do(chooser)]
     raise ProviderError("\n".join(lines))
 

@@ -1,4 +1,4 @@
-"""What the Terraform under infra/ asks for: provider, versions, and the checksums of its lock file."""
+"""Requirements of the Terraform under infra/: provider, versions, and the checksums of its lock file."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def format_version(version: Version) -> str:
 
 
 def satisfies(version: Version, constraint: str) -> bool:
-    """Tell whether a version meets all parts of a Terraform version constraint; raises ValueError for a bad one."""
+    """Return whether a version meets all parts of a Terraform version constraint; raises ValueError for a bad one."""
     return all(_meets(version, part.strip()) for part in constraint.split(","))
 
 
@@ -94,7 +94,7 @@ def read_requirement(infra: Path) -> Requirement:
 
 
 def read_locks(path: Path) -> dict[str, Lock]:
-    """Return what a lock file pins, by the provider's address; nothing where there is no lock file."""
+    """Return the versions that a lock file pins, by provider address; empty without a lock file."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError:

@@ -1,4 +1,4 @@
-"""Looking for copies of the provider on the disk, the likely folders first, for a limited time."""
+"""Search for copies of the provider on disk, likely folders first, within a time limit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PATIENCE_SECONDS = 0.1
 
 
 class Verdict(enum.Enum):
-    """What a package is worth."""
+    """The suitability of a package."""
 
     WANTED = enum.auto()
     WILL_DO = enum.auto()
@@ -37,7 +37,7 @@ class Verdict(enum.Enum):
 
 
 def list_roots(home: Path, checkout: Path) -> list[Path]:
-    """Return where a search of the whole machine begins."""
+    """Return the folders at which a search of the whole machine begins."""
     return [home, checkout.parent, Path("/opt"), Path("/usr/local"), Path("/srv"), Path("/var"), Path("/")]
 
 
@@ -92,7 +92,7 @@ def _price(name: str) -> int:
 
 
 def _list_slow_mounts() -> set[str]:
-    """Return where other machines' disks are mounted: one that does not answer would hold the search up."""
+    """Return the mount points of network disks; one that does not respond would block the search."""
     try:
         lines = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

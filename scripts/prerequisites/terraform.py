@@ -1,4 +1,4 @@
-"""The Terraform program itself: where it is, its version, its platform."""
+"""The Terraform program: its path, version and platform."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TEXT_VERSION = re.compile(r"^(?:Terraform|OpenTofu) v(\d+\.\d+\.\d+)", re.MULTI
 
 
 class TerraformError(Exception):
-    """There is no Terraform that could be used; the message says what to do."""
+    """No usable Terraform was found; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ def _ask(program: str, environment: Mapping[str, str]) -> tuple[Version, str, bo
 
 
 def accepts_configuration(terraform: Terraform, environment: Mapping[str, str]) -> bool:
-    """Tell whether Terraform can read the CLI configuration that it finds by itself."""
+    """Return whether Terraform can read the CLI configuration that it finds by itself."""
     return "Error: " not in _run_version(terraform.program, environment)
 
 
 def _run_version(program: str, environment: Mapping[str, str]) -> str:
-    # Without the question for news of itself, which goes to the Internet.
+    # Without the check for new versions, which uses the Internet.
     kept = {name: value for name, value in environment.items() if not name.startswith("TF_CLI_ARGS")}
     try:
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""What the server sends: bodies of which any range is computed without what comes before it."""
+"""Response bodies, of which any range is computed without the bytes before it."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ _NUMBERED = re.compile(r"(.*\D)(\d{1,6})", re.ASCII)
 
 
 class Body(Protocol):
-    """Bytes that are known by their places."""
+    """Bytes that are computed from their offsets."""
 
     @property
     def size(self) -> int:
@@ -64,7 +64,7 @@ class CsvBody:
 
 @dataclass(frozen=True, slots=True)
 class RandomBody:
-    """Bytes that do not compress, of which each MiB begins with a stamp of its own."""
+    """Incompressible bytes, of which each MiB begins with a unique stamp."""
 
     seed: str
     size: int

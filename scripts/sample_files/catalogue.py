@@ -1,4 +1,4 @@
-"""Which address has which content; what the server sends and what tests expect come from here alike."""
+"""The content of each URL, used by the server and by the tests that check what they received."""
 
 import gzip
 import hashlib
@@ -45,7 +45,7 @@ class Resource:
 
 
 def find_resource(target: Target, *, newer: int = 0) -> Resource | None:
-    """Return what an address holds, None if it is no content's; `newer` counts versions from the asked one.
+    """Return the resource at a URL, None if the URL has no content; `newer` counts versions after the requested one.
 
     Raises QueryError.
     """
@@ -106,7 +106,7 @@ def _find_expected(address: str) -> Body:
 
 
 def expected_body(address: str) -> bytes:
-    """Return the bytes that a client without fault ends with, for a URL or a path with a query.
+    """Return the bytes that a correct client ends with, for a URL or a path with a query.
 
     Where the content changes under way that is the last version; behind redirects it is the last target's.
     Raises QueryError where there is no content, or its query is wrong.

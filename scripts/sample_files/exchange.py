@@ -1,4 +1,4 @@
-"""One request and the ways to answer it."""
+"""A request and the operations that respond to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 
 from sample_files.bodies import Body
 from sample_files.catalogue import Resource, find_resource
-from sample_files.ledger import Ledger
+from sample_files.request_log import RequestLog
 from sample_files.target import Target
 
 LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -26,15 +26,15 @@ type Headers = Iterable[tuple[str, str]]
 
 
 class Exchange:
-    """A request, and its answer by way of the connection's handler.
+    """A request, and its response through the connection's handler.
 
     `kbps` in the query caps the body at so many thousand bytes a second; `delay` waits before the headers.
     """
 
-    def __init__(self, handler: BaseHTTPRequestHandler, target: Target, ledger: Ledger) -> None:
+    def __init__(self, handler: BaseHTTPRequestHandler, target: Target, request_log: RequestLog) -> None:
         self._handler = handler
         self.target = target
-        self.ledger = ledger
+        self.request_log = request_log
         self._bytes_per_second = target.number("kbps", 0) * _BYTES_PER_KB
         self._due = 0.0
 
@@ -45,28 +45,28 @@ class Exchange:
 
     @property
     def is_head(self) -> bool:
-        """Tell whether only the headers are asked for."""
+        """Return whether the request is a HEAD request."""
         return self._handler.command == "HEAD"
 
     @property
     def token(self) -> str:
-        """Return what the server remembers this request under."""
+        """Return the token under which the server logs this request."""
         return self.target.text("token") or self.target.raw
 
     def find_resource(self, *, newer: int = 0) -> Resource:
-        """Return what the address holds; a route that has content is taken for granted."""
+        """Return the resource at the URL; the caller knows that the route has content."""
         resource = find_resource(self.target, newer=newer)
         if resource is None:
             raise LookupError(f"{self.target.raw} has no content")
         return resource
 
     def is_turn(self, case: str, *, count_heads: bool = False) -> bool:
-        """Count this request, and tell whether it is among the first `times` of its token (all by default)."""
+        """Count this request, and return whether it is among the first `times` of its token (all by default)."""
         times = self.target.number("times", 0)
         if self.is_head and not count_heads:
-            before = self.ledger.peek(case, self.token)
+            before = self.request_log.peek(case, self.token)
         else:
-            before = self.ledger.count(case, self.token)
+            before = self.request_log.count(case, self.token)
         return not times or before < times
 
     def start(self, status: int, headers: Headers) -> None:
@@ -78,7 +78,7 @@ class Exchange:
         self._handler.end_headers()
 
     def answer(self, status: HTTPStatus, text: str, headers: Headers = (), kind: str = "text/plain") -> None:
-        """Send a whole small answer."""
+        """Send a small response as a whole."""
         content = text.encode()
         length = [("Content-Length", str(len(content)))]
         kinds = [("Content-Type", f"{kind}; charset=utf-8")]
@@ -109,7 +109,7 @@ class Exchange:
             self.write(block)
 
     def close_after(self) -> None:
-        """Close the connection in good order when the answer is complete."""
+        """Close the connection gracefully after the response."""
         self._handler.close_connection = True
 
     def drop(self, how: str) -> None:
@@ -124,6 +124,6 @@ class Exchange:
         self._handler.wfile.write(data)
 
     def use_http_1_0(self) -> None:
-        """Answer as an old server, whose bodies end with the connection."""
+        """Respond as an HTTP/1.0 server, whose bodies end with the connection."""
         self._handler.protocol_version = "HTTP/1.0"
         self.close_after()

@@ -1,4 +1,4 @@
-"""The hostile mode: servers as they are on bad days, one case a route. README.md lists the cases."""
+"""The hostile mode: faulty servers, one case a route. README.md lists the cases."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from sample_files import hostile_headers, hostile_lengths
 from sample_files.exchange import Exchange
 from sample_files.ranges import Choice
-from sample_files.serving import choose_answer, list_headers, serve
+from sample_files.responses import choose_answer, list_headers, serve
 from sample_files.target import QueryError
 
 _ERROR_CODES = range(400, 600)
@@ -56,12 +56,12 @@ def drop(exchange: Exchange) -> None:
 
 
 def _count_earlier(exchange: Exchange, case: str) -> int:
-    counted = exchange.ledger.peek if exchange.is_head else exchange.ledger.count
+    counted = exchange.request_log.peek if exchange.is_head else exchange.request_log.count
     return counted(case, exchange.token)
 
 
 def ignore_range(exchange: Exchange) -> None:
-    """200 with everything although ranges are advertised; no drop of its own."""
+    """200 with the whole body although ranges are advertised; the connection is not dropped."""
     serve(exchange, exchange.find_resource(), ranges=False, accept_ranges=True)
 
 
@@ -101,17 +101,17 @@ def limit_connections(exchange: Exchange) -> None:
     """Serve at most `connections` requests of a token at once; `code` (429) to any more."""
     code = exchange.target.number("code", HTTPStatus.TOO_MANY_REQUESTS)
     limit = exchange.target.number("connections", 1)
-    if not exchange.ledger.enter(exchange.token, limit):
+    if not exchange.request_log.enter(exchange.token, limit):
         exchange.answer(HTTPStatus(code), "too many at once\n", [("Retry-After", exchange.target.text("retry_after"))])
         return
     try:
         serve(exchange, exchange.find_resource())
     finally:
-        exchange.ledger.leave(exchange.token)
+        exchange.request_log.leave(exchange.token)
 
 
 def hang_up(exchange: Exchange) -> None:
-    """End the connection without an answer, the first `times`."""
+    """End the connection without a response, the first `times`."""
     if exchange.is_turn("hang-up", count_heads=True):
         exchange.drop(exchange.target.choice("how", "fin", "rst"))
         return
@@ -119,7 +119,7 @@ def hang_up(exchange: Exchange) -> None:
 
 
 def talk_garbage(exchange: Exchange) -> None:
-    """Send what is no HTTP, the first `times`."""
+    """Send bytes that are not HTTP, the first `times`."""
     if exchange.is_turn("garbage", count_heads=True):
         exchange.write_raw(b"SSH-2.0-not_http_at_all\r\n\0\xff\r\n\r\n")
         exchange.close_after()
@@ -156,7 +156,7 @@ def shift_range(exchange: Exchange) -> None:
 
 
 def _falsify(wrong: str, headers: dict[str, str], choice: Choice, size: int) -> Choice:
-    """Change the headers, and return what is to be sent."""
+    """Change the headers, and return the bytes to send."""
     start, stop = choice.start, choice.stop
     if wrong == "start":
         start = max(start - 1, 0) if start else 1

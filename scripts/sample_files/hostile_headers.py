@@ -8,7 +8,7 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from sample_files.exchange import Exchange
-from sample_files.serving import serve
+from sample_files.responses import serve
 from sample_files.target import QueryError
 
 _REDIRECTS = range(300, 400)
@@ -60,7 +60,7 @@ def redirect(exchange: Exchange) -> None:
 
 
 def redirect_for_ever(exchange: Exchange) -> None:
-    """To this very address."""
+    """Redirect to the same URL."""
     exchange.start(HTTPStatus.FOUND, [("Location", exchange.target.raw), ("Content-Length", "0")])
 
 

@@ -6,7 +6,7 @@ from itertools import count
 
 from sample_files.bodies import RandomBody
 from sample_files.exchange import Exchange
-from sample_files.serving import choose_answer, list_headers, serve
+from sample_files.responses import choose_answer, list_headers, serve
 
 _CHUNK_BYTES = 65_536
 _BODIED = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)

@@ -1,4 +1,4 @@
-"""Conditional requests and ranges, as RFC 9110 (sections 13 and 14) has them."""
+"""Conditional requests and ranges as in RFC 9110, sections 13 and 14."""
 
 import re
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ class Choice:
 
 
 def choose(headers: Mapping[str, str], resource: Resource, *, ranges: bool, check_if_range: bool = True) -> Choice:
-    """Decide what a GET with these headers (names in lower case) is answered with.
+    """Return the status and the range for a GET with these headers (names in lower case).
 
-    Without `ranges` a Range header counts for nothing, without `check_if_range` an If-Range does.
+    Without `ranges` a Range header is ignored; without `check_if_range` an If-Range is.
     """
     if _has_changed(headers, resource):
         return Choice(HTTPStatus.PRECONDITION_FAILED)
@@ -37,7 +37,7 @@ def choose(headers: Mapping[str, str], resource: Resource, *, ranges: bool, chec
 
 
 def _read_range(text: str, size: int) -> Choice | None:
-    """Return what a Range header asks for; None for none, several, or one that makes no sense."""
+    """Return the requested range; None for no range, several, or an invalid one."""
     match = _RANGE.fullmatch(text.replace(" ", ""))
     first, last = match.groups() if match else ("", "")
     if first:

@@ -12,8 +12,8 @@ from typing import Any
 from sample_files.catalogue import DEMO_FILES, HOSTILE, expected_sha256, find_resource
 from sample_files.exchange import LINGER_ZERO, Exchange
 from sample_files.hostile import CASES
-from sample_files.ledger import Entry, Ledger
-from sample_files.serving import serve
+from sample_files.request_log import Entry, RequestLog
+from sample_files.responses import serve
 from sample_files.target import BYTES_PER_MB, QueryError, Target, parse_target
 
 _IDLE_SECONDS = 120
@@ -35,7 +35,7 @@ class SampleServer(ThreadingHTTPServer):
     request_queue_size = 256
 
     def __init__(self, host: str, port: int, *, verbose: bool = False) -> None:
-        self.ledger = Ledger()
+        self.request_log = RequestLog()
         self.verbose = verbose
         super().__init__((host, port), Handler)
 
@@ -45,14 +45,14 @@ class SampleServer(ThreadingHTTPServer):
         return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - a socket, or whatever the base class says
-        """Close a connection; one that is to be reset must not say goodbye first."""
+        """Close a connection; one that is to be reset must not be shut down first."""
         if request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(LINGER_ZERO)) == LINGER_ZERO:
             self.close_request(request)
         else:
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in the base class
-        """Print what went wrong; a client that went away is not worth a line."""
+        """Print an error, except for clients that disconnected."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -82,14 +82,14 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         target = parse_target(self.path)
         try:
-            exchange = Exchange(self, target, self.server.ledger)
+            exchange = Exchange(self, target, self.server.request_log)
             if target.text("token"):
                 entry: Entry = {"method": self.command, "path": self.path, "headers": dict(self.headers.items())}
-                self.server.ledger.note(target.text("token"), entry)
+                self.server.request_log.note(target.text("token"), entry)
             time.sleep(target.seconds("delay", _SLOW_HEADERS_SECONDS if "slow-headers" in target.path else 0.0))
             route(exchange)
         except QueryError as error:
-            Exchange(self, parse_target("/"), self.server.ledger).answer(HTTPStatus.BAD_REQUEST, f"{error}\n")
+            Exchange(self, parse_target("/"), self.server.request_log).answer(HTTPStatus.BAD_REQUEST, f"{error}\n")
 
 
 def route(exchange: Exchange) -> None:
@@ -101,7 +101,7 @@ def route(exchange: Exchange) -> None:
         case ("health",):
             exchange.answer(HTTPStatus.OK, "ok\n")
         case ("requests", token):
-            text = json.dumps(exchange.ledger.recall(token), indent=1) + "\n"
+            text = json.dumps(exchange.request_log.recall(token), indent=1) + "\n"
             exchange.answer(HTTPStatus.OK, text, kind="application/json")
         case ("sha256", *_):
             exchange.answer(HTTPStatus.OK, expected_sha256(target.raw.removeprefix("/sha256")) + "\n")

@@ -1,4 +1,4 @@
-"""What a request's address asks for."""
+"""The target of a request: path and query."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -10,12 +10,12 @@ _LONGEST_PAUSE_SECONDS = 3_600.0
 
 
 class QueryError(ValueError):
-    """A value in the query that the route cannot take; answered by 400."""
+    """A query value that the route does not accept; the response is 400."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A path, decoded, and the values of its query; names that a route does not know are of no account."""
+    """A decoded path and the values of its query; a route ignores names that it does not know."""
 
     raw: str
     path: tuple[str, ...]

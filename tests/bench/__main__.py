@@ -1,6 +1,6 @@
 """`make bench`: runs the cases, prints the table, writes results/latest.json and its picture.
 
-`python -m tests.bench [SERVICE] [--rounds N] [--long]`; `python -m tests.bench report` writes the tables anew.
+`python -m tests.bench [SERVICE] [--rounds N] [--long]`; `python -m tests.bench report` rewrites the tables.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import (
+from tests.bench.cases import (
     cold_starts,
     csv_streamer,
     data_aggregator,
     dataset_download,
     dataset_load,
+    package_sizes,
     xapi_etl,
     zip_jobs,
-    zips,
 )
-from tests.bench.cases import Outcome, Row
-from tests.bench.processes import ROOT
-from tests.bench.report import RESULTS, is_met, read_rows, write_report
+from tests.bench.harness.comparison import Outcome, Row
+from tests.bench.harness.processes import ROOT
+from tests.bench.report.tables import RESULTS, is_met, read_rows, write_report
 
 PLOT = RESULTS.with_suffix(".svg")
 DETAILS = ROOT / ".local" / "bench" / "runs.json"
 PLOTTER = ROOT / ".local" / "bench-venv" / "bin" / "python"
-_FEWEST_ROUNDS = 5
+_MIN_ROUNDS = 5
 _MEMORY_ROUNDS = 3
 _FILE_WIDTH = 160
 _QUIET_LOAD = 0.5
@@ -63,14 +63,12 @@ MINUTES = {
 
 
 def main() -> int:
-    """Run; returns the exit status. A target that is missed is shown, not an error: no machine is a reference."""
+    """Run; return the exit status. A missed target is shown and is not an error: no machine is a reference."""
     parser = argparse.ArgumentParser(prog="make bench", description="Compare the services with others.")
     parser.add_argument(
         "service", nargs="?", default="all", choices=["all", "report", *BENCHES], help="whose cases to run"
     )
-    parser.add_argument(
-        "--rounds", type=int, default=_FEWEST_ROUNDS, help="runs of each contender, at least 5 to count"
-    )
+    parser.add_argument("--rounds", type=int, default=_MIN_ROUNDS, help="runs of each contender, at least 5 to count")
     parser.add_argument("--long", action="store_true", help="also the cases of minutes: memory of a 2 GB stream")
     chosen = parser.parse_args()
     if chosen.service == "report":
@@ -90,8 +88,8 @@ def main() -> int:
     write_details(outcomes)
     show_runs(outcomes)
     show(rows)
-    if chosen.rounds < _FEWEST_ROUNDS:
-        print(f"fewer than {_FEWEST_ROUNDS} rounds: {RESULTS.name} is left as it is")
+    if chosen.rounds < _MIN_ROUNDS:
+        print(f"fewer than {_MIN_ROUNDS} rounds: {RESULTS.name} is left as it is")
     else:
         merged = merge(read_rows(), rows, long=chosen.long)
         write(merged)
@@ -109,9 +107,9 @@ def run_service(
         outcomes.append(outcome)
         rows += [*outcome.make_rows(), *further]
     if service == "cold-starts":
-        sizes = zips.build(say)
-        rows += cold_starts.run_cold_starts(zips.unpack(sizes, folder), folder, chosen.rounds, say)
-        rows += zips.make_size_rows(sizes)
+        sizes = package_sizes.build(say)
+        rows += cold_starts.run_cold_starts(package_sizes.unpack(sizes, folder), folder, chosen.rounds, say)
+        rows += package_sizes.make_size_rows(sizes)
     if service == "dataset-download":
         rows += dataset_load.run_load(say)
     if chosen.long and service == "csv-streamer":
@@ -122,8 +120,8 @@ def run_service(
 
 
 def announce(services: Sequence[str], rounds: int, say: Callable[[str], None]) -> None:
-    """Say how long it will take, about."""
-    minutes = {service: MINUTES[service] * rounds / _FEWEST_ROUNDS for service in services}
+    """Print the estimated duration."""
+    minutes = {service: MINUTES[service] * rounds / _MIN_ROUNDS for service in services}
     shares = ", ".join(f"{service} {each:.1f}" for service, each in minutes.items())
     say(f"about {sum(minutes.values()):.0f} minutes on two quiet processors ({shares})")
 
@@ -137,7 +135,7 @@ def stamp(rows: Sequence[Row]) -> list[Row]:
 
 
 def warn_if_busy(say: Callable[[str], None]) -> None:
-    """Say so if other work will blur the figures."""
+    """Warn if other load on the machine will distort the figures."""
     load = os.getloadavg()[0]
     if load > _QUIET_LOAD * (os.cpu_count() or 1):
         say(f"this machine is busy (load {load:.1f}): ratios will be lower and spread wider than they need be")
@@ -172,12 +170,12 @@ def finish(rows: Sequence[Row]) -> None:
     for path in write_report(rows):
         print(f"written: {path.relative_to(ROOT)}")
     if PLOTTER.exists():
-        subprocess.run([PLOTTER, "-m", "tests.bench.plot", str(RESULTS), str(PLOT)], cwd=ROOT, check=True)
+        subprocess.run([PLOTTER, "-m", "tests.bench.report.plot", str(RESULTS), str(PLOT)], cwd=ROOT, check=True)
         print(f"written: {PLOT.relative_to(ROOT)}")
 
 
 def write_details(outcomes: Sequence[Outcome]) -> None:
-    """Keep every single run for whoever wants to look closer."""
+    """Write every single run to a file for a closer analysis."""
     DETAILS.parent.mkdir(parents=True, exist_ok=True)
     found = [
         {
@@ -191,7 +189,7 @@ def write_details(outcomes: Sequence[Outcome]) -> None:
 
 
 def show_runs(outcomes: Sequence[Outcome]) -> None:
-    """Print what each contender took."""
+    """Print each contender's time, memory and requests."""
     table = Table("case", "contender", "seconds", "CPU s", "peak MB", "S3 requests", title="Medians of this run")
     for outcome in outcomes:
         for name, runs in outcome.runs.items():

@@ -1,4 +1,4 @@
-"""Reading a ZIP with tools that know nothing of ours."""
+"""ZIP readers that are independent of the project's code."""
 
 import hashlib
 import os

@@ -8,11 +8,11 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from offline import dataset_server, ministack
-from offline.places import read_places
+from offline.paths import read_paths
 from tests.e2e.stack import ROOT, NotDeployedError, Stack, make_prefix, open_stack, read_outputs
 
-PLACES = read_places(ROOT, os.environ)
-LOGS = (PLACES.log, PLACES.samples_log, PLACES.clickhouse_log, PLACES.datasets_log)
+PATHS = read_paths(ROOT, os.environ)
+LOGS = (PATHS.log, PATHS.samples_log, PATHS.clickhouse_log, PATHS.datasets_log)
 TELLING_SECONDS = 0.5
 SHOWN_LINES = 120
 LINE_CHARACTERS = 400
@@ -51,7 +51,7 @@ def log_starts(request: pytest.FixtureRequest) -> None:
 def ask_where_threads_are() -> None:
     """Have the servers that know this signal log it: where nothing was answered, it tells what was waited for."""
     for server in (ministack, dataset_server):
-        if running := server.find_running(PLACES):
+        if running := server.find_running(PATHS):
             os.kill(running.pid, signal.SIGUSR1)
     time.sleep(TELLING_SECONDS)
 

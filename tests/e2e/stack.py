@@ -19,7 +19,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
-from lib.settings import guess_auth, is_loopback
+from lib.common.settings import guess_auth, is_loopback
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,7 +73,7 @@ type Job = dict[str, Any]
 
 
 class NotDeployedError(RuntimeError):
-    """There is no stack to test."""
+    """No stack is deployed."""
 
 
 def read_outputs() -> dict[str, str]:

@@ -101,7 +101,10 @@ def find_demo_commands() -> list[str]:
     """Return the commands that the demo's steps give to try, as their scripts have them."""
     steps = sorted((ROOT / "scripts" / "demo.d").glob("*.sh"))
     noted = [
-        line for step in steps for line in step.read_text().splitlines() if line.startswith("run_python facts try ")
+        line
+        for step in steps
+        for line in step.read_text().splitlines()
+        if line.startswith("run_python common.demo_notes try ")
     ]
     return [shlex.split(line)[3] for line in noted]
 

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lib.settings import read_settings
+from lib.common.settings import read_settings
 from sample_files import expected_sha256
 from tests.e2e.stack import ROOT, Stack, wait_until
 

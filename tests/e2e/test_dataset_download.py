@@ -16,7 +16,7 @@ import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from lib.settings import is_loopback
+from lib.common.settings import is_loopback
 from tests.e2e.stack import Stack, wait_until
 
 ROWS = 200_000

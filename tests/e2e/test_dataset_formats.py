@@ -1,4 +1,4 @@
-"""What the dataset download sends, read by programs that know nothing of it: from the Function URL and the server."""
+"""Results of the dataset download, read by independent programs: from the Function URL and the server."""
 
 import csv
 import gzip
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 import requests
 
-from lib.datasets import draw_entities, write_parquet
+from lib.dataset.sample_datasets import draw_entities, write_parquet
 from tests.e2e.stack import ROOT, SignedByCaller, Stack, wait_until
 
 SECONDS = 120

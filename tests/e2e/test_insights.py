@@ -9,7 +9,7 @@ import pytest
 import requests
 
 import insights
-from lib.saved_queries import read_saved_query
+from lib.operations.saved_queries import read_saved_query
 from tests.e2e.stack import ROOT, Stack, wait_until
 
 type Row = dict[str, object]

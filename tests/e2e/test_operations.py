@@ -1,4 +1,4 @@
-"""What operators run, against the deployed stack."""
+"""Operators' commands against the deployed stack."""
 
 import json
 import subprocess

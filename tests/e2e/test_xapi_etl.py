@@ -14,7 +14,7 @@ import boto3
 import pytest
 import zstandard
 
-from lib.statements import draw_object
+from lib.xapi.statements import draw_object
 from tests.e2e.stack import Stack, wait_until
 from tests.support.clickhouse_server import query
 

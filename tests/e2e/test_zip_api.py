@@ -1,4 +1,4 @@
-"""The HTTP API's answers, end to end."""
+"""The HTTP API's responses, end to end."""
 
 import json
 from pathlib import Path

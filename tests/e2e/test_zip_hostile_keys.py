@@ -37,7 +37,7 @@ HOSTILE = {
 
 
 def legal_in_s3(name: str, prefix: str) -> bool:
-    """Say whether AWS takes the key: a climb must never exceed what was descended before it."""
+    """Return whether AWS takes the key: a climb must never exceed what was descended before it."""
     depth = 0
     for part in (prefix + name).split("/"):
         depth += -1 if part == ".." else 1

@@ -1,4 +1,4 @@
-"""What happens to a job between its request and its end."""
+"""The states of a job between its request and its end."""
 
 import random
 import time

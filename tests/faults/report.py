@@ -1,4 +1,4 @@
-"""Write the table of tests/faults/README.md from what the runs counted: ``python -m tests.faults.report``.
+"""Writes the table of tests/faults/README.md from the counts of the runs: ``python -m tests.faults.report``.
 
 The figures of one fault of a service are summed over its runs; the seed is that of the last one.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.faults.figures import FIGURES
+from tests.faults.support.figures import FIGURES
 
 PAGE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.fault_proxy import DYNAMODB_KINDS, S3_KINDS, FaultProxy, run_fault_proxy
-from tests.faults.figures import ROUNDS, SEED, Figures, record
+from tests.faults.support.fault_proxy import DYNAMODB_KINDS, S3_KINDS, FaultProxy, run_fault_proxy
+from tests.faults.support.figures import ROUNDS, SEED, Figures, record
 from tests.faults.test_aggregator_kills import (
     Deployment,
     Version,
@@ -34,7 +34,7 @@ from tests.support.tiers import few_quick
 
 SOURCES = 40
 STEPS = "15"
-"""So many looks at the clock in an invocation: fewer than a batch of 20 messages wants."""
+"""Reads of the remaining time per invocation: fewer than a batch of 20 messages needs."""
 DISK_BYTES = 2 * 10**6
 """The largest file that a worker may write where the disk is full: less than one source that does not compress."""
 
@@ -53,7 +53,7 @@ class Aggregator:
         log = self.folder / f"worker-{time.monotonic_ns()}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.aggregator_loop"],
+                [sys.executable, "-m", "tests.faults.loops.aggregator_loop"],
                 cwd=ROOT,
                 env=self.deployment.environment | variables,
                 stdout=file,

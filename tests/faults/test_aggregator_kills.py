@@ -26,7 +26,7 @@ from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
 from data_aggregator.bundle.manifest import name_manifest, read_manifest
-from tests.faults.figures import ROUNDS, SEED, Figures, record
+from tests.faults.support.figures import ROUNDS, SEED, Figures, record
 from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.support.tiers import scale
 from verify_bundles.bucket_checks import BucketCheck
@@ -35,9 +35,9 @@ KILLS = int(os.environ.get("KILLS", str(scale(24))))
 SOURCES = int(os.environ.get("SOURCES", str(scale(900))))
 WORKERS = 3
 STEP_SHARE = 0.75
-"""So many of the kills are at a chosen step, the others at any moment."""
+"""Share of the kills at a chosen step; the others come at any moment."""
 PATIENCE_SECONDS = 5.0
-"""How long a worker may take to get to its step before one is killed at whatever it does."""
+"""Seconds that a worker may take to reach its step before it is killed anyway."""
 MAX_RECEIVES = 15
 STEPS = [
     "before-parameter-build.s3.CreateMultipartUpload",
@@ -191,7 +191,7 @@ class Workers:
         kill_at = f"{self._dice.choice(STEPS)} {self._dice.choice([1, 1, 1, 2])}" if mortal else ""
         with (self._folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.aggregator_loop"],
+                [sys.executable, "-m", "tests.faults.loops.aggregator_loop"],
                 cwd=ROOT,
                 env=self._deployment.environment | {"KILL_AT": kill_at},
                 stdout=log,

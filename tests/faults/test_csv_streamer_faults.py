@@ -19,9 +19,9 @@ from botocore.config import Config
 from mypy_boto3_s3 import S3Client
 
 from sample_files import expected_sha256
-from tests.faults.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
-from tests.faults.figures import ROUNDS, SEED, Figures, record
-from tests.faults.functions import Function, run_function
+from tests.faults.support.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
+from tests.faults.support.figures import ROUNDS, SEED, Figures, record
+from tests.faults.support.functions import Function, run_function
 from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.support.sample_server import run_sample_server
 from tests.support.tiers import few_quick, scale

@@ -25,9 +25,9 @@ import pytest
 from botocore.config import Config
 from mypy_boto3_s3 import S3Client
 
-from tests.faults.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
-from tests.faults.figures import ROUNDS, SEED, Figures, record
-from tests.faults.functions import Function, run_function
+from tests.faults.support.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
+from tests.faults.support.figures import ROUNDS, SEED, Figures, record
+from tests.faults.support.functions import Function, run_function
 from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.support.tiers import few_quick, scale
 
@@ -35,7 +35,7 @@ KILLS = int(os.environ.get("KILLS", str(scale(4))))
 ROWS = 80_000
 WEB = "dataset_download.app.lambda_handler"
 EXPORTER = "dataset_download.exporter.lambda_handler"
-MOST_REQUESTS = 30
+MAX_REQUESTS = 30
 TOO_LATE = 20.0
 """Seconds: what the exporter keeps of its time."""
 STEPS = [
@@ -71,17 +71,17 @@ class Exporter:
         self, format_name: str, query: str, dice: random.Random, kill: Callable[[], str], seconds: Callable[[], float]
     ) -> list[Row]:
         """Ask until there is an address, as a patient caller does; return the rows behind it."""
-        for _ in range(MOST_REQUESTS):
+        for _ in range(MAX_REQUESTS):
             answer = self.function.invoke(WEB, make_event(f"/big.{format_name}", query)).get("answer", {})
             if answer.get("statusCode") == 303:
                 return read_rows(format_name, self._fetch(answer["headers"]["location"]))
             while self.proxy.plan.invocations:
                 self.function.deliver(EXPORTER, self.proxy.plan.invocations.popleft(), dice, kill, seconds())
-        raise AssertionError(f"no address after {MOST_REQUESTS} requests: {answer}")
+        raise AssertionError(f"no address after {MAX_REQUESTS} requests: {answer}")
 
     def _fetch(self, url: str) -> bytes:
         """Download; the caller's own requests fail, too, and are repeated."""
-        for _ in range(MOST_REQUESTS):
+        for _ in range(MAX_REQUESTS):
             with suppress(OSError, HTTPException), urlopen(url, timeout=60) as answer:
                 body: bytes = answer.read()
                 return body

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
-from tests.faults.figures import ROUNDS, SEED, Figures, record
+from tests.faults.support.fault_proxy import S3_KINDS, FaultProxy, run_fault_proxy
+from tests.faults.support.figures import ROUNDS, SEED, Figures, record
 from tests.faults.test_xapi_kills import (
     Deployment,
     Load,

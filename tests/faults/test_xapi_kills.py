@@ -26,7 +26,7 @@ from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
 from clickhouse.apply import DEFAULT_DATABASE, DEFAULT_TABLE, apply_schema
-from tests.faults.figures import ROUNDS, SEED, Figures, record
+from tests.faults.support.figures import ROUNDS, SEED, Figures, record
 from tests.support.clickhouse_server import ClickHouse, count_faults, order_fault, query, start_clickhouse
 from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.unit.xapi_etl.statements import make_statements, write_lines
@@ -34,7 +34,7 @@ from tests.unit.xapi_etl.statements import make_statements, write_lines
 KILLS = int(os.environ.get("KILLS", "10"))
 STEPS = ["object-read", "looked", "insert-sent", "insert-sent", "inserted", ""]
 PATIENCE_SECONDS = 6.0
-"""How long a worker may take to get to its step before it is killed at whatever it does."""
+"""Seconds that a worker may take to reach its step before it is killed anyway."""
 VISIBILITY_SECONDS = 60
 """A message comes back when its worker is dead, as with a queue whose visibility timeout outlives the function."""
 RETURN_SECONDS = 3
@@ -175,7 +175,7 @@ class Workers:
             "KILL_AFTER": str(self._dice.choice([0, 0.002, 0.01, 0.03, 0.1, 0.2])),
             "HELD": str(held := self._folder / f"held-{len(self._held)}-{self.killed_at.total()}"),
         }
-        command = [sys.executable, "-m", "tests.faults.xapi_loop"]
+        command = [sys.executable, "-m", "tests.faults.loops.xapi_loop"]
         with self.log.open("ab") as log:
             process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
         self._running.append((process, step))

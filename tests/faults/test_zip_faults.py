@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fault_proxy import DYNAMODB_KINDS, S3_KINDS, FaultProxy, run_fault_proxy
-from tests.faults.figures import ROUNDS, SEED, Figures, record
+from tests.faults.support.fault_proxy import DYNAMODB_KINDS, S3_KINDS, FaultProxy, run_fault_proxy
+from tests.faults.support.figures import ROUNDS, SEED, Figures, record
 from tests.faults.test_zip_worker_kills import (
     MIB,
     Deployment,
@@ -51,7 +51,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
         places = {"AWS_ENDPOINT_URL_S3": proxy.url, "AWS_ENDPOINT_URL_DYNAMODB": proxy.url}
         deployment = replace(made, environment=made.environment | places)
         with (folder / "worker.log").open("wb") as log:
-            command = [sys.executable, "-m", "tests.faults.queue_loop"]
+            command = [sys.executable, "-m", "tests.faults.loops.queue_loop"]
             worker = subprocess.Popen(command, cwd=ROOT, env=deployment.environment, stdout=log, stderr=log)
         try:
             yield Jobs(deployment, proxy, put_sources(deployment), folder)

@@ -24,8 +24,8 @@ import boto3
 import psutil
 import pytest
 
-from tests.bench.processes import run_server
-from tests.bench.standin_client import StandinClient
+from tests.bench.fakes.fake_s3_client import FakeS3Client
+from tests.bench.harness.processes import run_server
 from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from zip_worker.crc import combine
 
@@ -41,7 +41,7 @@ _PIECE = 64 * MB
 class Place:
     """The stand-in for S3, and the emulator's table and queue."""
 
-    standin: StandinClient
+    fake_s3: FakeS3Client
     environment: dict[str, str]
     emulator: str
 
@@ -63,7 +63,7 @@ class Place:
 
     def download(self, key: str, size: int, file: Path) -> int:
         """Write an object to a file, piece by piece; return its CRC-32."""
-        connection = HTTPConnection("127.0.0.1", self.standin.port, timeout=60)
+        connection = HTTPConnection("127.0.0.1", self.fake_s3.port, timeout=60)
         crc32 = 0
         with file.open("wb") as opened:
             for start in range(0, size, _PIECE):
@@ -78,7 +78,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with (
-        run_server("tests.bench.standin", "--keep-mib", "24", "--keep-parts-mib", str(KEPT_MIB)) as port,
+        run_server("tests.bench.fakes.fake_s3", "--keep-mib", "24", "--keep-parts-mib", str(KEPT_MIB)) as port,
         run_emulator(tmp_path_factory.mktemp("ministack")) as emulator,
     ):
         environment = CREDENTIALS | {
@@ -90,7 +90,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             "MAX_RECEIVES": "3",
             "MALLOC_MMAP_THRESHOLD_": "1048576",  # as the Terraform sets it
         }
-        made = Place(StandinClient(port), environment, emulator)
+        made = Place(FakeS3Client(port), environment, emulator)
         environment["QUEUE_URL"] = made.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
         made.client("dynamodb").create_table(
             TableName="jobs",
@@ -104,7 +104,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def work(place: Place, job_id: str, settings: dict[str, str]) -> tuple[dict[str, str], float]:
     """Let a worker take the job to its end; return the job and the worker's peak memory in MB."""
     worker = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.queue_loop"],
+        [sys.executable, "-m", "tests.faults.loops.queue_loop"],
         cwd=ROOT,
         env=place.environment | settings,
         stdout=subprocess.DEVNULL,
@@ -128,9 +128,9 @@ def measure_peak(process_id: int) -> float:
 
 
 def make_sources(place: Place, sizes: dict[str, int]) -> None:
-    place.standin.reset()
+    place.fake_s3.reset()
     for name, size in sizes.items():
-        place.standin.make(f"source/in/{name}", size, name)
+        place.fake_s3.make(f"source/in/{name}", size, name)
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_large_job_over_several_invocations_stays_small_in_memory(place: Place, 
     assert int(job["hops"]) >= 2, "at least three invocations"
     assert peak <= _RSS_LIMIT_MB
     assert int(job["bytesCopied"]) + int(job["bytesStreamed"]) == sum(sizes.values())
-    parts = place.standin.list_objects()[f"target/zips/{job_id}.zip"]
+    parts = place.fake_s3.list_objects()[f"target/zips/{job_id}.zip"]
     assert sum(size for size, _ in parts) == int(job["sizeBytes"])
     assert all(size >= 5 * 2**20 for size, _ in parts[:-1])
     crc32 = 0

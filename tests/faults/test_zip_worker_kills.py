@@ -22,7 +22,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
-from tests.faults.figures import SEED, Figures, record
+from tests.faults.support.figures import SEED, Figures, record
 from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
 from tests.support.tiers import few_quick, scale
 
@@ -128,7 +128,7 @@ def queue_job(deployment: Deployment, job_id: str, *, compression: str = "stored
 def start_worker(deployment: Deployment, log: Path) -> subprocess.Popen[str]:
     with log.open("a") as errors:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.queue_loop"],
+            [sys.executable, "-m", "tests.faults.loops.queue_loop"],
             cwd=ROOT,
             env=deployment.environment,
             stdout=subprocess.PIPE,

@@ -13,10 +13,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from lib.answer_table import show_cell
-from lib.log_groups import LogLine
-from lib.log_sql import ask_view, open_view
-from lib.saved_queries import read_saved_query
+from lib.operations.log_groups import LogLine
+from lib.operations.log_sql import ask_view, open_view
+from lib.operations.result_table import show_cell
+from lib.operations.saved_queries import read_saved_query
 from tests.infra.insights_queries import FOLDER, QUERIES, SERVICES, list_fields, read_query, read_service
 
 LINES = Path(__file__).parent / "log_lines"

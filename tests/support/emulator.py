@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from offline import ministack
-from offline.places import Places
+from offline.paths import Paths
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".local" / "ministack-venv" / "bin" / "python"
@@ -25,19 +25,19 @@ def run_emulator(folder: Path, *, enforce_iam: bool = False) -> Iterator[str]:
     With `enforce_iam` it enforces IAM policies, as with AUTH=true.
     """
     assert PYTHON.exists(), "the emulator is not installed: make setup"
-    places = Places(folder, PYTHON.parent.parent, ROOT / "requirements-ministack.txt", _find_free_port())
-    places.temporary.mkdir()
+    paths = Paths(folder, PYTHON.parent.parent, ROOT / "requirements-ministack.txt", _find_free_port())
+    paths.temporary.mkdir()
     with (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(
             ministack.make_command(PYTHON),
-            env=ministack.make_environment(places, os.environ) | {"AUTH": str(enforce_iam).lower()},
+            env=ministack.make_environment(paths, os.environ) | {"AUTH": str(enforce_iam).lower()},
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     try:
-        _wait_until_healthy(places, process)
-        yield places.address
+        _wait_until_healthy(paths, process)
+        yield paths.address
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # its functions too
         process.wait()
@@ -50,10 +50,10 @@ def _find_free_port() -> int:
         return port
 
 
-def _wait_until_healthy(places: Places, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_healthy(paths: Paths, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if ministack.is_healthy(places):
+        if ministack.is_healthy(paths):
             return
         time.sleep(0.1)
-    raise RuntimeError(f"MiniStack did not start: {places.local / 'ministack.log'}")
+    raise RuntimeError(f"MiniStack did not start: {paths.local / 'ministack.log'}")

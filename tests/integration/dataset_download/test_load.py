@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.bench.processes import run_server as run_store
+from tests.bench.harness.processes import run_server as run_store
 from tests.integration.dataset_download.clients import VISITS, put_datasets, put_under_load, read, wait_for_rest
 from tests.integration.dataset_download.servers import Cloud, run_server
 
@@ -19,7 +19,7 @@ MEMORY_MIB = 900
 @pytest.fixture(scope="module")
 def store() -> Iterator[Cloud]:
     """Give an S3 with forty datasets."""
-    with run_store("tests.bench.standin", "--keep-mib", "100") as port:
+    with run_store("tests.bench.fakes.fake_s3", "--keep-mib", "100") as port:
         cloud = Cloud(f"http://127.0.0.1:{port}")
         put_datasets(cloud)
         yield cloud

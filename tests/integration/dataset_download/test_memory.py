@@ -12,7 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from tests.bench.processes import run_server as run_store
+from tests.bench.harness.processes import run_server as run_store
 from tests.integration.dataset_download.clients import read_peak
 from tests.integration.dataset_download.hostile_files import FILES
 from tests.integration.dataset_download.servers import Cloud, run_server
@@ -36,7 +36,7 @@ REFUSALS = {400, 413}
 @pytest.fixture(scope="module")
 def store() -> Iterator[Cloud]:
     """Give an S3 that keeps objects of any size, and forgets parts of uploads."""
-    with run_store("tests.bench.standin", "--keep-mib", "2000", "--keep-parts-mib", "1") as port:
+    with run_store("tests.bench.fakes.fake_s3", "--keep-mib", "2000", "--keep-parts-mib", "1") as port:
         yield Cloud(f"http://127.0.0.1:{port}")
 
 

@@ -23,7 +23,7 @@ CHOICES = (
 )
 """Variables of the compose file that a test sets itself."""
 STRANGERS = ("PYTEST_", "COMPOSE_", "MAKE", "MFLAGS")
-"""How variables begin that are the outer test run's own."""
+"""Prefixes of variables that belong to the outer test run."""
 pytestmark = pytest.mark.docker
 
 

@@ -28,7 +28,7 @@ STAGES = (
     ("== ZIP jobs ==", 15),
     ("== Data aggregator ==", 30),
 )
-"""What the demo prints when a stage begins, and within how many seconds after that it is killed."""
+"""The demo's output at the start of a stage, and the seconds after it within which the demo is killed."""
 LONGEST_SECONDS = 1500
 """Far more than a demo takes on a slow machine: one that hangs is a failure, too."""
 

@@ -1,4 +1,4 @@
-"""The offline stack, started and stopped as `make up` and `make down` do, with data of its own."""
+"""The offline stack, started and stopped as `make up` and `make down` do, with its own data."""
 
 import io
 import json
@@ -18,7 +18,7 @@ import requests
 
 import stack
 from offline import clickhouse_front, ministack, samples
-from offline.places import Places, StackError
+from offline.paths import Paths, StackError
 from offline.processes import identify
 from offline.records import Running
 from offline.servers import START_SECONDS
@@ -52,27 +52,27 @@ def find_free_ports() -> int:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Iterator[Places]:
+def paths(tmp_path: Path) -> Iterator[Paths]:
     requirements = ROOT / "requirements-ministack.txt"
-    made = Places(tmp_path / ".local", ROOT / ".local/ministack-venv", requirements, find_free_ports())
+    made = Paths(tmp_path / ".local", ROOT / ".local/ministack-venv", requirements, find_free_ports())
     yield made
     ministack.stop(made)
     samples.stop(made)
     clickhouse_front.stop(made)
 
 
-def start(places: Places) -> Running:
+def start(paths: Paths) -> Running:
     environment = {"PATH": os.environ["PATH"], "AWS_PROFILE": "mine", "AWS_SECRET_ACCESS_KEY": "mine"}
-    return ministack.start(places, ensure_venv(places), environment)
+    return ministack.start(paths, ensure_venv(paths), environment)
 
 
-def make_client(service: Any, places: Places) -> Any:
+def make_client(service: Any, paths: Paths) -> Any:
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
-    return session.client(service, endpoint_url=places.address)
+    return session.client(service, endpoint_url=paths.address)
 
 
-def call(places: Places) -> Any:
-    answer = make_client("lambda", places).invoke(FunctionName="kept")
+def call(paths: Paths) -> Any:
+    answer = make_client("lambda", paths).invoke(FunctionName="kept")
     return json.load(answer["Payload"])
 
 
@@ -93,14 +93,14 @@ def pack(source: str, name: str = "app.py") -> bytes:
     return packed.getvalue()
 
 
-def fill(places: Places) -> None:
+def fill(paths: Paths) -> None:
     """Make one of each thing that has to survive a stop."""
-    s3 = make_client("s3", places)
+    s3 = make_client("s3", paths)
     s3.create_bucket(Bucket="kept")
     s3.put_object(Bucket="kept", Key="a/b", Body=b"x" * 100_000)
-    make_client("sqs", places).create_queue(QueueName="kept")
+    make_client("sqs", paths).create_queue(QueueName="kept")
     table = {"AttributeName": "id", "AttributeType": "S"}
-    dynamodb = make_client("dynamodb", places)
+    dynamodb = make_client("dynamodb", paths)
     dynamodb.create_table(
         TableName="kept",
         AttributeDefinitions=[table],
@@ -108,42 +108,42 @@ def fill(places: Places) -> None:
         BillingMode="PAY_PER_REQUEST",
     )
     dynamodb.put_item(TableName="kept", Item={"id": {"S": "one"}})
-    make_client("lambda", places).create_function(
+    make_client("lambda", paths).create_function(
         FunctionName="kept", Runtime="python3.13", Role=ROLE, Handler="app.handler", Code={"ZipFile": pack(HANDLER)}
     )
 
 
-def test_stop_keeps_everything_and_ends_all_processes(places: Places) -> None:
-    first = start(places)
-    fill(places)
-    worker = call(places)["pid"]
+def test_stop_keeps_everything_and_ends_all_processes(paths: Paths) -> None:
+    first = start(paths)
+    fill(paths)
+    worker = call(paths)["pid"]
     assert identify(worker) is not None
-    assert ministack.stop(places)
+    assert ministack.stop(paths)
     assert identify(first.pid) is None
     wait_until_gone(worker)
-    assert not places.temporary.exists()
+    assert not paths.temporary.exists()
 
-    start(places)
-    body = make_client("s3", places).get_object(Bucket="kept", Key="a/b")["Body"].read()
+    start(paths)
+    body = make_client("s3", paths).get_object(Bucket="kept", Key="a/b")["Body"].read()
     assert body == b"x" * 100_000
-    assert make_client("sqs", places).get_queue_url(QueueName="kept")["QueueUrl"].endswith("/kept")
-    assert make_client("dynamodb", places).get_item(TableName="kept", Key={"id": {"S": "one"}})["Item"]
-    assert call(places)["pid"] != worker
+    assert make_client("sqs", paths).get_queue_url(QueueName="kept")["QueueUrl"].endswith("/kept")
+    assert make_client("dynamodb", paths).get_item(TableName="kept", Key={"id": {"S": "one"}})["Item"]
+    assert call(paths)["pid"] != worker
 
 
-def test_functions_see_no_credentials_of_the_user_and_live_in_the_checkout(places: Places) -> None:
-    start(places)
-    fill(places)
-    seen = call(places)["seen"]
+def test_functions_see_no_credentials_of_the_user_and_live_in_the_checkout(paths: Paths) -> None:
+    start(paths)
+    fill(paths)
+    seen = call(paths)["seen"]
     assert "AWS_PROFILE" not in seen
     assert seen["AWS_SECRET_ACCESS_KEY"] == "test"
-    assert seen["AWS_ENDPOINT_URL"] == places.address
-    assert seen["LAMBDA_TASK_ROOT"].startswith(str(places.temporary))
+    assert seen["AWS_ENDPOINT_URL"] == paths.address
+    assert seen["LAMBDA_TASK_ROOT"].startswith(str(paths.temporary))
 
 
-def test_execution_environments_share_code_and_layers_until_those_change(places: Places) -> None:
-    start(places)
-    functions = make_client("lambda", places)
+def test_execution_environments_share_code_and_layers_until_those_change(paths: Paths) -> None:
+    start(paths)
+    functions = make_client("lambda", paths)
     arn = functions.publish_layer_version(
         LayerName="any", Content={"ZipFile": pack("VALUE = 1", "python/in_layer.py")}, CompatibleRuntimes=["python3.13"]
     )["LayerVersionArn"]
@@ -155,38 +155,38 @@ def test_execution_environments_share_code_and_layers_until_those_change(places:
         Code={"ZipFile": pack(WHERE)},
         Layers=[arn],
     )
-    code, layer = call(places)
+    code, layer = call(paths)
     functions.update_function_configuration(FunctionName="kept", Environment={"Variables": {"any": "thing"}})
     functions.get_waiter("function_updated_v2").wait(FunctionName="kept")
-    assert call(places) == [code, layer]
+    assert call(paths) == [code, layer]
 
     functions.update_function_code(FunctionName="kept", ZipFile=pack(WHERE + "\n"))
     functions.get_waiter("function_updated_v2").wait(FunctionName="kept")
-    changed_code, same_layer = call(places)
+    changed_code, same_layer = call(paths)
     assert changed_code != code
     assert same_layer == layer
 
 
-def test_killed_emulator_is_noticed_and_can_be_started_again(places: Places) -> None:
-    running = start(places)
-    assert ministack.find_running(places) == running
+def test_killed_emulator_is_noticed_and_can_be_started_again(paths: Paths) -> None:
+    running = start(paths)
+    assert ministack.find_running(paths) == running
     os.kill(running.pid, signal.SIGKILL)
     os.waitpid(running.pid, 0)
-    assert ministack.find_running(places) is None
-    assert not ministack.stop(places)
-    start(places)
-    assert ministack.is_healthy(places)
+    assert ministack.find_running(paths) is None
+    assert not ministack.stop(paths)
+    start(paths)
+    assert ministack.is_healthy(paths)
 
 
-def test_emulator_that_ends_at_once_shows_the_end_of_its_log(places: Places, tmp_path: Path) -> None:
+def test_emulator_that_ends_at_once_shows_the_end_of_its_log(paths: Paths, tmp_path: Path) -> None:
     failing = tmp_path / "python"
     failing.write_text("#!/bin/sh\necho the reason\nexit 7\n")
     failing.chmod(0o755)
     started = time.monotonic()
     with pytest.raises(StackError, match=r"(?s)ended with status 7.*the reason"):
-        ministack.start(places, failing, os.environ)
+        ministack.start(paths, failing, os.environ)
     assert time.monotonic() - started < START_SECONDS
-    assert not places.run_file.exists()
+    assert not paths.run_file.exists()
 
 
 def fetch(url: str) -> bytes:
@@ -195,102 +195,102 @@ def fetch(url: str) -> bytes:
     return answer.content
 
 
-def test_sample_files_start_and_stop_with_the_stack(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
-    stack.start(places)
-    assert fetch(places.samples_address + "/files/units.csv?bytes=5000") == expected_body("/files/units.csv?bytes=5000")
-    assert stack.show_status(places) == 0
-    running = samples.find_running(places), ministack.find_running(places)
+def test_sample_files_start_and_stop_with_the_stack(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.start(paths)
+    assert fetch(paths.samples_address + "/files/units.csv?bytes=5000") == expected_body("/files/units.csv?bytes=5000")
+    assert stack.show_status(paths) == 0
+    running = samples.find_running(paths), ministack.find_running(paths)
     assert None not in running
 
-    stack.start(places)
-    assert (samples.find_running(places), ministack.find_running(places)) == running
+    stack.start(paths)
+    assert (samples.find_running(paths), ministack.find_running(paths)) == running
     assert "already up" in capsys.readouterr().out
 
-    stack.stop(places, forget=False)
-    assert (samples.find_running(places), ministack.find_running(places)) == (None, None)
-    assert stack.show_status(places) == 1
-    assert not samples.is_healthy(places)
+    stack.stop(paths, forget=False)
+    assert (samples.find_running(paths), ministack.find_running(paths)) == (None, None)
+    assert stack.show_status(paths) == 1
+    assert not samples.is_healthy(paths)
 
 
-def test_killed_sample_file_server_is_started_again_beside_a_running_emulator(places: Places) -> None:
-    stack.start(places)
-    emulator, server = ministack.find_running(places), samples.find_running(places)
+def test_killed_sample_file_server_is_started_again_beside_a_running_emulator(paths: Paths) -> None:
+    stack.start(paths)
+    emulator, server = ministack.find_running(paths), samples.find_running(paths)
     assert server
     os.kill(server.pid, signal.SIGKILL)
     os.waitpid(server.pid, 0)
-    assert stack.show_status(places) == 1
-    stack.start(places)
-    assert stack.show_status(places) == 0
-    assert ministack.find_running(places) == emulator
+    assert stack.show_status(paths) == 1
+    stack.start(paths)
+    assert stack.show_status(paths) == 0
+    assert ministack.find_running(paths) == emulator
 
 
-def test_taken_sample_files_port_keeps_the_stack_from_starting(places: Places) -> None:
+def test_taken_sample_files_port_keeps_the_stack_from_starting(paths: Paths) -> None:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", places.samples_port))
+        listener.bind(("127.0.0.1", paths.samples_port))
         listener.listen()
-        with pytest.raises(StackError, match=rf"port {places.samples_port} is taken \(PID {os.getpid()}: "):
-            stack.start(places)
-    assert ministack.find_running(places) is None
+        with pytest.raises(StackError, match=rf"port {paths.samples_port} is taken \(PID {os.getpid()}: "):
+            stack.start(paths)
+    assert ministack.find_running(paths) is None
 
 
-def test_sample_file_server_is_not_left_behind_by_an_emulator_that_cannot_start(places: Places) -> None:
+def test_sample_file_server_is_not_left_behind_by_an_emulator_that_cannot_start(paths: Paths) -> None:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", places.port))
+        listener.bind(("127.0.0.1", paths.port))
         listener.listen()
-        with pytest.raises(StackError, match=rf"port {places.port} is taken"):
-            stack.start(places)
-    assert samples.find_running(places) is None
-    assert not samples.is_healthy(places)
-    assert clickhouse_front.find_running(places) is None
-    assert not clickhouse_front.is_healthy(places)
+        with pytest.raises(StackError, match=rf"port {paths.port} is taken"):
+            stack.start(paths)
+    assert samples.find_running(paths) is None
+    assert not samples.is_healthy(paths)
+    assert clickhouse_front.find_running(paths) is None
+    assert not clickhouse_front.is_healthy(paths)
 
 
 def test_clickhouse_starts_and_stops_with_the_stack_and_keeps_its_tables(
-    places: Places, capsys: pytest.CaptureFixture[str]
+    paths: Paths, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack.start(places)
-    assert f"ClickHouse at {places.clickhouse_address}" in capsys.readouterr().out
-    query(places.clickhouse_address, "CREATE TABLE kept (number UInt8) ENGINE = MergeTree ORDER BY number")
-    query(places.clickhouse_address, "INSERT INTO kept VALUES (7)")
-    assert query(places.clickhouse_address, "SELECT timezone()") == "UTC"
-    running = clickhouse_front.find_running(places)
+    stack.start(paths)
+    assert f"ClickHouse at {paths.clickhouse_address}" in capsys.readouterr().out
+    query(paths.clickhouse_address, "CREATE TABLE kept (number UInt8) ENGINE = MergeTree ORDER BY number")
+    query(paths.clickhouse_address, "INSERT INTO kept VALUES (7)")
+    assert query(paths.clickhouse_address, "SELECT timezone()") == "UTC"
+    running = clickhouse_front.find_running(paths)
     assert running is not None
 
-    stack.start(places)
-    assert clickhouse_front.find_running(places) == running
-    stack.stop(places, forget=False)
-    assert clickhouse_front.find_running(places) is None
+    stack.start(paths)
+    assert clickhouse_front.find_running(paths) == running
+    stack.stop(paths, forget=False)
+    assert clickhouse_front.find_running(paths) is None
     assert identify(running.pid) is None
-    assert stack.show_status(places) == 1
+    assert stack.show_status(paths) == 1
 
-    stack.start(places)
-    assert query(places.clickhouse_address, "SELECT number FROM kept") == "7"
-    assert stack.show_status(places) == 0
-    stack.stop(places, forget=True)
-    assert not places.clickhouse_data.exists()
+    stack.start(paths)
+    assert query(paths.clickhouse_address, "SELECT number FROM kept") == "7"
+    assert stack.show_status(paths) == 0
+    stack.stop(paths, forget=True)
+    assert not paths.clickhouse_data.exists()
 
 
-def test_killed_clickhouse_is_started_again_beside_a_running_emulator(places: Places) -> None:
-    stack.start(places)
-    emulator, server = ministack.find_running(places), clickhouse_front.find_running(places)
+def test_killed_clickhouse_is_started_again_beside_a_running_emulator(paths: Paths) -> None:
+    stack.start(paths)
+    emulator, server = ministack.find_running(paths), clickhouse_front.find_running(paths)
     assert server
     os.kill(server.pid, signal.SIGKILL)
     os.waitpid(server.pid, 0)
-    assert stack.show_status(places) == 1
-    stack.start(places)
-    assert stack.show_status(places) == 0
-    assert ministack.find_running(places) == emulator
+    assert stack.show_status(paths) == 1
+    stack.start(paths)
+    assert stack.show_status(paths) == 0
+    assert ministack.find_running(paths) == emulator
 
 
 def test_stack_starts_without_a_clickhouse_that_cannot_be_installed(
-    places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(_places: Places) -> Path:
+    def refuse(_places: Paths) -> Path:
         raise StackError("no wheel for this platform")
 
     monkeypatch.setattr(clickhouse_front, "ensure_clickhouse_venv", refuse)
-    stack.start(places)
-    assert ministack.is_healthy(places)
-    assert samples.is_healthy(places)
-    assert clickhouse_front.find_running(places) is None
+    stack.start(paths)
+    assert ministack.is_healthy(paths)
+    assert samples.is_healthy(paths)
+    assert clickhouse_front.find_running(paths) is None
     assert "no ClickHouse here, going on without it" in capsys.readouterr().out

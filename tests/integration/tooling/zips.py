@@ -1,4 +1,4 @@
-"""What the tests of the zips have in common."""
+"""Helpers for the tests of the zips."""
 
 import subprocess
 import sys

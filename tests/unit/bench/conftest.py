@@ -2,20 +2,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.processes import run_server
-from tests.bench.standin_client import StandinClient
+from tests.bench.fakes.fake_s3_client import FakeS3Client
+from tests.bench.harness.processes import run_server
 
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[int]:
     """The port of a stand-in."""
-    with run_server("tests.bench.standin") as port:
+    with run_server("tests.bench.fakes.fake_s3") as port:
         yield port
 
 
 @pytest.fixture
-def standin(running: int) -> StandinClient:
+def fake_s3(running: int) -> FakeS3Client:
     """A stand-in that holds nothing."""
-    client = StandinClient(running)
+    client = FakeS3Client(running)
     client.reset()
     return client

@@ -1,4 +1,4 @@
-"""Whether the account has what an environment counts on."""
+"""The check of the account's limits against an environment."""
 
 from typing import Any
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lib.demo_summary import print_summary
-from lib.facts import note
+from lib.common.demo_notes import note
+from lib.common.demo_summary import print_summary
 from tests.unit.scripts.conftest import ROOT
 
 COMMAND = "curl -sS 'http://127.0.0.1:4566/zip-jobs?limit=5' -H 'X: [bold]not markup[/bold] {Size}' " + "x" * 200
@@ -53,13 +53,13 @@ def test_facts_stand_in_sentences() -> None:
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.stem)
 def test_step_says_what_happened_where_to_look_and_one_line_to_try(step: Path) -> None:
     text = step.read_text()
-    kinds = re.findall(r"^run_python facts (\w+) ", text, re.MULTILINE)
+    kinds = re.findall(r"^run_python common.demo_notes (\w+) ", text, re.MULTILINE)
 
     assert kinds.count("title") == kinds.count("look") == kinds.count("try") == 1
     assert 1 <= kinds.count("happened") <= 2
-    scripts = [path for folder in ("scripts", "scripts/lib") for path in (ROOT / folder).glob("*.[ps][yh]")]
+    scripts = [*(ROOT / "scripts").glob("*.[ps][yh]"), *(ROOT / "scripts/lib").rglob("*.[ps][yh]")]
     noted = "".join(path.read_text() for path in scripts)
-    labels = re.findall(r"\{([A-Z][^{}$]*)\}", "".join(re.findall(r"facts (?:happened|look) .*", text)))
+    labels = re.findall(r"\{([A-Z][^{}$]*)\}", "".join(re.findall(r"demo_notes (?:happened|look) .*", text)))
     assert [label for label in labels if f'"{label}"' not in noted] == []
 
 
@@ -82,8 +82,8 @@ def test_demo_runs_every_step_in_order_and_stops_at_a_failure(tmp_path: Path, fa
     steps = tmp_path / "scripts" / "demo.d"
     steps.mkdir()
     for name, body in {
-        "10-first": '. "$(dirname "$0")/../lib/common.sh"; run_python facts title First\n'
-        "run_python facts fact did one; run_python facts happened 'it did {did}'",
+        "10-first": '. "$(dirname "$0")/../lib/common.sh"; run_python common.demo_notes title First\n'
+        "run_python common.demo_notes fact did one; run_python common.demo_notes happened 'it did {did}'",
         "20-second": "exit 3" if fails else "echo second ran",
         "30-third": "echo third ran",
     }.items():

@@ -1,4 +1,4 @@
-"""What stands idle costs what the price list says."""
+"""The cost of an idle environment matches the price list."""
 
 from typing import Any
 

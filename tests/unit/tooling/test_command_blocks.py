@@ -1,4 +1,4 @@
-"""The commands in Markdown files: what can be told of them without running them (end-to-end tests do)."""
+"""Static checks of the commands in Markdown files (end-to-end tests run them)."""
 
 import re
 from pathlib import Path

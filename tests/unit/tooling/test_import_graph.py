@@ -21,7 +21,14 @@ NOT_YET = {
 }
 PACKAGES = [
     package
-    for package in (*sorted((ROOT / "lambdas").glob("[a-z]*")), ROOT / "scripts/clickhouse")
+    for package in (
+        *sorted((ROOT / "lambdas").glob("[a-z]*")),
+        ROOT / "scripts/clickhouse",
+        ROOT / "scripts/lib",
+        ROOT / "scripts/offline",
+        ROOT / "scripts/prerequisites",
+        ROOT / "scripts/sample_files",
+    )
     if package.name not in NOT_YET
 ]
 MAX_MODULES = 14

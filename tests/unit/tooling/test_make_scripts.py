@@ -144,7 +144,7 @@ def test_interrupted_quiet_run_says_so_in_a_line(tmp_path: Path) -> None:
 
 
 IS_313 = 'case "$2" in *"== (3, 13)"*) echo "$0"; exit 0 ;; esac; exit 1'
-"""What a Python 3.13 answers to choose_python.sh."""
+"""The output of a Python 3.13 for choose_python.sh."""
 
 
 def choose_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
