@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -146,11 +147,14 @@ def after_survey(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) 
     client = clients.s3_client(30)
     done: list[bool] = []
     real = client.get_object
+    lock = threading.Lock()  # sources are read by several threads: the others wait for the action
 
     def get_object(**options: Any) -> Any:
-        if options["Bucket"] == "source" and not done:
-            done.append(True)
-            action()
+        if options["Bucket"] == "source":
+            with lock:
+                if not done:
+                    done.append(True)
+                    action()
         return real(**options)
 
     monkeypatch.setattr(client, "get_object", get_object)

@@ -121,7 +121,7 @@ def test_range_that_was_not_asked_for_is_refused(content_range: str | None) -> N
 
 
 def test_whole_file_in_place_of_a_range_is_refused() -> None:
-    with pytest.raises(SourceChangedError, match="changed, or the server does not send parts") as refusal:
+    with pytest.raises(SourceChangedError, match="changed, or the server does not send ranges of it") as refusal:
         check("bytes 100-999/1000", status=200, ETag='"f"')
     assert not isinstance(refusal.value, RangeRefusedError)
 

@@ -147,7 +147,7 @@ def test_state_that_is_done_cannot_be_taken_again(s3: S3) -> None:
     assert take_over(s3, "first") == [STATE]
     asyncio.run(StateStore(s3, "bucket").forget(HOP))
     assert take_over(s3, "late") == [None]
-    with pytest.raises(ContinuationError, match="no state"):
+    with pytest.raises(ContinuationError, match="does not exist: the run has ended"):
         take_over(s3, "first")
 
 
