@@ -11,10 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .clients import dynamodb_client, quick_getter, s3_client, sqs_client
 from .exceptions import MessageRejectedError, TryAgainError
-from .jobs import JobTable
+from .jobs.messages import Message, parse_job_id
+from .jobs.runner import Worker
+from .jobs.table import JobTable
 from .logs import make_logger
 from .settings import Settings
-from .worker import Message, Worker
 
 logger = make_logger("zip_worker")
 
@@ -67,21 +68,6 @@ def _make_worker(settings: Settings, message: Message, context: LambdaContext) -
         logger=logger,
         remaining_ms=context.get_remaining_time_in_millis,
     )
-
-
-def parse_job_id(body: str) -> str:
-    """Return the job id of ``{"jobId": "…"}``.
-
-    Raises:
-        MessageRejectedError: the body is anything else.
-    """
-    try:
-        job_id = json.loads(body)["jobId"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise MessageRejectedError(f"the body is not a JSON object with a jobId: {type(error).__name__}") from error
-    if not isinstance(job_id, str) or not job_id:
-        raise MessageRejectedError("jobId is not a string")
-    return job_id
 
 
 def _hide(queue_url: str, receipt_handle: str, seconds: int) -> None:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .app import parse_job_id
 from .clients import dynamodb_client, s3_client, sqs_client
 from .env import Environment
 from .exceptions import MessageRejectedError
-from .jobs import Ended, settle_dead
+from .jobs.messages import parse_job_id
+from .jobs.table import Ended, settle_dead
 from .logs import make_logger
-from .uploads import abort_stale_uploads
+from .s3.multipart import abort_stale_uploads
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

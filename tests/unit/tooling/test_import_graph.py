@@ -17,7 +17,6 @@ NOT_YET = {
     "xapi_etl",
     "zip_enqueue",
     "zip_status",
-    "zip_worker",
 }
 PACKAGES = [
     package

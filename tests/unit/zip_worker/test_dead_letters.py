@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from tests.unit.zip_worker.conftest import Aws, Context
 from zip_worker import clients
 from zip_worker.dead_letters import lambda_handler
-from zip_worker.jobs import Busy, Ended, JobTable, Leased, settle_dead
+from zip_worker.jobs.table import Busy, Ended, JobTable, Leased, settle_dead
 
 
 @pytest.fixture(autouse=True)
