@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from .access import PrefixRules
 from .callers import AUTHORIZATIONS
 from .env import Environment
 from .keys import find_prefix_fault
+from .prefix_rules import PrefixRules
 
 MIN_PRESIGN_TTL_SECONDS = 60
 MAX_PRESIGN_TTL_SECONDS = 604_800  # seven days, the longest that Signature Version 4 allows
