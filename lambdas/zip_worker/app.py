@@ -1,6 +1,5 @@
 """The worker's Lambda handler: SQS messages in, partial batch response out."""
 
-import json
 import os
 from contextlib import suppress
 from functools import cache, partial
@@ -11,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .clients import dynamodb_client, quick_getter, s3_client, sqs_client
 from .exceptions import MessageRejectedError, TryAgainError
+from .job_record import format_message
 from .jobs.messages import Message, parse_job_id
 from .jobs.runner import Worker
 from .jobs.table import JobTable
@@ -76,8 +76,7 @@ def _hide(queue_url: str, receipt_handle: str, seconds: int) -> None:
 
 def _send(queue_url: str, job_id: str, delay_seconds: int) -> None:
     """Queue a job that goes on: a new message, with receives of its own."""
-    body = json.dumps({"jobId": job_id})
-    sqs_client().send_message(QueueUrl=queue_url, MessageBody=body, DelaySeconds=delay_seconds)
+    sqs_client().send_message(QueueUrl=queue_url, MessageBody=format_message(job_id), DelaySeconds=delay_seconds)
 
 
 @cache

@@ -3,12 +3,8 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 from threading import Lock
-from typing import Literal
 
-PathMode = Literal["basename", "relative", "full"]
-NameStyle = Literal["portable", "asIs"]
-Policy = Literal["fail", "skip"]
-Compression = Literal["stored", "deflated"]
+from .job_record import Compression, NameStyle, PathMode, Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from itertools import pairwise
 from math import ceil
 
 from zip_worker.exceptions import LimitExceededError
-from zip_worker.schemas import Compression, Member, Placement, Source
+from zip_worker.job_record import Compression
+from zip_worker.schemas import Member, Placement, Source
 from zip_worker.settings import MIB, MIN_PART_SIZE
 
 from .zip_format import STORED, local_header_size, needs_zip64

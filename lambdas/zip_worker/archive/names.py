@@ -4,7 +4,8 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from zip_worker.schemas import Member, NameStyle, PathMode, Source
+from zip_worker.job_record import NameStyle, PathMode
+from zip_worker.schemas import Member, Source
 
 from .portable_names import fold, make_portable, shorten
 

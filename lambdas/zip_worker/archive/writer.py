@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
-from zip_worker.schemas import BlockRequest, Compression, CopiedRun, Member, Placement, Source
+from zip_worker.job_record import Compression
+from zip_worker.schemas import BlockRequest, CopiedRun, Member, Placement, Source
 from zip_worker.settings import MIN_PART_SIZE
 
 from . import zip_format

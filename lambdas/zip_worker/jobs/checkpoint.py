@@ -15,6 +15,7 @@ from zip_worker.archive.layout import Layout
 from zip_worker.archive.part_buffer import PartBuffer
 from zip_worker.archive.writer import RECORD_SIZE, Cursor
 from zip_worker.exceptions import LeaseLostError
+from zip_worker.job_record import SERVICE_PREFIX
 from zip_worker.s3.multipart import CopyRange, Part, Parts
 from zip_worker.schemas import CopiedRun, KeyFault, Member, Placement, Source
 
@@ -23,7 +24,6 @@ from .plan import Plan
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_PREFIX = ".zip-jobs/"
 _MISSING = {"NoSuchKey", "404", "PreconditionFailed", "412"}
 _TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 _VERSION = 1
@@ -183,8 +183,8 @@ class StateStore:
     def __init__(self, s3: S3Client, bucket: str, job_id: str) -> None:
         self._s3 = s3
         self._bucket = bucket
-        self._plan_key = f"{_PREFIX}{job_id}.plan"
-        self._state_key = f"{_PREFIX}{job_id}.state"
+        self._plan_key = f"{SERVICE_PREFIX}{job_id}.plan"
+        self._state_key = f"{SERVICE_PREFIX}{job_id}.state"
         self._etag: str | None = None
 
     @property

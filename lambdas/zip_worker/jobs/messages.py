@@ -1,10 +1,10 @@
 """The queue's messages: each names one job."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from zip_worker.exceptions import MessageRejectedError
+from zip_worker.job_record import parse_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,6 @@ def parse_job_id(body: str) -> str:
         MessageRejectedError: the body is anything else.
     """
     try:
-        job_id = json.loads(body)["jobId"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise MessageRejectedError(f"the body is not a JSON object with a jobId: {type(error).__name__}") from error
-    if not isinstance(job_id, str) or not job_id:
-        raise MessageRejectedError("jobId is not a string")
-    return job_id
+        return parse_message(body)
+    except ValueError as error:
+        raise MessageRejectedError(str(error)) from error

@@ -8,12 +8,10 @@ from typing import Protocol
 from zip_worker.archive.layout import Layout, choose_layout
 from zip_worker.archive.names import name_members
 from zip_worker.exceptions import ErrorCode, LimitExceededError, SourceMissingError
+from zip_worker.job_record import SERVICE_PREFIX
 from zip_worker.s3.key_faults import make_fault, refuse
 from zip_worker.schemas import BlockRequest, Job, KeyFault, Source, Survey
 from zip_worker.settings import Settings
-
-_OWN_PREFIX = ".zip-jobs/"
-"""Where the service keeps its own objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def _lay_out(job: Job, survey: Survey, settings: Settings) -> Plan:
 def _is_allowed(job: Job, key: str) -> bool:
     """Say whether the job's owner may archive a key; the request's own were checked when it came."""
     prefixes = job.allowed_prefixes
-    return not key.startswith(_OWN_PREFIX) and (prefixes is None or key.startswith(prefixes))
+    return not key.startswith(SERVICE_PREFIX) and (prefixes is None or key.startswith(prefixes))
 
 
 def _listed_keys(job: Job, keys: Sequence[str] | None, reader: SourceReader, most: int) -> list[str]:

@@ -235,7 +235,7 @@ class Worker:
             return
         delay = _FIRST_RETRY_SECONDS * 2 ** (message.receives - 1)
         self._logger.warning("job_retry", exc_info=error, extra={"error": reason, "retry_in_seconds": delay})
-        self._jobs.give_back(job.job_id, reason)
+        self._jobs.release(job.job_id, reason)
         message.hide(delay)
         raise TryAgainError(reason) from error
 

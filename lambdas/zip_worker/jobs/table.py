@@ -1,7 +1,7 @@
-"""The job table: leases, progress and the job's end.
+"""The job table as the worker uses it: the lease, the progress and the job's end.
 
-Every write is conditional, so that of two workers on one job exactly one has any effect, and so that nothing changes
-a job that is READY, FAILED or CANCELLED.
+Every write is conditional: of two workers on one job exactly one has any effect, and nothing changes a job that is
+READY, FAILED or CANCELLED.
 """
 
 from __future__ import annotations
@@ -10,28 +10,33 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
-from zip_worker.exceptions import ErrorCode, PermanentError
+from zip_worker.exceptions import PermanentError
+from zip_worker.job_record import (
+    JobRecord,
+    Status,
+    build_key,
+    build_update,
+    decode,
+    format_seconds,
+    format_time,
+    is_accepted,
+    read_record,
+)
 from zip_worker.schemas import Archive, Job, Progress
 
-from .key_report import KEYS_KEPT
+from .key_report import MAX_KEYS_IN_RECORD
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_DEAD = "the worker ended without a result on every try; its log says more (out of memory or of time, most often)"
-
-_from_dynamodb = TypeDeserializer().deserialize
-_to_dynamodb = TypeSerializer().serialize
+_LEASE = ("leaseOwner", "leaseExpiresAt")
 
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """The job is this worker's until the lease runs out."""
+    """The job is this worker's until the lease expires."""
 
     job: Job
 
@@ -48,22 +53,22 @@ class Busy:
 class Ended:
     """The job is READY, FAILED, CANCELLED or EXPIRED."""
 
-    status: str
+    status: Status
     target_bucket: str
     target_key: str
     key_list_key: str | None = None
     attempts: int = 0
     """How often a worker has started on the job."""
     changed: bool = False
-    """Whether this very call ended it."""
+    """Whether this call ended the job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """There is no such job."""
+    """The table has no such job."""
 
 
-type LeaseAnswer = Leased | Busy | Ended | Unknown
+type LeaseResult = Leased | Busy | Ended | Unknown
 
 
 class JobTable:
@@ -75,64 +80,62 @@ class JobTable:
         self._owner = owner
         self._lease_seconds = lease_seconds
 
-    def lease(self, job_id: str, message_id: str, receives: int) -> LeaseAnswer:
-        """Take the job if it is PENDING and nobody holds it."""
+    def lease(self, job_id: str, message_id: str, receives: int) -> LeaseResult:
+        """Take the job if it is PENDING and nobody holds it; take it over if the lease has expired."""
         now = time.time()
+        values: JobRecord = {
+            "leaseOwner": self._owner,
+            "leaseExpiresAt": format_seconds(now + self._lease_seconds),
+            "leaseMessageId": message_id,
+            "receives": receives,
+            "phase": "processing",
+        }
+        update = build_update(
+            values,
+            add={"attempts": 1},
+            # This worker's own lease counts as free: the SDK repeats a write whose response was lost.
+            condition=(
+                "#status = :pending AND "
+                "(attribute_not_exists(#leaseOwner) OR #leaseExpiresAt < :now OR #leaseOwner = :leaseOwner)"
+            ),
+            condition_values={"pending": "PENDING", "now": format_seconds(now)},
+        )
         try:
-            answer = self._dynamodb.update_item(
+            response = self._dynamodb.update_item(
                 TableName=self._table_name,
-                Key={"jobId": {"S": job_id}},
-                UpdateExpression=(
-                    "SET leaseOwner = :owner, leaseExpiresAt = :until, leaseMessageId = :message, "
-                    "receives = :receives, phase = :processing ADD attempts :one"
-                ),
-                # Our own lease counts as free: the SDK repeats a write whose answer was lost.
-                ConditionExpression=(
-                    "#status = :pending AND "
-                    "(attribute_not_exists(leaseOwner) OR leaseExpiresAt < :now OR leaseOwner = :owner)"
-                ),
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues=_typed(
-                    {
-                        "owner": self._owner,
-                        "until": _seconds(now + self._lease_seconds),
-                        "message": message_id,
-                        "receives": receives,
-                        "processing": "processing",
-                        "pending": "PENDING",
-                        "now": _seconds(now),
-                        "one": 1,
-                    }
-                ),
+                Key=build_key(job_id),
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **update,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            return _refusal(cast("dict[str, Any] | None", error.response.get("Item")), now)
-        return Leased(_job(_plain(answer["Attributes"])))
+            item = error.response.get("Item")
+            return describe_refusal(decode(item) if isinstance(item, Mapping) else None, now)
+        return Leased(_read_job(decode(response["Attributes"])))
 
     def renew(self, job_id: str, progress: Progress) -> bool:
-        """Extend the lease and write the progress; false when the job is no longer this worker's."""
-        values = {
-            "leaseExpiresAt": _seconds(time.time() + self._lease_seconds),
-            "filesDone": progress.files_done,
-            "filesTotal": progress.files_total,
-            "bytesDone": progress.bytes_done,
-            "bytesTotal": progress.bytes_total,
-            "bytesCopied": progress.bytes_copied,
-            "bytesStreamed": progress.bytes_streamed,
-        }
-        return self._update_mine(job_id, values)
+        """Extend the lease and write the progress; return False if the job is no longer this worker's."""
+        return self._update_own(
+            job_id,
+            {
+                "leaseExpiresAt": format_seconds(time.time() + self._lease_seconds),
+                "filesDone": progress.files_done,
+                "filesTotal": progress.files_total,
+                "bytesDone": progress.bytes_done,
+                "bytesTotal": progress.bytes_total,
+                "bytesCopied": progress.bytes_copied,
+                "bytesStreamed": progress.bytes_streamed,
+            },
+        )
 
     def hand_over(self, job_id: str, hops: int, message_id: str) -> bool:
-        """Drop the lease for the next invocation, number ``hops``; false when the job is no longer this worker's."""
-        values = {"hops": hops, "handedOverAt": _now()}
-        past = {"pastMessages": {message_id}}
-        return self._update_mine(job_id, values, remove=("leaseOwner", "leaseExpiresAt", "lastError"), add=past)
+        """Release the lease for the next invocation, number ``hops``; return False if the job is no longer ours."""
+        values: JobRecord = {"hops": hops, "handedOverAt": _now()}
+        return self._update_own(job_id, values, remove=(*_LEASE, "lastError"), add={"pastMessages": {message_id}})
 
     def finish(self, job_id: str, archive: Archive) -> bool:
-        """Mark the job READY; false when it is no longer this worker's."""
-        values: dict[str, object] = {
+        """Mark the job READY; return False if it is no longer this worker's."""
+        values: JobRecord = {
             "status": "READY",
             "sizeBytes": archive.stored.size,
             "crc32": f"{archive.stored.crc32:08x}",
@@ -141,156 +144,95 @@ class JobTable:
             "bytesCopied": archive.bytes_copied,
             "bytesStreamed": archive.bytes_streamed,
             "skipped": len(archive.skipped),
-            "skippedKeys": [fault.key for fault in archive.skipped[:KEYS_KEPT]],
+            "skippedKeys": [fault.key for fault in archive.skipped[:MAX_KEYS_IN_RECORD]],
             "completedAt": _now(),
         }
         if archive.stored.version_id:
             values["versionId"] = archive.stored.version_id
         if archive.report_key:
             values["keyReportKey"] = archive.report_key
-        return self._update_mine(job_id, values, remove=("leaseOwner", "leaseExpiresAt", "lastError"))
+        return self._update_own(job_id, values, remove=(*_LEASE, "lastError"))
 
     def fail(self, job_id: str, error: PermanentError, report_key: str | None = None) -> bool:
-        """Mark the job FAILED for good; false when it is no longer this worker's."""
-        values: dict[str, object] = {
+        """Mark the job FAILED for good; return False if it is no longer this worker's."""
+        values: JobRecord = {
             "status": "FAILED",
             "error": str(error),
             "errorCode": error.code.value,
             "completedAt": _now(),
         }
         if error.faults:
-            values["failedKeys"] = [fault.key for fault in error.faults[:KEYS_KEPT]]
+            values["failedKeys"] = [fault.key for fault in error.faults[:MAX_KEYS_IN_RECORD]]
         if report_key:
             values["keyReportKey"] = report_key
-        return self._update_mine(job_id, values, remove=("leaseOwner", "leaseExpiresAt"))
+        return self._update_own(job_id, values, remove=_LEASE)
 
-    def give_back(self, job_id: str, error: str) -> bool:
-        """Drop the lease for another try, noting why; false when the job is no longer this worker's."""
-        values = {"phase": "queued", "lastError": error}
-        return self._update_mine(job_id, values, remove=("leaseOwner", "leaseExpiresAt"))
+    def release(self, job_id: str, error: str) -> bool:
+        """Release the lease for another attempt and record why; return False if the job is no longer this worker's."""
+        return self._update_own(job_id, {"phase": "queued", "lastError": error}, remove=_LEASE)
 
-    def status(self, job_id: str) -> str | None:
-        """Return the job's status as it is now, or ``None`` for no such job."""
-        answer = self._dynamodb.get_item(TableName=self._table_name, Key={"jobId": {"S": job_id}}, ConsistentRead=True)
-        item = answer.get("Item")
-        return item["status"]["S"] if item else None
+    def status(self, job_id: str) -> Status | None:
+        """Return the job's status by a consistent read, or ``None`` if there is no such job."""
+        record = read_record(self._dynamodb, self._table_name, job_id)
+        return record["status"] if record else None
 
-    def _update_mine(
+    def _update_own(
         self,
         job_id: str,
-        values: Mapping[str, object],
+        values: JobRecord,
         remove: Sequence[str] = (),
         add: Mapping[str, set[str]] | None = None,
     ) -> bool:
-        """Set, remove and add to attributes on the condition that the job is PENDING and leased to this worker."""
-        add = add or {}
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
-        if remove:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)
-        if add:
-            expression += " ADD " + ", ".join(f"#{name} :{name}" for name in add)
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table_name,
-                Key={"jobId": {"S": job_id}},
-                UpdateExpression=expression,
-                ConditionExpression="#status = :mustBe AND #leaseOwner = :me",
-                ExpressionAttributeNames={
-                    f"#{name}": name for name in {"status", "leaseOwner", *values, *remove, *add}
-                },
-                ExpressionAttributeValues=_typed({**values, **add, "mustBe": "PENDING", "me": self._owner}),
-            )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
-
-
-def settle_dead(dynamodb: DynamoDBClient, table_name: str, job_id: str, message_id: str) -> LeaseAnswer:
-    """Mark a job FAILED whose message will not come again, unless a worker holds it or another message stands for it.
-
-    The latter is so where a worker of this message handed the job over, and died before it could say so; unless the
-    message came again and had the job once more.
-    """
-    now = time.time()
-    try:
-        answer = dynamodb.update_item(
-            TableName=table_name,
-            Key={"jobId": {"S": job_id}},
-            UpdateExpression=(
-                "SET #status = :failed, #error = :error, errorCode = :code, completedAt = :at "
-                "REMOVE leaseOwner, leaseExpiresAt"
-            ),
-            ConditionExpression=(
-                "#status = :pending AND (attribute_not_exists(leaseOwner) OR leaseExpiresAt < :now) "
-                "AND (attribute_not_exists(pastMessages) OR NOT contains(pastMessages, :message) "
-                "OR (attribute_exists(leaseOwner) AND leaseMessageId = :message))"
-            ),
-            ExpressionAttributeNames={"#status": "status", "#error": "error"},
-            ExpressionAttributeValues=_typed(
-                {
-                    "failed": "FAILED",
-                    "error": _DEAD,
-                    "code": ErrorCode.WORKER_STOPPED.value,
-                    "at": _now(),
-                    "pending": "PENDING",
-                    "now": _seconds(now),
-                    "message": message_id,
-                }
-            ),
-            ReturnValues="ALL_NEW",
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        """Update the record on the condition that the job is PENDING and leased to this worker."""
+        update = build_update(
+            values,
+            remove=remove,
+            add=add,
+            condition="#status = :pending AND #leaseOwner = :me",
+            condition_values={"pending": "PENDING", "me": self._owner},
         )
-    except dynamodb.exceptions.ConditionalCheckFailedException as error:
-        return _refusal(cast("dict[str, Any] | None", error.response.get("Item")), now)
-    item = _plain(answer["Attributes"])
-    return Ended("FAILED", item["targetBucket"], item["targetKey"], changed=True)
+        return is_accepted(
+            lambda: self._dynamodb.update_item(TableName=self._table_name, Key=build_key(job_id), **update)
+        )
 
 
-def _refusal(item: Mapping[str, Any] | None, now: float) -> LeaseAnswer:
-    if not item:
+def describe_refusal(record: JobRecord | None, now: float) -> Busy | Ended | Unknown:
+    """Return why a job cannot be taken or failed, from its record; ``now`` is in seconds since the epoch."""
+    if record is None:
         return Unknown()
-    plain = _plain(item)
-    if plain["status"] != "PENDING":
-        attempts = int(plain.get("attempts", 0))
-        return Ended(plain["status"], plain["targetBucket"], plain["targetKey"], plain.get("keyListKey"), attempts)
-    return Busy(float(plain.get("leaseExpiresAt", now)) - now, plain.get("leaseMessageId", ""))
+    if record["status"] != "PENDING":
+        return Ended(
+            record["status"],
+            record["targetBucket"],
+            record["targetKey"],
+            record.get("keyListKey"),
+            record.get("attempts", 0),
+        )
+    return Busy(float(record.get("leaseExpiresAt", now)) - now, record.get("leaseMessageId", ""))
 
 
-def _job(item: Mapping[str, Any]) -> Job:
+def _read_job(record: JobRecord) -> Job:
+    prefixes = record.get("allowedPrefixes")
     return Job(
-        job_id=item["jobId"],
-        source_bucket=item["sourceBucket"],
-        target_bucket=item["targetBucket"],
-        target_key=item["targetKey"],
-        key_list_key=item.get("keyListKey"),
-        manifest_key=item.get("manifestKey"),
-        prefix=item.get("prefix"),
-        paths=item["paths"],
-        on_missing=item["onMissing"],
-        compression=item["compression"],
-        attempts=int(item["attempts"]),
-        hops=int(item.get("hops", 0)),
-        compute_crc=bool(item.get("computeCrc", False)),
-        names=item.get("names", "asIs"),  # of a job from before there was a choice
-        on_unreadable=item.get("onUnreadable", item["onMissing"]),
-        on_changed=item.get("onChanged", "fail"),
-        allowed_prefixes=tuple(item["allowedPrefixes"]) if "allowedPrefixes" in item else None,
+        job_id=record["jobId"],
+        source_bucket=record["sourceBucket"],
+        target_bucket=record["targetBucket"],
+        target_key=record["targetKey"],
+        key_list_key=record.get("keyListKey"),
+        manifest_key=record.get("manifestKey"),
+        prefix=record.get("prefix"),
+        paths=record["paths"],
+        on_missing=record["onMissing"],
+        compression=record["compression"],
+        attempts=record["attempts"],
+        hops=record.get("hops", 0),
+        compute_crc=record.get("computeCrc", False),
+        names=record.get("names", "asIs"),  # of a job from before there was a choice
+        on_unreadable=record.get("onUnreadable", record["onMissing"]),
+        on_changed=record.get("onChanged", "fail"),
+        allowed_prefixes=None if prefixes is None else tuple(prefixes),
     )
 
 
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _from_dynamodb(value) for name, value in item.items()}
-
-
-def _typed(values: Mapping[str, object]) -> dict[str, Any]:
-    """Return expression attribute values: ``{"now": 1}`` gives ``{":now": {"N": "1"}}``."""
-    return {f":{name}": _to_dynamodb(value) for name, value in values.items()}
-
-
-def _seconds(value: float) -> Decimal:
-    """Return a time as DynamoDB takes it, to the millisecond."""
-    return Decimal(f"{value:.3f}")
-
-
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return format_time(datetime.now(UTC))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zip_worker.exceptions import ErrorCode, SourceMissingError
-from zip_worker.schemas import Job, KeyFault, Policy
+from zip_worker.job_record import Policy
+from zip_worker.schemas import Job, KeyFault
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

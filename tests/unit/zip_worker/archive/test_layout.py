@@ -16,9 +16,10 @@ from zip_worker.archive.layout import Copy, Layout, Read, choose_layout, plan_st
 from zip_worker.archive.part_buffer import PartCutter
 from zip_worker.archive.writer import ArchiveWriter, prepare_block
 from zip_worker.exceptions import LimitExceededError
+from zip_worker.job_record import Compression
 from zip_worker.jobs.checkpoint import State, dump_state, load_state
 from zip_worker.s3.multipart import CopyRange, Part, Parts, join_checksums
-from zip_worker.schemas import BlockRequest, Compression, CopiedRun, Member, Placement, Source
+from zip_worker.schemas import BlockRequest, CopiedRun, Member, Placement, Source
 from zip_worker.settings import MIN_PART_SIZE
 
 LEAST = 50

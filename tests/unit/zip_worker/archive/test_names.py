@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zip_worker.archive.names import name_members
-from zip_worker.schemas import PathMode, Source
+from zip_worker.job_record import PathMode
+from zip_worker.schemas import Source
 
 
 def names(keys: Sequence[str], paths: PathMode = "basename", prefix: str | None = None, size: int = 1) -> list[str]:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from zip_worker.archive.names import name_members
 from zip_worker.archive.portable_names import fold, make_portable
-from zip_worker.schemas import NameStyle, PathMode, Source
+from zip_worker.job_record import NameStyle, PathMode
+from zip_worker.schemas import Source
 
 NFC, NFD = "Pr\u00e9cis.pdf", "Pre\u0301cis.pdf"
 

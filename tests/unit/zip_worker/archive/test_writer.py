@@ -26,7 +26,8 @@ from zip_worker.archive.zip_format import (
     local_header_size,
     needs_zip64,
 )
-from zip_worker.schemas import BlockRequest, Compression, Member, Source
+from zip_worker.job_record import Compression
+from zip_worker.schemas import BlockRequest, Member, Source
 
 MODIFIED = int(datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC).timestamp())
 GIB = 2**30

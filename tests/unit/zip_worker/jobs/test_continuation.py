@@ -23,7 +23,8 @@ from zip_worker import app, clients
 from zip_worker.app import lambda_handler
 from zip_worker.exceptions import LeaseLostError
 from zip_worker.jobs.checkpoint import StateStore
-from zip_worker.jobs.table import Ended, JobTable, settle_dead
+from zip_worker.jobs.dead_jobs import fail_if_dead
+from zip_worker.jobs.table import Ended, JobTable
 
 MIB = 2**20
 STATE, PLAN = ".zip-jobs/job-1.state", ".zip-jobs/job-1.plan"
@@ -152,7 +153,7 @@ def test_job_that_cannot_be_queued_on_its_last_receive_belongs_to_the_dead_lette
     monkeypatch.setattr(clients.sqs_client(), "send_message", refuse_to_send)
     (message_id,) = deliver(aws, ShortContext(12))
     time.sleep(1.1)  # the lease runs out
-    assert isinstance(settle_dead(aws.dynamodb, "jobs", "job-1", message_id), Ended)
+    assert isinstance(fail_if_dead(aws.dynamodb, "jobs", "job-1", message_id), Ended)
     assert aws.job()["status"] == "FAILED"
 
 
