@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 from .exceptions import Code, FieldError, RequestRejected
-from .keys import KEY_LIST_PREFIX
+from .job_record import SERVICE_PREFIX
 from .schemas import ZipJobRequest
 
 
@@ -28,8 +28,8 @@ def _find_forbidden(
     named += [("prefix", request.prefix)] if request.prefix else []
     named += [("manifestKey", request.manifest_key)] if request.manifest_key else []
     for field, key in named:
-        if key.startswith(KEY_LIST_PREFIX):
-            yield field, f"begins with {KEY_LIST_PREFIX!r}, where the service keeps its own objects"
+        if key.startswith(SERVICE_PREFIX):
+            yield field, f"begins with {SERVICE_PREFIX!r}, where the service keeps its own objects"
         elif prefixes is not None and not key.startswith(prefixes):
             yield field, "does not begin with a key prefix that this caller may use"
     if prefixes is None or not request.target_prefix:
