@@ -7,7 +7,7 @@ from itertools import islice
 
 from zip_worker.archive.layout import End, Layout, Read, plan_steps
 from zip_worker.archive.writer import ArchiveWriter, Block, prepare_block
-from zip_worker.s3.readahead import read_ahead
+from zip_worker.readahead import read_ahead
 from zip_worker.schemas import BlockRequest, Progress
 
 from .plan import SourceReader

@@ -4,4 +4,4 @@
 object cannot be read. `archive_upload` writes the archive; `multipart` describes its multipart upload.
 """
 
-__all__ = ["archive_upload", "key_faults", "key_lists", "multipart", "readahead", "source"]
+__all__ = ["archive_upload", "key_faults", "key_lists", "multipart", "source"]
