@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 
 class SettingsError(ValueError):
     """One or more environment variables are missing or wrong; the message names each of them."""
@@ -52,6 +54,14 @@ class Environment:
         if value not in {"true", "false"}:
             self._problems.append(f"{name} is {value!r}, not true or false")
         return value == "true"
+
+    def log_level(self, default: str | None = None) -> str:
+        """Return ``LOG_LEVEL`` in capitals; a level that Python's logging does not have is reported, as INFO."""
+        level = self.text("LOG_LEVEL", default).upper()
+        if level and level not in _LOG_LEVELS:
+            self._problems.append(f"LOG_LEVEL is {level!r}, not one of {', '.join(_LOG_LEVELS)}")
+            return "INFO"
+        return level
 
     def document(self, name: str) -> dict[str, Any]:
         """Return a JSON object, an empty one if the variable is not set."""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import boto3
-from botocore.config import Config
-
+from .aws_clients import configure_s3_transfer, get_session, make_config, make_short_timeout_config
 from .schemas import LEASE_PREFIX
 
 if TYPE_CHECKING:
@@ -82,41 +79,17 @@ class S3:
 @cache
 def s3_client(connections: int) -> S3Client:
     """Return an S3 client for up to ``connections`` concurrent connections."""
-    is_emulated = "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_S3" in os.environ
-    config = Config(
-        max_pool_connections=connections,
-        connect_timeout=5,
-        read_timeout=60,
-        retries={"mode": "standard", "total_max_attempts": 5},
-        # Checksums only where the code requests them: for every part and object that is written.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={
-            "addressing_style": "path" if is_emulated else "virtual",
-            # TLS and the CRC-32 already protect a body; its SHA-256 would cost more time than all other work.
-            "payload_signing_enabled": False,
-        },
-    )
-    return _session().client("s3", config=config)
+    config = make_config(connect_seconds=5, read_seconds=60, attempts=5, connections=connections)
+    return get_session().client("s3", config=configure_s3_transfer(config))
 
 
 @cache
 def lambda_client() -> LambdaClient:
     """Return the client with which the function invokes itself."""
-    return _session().client("lambda", config=_short_timeout_config())
+    return get_session().client("lambda", config=make_short_timeout_config())
 
 
 @cache
 def secrets_client() -> SecretsManagerClient:
     """Return the Secrets Manager client."""
-    return _session().client("secretsmanager", config=_short_timeout_config())
-
-
-@cache
-def _session() -> boto3.Session:
-    return boto3.Session()
-
-
-def _short_timeout_config() -> Config:
-    retries: Any = {"mode": "standard", "total_max_attempts": 4}
-    return Config(connect_timeout=3, read_timeout=10, retries=retries)
+    return get_session().client("secretsmanager", config=make_short_timeout_config())

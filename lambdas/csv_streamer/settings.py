@@ -20,7 +20,6 @@ GIB = 1024 * MIB
 _SUFFIX_MAP = MappingProxyType(
     {word: f"{word}.csv" for word in ("rent_contracts", "transactions", "projects", "units", "developers", "buildings")}
 )
-_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SUFFIX_MATCHES = ("url", "words")
 _CODE_BYTES = 90 * MIB
 """Memory of the interpreter, the libraries and the TLS buffers, measured."""
@@ -83,7 +82,7 @@ class Settings:
             stall_seconds=env.integer("STALL_SECONDS", 60, 1, 900),
             progress_seconds=env.integer("PROGRESS_SECONDS", 5, 1, 3600),
         )
-        _check_log_level(env)
+        env.log_level("INFO")  # read by the logger; a wrong one is reported here
         env.check()
         settings._check_memory(variables)
         return settings
@@ -107,12 +106,6 @@ class Settings:
                 f"these settings need up to {self.memory_bytes // MIB} MB and the function has {available // MIB} MB: "
                 "lower S3_PART_MB, UPLOAD_CONCURRENCY or CONCURRENCY, or give it more memory"
             )
-
-
-def _check_log_level(env: Environment) -> None:
-    level = env.text("LOG_LEVEL", "INFO").upper()
-    if level not in _LOG_LEVELS:
-        env.reject("LOG_LEVEL", f"is {level!r}, not one of {', '.join(_LOG_LEVELS)}")
 
 
 def _read_suffix_match(env: Environment) -> str:

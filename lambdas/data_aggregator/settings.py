@@ -8,7 +8,6 @@ from .env import Environment
 
 MIB = 1024 * 1024
 DAY_SECONDS = 24 * 60 * 60
-_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Settings:
             service_name=env.text("SERVICE_NAME"),
             table_name=env.text("IDEMPOTENCY_TABLE_NAME"),
             ttl_seconds=_read_ttl_days(env) * DAY_SECONDS,
-            log_level=_read_log_level(env),
+            log_level=env.log_level(),
             max_bundle_input=env.integer("MAX_BUNDLE_INPUT_MB", 100, 1, 1_000_000) * MIB,
             gzip_level=env.integer("GZIP_LEVEL", 1, 0, 3),
             read_concurrency=env.integer("READ_CONCURRENCY", 32, 1, 256),
@@ -57,10 +56,3 @@ class Settings:
 def _read_ttl_days(env: Environment) -> int:
     # No default: if a record expires while its message can still be redelivered, the source is bundled twice.
     return env.integer("IDEMPOTENCY_TTL_DAYS", 1, 1, 3650) if env.text("IDEMPOTENCY_TTL_DAYS") else 1
-
-
-def _read_log_level(env: Environment) -> str:
-    level = env.text("LOG_LEVEL").upper()
-    if level and level not in _LOG_LEVELS:
-        env.reject("LOG_LEVEL", f"is {level!r}, not one of {', '.join(_LOG_LEVELS)}")
-    return level

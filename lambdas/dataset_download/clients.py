@@ -3,10 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-# At import, not at first use: Lambda runs imports in its init phase, with a full CPU.
-import boto3
-from botocore.config import Config
-
+from .aws_clients import configure_s3_presigning, get_session, make_config
 from .s3_get import SignedS3Reader
 
 if TYPE_CHECKING:
@@ -15,29 +12,13 @@ if TYPE_CHECKING:
 
 _CONNECTIONS = 64
 _READ_SECONDS = 20
-_CONFIG = Config(
-    connect_timeout=3,
-    read_timeout=_READ_SECONDS,
-    max_pool_connections=_CONNECTIONS,
-    retries={"mode": "standard", "total_max_attempts": 4},
-)
-
-
-@cache
-def get_session() -> boto3.Session:
-    """Return the session of which the clients are made."""
-    return boto3.Session()
+_CONFIG = make_config(connect_seconds=3, read_seconds=_READ_SECONDS, attempts=4, connections=_CONNECTIONS)
 
 
 @cache
 def get_s3(*, path_style: bool) -> "S3Client":
     """Return the one S3 client; ``path_style`` keeps the bucket out of the host name, as emulators want it."""
-    # botocore still signs us-east-1 for the global address unless told otherwise.
-    style = Config(
-        signature_version="s3v4",
-        s3={"addressing_style": "path" if path_style else "virtual", "us_east_1_regional_endpoint": "regional"},
-    )
-    return get_session().client("s3", config=_CONFIG.merge(style))
+    return get_session().client("s3", config=configure_s3_presigning(_CONFIG, path_style=path_style))
 
 
 @cache

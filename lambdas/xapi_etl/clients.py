@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .aws_clients import configure_s3_transfer, get_session, make_config, make_short_timeout_config
 from .exceptions import InsertError, MappingError
 from .mapping import SHIPPED, Mapping, load_mapping
 
@@ -26,29 +24,22 @@ _USER_KEYS = ("username", "user")
 @cache
 def s3_client(connections: int, connect_seconds: int, read_seconds: int, attempts: int) -> S3Client:
     """Return an S3 client with room for ``connections`` at once."""
-    is_emulated = "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_S3" in os.environ
-    config = Config(
-        max_pool_connections=connections,
-        connect_timeout=connect_seconds,
-        read_timeout=read_seconds,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"addressing_style": "path" if is_emulated else "virtual"},
+    config = make_config(
+        connect_seconds=connect_seconds, read_seconds=read_seconds, attempts=attempts, connections=connections
     )
-    return _session().client("s3", config=config)
+    return get_session().client("s3", config=configure_s3_transfer(config, signs_bodies=True))
 
 
 @cache
 def sqs_client() -> SQSClient:
     """Return the client that copies messages into the failure queue."""
-    return _session().client("sqs", config=_short_timeout_config())
+    return get_session().client("sqs", config=make_short_timeout_config())
 
 
 @cache
 def secrets_client() -> SecretsManagerClient:
     """Return the Secrets Manager client."""
-    return _session().client("secretsmanager", config=_short_timeout_config())
+    return get_session().client("secretsmanager", config=make_short_timeout_config())
 
 
 @cache
@@ -89,16 +80,6 @@ def read_secret(name: str) -> tuple[str, str]:
         raise InsertError(f"the secret {name} cannot be read: {_name_error(error)}") from error
     except (ValueError, KeyError, TypeError, StopIteration) as error:
         raise InsertError(f"the secret {name} is not JSON with username and password") from error
-
-
-@cache
-def _session() -> boto3.Session:
-    return boto3.Session()
-
-
-def _short_timeout_config() -> Config:
-    retries: Any = {"mode": "standard", "total_max_attempts": 4}
-    return Config(connect_timeout=3, read_timeout=10, retries=retries)
 
 
 def _name_error(error: ClientError | BotoCoreError) -> str:

@@ -1,70 +1,14 @@
-"""Which keys a caller may archive, and where a caller's archives may go."""
+"""The check that a request names only keys that its caller may archive, and a target that it may write to."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Self
 
-from .callers import Caller, normalize_arn
-from .env import Environment
 from .exceptions import Code, FieldError, RequestRejected
-from .keys import KEY_LIST_PREFIX
-
-if TYPE_CHECKING:
-    from .schemas import ZipJobRequest
-
-_VARIABLE = "ALLOWED_PREFIXES"
-_FIELDS = {"claim", "tag", "values", "default"}
+from .job_record import SERVICE_PREFIX
+from .schemas import ZipJobRequest
 
 
-@dataclass(frozen=True)
-class PrefixRules:
-    """How a caller's key prefixes follow from a claim of the token, or from the IAM principal and its tag."""
-
-    claim: str
-    tag: str
-    values: Mapping[str, Sequence[str]]
-    """Value of the claim or the tag, or ARN of a role or user, to prefixes; the prefix ``""`` stands for every key."""
-    default: Sequence[str]
-    """Of a caller whom none of the values is for."""
-
-    @classmethod
-    def from_environment(cls, env: Environment) -> Self | None:
-        """Read ``ALLOWED_PREFIXES``; ``None`` where every caller may use every key."""
-        document = env.document(_VARIABLE)
-        if not document:
-            return None
-        unknown = sorted(document.keys() - _FIELDS)
-        values, default = document.get("values", {}), document.get("default", [])
-        claim, tag = document.get("claim") or "", document.get("tag") or ""
-        if unknown or not isinstance(claim, str) or not isinstance(tag, str):
-            env.reject(_VARIABLE, "has claim and tag (texts), values and default, and nothing else")
-        if not isinstance(values, dict) or not all(_is_list_of_texts(one) for one in [*values.values(), default]):
-            env.reject(_VARIABLE, "maps values to lists of prefixes")
-            return None
-        return cls(claim, tag, {normalize_arn(value): tuple(found) for value, found in values.items()}, default)
-
-    def choose(self, caller: Caller, read_tag: Callable[[str, str], str | None]) -> tuple[str, ...] | None:
-        """Return the prefixes that ``caller`` may use, ``None`` for every key.
-
-        ``read_tag`` returns the tag of a role or user of this account by its ARN and the tag's key.
-        """
-        values = set(caller.list_claim(self.claim)) if self.claim else set()
-        if caller.principal_arn:
-            values.add(caller.principal_arn)
-        if self.tag and caller.is_own_account:
-            tag = read_tag(caller.principal_arn, self.tag)
-            values |= {tag} if tag is not None else set()
-        known = sorted(values & self.values.keys())
-        found = {prefix for value in known for prefix in self.values[value]} if known else set(self.default)
-        return None if "" in found else tuple(sorted(found))
-
-
-def _is_list_of_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-
-def check_access(request: "ZipJobRequest", prefixes: tuple[str, ...] | None, dst_prefix: str) -> None:
+def check_access(request: ZipJobRequest, prefixes: tuple[str, ...] | None, dst_prefix: str) -> None:
     """Check that the request names nothing but what its caller may use.
 
     A prefix that is a parent of an allowed one is refused as a whole. The keys in a manifest are the worker's to check.
@@ -78,14 +22,14 @@ def check_access(request: "ZipJobRequest", prefixes: tuple[str, ...] | None, dst
 
 
 def _find_forbidden(
-    request: "ZipJobRequest", prefixes: tuple[str, ...] | None, dst_prefix: str
+    request: ZipJobRequest, prefixes: tuple[str, ...] | None, dst_prefix: str
 ) -> Iterator[tuple[str, str]]:
     named = [(f"keys[{index}]", key) for index, key in enumerate(request.keys)]
     named += [("prefix", request.prefix)] if request.prefix else []
     named += [("manifestKey", request.manifest_key)] if request.manifest_key else []
     for field, key in named:
-        if key.startswith(KEY_LIST_PREFIX):
-            yield field, f"begins with {KEY_LIST_PREFIX!r}, where the service keeps its own objects"
+        if key.startswith(SERVICE_PREFIX):
+            yield field, f"begins with {SERVICE_PREFIX!r}, where the service keeps its own objects"
         elif prefixes is not None and not key.startswith(prefixes):
             yield field, "does not begin with a key prefix that this caller may use"
     if prefixes is None or not request.target_prefix:

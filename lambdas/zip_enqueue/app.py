@@ -12,11 +12,15 @@ from . import gateway
 from .access import check_access
 from .callers import Caller, CallerUnknownError, read_caller
 from .clients import AwsBackend, read_principal_tag
-from .core import Item, Receipt, build_job, choose_job_id, parse_request, submit_job
 from .exceptions import Code, FieldError, RequestRejected, ServiceUnavailableError
+from .http_responses import respond_failure, respond_unavailable
+from .job_builder import build_job, choose_job_id
+from .job_record import JobRecord
 from .logs import make_logger
+from .request_parser import parse_request
 from .schemas import ZipJobRequest
 from .settings import Settings
+from .submission import Receipt, submit_job
 
 logger = make_logger("zip_enqueue")
 
@@ -34,14 +38,14 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         receipt = _create_job(event)
     except RequestRejected as rejection:
         logger.info("request_rejected", extra={"status": rejection.status.value, "reason": str(rejection)})
-        return gateway.answer_rejection(rejection)
+        return gateway.respond_rejection(rejection)
     except ServiceUnavailableError:
         logger.exception("request_failed", extra={"status": 503})
-        return gateway.answer_unavailable()
+        return respond_unavailable(Code.SERVICE_UNAVAILABLE, "The job could not be queued; please try again.")
     except Exception:
         logger.exception("request_failed", extra={"status": 500})
-        return gateway.answer_failure()
-    return gateway.answer_accepted(receipt.job_id, receipt.status)
+        return respond_failure(Code.INTERNAL_ERROR)
+    return gateway.respond_accepted(receipt.job_id, receipt.status)
 
 
 def _create_job(event: dict[str, Any]) -> Receipt:
@@ -69,7 +73,7 @@ def _read_caller(event: dict[str, Any], settings: Settings) -> Caller:
         raise RequestRejected(HTTPStatus.FORBIDDEN, Code.CALLER_UNKNOWN, errors) from error
 
 
-def _check_access(request: ZipJobRequest, caller: Caller, settings: Settings) -> Item:
+def _check_access(request: ZipJobRequest, caller: Caller, settings: Settings) -> JobRecord:
     """Refuse what the caller may not use; return what the worker has to hold the keys against that it finds."""
     rules = settings.allowed_prefixes
     prefixes = rules.choose(caller, read_principal_tag) if rules else None

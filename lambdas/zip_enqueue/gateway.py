@@ -1,19 +1,13 @@
-"""HTTP API events (payload format 2.0) in, HTTP answers out."""
+"""HTTP API events (payload format 2.0) in, HTTP responses out."""
 
 import base64
-import json
 from http import HTTPStatus
-from typing import Any
 
-from .core import reject_body
 from .exceptions import Code, FieldError, RequestRejected
+from .http_responses import POLL_AFTER_SECONDS, Event, Response, respond_json, respond_problem
+from .request_parser import reject_body
 
-type Event = dict[str, Any]
-type Answer = dict[str, Any]
-
-_RETRY_AFTER_SECONDS = 5
-_POLL_AFTER_SECONDS = 2
-_MAX_ERRORS_SHOWN = 100  # an answer of Lambda's ends at 6 MB, and 100,000 keys may all be wrong
+_MAX_ERRORS_SHOWN = 100  # Lambda's responses end at 6 MB, and 100,000 keys may all be wrong
 
 
 def read_body(event: Event, max_bytes: int) -> str:
@@ -47,47 +41,17 @@ def read_idempotency_key(event: Event) -> str | None:
     return next((value for name, value in headers.items() if name.lower() == "idempotency-key"), None)
 
 
-def answer_accepted(job_id: str, status: str) -> Answer:
+def respond_accepted(job_id: str, status: str) -> Response:
     """Return the 202 that says where the job can be watched, and when to look first.
 
-    The Location is relative to the request's own address: a base path, a stage or a proxy's path in front of the API
+    The Location is relative to the URL of the request, so a base path, a stage or a proxy's path in front of the API
     does not matter.
     """
-    return {
-        "statusCode": HTTPStatus.ACCEPTED.value,
-        "headers": {
-            "content-type": "application/json",
-            "location": f"zip-jobs/{job_id}",
-            "retry-after": str(_POLL_AFTER_SECONDS),
-        },
-        "body": json.dumps({"jobId": job_id, "status": status}),
-    }
+    headers = {"location": f"zip-jobs/{job_id}", "retry-after": str(POLL_AFTER_SECONDS)}
+    return respond_json(HTTPStatus.ACCEPTED, {"jobId": job_id, "status": status}, headers)
 
 
-def answer_rejection(rejection: RequestRejected) -> Answer:
+def respond_rejection(rejection: RequestRejected) -> Response:
     """Return the problem document of a 4xx, with the wrong fields (the first 100 of them)."""
     shown = [{"field": error.field, "detail": error.detail} for error in rejection.errors[:_MAX_ERRORS_SHOWN]]
-    return _answer_problem(rejection.status, rejection.code, str(rejection), {"errors": shown})
-
-
-def answer_unavailable() -> Answer:
-    """Return the 503 of a service behind us that did not answer; the caller may try again."""
-    detail = "The job could not be queued; please try again."
-    answer = _answer_problem(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVICE_UNAVAILABLE, detail)
-    answer["headers"]["retry-after"] = str(_RETRY_AFTER_SECONDS)
-    return answer
-
-
-def answer_failure() -> Answer:
-    """Return the 500 of a fault in this service, which says nothing about it."""
-    detail = "The request could not be handled."
-    return _answer_problem(HTTPStatus.INTERNAL_SERVER_ERROR, Code.INTERNAL_ERROR, detail)
-
-
-def _answer_problem(status: HTTPStatus, code: Code, detail: str, more: dict[str, Any] | None = None) -> Answer:
-    problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": code, "detail": detail}
-    return {
-        "statusCode": status.value,
-        "headers": {"content-type": "application/problem+json"},
-        "body": json.dumps(problem | (more or {})),
-    }
+    return respond_problem(rejection.status, rejection.code, str(rejection), errors=shown)

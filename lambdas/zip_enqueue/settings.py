@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from .access import PrefixRules
+from .aws_clients import is_emulated
 from .callers import AUTHORIZATIONS
 from .env import Environment
 from .keys import find_prefix_fault
+from .prefix_rules import PrefixRules
 
 MIN_PRESIGN_TTL_SECONDS = 60
 MAX_PRESIGN_TTL_SECONDS = 604_800  # seven days, the longest that Signature Version 4 allows
@@ -49,8 +50,7 @@ class Settings:
             ),
             job_ttl_days=env.integer("JOB_TTL_DAYS", 30, 1, _MAX_JOB_TTL_DAYS),
             max_body_bytes=env.integer("MAX_BODY_BYTES", _LAMBDA_PAYLOAD_BYTES, 1, _LAMBDA_PAYLOAD_BYTES),
-            # Emulators answer on one address for all buckets; AWS wants the bucket in the host name.
-            path_style=bool(variables.get("AWS_ENDPOINT_URL")),
+            path_style=is_emulated(variables),
             api_auth=env.text("API_AUTH", "NONE"),
             allowed_prefixes=PrefixRules.from_environment(env),
         )

@@ -8,14 +8,18 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from . import core, gateway
+from . import gateway
 from .archives import Archives
 from .callers import CallerUnknownError, read_caller
-from .clients import JobTable
 from .exceptions import Code, RequestRejected, ServiceUnavailableError
+from .http_responses import respond_failure, respond_unavailable
+from .job_list import list_jobs, parse_page
+from .job_table import JobTable
+from .lifecycle import delete_job, expire_job, read_resolved_job
 from .logs import make_logger
-from .schemas import Answer, Viewer
+from .schemas import Body, Viewer
 from .settings import Settings
+from .views import describe_job
 
 logger = make_logger("zip_status")
 
@@ -29,31 +33,33 @@ def load_settings() -> Settings:
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Answer one request: 200, or a problem document."""
-    answer = _answer(event)
-    return answer | {"body": ""} if gateway.is_head(event) else answer
+    response = _respond(event)
+    return response | {"body": ""} if gateway.is_head(event) else response
 
 
-def _answer(event: dict[str, Any]) -> dict[str, Any]:
+def _respond(event: dict[str, Any]) -> dict[str, Any]:
     try:
-        return gateway.answer_json(_answer_route(event))
+        return gateway.respond_ok(_route(event))
     except RequestRejected as rejection:
         logger.info("request_rejected", extra={"status": rejection.status.value, "reason": str(rejection)})
-        return gateway.answer_rejection(rejection)
+        return gateway.respond_rejection(rejection)
     except ServiceUnavailableError:
         logger.exception("request_failed", extra={"status": 503})
-        return gateway.answer_unavailable()
+        return respond_unavailable(
+            Code.SERVICE_UNAVAILABLE, "The job table or the archive's bucket did not answer; please try again."
+        )
     except Exception:
         logger.exception("request_failed", extra={"status": 500})
-        return gateway.answer_failure()
+        return respond_failure(Code.INTERNAL_ERROR)
 
 
-def _answer_route(event: dict[str, Any]) -> Answer:
+def _route(event: dict[str, Any]) -> Body:
     settings = load_settings()
     jobs, archives, now = JobTable(settings.table_name), Archives(settings), datetime.now(UTC)
     match gateway.read_route(event):
         case "GET /zip-jobs":
             viewer = _read_viewer(event, settings)
-            return core.list_jobs(core.parse_page(gateway.read_query(event)), viewer, jobs, now)
+            return list_jobs(parse_page(gateway.read_query(event)), viewer, jobs, now)
         case "GET /zip-jobs/{jobId}":
             return _show_job(gateway.read_job_id(event), _read_viewer(event, settings), jobs, archives, now)
         case "DELETE /zip-jobs/{jobId}":
@@ -71,20 +77,20 @@ def _read_viewer(event: dict[str, Any], settings: Settings) -> Viewer:
     return Viewer(caller.owner, caller.is_one_of(operators.iam_arns, operators.claims), caller.is_shared)
 
 
-def _show_job(job_id: str, viewer: Viewer, jobs: JobTable, archives: Archives, now: datetime) -> Answer:
-    item, settled = core.read_settled_job(job_id, viewer, jobs, load_settings(), now)
-    if settled:
-        logger.warning("job_settled", extra={"job_id": job_id, "error": item["error"]})
-    if item["status"] == "READY" and not archives.exists(item):
-        item, expired = core.expire_job(item, jobs, now)
+def _show_job(job_id: str, viewer: Viewer, jobs: JobTable, archives: Archives, now: datetime) -> Body:
+    record, died = read_resolved_job(job_id, viewer, jobs, load_settings(), now)
+    if died:
+        logger.warning("job_settled", extra={"job_id": job_id, "error": record["error"]})
+    if record["status"] == "READY" and not archives.exists(record):
+        record, expired = expire_job(record, jobs, now)
         if expired:
             logger.info("job_expired", extra={"job_id": job_id})
-    logger.debug("job_read", extra={"job_id": job_id, "status": item["status"]})
-    return core.describe_job(item, viewer, archives.sign(item, now))
+    logger.debug("job_read", extra={"job_id": job_id, "status": record["status"]})
+    return describe_job(record, viewer, archives.sign(record, now))
 
 
-def _delete_job(job_id: str, viewer: Viewer, jobs: JobTable, archives: Archives, now: datetime) -> Answer:
-    status, changed = core.delete_job(job_id, viewer, jobs, archives, now)
+def _delete_job(job_id: str, viewer: Viewer, jobs: JobTable, archives: Archives, now: datetime) -> Body:
+    status, changed = delete_job(job_id, viewer, jobs, archives, now)
     if changed:
         logger.info("job_cancelled" if status == "CANCELLED" else "archive_deleted", extra={"job_id": job_id})
     return {"jobId": job_id, "status": status}

@@ -1,17 +1,23 @@
 """The archives of READY jobs: whether they are still there, their signed addresses, their deletion."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .clients import calling, get_s3, get_session
-from .core import name_download, read_expiry
-from .schemas import Item, Signatures
+from .aws_clients import get_session
+from .clients import calling, get_s3
+from .job_record import JobRecord, format_time
+from .schemas import Signatures
 from .settings import Settings
 
+# RFC 8187 attr-char; letters and digits are always safe.
+_SAFE_IN_EXTENDED_VALUE = "!#$&+-.^_`|~"
+_UNSAFE_IN_QUOTED_VALUE = re.compile(r'[^ -~]|["\\%]')
 _GONE = {"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "405", "MethodNotAllowed"}
 """What HeadObject answers for an object that is not there; 405 for a version that is a delete marker."""
 
@@ -22,39 +28,39 @@ class Archives:
 
     settings: Settings
 
-    def exists(self, item: Item) -> bool:
+    def exists(self, record: JobRecord) -> bool:
         """Say whether the job's archive can be downloaded: it is neither deleted nor replaced."""
-        place = {"Bucket": item["targetBucket"], "Key": item["targetKey"]}
+        place = {"Bucket": record["targetBucket"], "Key": record["targetKey"]}
         newest = self._head(place)
         if newest is None:
             return False
-        version = item.get("versionId")
+        version = record.get("versionId")
         if version and newest.get("VersionId", version) != version:
             return self._head({**place, "VersionId": version}) is not None
         return True
 
-    def delete(self, item: Item) -> None:
+    def delete(self, record: JobRecord) -> None:
         """Delete the archive for good, and its list of keys that were left out; does nothing where they are gone."""
-        version = {"VersionId": item["versionId"]} if item.get("versionId") else {}
-        self._delete({"Bucket": item["targetBucket"], "Key": item["targetKey"], **version})
-        if item.get("keyReportKey"):
-            self._delete({"Bucket": item["targetBucket"], "Key": item["keyReportKey"]})
+        version = {"VersionId": record["versionId"]} if record.get("versionId") else {}
+        self._delete({"Bucket": record["targetBucket"], "Key": record["targetKey"], **version})
+        if record.get("keyReportKey"):
+            self._delete({"Bucket": record["targetBucket"], "Key": record["keyReportKey"]})
 
-    def sign(self, item: Item, now: datetime) -> Signatures:
+    def sign(self, record: JobRecord, now: datetime) -> Signatures:
         """Return addresses that download the job's objects under their own names, and when they stop working."""
-        has_report = bool(item.get("keyReportKey"))
-        if item["status"] != "READY" and not (item["status"] == "FAILED" and has_report):
+        has_report = bool(record.get("keyReportKey"))
+        if record["status"] != "READY" and not (record["status"] == "FAILED" and has_report):
             return Signatures()
-        seconds = choose_lifetime(item, _list_credentials_seconds(self.settings, now))
+        seconds = choose_lifetime(record, _list_credentials_seconds(self.settings, now))
         url = expires_at = report_url = ""
-        if item["status"] == "READY":
-            target = {"Bucket": item["targetBucket"], "Key": item["targetKey"]}
-            if item.get("versionId"):
-                target["VersionId"] = item["versionId"]
-            url = self._sign({**target, "ResponseContentDisposition": name_download(item)}, seconds)
+        if record["status"] == "READY":
+            target = {"Bucket": record["targetBucket"], "Key": record["targetKey"]}
+            if record.get("versionId"):
+                target["VersionId"] = record["versionId"]
+            url = self._sign({**target, "ResponseContentDisposition": name_download(record)}, seconds)
             expires_at = read_expiry(url)
         if has_report:
-            report_url = self._sign({"Bucket": item["targetBucket"], "Key": item["keyReportKey"]}, seconds)
+            report_url = self._sign({"Bucket": record["targetBucket"], "Key": record["keyReportKey"]}, seconds)
         return Signatures(url, expires_at, report_url)
 
     def _head(self, place: dict[str, str]) -> dict[str, Any] | None:
@@ -84,9 +90,9 @@ class Archives:
             )
 
 
-def choose_lifetime(item: Item, credentials_seconds: Iterable[int]) -> int:
+def choose_lifetime(record: JobRecord, credentials_seconds: Iterable[int]) -> int:
     """Return for how many seconds to sign: what the job asks for, or less if the credentials end sooner."""
-    return max(1, min([int(item["presignTtlSeconds"]), *credentials_seconds]))
+    return max(1, min([int(record["presignTtlSeconds"]), *credentials_seconds]))
 
 
 def _list_credentials_seconds(settings: Settings, now: datetime) -> list[int]:
@@ -101,3 +107,23 @@ def _list_credentials_seconds(settings: Settings, now: datetime) -> list[int]:
     if isinstance(expiry, datetime):
         return [int((expiry - now).total_seconds())]
     return [settings.session_credentials_seconds] if frozen.token else []
+
+
+def name_download(record: JobRecord) -> str:
+    """Return the Content-Disposition that saves the archive under its own name (RFC 6266).
+
+    A name beyond plain ASCII is given twice: simplified for old clients, and in full as ``filename*`` (RFC 8187).
+    """
+    name = record.get("archiveName") or record["targetKey"].rpartition("/")[2]
+    plain = _UNSAFE_IN_QUOTED_VALUE.sub("_", name)
+    header = f'attachment; filename="{plain}"'
+    if plain == name:
+        return header
+    return f"{header}; filename*=UTF-8''{quote(name, safe=_SAFE_IN_EXTENDED_VALUE)}"
+
+
+def read_expiry(url: str) -> str:
+    """Return when a URL signed with Signature Version 4 stops working, from what it says itself."""
+    query: dict[str, Any] = parse_qs(urlsplit(url).query)
+    signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return format_time(signed + timedelta(seconds=int(query["X-Amz-Expires"][0])))

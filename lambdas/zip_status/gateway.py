@@ -1,18 +1,12 @@
-"""HTTP API events (payload format 2.0) in, HTTP answers out."""
+"""HTTP API events (payload format 2.0) in, HTTP responses out."""
 
-import json
 import re
 from http import HTTPStatus
-from typing import Any
 
 from .exceptions import Code, RequestRejected
-from .schemas import Answer
+from .http_responses import POLL_AFTER_SECONDS, Event, Response, respond_json, respond_problem
+from .schemas import Body
 
-type Event = dict[str, Any]
-type Response = dict[str, Any]
-
-_RETRY_AFTER_SECONDS = 5
-_POLL_AFTER_SECONDS = 2
 _METHODS = {r"/zip-jobs": "GET, HEAD, POST", r"/zip-jobs/[^/]+": "DELETE, GET, HEAD"}
 _JOB_PATH = re.compile(r"/zip-jobs/([^/]+)")
 
@@ -63,44 +57,19 @@ def read_query(event: Event) -> dict[str, str]:
     return event.get("queryStringParameters") or {}
 
 
-def answer_json(body: Answer) -> Response:
-    """Return a 200 that nothing on the way may keep: it tells a moment's state, and may hold a signed address.
+def respond_ok(body: Body) -> Response:
+    """Return a 200 that no cache may keep: it describes one moment, and may hold a signed URL.
 
-    That of a job which has not ended says when to ask again.
+    For a job that has not ended, ``Retry-After`` says when to ask again.
     """
-    headers = {"content-type": "application/json", "cache-control": "no-store"}
+    headers = {"cache-control": "no-store"}
     if body.get("status") == "PENDING":
-        headers["retry-after"] = str(_POLL_AFTER_SECONDS)
-    return {"statusCode": HTTPStatus.OK.value, "headers": headers, "body": json.dumps(body)}
+        headers["retry-after"] = str(POLL_AFTER_SECONDS)
+    return respond_json(HTTPStatus.OK, body, headers)
 
 
-def answer_rejection(rejection: RequestRejected) -> Response:
+def respond_rejection(rejection: RequestRejected) -> Response:
     """Return the problem document of a 4xx."""
-    errors = [{"field": rejection.field, "detail": rejection.reason}] if rejection.field else []
-    answer = _answer_problem(rejection.status, rejection.code, str(rejection), {"errors": errors} if errors else {})
-    if rejection.allow:
-        answer["headers"]["allow"] = rejection.allow
-    return answer
-
-
-def answer_unavailable() -> Response:
-    """Return the 503 of a service behind us that did not answer; the caller may try again."""
-    detail = "The job table or the archive's bucket did not answer; please try again."
-    answer = _answer_problem(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVICE_UNAVAILABLE, detail, {})
-    answer["headers"]["retry-after"] = str(_RETRY_AFTER_SECONDS)
-    return answer
-
-
-def answer_failure() -> Response:
-    """Return the 500 of a fault in this service, which says nothing about it."""
-    detail = "The request could not be handled."
-    return _answer_problem(HTTPStatus.INTERNAL_SERVER_ERROR, Code.INTERNAL_ERROR, detail, {})
-
-
-def _answer_problem(status: HTTPStatus, code: Code, detail: str, more: dict[str, Any]) -> Response:
-    problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": code, "detail": detail}
-    return {
-        "statusCode": status.value,
-        "headers": {"content-type": "application/problem+json"},
-        "body": json.dumps(problem | more),
-    }
+    errors = [{"field": rejection.field, "detail": rejection.reason}] if rejection.field else None
+    headers = {"allow": rejection.allow} if rejection.allow else {}
+    return respond_problem(rejection.status, rejection.code, str(rejection), errors=errors, headers=headers)

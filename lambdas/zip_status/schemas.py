@@ -1,13 +1,12 @@
-"""The job table's item as Python values, and what the list of jobs is made of."""
+"""Data types that the modules share: viewers, pages of the list, and signed URLs."""
 
 from dataclasses import dataclass
 from typing import Any
 
-type Item = dict[str, Any]
-"""A job as stored: strings, lists, booleans; numbers are int where whole, else Decimal."""
+from .job_record import JobRecord
 
-type Answer = dict[str, Any]
-"""The JSON body of an answer."""
+type Body = dict[str, Any]
+"""The JSON body of a response."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,9 @@ class Viewer:
     is_shared: bool = False
     """Whether the API tells its callers not apart: all of them own what no owner is recorded for, too."""
 
-    def may_see(self, item: Item) -> bool:
+    def may_see(self, record: JobRecord) -> bool:
         """Say whether the job is the viewer's to see."""
-        owner = item.get("owner")
+        owner = record.get("owner")
         return self.is_operator or owner == self.owner or (self.is_shared and owner is None)
 
 

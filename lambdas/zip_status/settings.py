@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from .aws_clients import is_emulated
 from .callers import AUTHORIZATIONS
 from .env import Environment
+from .job_record import QueueLimits
 
 _MAX_RECEIVES = 1000  # SQS's limits: of maxReceiveCount, of retention and of a role session
 _MAX_RETENTION_SECONDS = 1_209_600
@@ -40,8 +42,7 @@ class Settings:
     """
 
     table_name: str
-    max_receives: int
-    queue_retention_seconds: int
+    queue_limits: QueueLimits
     session_credentials_seconds: int
     path_style: bool
     api_auth: str
@@ -53,11 +54,12 @@ class Settings:
         env = Environment(variables)
         settings = cls(
             table_name=env.text("TABLE_NAME"),
-            max_receives=env.integer("MAX_RECEIVES", 3, 1, _MAX_RECEIVES),
-            queue_retention_seconds=env.integer("QUEUE_RETENTION_SECONDS", 345_600, 60, _MAX_RETENTION_SECONDS),
+            queue_limits=QueueLimits(
+                max_receives=env.integer("MAX_RECEIVES", 3, 1, _MAX_RECEIVES),
+                retention_seconds=env.integer("QUEUE_RETENTION_SECONDS", 345_600, 60, _MAX_RETENTION_SECONDS),
+            ),
             session_credentials_seconds=env.integer("SESSION_CREDENTIALS_SECONDS", 3600, 60, _MAX_SESSION_SECONDS),
-            # Emulators answer on one address for all buckets; AWS wants the bucket in the host name.
-            path_style=bool(variables.get("AWS_ENDPOINT_URL")),
+            path_style=is_emulated(variables),
             api_auth=env.text("API_AUTH", "NONE"),
             operators=Operators.from_environment(env),
         )

@@ -1,6 +1,5 @@
 """The worker's Lambda handler: SQS messages in, partial batch response out."""
 
-import json
 import os
 from contextlib import suppress
 from functools import cache, partial
@@ -11,10 +10,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .clients import dynamodb_client, quick_getter, s3_client, sqs_client
 from .exceptions import MessageRejectedError, TryAgainError
-from .jobs import JobTable
+from .job_record import format_message
+from .jobs.messages import Message, parse_job_id
+from .jobs.runner import Worker
+from .jobs.table import JobTable
 from .logs import make_logger
 from .settings import Settings
-from .worker import Message, Worker
 
 logger = make_logger("zip_worker")
 
@@ -69,29 +70,13 @@ def _make_worker(settings: Settings, message: Message, context: LambdaContext) -
     )
 
 
-def parse_job_id(body: str) -> str:
-    """Return the job id of ``{"jobId": "…"}``.
-
-    Raises:
-        MessageRejectedError: the body is anything else.
-    """
-    try:
-        job_id = json.loads(body)["jobId"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise MessageRejectedError(f"the body is not a JSON object with a jobId: {type(error).__name__}") from error
-    if not isinstance(job_id, str) or not job_id:
-        raise MessageRejectedError("jobId is not a string")
-    return job_id
-
-
 def _hide(queue_url: str, receipt_handle: str, seconds: int) -> None:
     sqs_client().change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds)
 
 
 def _send(queue_url: str, job_id: str, delay_seconds: int) -> None:
     """Queue a job that goes on: a new message, with receives of its own."""
-    body = json.dumps({"jobId": job_id})
-    sqs_client().send_message(QueueUrl=queue_url, MessageBody=body, DelaySeconds=delay_seconds)
+    sqs_client().send_message(QueueUrl=queue_url, MessageBody=format_message(job_id), DelaySeconds=delay_seconds)
 
 
 @cache

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .app import parse_job_id
 from .clients import dynamodb_client, s3_client, sqs_client
 from .env import Environment
 from .exceptions import MessageRejectedError
-from .jobs import Ended, settle_dead
+from .jobs.dead_jobs import fail_if_dead
+from .jobs.messages import parse_job_id
+from .jobs.table import Ended
 from .logs import make_logger
-from .uploads import abort_stale_uploads
+from .s3.multipart import abort_stale_uploads
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -85,7 +86,7 @@ def _settle(table_name: str, message: MessageTypeDef) -> bool:
     """Settle one message's job; false if the message has to stay."""
     try:
         job_id = parse_job_id(message["Body"])
-        answer = settle_dead(dynamodb_client(), table_name, job_id, message["MessageId"])
+        answer = fail_if_dead(dynamodb_client(), table_name, job_id, message["MessageId"])
     except MessageRejectedError:
         return False
     except (ClientError, BotoCoreError):

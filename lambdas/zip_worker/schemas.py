@@ -1,13 +1,10 @@
 """The records that pass between the worker's modules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal
+from threading import Lock
 
-PathMode = Literal["basename", "relative", "full"]
-NameStyle = Literal["portable", "asIs"]
-Policy = Literal["fail", "skip"]
-Compression = Literal["stored", "deflated"]
+from .job_record import Compression, NameStyle, PathMode, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +118,62 @@ class Archive:
     """Whether a plan and a state were kept on the way."""
     report_key: str | None = None
     """Where all of ``skipped`` is listed, if that is long."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRequest:
+    """A range of one source: ``length`` bytes from ``start``."""
+
+    source: Source
+    start: int
+    length: int
+    kept: bool = True
+    """Whether more than its checksum is needed."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the block is all of its source."""
+        return self.length == self.source.size
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the source ends with the block."""
+        return self.start + self.length == self.source.size
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedRun:
+    """Parts ``first`` to ``last``, which hold the end of one member, copied by S3."""
+
+    first: int
+    last: int
+    length: int
+    """Bytes of all of them."""
+    crc32: int
+    """What their bytes must have, since the whole member and its beginning have theirs."""
+    key: str
+    """Of the source, for messages."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a job is; written by the worker, read by its heartbeat."""
+
+    files_total: int = 0
+    bytes_total: int = 0
+    files_done: int = 0
+    bytes_copied: int = 0
+    """Bytes of members that S3 copied by itself."""
+    bytes_streamed: int = 0
+    """Bytes of members that passed through the worker."""
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def bytes_done(self) -> int:
+        """Bytes of members that are in the archive."""
+        return self.bytes_copied + self.bytes_streamed
+
+    def add_copied(self, length: int) -> None:
+        """Count a copy that has ended, in whichever thread that was."""
+        with self._lock:
+            self.bytes_copied += length

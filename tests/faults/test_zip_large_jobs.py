@@ -27,7 +27,7 @@ import pytest
 from tests.bench.fakes.fake_s3_client import FakeS3Client
 from tests.bench.harness.processes import run_server
 from tests.support.emulator import CREDENTIALS, ROOT, run_emulator
-from zip_worker.crc import combine
+from zip_worker.archive.crc import combine
 
 LARGE_JOB_BYTES = int(float(os.environ.get("LARGE_JOB_GB", "0.3")) * 10**9)
 GIB, MB = 2**30, 10**6

@@ -174,7 +174,7 @@ data "aws_iam_policy_document" "settler" {
 
   statement {
     sid       = "SettleJobs"
-    actions   = ["dynamodb:UpdateItem"]
+    actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
     resources = [module.table.arn]
   }
 

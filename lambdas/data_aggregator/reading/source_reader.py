@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
 from data_aggregator.exceptions import SourceError, SourceGoneError, SourceSupersededError, SourceUnreadableError
+from data_aggregator.readahead import read_ahead
 from data_aggregator.s3_get import GetObject
 from data_aggregator.schemas import ObjectName, Source, source_id
 
 from .decompression import Content
-from .readahead import read_ahead
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -79,11 +79,11 @@ class SourceReader:
         return Feed(
             read_ahead(
                 blocks,
-                self._read_block,
+                lambda block: (block, self._read_block(block)),
                 lambda block: block.length,
-                check,
                 concurrency=self._concurrency,
                 budget=self._budget,
+                check=check,
             ),
             check,
         )

@@ -33,7 +33,7 @@ from tests.bench.harness.comparison import (
 from tests.bench.harness.processes import ROOT, RunError, run_server
 from tests.bench.harness.ratios import compare
 from tests.support.emulator import CREDENTIALS, run_emulator
-from zip_worker.crc import combine
+from zip_worker.archive.crc import combine
 
 SERVICE = "zip_jobs"
 STREAMED = "ours, all bytes streamed"

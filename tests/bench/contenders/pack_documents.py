@@ -19,10 +19,10 @@ _MODIFIED = datetime(2026, 1, 1, tzinfo=UTC)
 
 def pack_ours(documents: dict[str, bytes]) -> int:
     """The worker's writer, parts of 8 MiB; returns the archive's size."""
-    from zip_worker.archive import ArchiveWriter, BlockRequest, prepare_block  # noqa: PLC0415
-    from zip_worker.layout import Layout, Read, plan_steps  # noqa: PLC0415
-    from zip_worker.parts import PartCutter  # noqa: PLC0415
-    from zip_worker.schemas import Member, Source  # noqa: PLC0415
+    from zip_worker.archive.layout import Layout, Read, plan_steps  # noqa: PLC0415
+    from zip_worker.archive.part_buffer import PartCutter  # noqa: PLC0415
+    from zip_worker.archive.writer import ArchiveWriter, prepare_block  # noqa: PLC0415
+    from zip_worker.schemas import BlockRequest, Member, Source  # noqa: PLC0415
 
     modified = int(_MODIFIED.timestamp())
     members = [Member(name, Source(name, len(data), "e", modified)) for name, data in documents.items()]

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 
-from zip_worker.crc import combine
+from zip_worker.archive.crc import combine
 
 _BLOCK_BYTES = 1 << 20
 

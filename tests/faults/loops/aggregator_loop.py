@@ -12,8 +12,8 @@ from typing import Any
 
 import boto3
 
-from data_aggregator import clients
 from data_aggregator.app import lambda_handler
+from data_aggregator.aws_clients import get_session
 from tests.faults.support.context import Context
 
 RECEIVES = 2
@@ -29,7 +29,7 @@ def arm(kill_at: str) -> None:
         if next(calls) == int(number):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    clients._session().events.register(event, die)
+    get_session().events.register(event, die)
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ from typing import Any
 import boto3
 
 from tests.faults.support.context import Context
-from xapi_etl import clients
 from xapi_etl.app import lambda_handler
+from xapi_etl.aws_clients import get_session
 from xapi_etl.clickhouse import ClickHouse
 
 INVOCATION_SECONDS = 30.0
@@ -47,7 +47,7 @@ def arm(step: str, number: int) -> None:
             if is_time():
                 die()
 
-        clients._session().events.register("after-call.s3.GetObject", look_at_time)
+        get_session().events.register("after-call.s3.GetObject", look_at_time)
         return
     look, insert = ClickHouse.query, ClickHouse.insert
 

@@ -198,7 +198,7 @@ def streamer(
     monkeypatch.setattr(transfer, "MIN_RANGE", 16 * KIB)
     monkeypatch.setattr(core, "MIN_PART", 16 * KIB)
     monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", 16 * KIB)
-    monkeypatch.setattr(clients, "_session", lambda: SESSION)
+    monkeypatch.setattr(clients, "get_session", lambda: SESSION)
     monkeypatch.setattr(moto.s3.models.S3Backend, "upload_part", upload_part)
     EMITTER.register_first("before-send.s3", copy_body)
     with mock_aws():

@@ -156,7 +156,7 @@ ENVIRONMENT = {
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    monkeypatch.setattr(clients, "_session", lambda: SESSION)
+    monkeypatch.setattr(clients, "get_session", lambda: SESSION)
     # moto answers boto3, not bare HTTP: every read takes the careful way here.
     monkeypatch.setattr(clients, "SignedS3Reader", NoQuickWay)
     for name, value in ENVIRONMENT.items():

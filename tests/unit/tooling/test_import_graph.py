@@ -15,9 +15,6 @@ ROOT = Path(__file__).parents[3]
 NOT_YET = {
     "dataset_download",
     "xapi_etl",
-    "zip_enqueue",
-    "zip_status",
-    "zip_worker",
 }
 PACKAGES = [
     package

@@ -80,7 +80,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def etl(monkeypatch: pytest.MonkeyPatch, server: str) -> Iterator[Etl]:
-    monkeypatch.setattr(clients, "_session", lambda: SESSION)
+    monkeypatch.setattr(clients, "get_session", lambda: SESSION)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     environment = {
         "CLICKHOUSE_URL": server,

@@ -64,9 +64,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     # Imported under the limit.
     from xapi_etl import app, batch, clients  # noqa: PLC0415
+    from xapi_etl.aws_clients import get_session  # noqa: PLC0415
 
     with mock_aws():
-        s3 = clients._session().client("s3")
+        s3 = get_session().client("s3")
         s3.create_bucket(Bucket=BUCKET)
         s3.get_object = serve_files(folder)  # type: ignore[method-assign]
         clients.s3_client.cache_clear()

@@ -1,7 +1,6 @@
 import json
 import time
 import uuid
-from typing import Any
 
 import pytest
 
@@ -10,6 +9,7 @@ from tests.unit.events.api_document import load_document
 from tests.unit.zip_enqueue.conftest import Service, lose_connection
 from zip_enqueue import app, clients
 from zip_enqueue.clients import AwsBackend
+from zip_enqueue.job_record import JobRecord
 from zip_enqueue.settings import Settings
 
 
@@ -140,7 +140,7 @@ def test_a_write_whose_answer_was_lost_is_recognised(
     """The SDK repeats such a write by itself, and the second try finds the id taken."""
     write = AwsBackend.create_job
 
-    def write_twice(backend: AwsBackend, item: dict[str, Any]) -> bool:
+    def write_twice(backend: AwsBackend, item: JobRecord) -> bool:
         write(backend, item)
         return write(backend, item)
 

@@ -19,6 +19,7 @@ from mypy_boto3_s3 import S3Client
 from tests.unit.events import Event, load_event
 from tests.unit.events.api_document import check_answer
 from zip_status import app, clients
+from zip_status.aws_clients import get_session
 
 JOB_ID = "0b8f8a52-6d1e-4a58-9a8c-1e0d2b0f6a11"
 READY: dict[str, Any] = {
@@ -212,7 +213,7 @@ def fresh_signer(service: Service) -> Iterator[None]:
     clients.get_dynamodb()  # is to stay as it is
 
     def forget() -> None:
-        clients.get_session.cache_clear()
+        get_session.cache_clear()
         clients.get_s3.cache_clear()
 
     forget()

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.zip_status.conftest import JOB_ID, READY, Service
-from zip_status import app, clients
-from zip_status.core import name_download
+from zip_status import app
+from zip_status.archives import name_download
+from zip_status.aws_clients import get_session
 
 
 def read_query(url: str) -> dict[str, str]:
@@ -80,7 +81,7 @@ def test_a_session_of_unknown_end_is_taken_to_last_an_hour(service: Service, mon
 def test_a_session_of_known_end_limits_the_signature(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     end = datetime.now(UTC) + timedelta(seconds=2000)
     credentials = RefreshableCredentials("access", "secret", "token", end, dict, "test", lambda: datetime.now(UTC))
-    monkeypatch.setattr(clients.get_session(), "get_credentials", lambda: credentials)
+    monkeypatch.setattr(get_session(), "get_credentials", lambda: credentials)
     service.put_job(**READY, presignTtlSeconds=604_800)
     body = service.get().body
     assert seconds_until(body["expiresAt"]) == pytest.approx(2000, abs=30)

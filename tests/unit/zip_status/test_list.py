@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.zip_status.conftest import READY, Service
-from zip_status.core import read_token, write_token
 from zip_status.exceptions import RequestRejected
+from zip_status.job_list import read_token, write_token
 from zip_status.schemas import Position
 
 

@@ -89,7 +89,7 @@ class Aws:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    monkeypatch.setattr(clients, "_session", lambda: SESSION)
+    monkeypatch.setattr(clients, "get_session", lambda: SESSION)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         clear_clients()

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from tests.unit.zip_worker.conftest import Aws, Context
 from zip_worker import app, clients
 from zip_worker.app import lambda_handler
-from zip_worker.jobs import JobTable
+from zip_worker.jobs.table import JobTable
 from zip_worker.schemas import Archive
 
 

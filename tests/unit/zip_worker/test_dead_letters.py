@@ -6,7 +6,8 @@ from botocore.exceptions import ClientError
 from tests.unit.zip_worker.conftest import Aws, Context
 from zip_worker import clients
 from zip_worker.dead_letters import lambda_handler
-from zip_worker.jobs import Busy, Ended, JobTable, Leased, settle_dead
+from zip_worker.jobs.dead_jobs import fail_if_dead
+from zip_worker.jobs.table import Busy, Ended, JobTable, Leased
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ def test_job_whose_worker_died_on_the_last_receive_becomes_failed(aws: Aws) -> N
     assert lambda_handler({}, Context(remaining_ms=60_000)) == {"settled": 1, "left": 0}
     job = aws.job()
     assert job["status"] == "FAILED"
-    assert "ended without a result" in job["error"]
+    assert job["error"] == "the worker crashed or timed out on its last attempt; see its logs"
     assert "leaseOwner" not in job
     assert aws.uploads_in_progress() == 0
     assert visible(aws) == []
@@ -104,9 +105,9 @@ def test_message_that_handed_its_job_over_long_ago_does_not_end_it(aws: Aws) -> 
     for hops, message_id in enumerate(("first", "second"), 1):
         hand_on(aws, message_id, hops)
     for message_id in ("first", "second"):
-        assert isinstance(settle_dead(aws.dynamodb, "jobs", "job-1", message_id), Busy)
+        assert isinstance(fail_if_dead(aws.dynamodb, "jobs", "job-1", message_id), Busy)
     assert aws.job()["status"] == "PENDING"
-    assert isinstance(settle_dead(aws.dynamodb, "jobs", "job-1", "third"), Ended), "its workers did not even start"
+    assert isinstance(fail_if_dead(aws.dynamodb, "jobs", "job-1", "third"), Ended), "its workers did not even start"
 
 
 def test_message_that_took_up_what_it_had_handed_over_ends_the_job_by_its_death(aws: Aws) -> None:
@@ -115,5 +116,5 @@ def test_message_that_took_up_what_it_had_handed_over_ends_the_job_by_its_death(
     jobs = JobTable(aws.dynamodb, "jobs", "worker/first", 0.001)
     assert isinstance(jobs.lease("job-1", "first", 3), Leased)
     time.sleep(0.01)
-    assert isinstance(settle_dead(aws.dynamodb, "jobs", "job-1", "first"), Ended)
+    assert isinstance(fail_if_dead(aws.dynamodb, "jobs", "job-1", "first"), Ended)
     assert aws.job()["status"] == "FAILED"

@@ -42,7 +42,7 @@ class Wire:
 def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
-    monkeypatch.setattr(clients, "_session", lambda: SESSION)
+    monkeypatch.setattr(clients, "get_session", lambda: SESSION)
     clients.s3_client.cache_clear()
     wire = Wire()
     send: Any = wire.answer

@@ -16,6 +16,7 @@ from moto import mock_aws
 from starlette.types import ASGIApp
 
 from dataset_download import clients
+from dataset_download.aws_clients import get_session
 from dataset_download.logs import make_logger
 from dataset_download.s3_get import SignedS3Reader
 from dataset_download.service import Service, make_service
@@ -85,7 +86,7 @@ def cloud() -> Iterator[Aws]:
 
 def forget_clients() -> None:
     """Have clients made anew."""
-    for make_client in (clients.get_session, clients.get_s3, clients.get_signed_reader):
+    for make_client in (get_session, clients.get_s3, clients.get_signed_reader):
         make_client.cache_clear()
 
 

@@ -1,0 +1,1 @@
+../_shared/http_responses.py

@@ -1,0 +1,1 @@
+../_shared/job_record.py

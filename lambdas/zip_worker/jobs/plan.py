@@ -1,0 +1,139 @@
+"""The plan of a job: the objects to archive, their names, and the layout of the archive."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+from zip_worker.archive.layout import Layout, choose_layout
+from zip_worker.archive.names import name_members
+from zip_worker.exceptions import ErrorCode, LimitExceededError, SourceMissingError
+from zip_worker.job_record import SERVICE_PREFIX
+from zip_worker.s3.key_faults import make_fault, refuse
+from zip_worker.schemas import BlockRequest, Job, KeyFault, Source, Survey
+from zip_worker.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be archived, under which names, and how; made once for a job."""
+
+    layout: Layout
+    skipped: Sequence[KeyFault]
+    """Keys that were asked for and are left out."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all members."""
+        return sum(member.source.size for member in self.layout.members)
+
+
+class SourceReader(Protocol):
+    """Where the objects to archive are."""
+
+    def read_manifest(self, key: str) -> Iterator[str]:
+        """Yield the keys that the manifest object lists."""
+
+    def list_prefix(self, prefix: str) -> Iterator[Source]:
+        """Yield every object under ``prefix``."""
+
+    def inspect(self, sources: Sequence[Source]) -> Survey:
+        """Return listed sources with what a listing does not tell."""
+
+    def survey(self, keys: Sequence[str]) -> Survey:
+        """Find the objects of ``keys``."""
+
+    def probe(self, sources: Sequence[Source]) -> list[KeyFault]:
+        """Return which of the surveyed objects cannot be read now."""
+
+    def read_block(self, request: BlockRequest) -> bytes:
+        """Return the bytes of one block."""
+
+
+def plan_job(job: Job, keys: Sequence[str] | None, reader: SourceReader, settings: Settings) -> Plan:
+    """Survey the job's objects, settle their names and lay out the archive.
+
+    Args:
+        job: the job.
+        keys: the keys of the request itself, as they were sent; ``None`` if there were none.
+        reader: the source bucket.
+        settings: limits.
+
+    Raises:
+        PermanentError: the job cannot be done as it was asked for.
+    """
+    listed = _listed_keys(job, keys, reader, settings.max_members)
+    refuse(job, [make_fault(key, ErrorCode.KEY_NOT_ALLOWED) for key in listed if not _is_allowed(job, key)])
+    survey = reader.survey(listed) if listed else Survey([], [])
+    if job.prefix is not None:
+        known = set(listed)
+        more = (
+            source
+            for source in reader.list_prefix(job.prefix)
+            if source.key not in known and _is_allowed(job, source.key)
+        )
+        found = reader.inspect(_take(more, settings.max_members - len(survey.sources), settings.max_members))
+        survey = Survey([*survey.sources, *found.sources], [*survey.faults, *found.faults])
+    return _lay_out(job, survey, settings)
+
+
+def plan_without(job: Job, plan: Plan, faults: Sequence[KeyFault], settings: Settings) -> Plan:
+    """Return the plan without the objects that turned out to be unreadable.
+
+    Raises:
+        PermanentError: the job does not go on without them, or nothing is left.
+    """
+    left_out = {fault.key for fault in faults}
+    sources = [member.source for member in plan.layout.members if member.source.key not in left_out]
+    return _lay_out(job, Survey(sources, [*plan.skipped, *faults]), settings)
+
+
+def _lay_out(job: Job, survey: Survey, settings: Settings) -> Plan:
+    refuse(job, survey.faults)
+    members = name_members(survey.sources, job.paths, job.prefix, job.names)
+    if not members:
+        raise SourceMissingError(_describe_nothing(job, survey), ErrorCode.NOTHING_TO_ARCHIVE, survey.faults)
+    layout = choose_layout(
+        members,
+        job.compression,
+        part_size=settings.part_size,
+        block_size=settings.block_size,
+        copy_threshold=settings.copy_threshold,
+        compute_crc=job.compute_crc,
+    )
+    return Plan(layout, survey.faults)
+
+
+def _is_allowed(job: Job, key: str) -> bool:
+    """Say whether the job's owner may archive a key; the request's own were checked when it came."""
+    prefixes = job.allowed_prefixes
+    return not key.startswith(SERVICE_PREFIX) and (prefixes is None or key.startswith(prefixes))
+
+
+def _listed_keys(job: Job, keys: Sequence[str] | None, reader: SourceReader, most: int) -> list[str]:
+    more = reader.read_manifest(job.manifest_key) if job.manifest_key is not None else iter(())
+    return _take(chain(keys or (), more), most, most)
+
+
+def _take[Item](items: Iterable[Item], room: int, most: int) -> list[Item]:
+    taken: list[Item] = []
+    for item in items:
+        if len(taken) == room:
+            raise LimitExceededError(
+                f"the job has more than {most} objects, the limit of this deployment (MAX_MEMBERS)"
+            )
+        taken.append(item)
+    return taken
+
+
+def _describe_nothing(job: Job, survey: Survey) -> str:
+    faults = survey.faults
+    if faults and len(survey.missing) == len(faults):
+        return f"nothing to archive: none of the {len(faults)} objects exists"
+    if faults:
+        return f"nothing to archive: none of the {len(faults)} objects can be read"
+    if survey.sources:
+        return "nothing to archive: the list holds no objects but folder markers"
+    if job.prefix is not None:
+        return f"nothing to archive: no objects under prefix {job.prefix!r} in bucket {job.source_bucket}"
+    return f"nothing to archive: manifest {job.manifest_key!r} names no keys"
