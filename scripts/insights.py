@@ -1,7 +1,7 @@
 """Runs a saved query on the logs of a service; AWS and LocalStack run it in CloudWatch Logs Insights.
 
-MiniStack has no Insights: the script reads the lines and runs the query's SQL twin. The choice of the stack comes
-from the environment, .env and .local/outputs.env, as for every script.
+MiniStack has no Insights: the script reads the lines and runs the query in DuckDB. The choice of the stack comes from
+the environment, .env and .local/outputs.env, as for every script.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from rich.console import Console
 
 from lib.common.settings import SettingsError, is_loopback, read_settings
 from lib.operations.insights_client import InsightsError, ask_insights
+from lib.operations.insights_expressions import QuerySyntaxError
+from lib.operations.insights_sql import translate_query
 from lib.operations.log_groups import LogLine, find_prefix, find_service_groups, read_events, read_server_log
-from lib.operations.log_sql import answer_twin, list_columns
+from lib.operations.log_sql import run_query
 from lib.operations.result_table import Answer, print_answer, print_list
 from lib.operations.saved_queries import QueryNameError, SavedQuery, list_names, read_question, read_saved_query
 from show_logs import parse_age
@@ -64,17 +66,17 @@ def ask(query: SavedQuery, settings: Mapping[str, str], since_seconds: int, *, l
         raise NothingToAskError(f"{query.service} has no log groups here: {DEPLOY}")
     now = time.time()
     if not (is_emulator or locally):
-        columns = list_columns(query.sql, query.fields)
+        columns = translate_query(query.insights, query.fields).columns
         return ask_insights(logs, groups, query.insights, columns, int(now) - since_seconds, int(now) + 1)
     since_ms, until_ms = int((now - since_seconds) * 1000), int(now * 1000) + 1000
     lines: list[LogLine] = []
     if is_emulator:
-        print("MiniStack cannot run Logs Insights: its log lines answer by the query's twin in SQL", file=sys.stderr)
+        print("MiniStack cannot run Logs Insights: the query runs here, on the log lines", file=sys.stderr)
         if query.service == "dataset-download":
             lines += read_server_log(DATASET_SERVER_LOG, "dataset-server", since_ms, until_ms)
     _read_lines(logs, groups, since_ms, until_ms, lines)
-    columns, rows = answer_twin(query.sql, query.fields, lines)
-    return Answer(columns, rows, len(lines))
+    found, rows = run_query(query.insights, query.fields, lines)
+    return Answer(found, rows, len(lines))
 
 
 def _read_lines(
@@ -112,7 +114,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make insights QUERY=", description=__doc__)
     parser.add_argument("query", nargs="?", default="", help="like zip_jobs/failed-jobs; without it all are listed")
     parser.add_argument("--since", default="3h", help="how far back: 90s, 10m, 3h, 1d (default: 3h)")
-    parser.add_argument("--local", action="store_true", help="read the lines and answer by SQL on any stack")
+    parser.add_argument("--local", action="store_true", help="read the lines and run the query here, on any stack")
     parser.add_argument("--json", action="store_true", help="print a JSON object a row, nothing shortened")
     chosen = parser.parse_args()
     try:
@@ -123,7 +125,9 @@ def main() -> int:
         print(f"there is no stack to ask: {DEPLOY}; for AWS sign in first", file=sys.stderr)
     except argparse.ArgumentTypeError as error:
         print(f"SINCE: {error}", file=sys.stderr)
-    except (QueryNameError, NothingToAskError, InsightsError, SettingsError, BotoCoreError, ClientError) as error:
+    except (QueryNameError, QuerySyntaxError, NothingToAskError, InsightsError) as error:
+        print(error, file=sys.stderr)
+    except (SettingsError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

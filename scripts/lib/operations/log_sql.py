@@ -1,4 +1,6 @@
-"""Runs a saved query's SQL twin: DuckDB over log lines in the view ``logs``.
+"""Runs a Logs Insights query on log lines, by DuckDB and without CloudWatch.
+
+The query becomes SQL over the view ``logs`` (see ``insights_sql``).
 
 The view has a column for each field that the service logs, null where a line lacks it, and of the columns that
 CloudWatch adds those that the queries read: ``@timestamp`` (UTC), ``@message``, ``@log`` (the group), ``@logStream``,
@@ -14,6 +16,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from lib.operations.insights_sql import translate_query
 from lib.operations.log_groups import LogLine
 
 type Row = tuple[object, ...]
@@ -41,14 +44,19 @@ FROM (
 """
 
 
-def answer_twin(sql: str, fields: Mapping[str, str], lines: Sequence[LogLine]) -> tuple[list[str], list[Row]]:
-    """Return the columns and rows of a twin's result over a service's log lines, which may come in any order.
+def run_query(query: str, fields: Mapping[str, str], lines: Sequence[LogLine]) -> tuple[list[str], list[Row]]:
+    """Return the columns and rows of a query's result over a service's log lines, which may come in any order.
+
+    Args:
+        query: a Logs Insights query.
+        fields: DuckDB's type by name, of all that the service logs.
+        lines: the service's log lines.
 
     Raises:
-        duckdb.Error: the statement is invalid or names an unknown field.
+        QuerySyntaxError: the query is invalid, names an unknown field, or uses what is not translated.
     """
     with open_view(fields, lines) as connection:
-        return ask_view(connection, sql)
+        return run_sql(connection, translate_query(query, fields).sql)
 
 
 def open_view(fields: Mapping[str, str], lines: Sequence[LogLine]) -> duckdb.DuckDBPyConnection:
@@ -59,15 +67,10 @@ def open_view(fields: Mapping[str, str], lines: Sequence[LogLine]) -> duckdb.Duc
     return connection
 
 
-def ask_view(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[Row]]:
+def run_sql(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[Row]]:
     """Return the columns and rows of a statement's result."""
-    answer = connection.execute(sql)
-    return [column[0] for column in answer.description or []], answer.fetchall()
-
-
-def list_columns(sql: str, fields: Mapping[str, str]) -> list[str]:
-    """Return the columns of a twin's result."""
-    return answer_twin(sql, fields, [])[0]
+    result = connection.execute(sql)
+    return [column[0] for column in result.description or []], result.fetchall()
 
 
 def _make_table(lines: Sequence[LogLine]) -> pa.Table:

@@ -1,4 +1,4 @@
-"""The saved queries of ``infra/queries/<service>/<name>.query``, each with its SQL twin."""
+"""The saved queries of ``infra/queries/<service>/<name>.query``, and the fields that their services log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class QueryNameError(LookupError):
 
 @dataclass(frozen=True)
 class SavedQuery:
-    """A question about a service's logs, as a Logs Insights query and as SQL over the view ``logs``."""
+    """A question about a service's logs, as a Logs Insights query."""
 
     service: str
     """With hyphens, as functions are named."""
@@ -22,7 +22,6 @@ class SavedQuery:
     """``<folder>/<file>`` without the ending."""
     question: str
     insights: str
-    sql: str
     fields: dict[str, str]
     """DuckDB's type by name, of all that the service logs."""
 
@@ -51,7 +50,6 @@ def read_saved_query(folder: Path, name: str) -> SavedQuery:
         name=found[0],
         question=read_question(text),
         insights=text,
-        sql=file.with_suffix(".sql").read_text(encoding="utf-8"),
         fields=json.loads((file.parent / "fields.json").read_text(encoding="utf-8")),
     )
 

@@ -14,7 +14,7 @@ from moto import mock_aws
 import insights
 from lib.operations.insights_client import InsightsError, ask_insights
 from lib.operations.log_groups import LogLine
-from lib.operations.log_sql import answer_twin
+from lib.operations.log_sql import open_view, run_sql
 from lib.operations.result_table import Answer, print_answer, shorten, show_cell
 from lib.operations.saved_queries import QueryNameError, list_names, read_saved_query
 
@@ -136,7 +136,7 @@ def run_insights(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     return run
 
 
-def test_ministack_is_answered_by_the_twin(s3_url: str, run_insights: RunInsights) -> None:
+def test_on_ministack_the_query_runs_here(s3_url: str, run_insights: RunInsights) -> None:
     logs = make_logs(s3_url)
     write_log(logs, "START RequestId: x", json.dumps(FAILED), '{"event":"job_ready","job_id":"j2"}')
 
@@ -213,7 +213,8 @@ def test_lines_of_any_kind_have_a_place_in_the_view() -> None:
     lines = [LogLine(number, "g", "s", text) for number, text in enumerate(texts)]
     fields = {"event": "VARCHAR", "bytes": "BIGINT", "x": "VARCHAR", "aws_request_id": "VARCHAR", "ts": "VARCHAR"}
     sql = 'SELECT event, bytes, x, "@type", "@duration" FROM logs ORDER BY "@timestamp"'
-    rows = answer_twin(sql, fields, lines)[1]
+    with open_view(fields, lines) as connection:
+        rows = run_sql(connection, sql)[1]
     nothing = (None,) * 5
     assert rows[:4] == [nothing] * 4
     assert rows[4:] == [("a", *nothing[1:]), ("b", 7, "[1]", None, None), (None, None, None, "REPORT", 2.5)]
