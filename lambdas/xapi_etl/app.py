@@ -6,10 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from .clickhouse import find_clashes
+from .clickhouse.http_client import find_clashes
 from .diagnostics import run_diagnostics
 from .logs import make_logger
-from .observation import describe_runtime, put_metrics
+from .metrics import describe_runtime, put_metrics
 from .settings import Settings
 
 logger = make_logger("xapi_etl")
@@ -32,8 +32,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 
 def _process(records: list[dict[str, Any]], settings: Settings, context: LambdaContext) -> list[str]:
-    from .batch import process_batch  # noqa: PLC0415  # Arrow and NumPy take most of a cold start
-    from .tuning import tune_process  # noqa: PLC0415
+    from .converting.tuning import tune_process  # noqa: PLC0415
+    from .intake.batch import process_batch  # noqa: PLC0415  # Arrow and NumPy take most of a cold start
 
     tune_process()
     report = process_batch(records, settings, context.get_remaining_time_in_millis, logger)

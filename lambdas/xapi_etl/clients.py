@@ -11,8 +11,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .converting.mapping import SHIPPED, Mapping, load_mapping
 from .exceptions import InsertError, MappingError
-from .mapping import SHIPPED, Mapping, load_mapping
 
 if TYPE_CHECKING:
     import requests

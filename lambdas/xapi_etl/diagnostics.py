@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .env import SettingsError
 from .exceptions import XapiEtlError
-from .observation import describe_runtime
+from .metrics import describe_runtime
 from .settings import Settings
 
 SHOWN = (
@@ -101,7 +101,7 @@ def run_diagnostics(
 
 def _describe_more(settings: Settings) -> Report:
     """Return what ``LOG_LEVEL=DEBUG`` adds: the settings as they count, the mapping, the process; nothing secret."""
-    from .batch import find_columns  # noqa: PLC0415  # with it come Arrow and NumPy
+    from .loading.wiring import find_columns  # noqa: PLC0415  # with it come Arrow and NumPy
 
     where = settings.clickhouse
     counts = {name: getattr(settings, name) for name in Settings.__dataclass_fields__ if name not in _SECRET}
@@ -153,7 +153,7 @@ def _guard(check: Callable[[], Report]) -> Report:
 def _check_s3(settings: Settings, bucket: Any, prefix: Any) -> Report:  # noqa: ANN401  # what the event says
     if not isinstance(bucket, str) or not bucket or not isinstance(prefix, str):
         return {"ok": False, "error": "there is no bucket to look into: neither in s3_check nor in DIAG_S3_BUCKET"}
-    from .batch import open_s3  # noqa: PLC0415  # with it come Arrow and NumPy
+    from .loading.wiring import open_s3  # noqa: PLC0415  # with it come Arrow and NumPy
 
     answer = open_s3(settings).list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
     keys = [item["Key"] for item in answer.get("Contents", [])]
@@ -162,7 +162,7 @@ def _check_s3(settings: Settings, bucket: Any, prefix: Any) -> Report:  # noqa: 
 
 def _check_clickhouse(settings: Settings, context: LambdaContext, logger: Logger) -> Report:
     """Ask for the server's version, and compare the table's columns with those that are inserted."""
-    from .batch import connect, find_columns  # noqa: PLC0415  # with it come Arrow and NumPy
+    from .loading.wiring import connect, find_columns  # noqa: PLC0415  # with it come Arrow and NumPy
 
     clickhouse = connect(settings, context.get_remaining_time_in_millis, logger)
     report: Report = {"version": clickhouse.query("SELECT version() FORMAT TSV", {}).strip()}

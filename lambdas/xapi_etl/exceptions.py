@@ -9,10 +9,6 @@ class MessageRejectedError(XapiEtlError):
     """The SQS message names no objects; it is left to end in the dead-letter queue."""
 
 
-class MessageReturnedError(XapiEtlError):
-    """The message has to come back."""
-
-
 class MappingError(XapiEtlError):
     """The column mapping cannot be read or makes no sense."""
 

@@ -17,10 +17,10 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import tests.fuzz.sanitized  # noqa: F401  # the libraries are the sanitized ones from here on
 from dataset_download.formats.joining import Cells, Mode, join_rows, join_texts
 from tests.fuzz.fuzz_parquet import fuzz_footer, fuzz_page
-from xapi_etl.documents import parse_document, parse_value
-from xapi_etl.lines import index_lines
-from xapi_etl.mapping import Leaf
-from xapi_etl.scanner import Scanner
+from xapi_etl.converting.documents import parse_document, parse_value
+from xapi_etl.converting.mapping import Leaf
+from xapi_etl.converting.scanner import Scanner
+from xapi_etl.reading.lines import index_lines
 
 BLOCK_LINES = 4096
 ROWS = 4096

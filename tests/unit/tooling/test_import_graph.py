@@ -16,7 +16,6 @@ NOT_YET = {
     "csv_streamer",
     "data_aggregator",
     "dataset_download",
-    "xapi_etl",
     "zip_enqueue",
     "zip_status",
     "zip_worker",

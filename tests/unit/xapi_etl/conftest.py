@@ -12,14 +12,22 @@ from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
+from tests.support import lambda_context
+from tests.support.aws_events import s3_event, sqs_record
 from tests.support.clickhouse_server import forget_faults, query, run_clickhouse
-from tests.unit.xapi_etl.events import Context, s3_event, sqs_record
 from xapi_etl import app, clients
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
 """One for all tests: a session reads the services' models once, and they take longer than most tests."""
 BUCKET = "statements"
 _CACHES = (clients.s3_client, clients.sqs_client, clients.secrets_client, clients.http_session, clients.read_mapping)
+
+
+class Context(lambda_context.Context):
+    """An invocation of the ETL function."""
+
+    def __init__(self, remaining_ms: int = 120_000) -> None:
+        super().__init__("xapi-etl", remaining_ms)
 
 
 class Etl:
@@ -36,7 +44,7 @@ class Etl:
     def put(self, key: str, body: bytes, bucket: str = BUCKET) -> str:
         """Put an object; return the body of the message that announces it."""
         answer = self.s3.put_object(Bucket=bucket, Key=key, Body=body)
-        return s3_event(bucket, key, len(body), answer.get("VersionId"))
+        return s3_event(bucket, key, len(body), version_id=answer.get("VersionId"))
 
     def deliver(self, *bodies: str, receives: int = 1, context: Context | None = None) -> list[str]:
         """Hand messages to the function; return the bodies of those that come back."""
@@ -106,7 +114,7 @@ def etl(monkeypatch: pytest.MonkeyPatch, server: str) -> Iterator[Etl]:
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Have the function not wait between attempts; gives the waits that it wanted."""
     waits: list[float] = []
-    monkeypatch.setattr("xapi_etl.clickhouse.time.sleep", waits.append)
+    monkeypatch.setattr("xapi_etl.clickhouse.http_client.time.sleep", waits.append)
     return waits
 
 

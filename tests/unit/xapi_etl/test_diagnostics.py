@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_event, find_events
-from tests.unit.xapi_etl.events import Context
+from tests.unit.xapi_etl.conftest import BUCKET, Context, Environ, Etl, events, find_event, find_events
 from xapi_etl import app
 
 
@@ -114,7 +113,7 @@ def test_progress_is_logged_while_a_large_object_is_read(
     etl: Etl, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ticks = iter(range(0, 100_000, 6))
-    monkeypatch.setattr("xapi_etl.loader.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr("xapi_etl.loading.loader.time.monotonic", lambda: next(ticks))
     line = b'{"id":"' + b"x" * 2_000_000 + b'"}\n'
     etl.deliver(etl.put("statements/a.jsonl", line * 9))
     progress = find_events(caplog, "lines_progress")

@@ -3,9 +3,9 @@
 import pytest
 
 from xapi_etl import clients
-from xapi_etl.batch import open_s3
-from xapi_etl.clickhouse import OWN_SETTINGS, find_clashes
+from xapi_etl.clickhouse.http_client import OWN_SETTINGS, find_clashes
 from xapi_etl.env import SettingsError
+from xapi_etl.loading.wiring import open_s3
 from xapi_etl.settings import Settings
 
 HOST = {"CLICKHOUSE_HOST": "ch.example.org", "CLICKHOUSE_DATABASE": "xapi", "CLICKHOUSE_TABLE": "statements"}

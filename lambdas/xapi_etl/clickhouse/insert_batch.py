@@ -1,0 +1,144 @@
+"""What one INSERT carries: rows of one or more objects."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from xapi_etl.converting.tables import unite
+from xapi_etl.converting.transforms import find_months
+from xapi_etl.schemas import Piece, Source
+
+from .parquet import write_parquet
+
+MAX_PARTITIONS = 100
+"""ClickHouse's default limit of an INSERT. Source: setting ``max_partitions_per_insert_block``."""
+_WHOLE_MONTH_MS = 31 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One INSERT."""
+
+    parquet: bytes
+    sources: tuple[Source, ...]
+    """In order of their names, so that the same objects give the same part however they came."""
+    owners: np.ndarray
+    """For each row the position of its source."""
+    lines: np.ndarray
+    """For each row its line."""
+    times: tuple[int, int] | None
+    """Earliest and latest time of the partition column, milliseconds since 1970, if the table is partitioned."""
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @property
+    def token(self) -> str:
+        """Return what tells ClickHouse that it has had these rows: it depends on nothing but which they are."""
+        digest = hashlib.sha256()
+        for position, lines in self.members():
+            source = self.sources[position]
+            for text in (source.file.encode(), source.etag.encode(), lines.astype("<i8").tobytes()):
+                digest.update(len(text).to_bytes(8, "little") + text)
+        return digest.hexdigest()
+
+    def members(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield each source's position and lines."""
+        for position in range(len(self.sources)):
+            lines = self.lines[self.owners == position]
+            if len(lines):
+                yield position, lines
+
+    def read(self, columns: Sequence[str]) -> list[list[Any]]:
+        """Return the values of some columns."""
+        table = pq.ParquetFile(io.BytesIO(self.parquet)).read(list(columns))
+        return [table.column(name).to_pylist() for name in columns]
+
+    def count_repeated(self, key: str, line_hash: str, sent: np.ndarray) -> int:
+        """Return how many of the rows that were sent give way to another one of the same statement among them."""
+        table = pq.ParquetFile(io.BytesIO(self.parquet)).read([key, line_hash]).filter(pa.array(sent))
+        keys = pc.fill_null(table.column(key), "")
+        has_key = pc.not_equal(keys, "")
+        statements = pc.count_distinct(keys.filter(has_key)).as_py()
+        lines = pc.count_distinct(table.column(line_hash).filter(pc.invert(has_key))).as_py()
+        return len(table) - int(statements) - int(lines)
+
+    def keep(self, mask: np.ndarray, compression: str) -> Part:
+        """Return the part with only some of its rows."""
+        table = pq.ParquetFile(io.BytesIO(self.parquet)).read().filter(pa.array(mask))
+        parquet = write_parquet(table, compression)
+        return Part(parquet, self.sources, self.owners[mask], self.lines[mask], self.times)
+
+
+def make_parts(
+    pieces: Sequence[Piece], *, compression: str, max_bytes: int, partition_column: str | None = None
+) -> Iterator[Part]:
+    """Encode rows, in as few parts as the limits of an INSERT allow; the same rows always give the same parts."""
+    ordered = sorted(pieces, key=lambda piece: (piece.source.file, piece.source.etag, piece.lines[0]))
+    table = unite([piece.table for piece in ordered])
+    sources = tuple(dict.fromkeys(piece.source for piece in ordered))
+    places = {source: place for place, source in enumerate(sources)}
+    owners = np.concatenate([np.full(len(piece.table), places[piece.source]) for piece in ordered])
+    lines = np.concatenate([np.asarray(piece.lines, np.int64) for piece in ordered])
+    months = None if partition_column is None else find_months(table.column(partition_column))
+    for rows in _split_by_months(months, len(table)):
+        some = table if len(rows) == len(table) else _copy_views(table).take(pa.array(rows))
+        span = None
+        if months is not None and len(rows):
+            span = (_month_start(months[rows].min()), _month_start(months[rows].max()) + _WHOLE_MONTH_MS)
+        yield from _encode(some, Part(b"", sources, owners[rows], lines[rows], span), compression, max_bytes)
+
+
+def make_part(pieces: Sequence[Piece], *, compression: str, partition_column: str | None = None) -> Part:
+    """Encode rows in one part, which :func:`make_parts` made before of the same rows."""
+    (part,) = make_parts(pieces, compression=compression, max_bytes=sys.maxsize, partition_column=partition_column)
+    return part
+
+
+def keep_lines(piece: Piece, wanted: np.ndarray) -> Piece:
+    """Return a piece with only some of its lines."""
+    mask = np.isin(piece.lines, wanted)
+    if mask.all():
+        return piece
+    return Piece(piece.source, _copy_views(piece.table).filter(pa.array(mask)), np.asarray(piece.lines)[mask])
+
+
+def _split_by_months(months: np.ndarray | None, length: int) -> Iterator[np.ndarray]:
+    """Yield positions of rows such that none touch too many partitions."""
+    if months is None or len(distinct := np.unique(months)) <= MAX_PARTITIONS:
+        yield np.arange(length)
+        return
+    for start in range(0, len(distinct), MAX_PARTITIONS):
+        yield np.flatnonzero(np.isin(months, distinct[start : start + MAX_PARTITIONS]))
+
+
+def _encode(table: pa.Table, part: Part, compression: str, max_bytes: int) -> Iterator[Part]:
+    parquet = write_parquet(table, compression)
+    if len(parquet) <= max_bytes or len(table) == 1:
+        yield Part(parquet, part.sources, part.owners, part.lines, part.times)
+        return
+    del parquet
+    middle = len(table) // 2
+    for start, end in ((0, middle), (middle, len(table))):
+        half = Part(b"", part.sources, part.owners[start:end], part.lines[start:end], part.times)
+        yield from _encode(table.slice(start, end - start), half, compression, max_bytes)
+
+
+def _copy_views(table: pa.Table) -> pa.Table:
+    """Return the table with texts in place of views, of which Arrow takes no rows."""
+    kinds = [pa.string() if pa.types.is_string_view(kind) else kind for kind in table.schema.types]
+    return table.cast(pa.schema(zip(table.schema.names, kinds, strict=True)))
+
+
+def _month_start(month: np.integer) -> int:
+    return int(np.datetime64(int(month), "M").astype("datetime64[ms]").astype(np.int64))

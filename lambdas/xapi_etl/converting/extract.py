@@ -1,0 +1,96 @@
+"""The mapped values of a block of lines, as Arrow columns.
+
+Two ways lead to the same columns: scanner.py takes plain lines, many at once, and documents.py any line. What the first
+one calls odd goes the second way, which decides what a line means and what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from xapi_etl.exceptions import LineError
+from xapi_etl.reading.lines import Lines
+from xapi_etl.schemas import BadLine
+
+from .documents import check_statement, parse_document, take_value
+from .mapping import Leaf, has_schema
+from .scanner import ARROW_TYPES, Scanner
+
+
+@dataclass(slots=True)
+class Extracted:
+    """Values of the lines at ``places``, ascending, by the number of their leaf; and what is wrong with the others."""
+
+    places: np.ndarray
+    values: pa.Table
+    bad: list[BadLine]
+
+
+@dataclass(slots=True)
+class Extractor:
+    """Takes the values of leaves out of lines."""
+
+    leaves: Sequence[Leaf]
+    names: Mapping[Leaf, str]
+    """The columns that errors name."""
+    only_statements: bool
+    """Whether a document has to be a statement. What the scanner has read is for the caller to check."""
+    is_fast: bool = True
+    _scanner: Scanner | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._scanner = Scanner(self.leaves) if self.is_fast and has_schema(self.leaves) else None
+
+    def extract(self, lines: Lines, texts: Sequence[memoryview]) -> Extracted:
+        """Return the values of every line that is a document with the right types."""
+        if self._scanner is None or not len(lines):
+            return self._read_slowly(lines, texts, np.arange(len(lines)))
+        values, odd = self._scanner.scan(lines)
+        if not _is_text(lines.data):
+            odd |= np.array([not _is_text(bytes(text)) for text in texts])
+        if not odd.any():
+            return Extracted(np.arange(len(lines)), values, [])
+        plain = Extracted(np.flatnonzero(~odd), values.filter(pa.array(~odd)), [])
+        return _join(plain, self._read_slowly(lines, texts, np.flatnonzero(odd)))
+
+    def _read_slowly(self, lines: Lines, texts: Sequence[memoryview], places: np.ndarray) -> Extracted:
+        rows, kept, bad = [], [], []
+        for place in places.tolist():
+            try:
+                document = parse_document(texts[place])
+                if self.only_statements:
+                    check_statement(document)
+                rows.append([take_value(document, leaf.place, leaf.kind, self._name(leaf)) for leaf in self.leaves])
+                kept.append(place)
+            except LineError as error:
+                bad.append(BadLine.cut(lines.first_number + place, error, texts[place]))
+        arrays = [
+            pa.array([row[number] for row in rows], ARROW_TYPES[leaf.kind]) for number, leaf in enumerate(self.leaves)
+        ]
+        table = pa.table(arrays, names=[str(number) for number in range(len(self.leaves))])
+        return Extracted(np.array(kept, np.int64), table, bad)
+
+    def _name(self, leaf: Leaf) -> str:
+        return self.names.get(leaf) or ".".join(leaf.place)
+
+
+def _is_text(data: bytes) -> bool:
+    array = pa.Array.from_buffers(
+        pa.large_string(), 1, [None, pa.py_buffer(np.array([0, len(data)], np.int64)), pa.py_buffer(data)]
+    )
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _join(one: Extracted, other: Extracted) -> Extracted:
+    places = np.concatenate([one.places, other.places])
+    order = np.argsort(places, kind="stable")
+    values = pa.concat_tables([one.values, other.values]).take(pa.array(order))
+    return Extracted(places[order], values, [*one.bad, *other.bad])

@@ -1,0 +1,282 @@
+"""Lines become rows."""
+
+from __future__ import annotations
+
+import hashlib
+from binascii import hexlify
+from collections.abc import Mapping as PyMapping
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+from xapi_etl.exceptions import LineError
+from xapi_etl.reading.lines import Lines
+from xapi_etl.schemas import BadLine, Converted, Source
+
+from .documents import check_statement, describe, parse_document, parse_value, take_value
+from .extract import Extracted, Extractor
+from .mapping import ARRIVAL, Column, Leaf, Mapping, split_place
+from .scanner import ARROW_TYPES
+from .table_types import TableType
+from .transforms import MILLISECONDS, Checked, parse_durations, parse_times, to_unsigned
+
+VERB_LEAF = Leaf(("verb", "id"), "text")
+_AGENT = (("account", "name"), ("mbox",), ("mbox_sha1sum",), ("openid",))
+ACTOR_LEAVES = tuple(Leaf(("actor", *place), "text") for place in _AGENT)
+OBJECT_LEAVES = (Leaf(("object", "id"), "text"), *(Leaf(("object", *place), "text") for place in _AGENT))
+STATEMENT_LEAVES = (VERB_LEAF, *ACTOR_LEAVES, *OBJECT_LEAVES)
+"""Values that tell that a line is a statement."""
+
+_HASH_LENGTH = 64
+_PREFIX, _INLINE = 4, 12
+"""Of a text's view. Source: Arrow's columnar format, "Variable-size Binary View Layout"."""
+
+
+@dataclass(slots=True)
+class Converter:
+    """Turns lines into rows by a mapping."""
+
+    mapping: Mapping
+    is_fast: bool = True
+    """Whether to try the fast way; both give the same rows."""
+    only_statements: bool = False
+    """Whether a line that is no statement is a bad one."""
+    types: PyMapping[str, TableType] = field(default_factory=dict)
+    """The table's columns, as far as they are of other types than the mapping's."""
+    _extractor: Extractor = field(init=False)
+    _leaves: tuple[Leaf, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        needed = STATEMENT_LEAVES if self.only_statements else ()
+        self._leaves = tuple(dict.fromkeys((*self.mapping.leaves, *needed)))
+        self._extractor = Extractor(self._leaves, self.mapping.column_of, self.only_statements, self.is_fast)
+
+    def convert(self, lines: Lines, source: Source) -> Converted:
+        """Return the rows of the lines that make one, and what is wrong with the others."""
+        texts = lines.texts()
+        extracted = self._extractor.extract(lines, texts)
+        found = {leaf: _unite_chunks(extracted.values.column(number)) for number, leaf in enumerate(self._leaves)}
+        wrong = self._find_no_statements(extracted, found, texts) if self.only_statements else {}
+        columns = self._compute(found, wrong, source)
+        bad = extracted.bad
+        if wrong:
+            extracted, columns, more = _leave_out(extracted, columns, wrong, lines, texts)
+            bad = sorted([*bad, *more], key=lambda line: line.number)
+        if len(extracted.places) < len(lines):
+            lines = lines.pick(extracted.places)
+            texts = lines.texts()
+        numbers = extracted.places + lines.first_number
+        arrays = [
+            columns[column.name] if column.name in columns else _build_lineage(column, lines, texts, numbers, source)
+            for column in self.mapping.columns
+        ]
+        return Converted(pa.table(arrays, names=[column.name for column in self.mapping.columns]), bad)
+
+    def _find_no_statements(
+        self, extracted: Extracted, found: PyMapping[Leaf, pa.Array], texts: Sequence[memoryview]
+    ) -> dict[int, LineError]:
+        """Return which rows, by their position, come from no statement.
+
+        Of most lines the values that were found are enough to tell; the others are looked at as documents.
+        """
+        is_sure = pc.fill_null(pc.not_equal(found[VERB_LEAF], ""), False)  # noqa: FBT003
+        for leaves in (ACTOR_LEAVES, OBJECT_LEAVES):
+            is_sure = pc.and_(is_sure, _is_any_valid([found[leaf] for leaf in leaves]))
+        wrong = {}
+        for position in np.flatnonzero(~np.asarray(is_sure)).tolist():
+            try:
+                check_statement(parse_document(texts[int(extracted.places[position])]))
+            except LineError as error:
+                wrong[position] = error
+        return wrong
+
+    def _compute(
+        self, found: PyMapping[Leaf, pa.Array], wrong: dict[int, LineError], source: Source
+    ) -> dict[str, pa.Array]:
+        """Return the mapped columns; why rows, by their position, are wrong is added to ``wrong``."""
+        columns: dict[str, pa.Array] = {}
+        for column in self.mapping.columns:
+            if not column.places:
+                continue
+            values, mask = _transform(column, _take_first(self._read_places(column, found, wrong)))
+            if column.has_arrival:
+                values = pc.fill_null(values, pa.scalar(source.arrived_ms, MILLISECONDS))
+            columns[column.name] = values
+            if mask is not None:
+                _note_wrong(column, mask, wrong)
+        self._complete(columns, found)
+        for name, table_type in self.types.items():
+            if name in columns:
+                columns[name] = fit_column(name, columns[name].to_pylist(), table_type, wrong)
+        return columns
+
+    def _complete(self, columns: dict[str, pa.Array], found: PyMapping[Leaf, pa.Array]) -> None:
+        """Add what depends on other columns."""
+        for column in self.mapping.columns:
+            if column.origin_of is not None:
+                columns[column.name] = self._find_origin(column.origin_of, found)
+            if column.default is not None:
+                columns[column.name] = _fill_default(column, columns)
+
+    def _read_places(
+        self, column: Column, found: PyMapping[Leaf, pa.Array], wrong: dict[int, LineError]
+    ) -> list[pa.Array]:
+        """Return the values of each of a column's paths."""
+        read = []
+        for place in column.places:
+            rest, values = split_place(place)[1], found[column.leaf(place)]
+            read.append(_walk_lists(column, rest, values, wrong) if rest else values)
+        return read
+
+    def _find_origin(self, name: str, found: PyMapping[Leaf, pa.Array]) -> pa.Array:
+        """Return for each row the path that gave a column its value."""
+        column = next(one for one in self.mapping.columns if one.name == name)
+        length = len(found[column.leaf(column.places[0])])
+        origin = pa.repeat(ARRIVAL, length) if column.has_arrival else pa.nulls(length, pa.string())
+        for place in reversed(column.places):
+            values = found[column.leaf(place)]
+            if values.null_count < length:
+                origin = pc.if_else(values.is_valid(), ".".join(place), origin)
+        return origin
+
+
+def _note_wrong(column: Column, mask: np.ndarray, wrong: dict[int, LineError]) -> None:
+    what = "duration" if column.transform == "duration" else column.type
+    for position in np.flatnonzero(mask).tolist():
+        wrong.setdefault(position, LineError(f"wrong_type:{column.name}", f"{column.name} is no {what}"))
+
+
+def fit_column(name: str, values: Sequence[Any], table_type: TableType, wrong: dict[int, LineError]) -> pa.Array:
+    """Return values as the table's column takes them; which do not fit is added to ``wrong``."""
+    fitted, misfits = table_type.fit(values)
+    for position in misfits:
+        reason = f"{name} is {describe(values[position])} that is not exactly a {table_type.name}"
+        wrong.setdefault(position, LineError(f"wrong_type:{name}", reason))
+    if table_type.needs_value and fitted.null_count:
+        # ClickHouse would put a date there that nobody said.
+        for position in np.flatnonzero(np.asarray(fitted.is_null())).tolist():
+            wrong.setdefault(position, LineError(f"missing:{name}", f"{name} is missing"))
+    return fitted
+
+
+def _walk_lists(column: Column, rest: Sequence[str], values: pa.Array, wrong: dict[int, LineError]) -> pa.Array:
+    """Return what paths lead to within lists; the same list comes often, as a course does."""
+    seen: dict[str, Any] = {}
+    found: list[Any] = []
+    for position, text in enumerate(values.to_pylist()):
+        if text is not None and text not in seen:
+            try:
+                seen[text] = take_value(parse_value(text.encode()), rest, column.kind, column.name)
+            except LineError as error:
+                seen[text] = error
+        value = seen[text] if text is not None else None
+        if isinstance(value, LineError):
+            wrong.setdefault(position, value)
+            value = None
+        found.append(value)
+    return pa.array(found, pa.list_(pa.string()) if column.kind == "texts" else ARROW_TYPES[column.kind])
+
+
+def _fill_default(column: Column, columns: PyMapping[str, pa.Array]) -> pa.Array:
+    values = columns[column.name]
+    if not values.null_count:
+        return values
+    default = pa.scalar(column.default, pa.string())
+    if column.default_if is None:
+        return pc.fill_null(values, default)
+    is_due = pc.and_(values.is_null(), columns[column.default_if].is_valid())
+    return pc.if_else(is_due, default, values)
+
+
+def _is_any_valid(columns: Sequence[pa.Array]) -> pa.Array:
+    valid = columns[0].is_valid()
+    for column in columns[1:]:
+        valid = pc.or_(valid, column.is_valid())
+    return valid
+
+
+def view_lines(lines: Lines) -> pa.Array:
+    """Return an Arrow column of the lines, which have to be UTF-8; their bytes are not copied."""
+    array = np.frombuffer(lines.data, np.uint8)
+    views = np.zeros((len(lines), 4), np.int32)  # length, beginning, number of the buffer, place in it
+    views[:, 0], views[:, 3] = lines.ends - lines.starts, lines.starts
+    places = np.minimum(lines.starts[:, None] + np.arange(_PREFIX), len(array) - 1)
+    as_bytes = views.view(np.uint8)
+    as_bytes[:, 4:8] = array[places]
+    for row in np.flatnonzero(views[:, 0] <= _INLINE).tolist():
+        text = lines.data[lines.starts[row] : lines.ends[row]]
+        as_bytes[row, 4:] = np.frombuffer(text.ljust(_INLINE, b"\0"), np.uint8)
+    return pa.Array.from_buffers(pa.string_view(), len(lines), [None, pa.py_buffer(views), pa.py_buffer(lines.data)])
+
+
+def hash_texts(texts: Sequence[memoryview | bytes]) -> pa.Array:
+    """Return an Arrow column of the texts' SHA-256, in hexadecimal."""
+    sha256 = hashlib.sha256
+    digits = hexlify(b"".join([sha256(text).digest() for text in texts]))
+    offsets = np.arange(len(texts) + 1, dtype=np.int32) * _HASH_LENGTH
+    return pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(offsets), pa.py_buffer(digits)])
+
+
+def _build_lineage(
+    column: Column, lines: Lines, texts: Sequence[memoryview], numbers: np.ndarray, source: Source
+) -> pa.Array:
+    match column.transform:
+        case "line":
+            return view_lines(lines)
+        case "line_sha256":
+            return hash_texts(texts)
+        case "source_line":
+            return pa.array(numbers, pa.uint64())
+        case "source_file":
+            return pa.repeat(source.file, len(texts))
+        case _:
+            return pa.repeat(source.etag, len(texts))
+
+
+def _unite_chunks(column: pa.ChunkedArray) -> pa.Array:
+    # Of a single chunk, too, combine_chunks makes a copy.
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _take_first(found: Sequence[pa.Array]) -> pa.Array:
+    """Return the first value of each row that is not null."""
+    if not found[0].null_count:
+        return found[0]
+    some = [column for column in found if column.null_count < len(column)]
+    return pc.coalesce(*some) if some[1:] else next(iter(some), found[0])
+
+
+def _transform(column: Column, values: pa.Array) -> Checked:
+    if column.transform == "duration":
+        return parse_durations(values)
+    if column.transform == "lowercase":
+        return pc.ascii_lower(values), None
+    match column.type:
+        case "DateTime64(3)":
+            return parse_times(values)
+        case "UInt64":
+            return to_unsigned(values)
+        case _:
+            return values, None
+
+
+def _leave_out(
+    extracted: Extracted,
+    columns: dict[str, pa.Array],
+    wrong: PyMapping[int, LineError],
+    lines: Lines,
+    texts: Sequence[memoryview],
+) -> tuple[Extracted, dict[str, pa.Array], list[BadLine]]:
+    bad = []
+    for position in sorted(wrong):
+        place = int(extracted.places[position])
+        bad.append(BadLine.cut(lines.first_number + place, wrong[position], texts[place]))
+    keep = np.ones(len(extracted.places), bool)
+    keep[list(wrong)] = False
+    mask = pa.array(keep)
+    kept = Extracted(extracted.places[keep], extracted.values.filter(mask), extracted.bad)
+    return kept, {name: values.filter(mask) for name, values in columns.items()}, bad

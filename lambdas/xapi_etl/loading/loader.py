@@ -1,0 +1,387 @@
+"""One invocation's work: objects are read, converted, gathered into INSERTs and inserted."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from aws_lambda_powertools import Logger
+
+from xapi_etl.clickhouse.http_client import VALUE_CODES
+from xapi_etl.clickhouse.insert_batch import Part, keep_lines, make_part, make_parts
+from xapi_etl.clickhouse.inserter import Inserter, NoInserter
+from xapi_etl.clickhouse.ledger import Entry, Member
+from xapi_etl.converting.row_chunks import LineConverter, convert_object
+from xapi_etl.converting.tables import unite
+from xapi_etl.exceptions import InsertError, OutOfTimeError, SourceError
+from xapi_etl.reading.decompress import decompress
+from xapi_etl.reading.sources import Opened, SourceReader
+from xapi_etl.reading.unwrap import unwrap_statements
+from xapi_etl.schemas import BadLine, ObjectName, Outcome, Piece, Result, Source, Tally
+from xapi_etl.settings import Settings
+
+from .quarantine import BadLines, find_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+OUT_OF_TIME = "the function's time limit is near"
+_SPOOL_MEMORY = 16 * 1024 * 1024
+_LAST_INSERT_MS = 3_000
+"""Kept for converting what has been read, beside the time that an INSERT needs to be started."""
+_GATHERED_BYTES = 32 * 1024 * 1024
+"""Of Arrow columns: a batch with as many is inserted, however few rows it has."""
+
+
+_DROPPED_NAMES = 100
+
+
+@dataclass(slots=True)
+class Loader:
+    """Loads the objects of one invocation."""
+
+    settings: Settings
+    s3: S3Client
+    reader: SourceReader
+    converter: LineConverter
+    inserter: Inserter | NoInserter | None
+    """``None``: everything is done but the INSERT."""
+    partition_column: str | None
+    logger: Logger
+    remaining_ms: Callable[[], int]
+    tally: Tally = field(default_factory=Tally)
+    _gathered: list[tuple[ObjectName, Piece]] = field(default_factory=list)
+    _gathered_rows: int = 0
+    _gathered_bytes: int = 0
+    _first_of: dict[Source, ObjectName] = field(default_factory=dict)
+    """Two versions with the same bytes have the same ETag, and so the same rows."""
+    _same_as: dict[ObjectName, ObjectName] = field(default_factory=dict)
+
+    def run(self, names: Sequence[ObjectName]) -> None:
+        """Load objects, as many as the time allows; each gets its outcome in the tally."""
+        for name, opened in self.reader.open_all(names, self._reading_seconds):
+            if self._is_late():
+                break
+            if isinstance(opened, SourceError):
+                self._fail([name], opened)
+            else:
+                self._load(opened)
+        self._insert_gathered()
+        for name, first in self._same_as.items():
+            self.tally.outcomes[name] = self.tally.outcomes[first]
+        self._note([name for name in names if name not in self.tally.outcomes], "not_started", OUT_OF_TIME)
+
+    def _load(self, opened: Opened) -> None:
+        name = opened.name
+        if opened.source in self._first_of:
+            self._same_as[name] = self._first_of[opened.source]
+            return
+        self._first_of[opened.source] = name
+        self.tally.input_bytes += opened.size
+        try:
+            with closing(self._make_bad_lines()) as bad:
+                pieces = self._convert(opened, bad)
+                first, second = next(pieces, None), next(pieces, None)
+                if first and second:
+                    self._insert_many(opened, chain([first, second], pieces), bad)
+                else:
+                    self._settle_bad(opened, bad, len(first.table) if first else 0)
+                    if first:
+                        self._gather(name, first)
+                    else:
+                        self._note([name], "empty")
+        except OutOfTimeError as error:
+            self._note([name], "not_started", str(error))
+        except (SourceError, InsertError) as error:
+            self._fail([name], error)
+        except Exception as error:
+            self.logger.exception("object_broken", extra={"bucket": name.bucket, "key": name.key})
+            self._note([name], "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
+
+    def _convert(self, opened: Opened, bad: BadLines) -> Iterator[Piece]:
+        """Yield an object's pieces, and tell how far it is.
+
+        Raises:
+            SourceError: it cannot be read, or has too many bad lines.
+            OutOfTimeError: the time limit is near.
+        """
+        rows, reported = 0, time.monotonic()
+        read = 0
+
+        def count(contents: Iterable[bytes]) -> Iterator[bytes]:
+            nonlocal read, reported
+            for block in contents:
+                if self._is_late():
+                    raise OutOfTimeError(OUT_OF_TIME)
+                read += len(block)
+                if time.monotonic() - reported >= self.settings.progress_seconds:
+                    reported = time.monotonic()
+                    fields = {"bucket": opened.name.bucket, "key": opened.name.key, "rows": rows}
+                    self.logger.info("lines_progress", extra={**fields, "bytes_read": read, "size": opened.size})
+                yield block
+
+        def take_bad(lines: list[BadLine]) -> None:
+            self.tally.lines += len(lines)
+            self.tally.bad_lines += len(lines)
+            self.tally.bad_codes.update(line.code for line in lines)
+            bad.add(opened.source, lines)
+
+        contents = self._unwrap(decompress(count(self.reader.read(opened))))
+        for piece in convert_object(
+            contents,
+            opened.source,
+            self.converter,
+            max_rows=self.settings.max_rows,
+            take_bad=take_bad,
+            max_line_bytes=self.settings.max_line_bytes,
+            take_dropped=self._count_dropped,
+        ):
+            if not rows:
+                self._log_schema(opened.name, piece)
+            rows += len(piece.table)
+            self.tally.lines += len(piece.table)
+            yield piece
+
+    def _log_schema(self, name: ObjectName, piece: Piece) -> None:
+        if self.logger.log_level > logging.DEBUG:
+            return
+        table = piece.table
+        columns = {column: str(kind) for column, kind in zip(table.schema.names, table.schema.types, strict=True)}
+        empty = [column for column in table.schema.names if table.column(column).null_count == len(table)]
+        fields = {
+            "bucket": name.bucket,
+            "key": name.key,
+            "rows": len(table),
+            "columns": columns,
+            "empty_columns": empty,
+        }
+        self.logger.debug("object_schema", extra=fields)
+
+    def _count_dropped(self, keys: Mapping[str, int]) -> None:
+        """Count keys without a column; of very many different ones not all are told apart."""
+        for name, count in keys.items():
+            known = name in self.tally.dropped or len(self.tally.dropped) < _DROPPED_NAMES
+            self.tally.dropped[name if known else "…"] += count
+
+    def _unwrap(self, contents: Iterable[bytes]) -> Iterable[bytes]:
+        return unwrap_statements(contents) if self.settings.only_statements else contents
+
+    def _settle_bad(self, opened: Opened, bad: BadLines, rows: int) -> None:
+        """Bring bad lines to safety; nothing of the object is inserted before.
+
+        Raises:
+            SourceError: an object with so many bad lines is not loaded, or the quarantine cannot be written.
+        """
+        if not bad.count:
+            return
+        share = bad.count / (bad.count + rows)
+        if self.settings.bad_lines == "fail":
+            raise SourceError(bad.describe(), next(iter(bad.codes)), is_final=True)
+        if share > self.settings.bad_lines_max_ratio:
+            reason = (
+                f"{bad.count} of {bad.count + rows} lines are no rows, more than BAD_LINES_MAX_RATIO; {bad.describe()}"
+            )
+            raise SourceError(reason, "too_many_bad_lines", is_final=True)
+        name = opened.name
+        fields: dict[str, Any] = {
+            "bucket": name.bucket,
+            "key": name.key,
+            "lines": bad.count,
+            "reason_codes": dict(bad.codes),
+        }
+        fields |= {"first_line": bad.first[0].number, "reason": bad.first[0].reason, "dry_run": self.inserter is None}
+        if self.settings.bad_lines == "skip":
+            self.logger.warning("lines_skipped", extra=fields)
+            return
+        if self.inserter is None:
+            where = f"s3://{self.settings.quarantine_bucket or name.bucket}/{find_key(self.settings, name)}"
+        else:
+            where = bad.store(self.s3, self.settings, name, opened.source)
+        self.logger.warning("lines_quarantined", extra={**fields, "quarantine": where})
+
+    def _gather(self, name: ObjectName, piece: Piece) -> None:
+        rows, size = len(piece.table), piece.table.nbytes
+        # Enough for an INSERT of its own has a token of its own, too, whatever comes with it next time.
+        is_enough = rows >= self.settings.target_rows
+        is_full = self._gathered_rows + rows > self.settings.max_rows or self._gathered_bytes + size > _GATHERED_BYTES
+        if is_enough or is_full:
+            self._insert_gathered()
+        self._gathered.append((name, piece))
+        self._gathered_rows += rows
+        self._gathered_bytes += size
+        if self._gathered_rows >= self.settings.target_rows:
+            self._insert_gathered()
+
+    def _insert_gathered(self) -> None:
+        """Insert what has been gathered; if that fails, it fails for the objects that are in it, and no others."""
+        gathered, self._gathered = self._gathered, []
+        self._gathered_rows = self._gathered_bytes = 0
+        if gathered:
+            self._insert_together(gathered)
+
+    def _insert_together(self, gathered: Sequence[tuple[ObjectName, Piece]]) -> None:
+        names = [name for name, _ in gathered]
+        pieces = [piece for _, piece in gathered]
+        try:
+            fresh = {source for part in self._make_parts(pieces) for source in self._insert(part, pieces)}
+        except OutOfTimeError as error:
+            self._note(names, "not_started", str(error))
+        except InsertError as error:
+            if error.code not in VALUE_CODES or error.has_landed or len(gathered) == 1:
+                self._note(names, "failed", f"INSERT failed: {error}", "insert_failed")
+                return
+            # The table refuses a value: the objects that do not hold it must not end with the one that does.
+            middle = len(gathered) // 2
+            self._insert_together(gathered[:middle])
+            self._insert_together(gathered[middle:])
+        except Exception as error:
+            self.logger.exception("insert_broken", extra={"objects": len(names)})
+            self._note(names, "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
+        else:
+            for name, piece in gathered:
+                self._note([name], self._succeed(is_fresh=piece.source in fresh))
+
+    def _insert_many(self, opened: Opened, pieces: Iterable[Piece], bad: BadLines) -> None:
+        """Insert an object that takes several INSERTs, once all of it has been read and found good."""
+        fresh = False
+        with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY) as spool:
+            parts = [
+                (_store(spool, part.parquet), replace(part, parquet=b""))
+                for piece in pieces
+                for part in self._make_parts([piece])
+            ]
+            self._settle_bad(opened, bad, sum(len(part) for _, part in parts))
+            for place, part in parts:
+                fresh |= bool(self._insert(replace(part, parquet=_fetch(spool, place)), []))
+        self._note([opened.name], self._succeed(is_fresh=fresh))
+
+    def _make_parts(self, pieces: Sequence[Piece]) -> Iterator[Part]:
+        return make_parts(
+            pieces,
+            compression=self.settings.compression,
+            max_bytes=self.settings.max_parquet_bytes,
+            partition_column=self.partition_column,
+        )
+
+    def _rebuild(self, entry: Entry, pieces: Sequence[Piece]) -> Part | None:
+        """Make the part of an earlier INSERT again; ``None`` if its objects are gone, overwritten or read otherwise."""
+        at_hand = {piece.source: piece for piece in pieces}
+        found = []
+        for member in entry.members:
+            try:
+                piece = at_hand.get(member.source)
+                if piece is None or not np.isin(member.lines, piece.lines).all():
+                    piece = self._read_again(member)
+            except SourceError:
+                return None
+            piece = keep_lines(piece, member.lines)
+            if len(piece.lines) != len(member.lines):
+                return None
+            found.append(piece)
+        return make_part(found, compression=self.settings.compression, partition_column=self.partition_column)
+
+    def _read_again(self, member: Member) -> Piece:
+        """Return the rows of an object's lines.
+
+        Raises:
+            SourceError: the object cannot be read, or is another one by now.
+        """
+        opened = self.reader.open(ObjectName.from_url(member.source.file, member.source.version_id))
+        if opened.source != member.source:
+            raise SourceError("the object was overwritten")
+        pieces = convert_object(
+            self._unwrap(decompress(self.reader.read(opened))),
+            opened.source,
+            self.converter,
+            max_rows=self.settings.max_rows,
+            take_bad=lambda _: None,
+            max_line_bytes=self.settings.max_line_bytes,
+        )
+        found: list[Piece] = []
+        for piece in pieces:
+            if len((kept := keep_lines(piece, member.lines)).lines):
+                found.append(kept)
+            if piece.lines[-1] >= member.lines[-1]:
+                break
+        if not found:
+            raise SourceError("the lines are no rows any more")
+        return Piece(
+            opened.source, unite([piece.table for piece in found]), np.concatenate([piece.lines for piece in found])
+        )
+
+    def _insert(self, part: Part, pieces: Sequence[Piece]) -> list[Source]:
+        """Insert a part; return the objects of which something was sent."""
+        self.tally.parquet_bytes += len(part.parquet)
+        if self.inserter is None:
+            return list(part.sources)
+        started = time.monotonic()
+        objects = len(set(part.owners.tolist()))
+        fields: dict[str, int | str] = {"rows": len(part), "objects": objects, "parquet_bytes": len(part.parquet)}
+        fields["token"] = part.token
+        try:
+            inserted = self.inserter.insert(part, lambda entry: self._rebuild(entry, pieces))
+        except InsertError as error:
+            self.tally.inserts_failed += 1
+            self.logger.error("insert_failed", extra={**fields, "error": str(error), "code": error.code})  # noqa: TRY400
+            raise
+        sent = int(np.count_nonzero(inserted))
+        repeated = self.inserter.count_repeated(part, inserted)
+        self.tally.inserts += bool(sent)
+        self.tally.rows_inserted += sent - repeated
+        self.tally.rows_repeated += repeated
+        self.tally.rows_present += len(part) - sent
+        elapsed = round((time.monotonic() - started) * 1000)
+        self.logger.info(
+            "insert_complete",
+            extra={**fields, "rows_inserted": sent - repeated, "rows_repeated": repeated, "duration_ms": elapsed},
+        )
+        return [part.sources[position] for position in np.unique(part.owners[inserted]).tolist()]
+
+    def _succeed(self, *, is_fresh: bool) -> Result:
+        if self.inserter is None:
+            return "converted"
+        return "loaded" if is_fresh else "duplicate"
+
+    def _is_late(self) -> bool:
+        return self._reading_seconds() <= 0
+
+    def _reading_seconds(self) -> float:
+        """Return how long objects may still be read; then there has to be time to insert what has been gathered."""
+        return (self.remaining_ms() - self.settings.start_insert_ms - _LAST_INSERT_MS) / 1000
+
+    def _fail(self, names: Iterable[ObjectName], error: SourceError | InsertError) -> None:
+        if isinstance(error, SourceError):
+            self._note(names, "failed", str(error), error.code, is_final=error.is_final)
+        else:
+            self._note(names, "failed", str(error), "insert_failed")
+
+    def _note(
+        self, names: Iterable[ObjectName], result: Result, reason: str = "", code: str = "", *, is_final: bool = False
+    ) -> None:
+        for name in names:
+            self.tally.outcomes[name] = Outcome(result, reason, code, is_final)
+
+    def _make_bad_lines(self) -> BadLines:
+        mode = self.settings.bad_lines
+        return BadLines(is_kept=mode == "quarantine" and self.inserter is not None, is_limited=mode != "skip")
+
+
+def _store(spool: IO[bytes], data: bytes) -> tuple[int, int]:
+    place = spool.tell()
+    try:
+        spool.write(data)
+    except OSError as error:
+        raise SourceError(f"the object's rows do not fit into the temporary folder: {error.strerror}") from error
+    return place, len(data)
+
+
+def _fetch(spool: IO[bytes], place: tuple[int, int]) -> bytes:
+    spool.seek(place[0])
+    return spool.read(place[1])

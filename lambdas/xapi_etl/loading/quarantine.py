@@ -1,0 +1,159 @@
+"""Where lines go that are no rows."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from xapi_etl.exceptions import SourceError
+from xapi_etl.schemas import BadLine, ObjectName, Source
+from xapi_etl.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MEMORY = 4 * 1024 * 1024
+_MOST_LINES = 100_000
+_MOST_BYTES = 128 * 1024 * 1024
+NAMED_LINES = 20
+"""Bad lines that a log line names, and a failure."""
+_TAKEN = {"PreconditionFailed", "412"}
+
+
+class BadLines:
+    """The bad lines of one object, on disk once they are many; to be closed."""
+
+    def __init__(self, *, is_kept: bool, is_limited: bool) -> None:
+        self.count = 0
+        self.first: list[BadLine] = []
+        """A few of them, without their texts."""
+        self.codes: Counter[str] = Counter()
+        self._is_kept = is_kept
+        self._is_limited = is_limited
+        self._size = 0
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_MEMORY)  # noqa: SIM115  # closed by close()
+
+    def add(self, source: Source, lines: Sequence[BadLine]) -> None:
+        """Take lines in.
+
+        Raises:
+            SourceError: they are more than a quarantine takes.
+        """
+        for line in lines:
+            if self.count < NAMED_LINES:
+                self.first.append(BadLine(line.number, line.code, line.reason, b"", line.size))
+            self.count += 1
+            self.codes[line.code] += 1
+            if self._is_limited and self.count > _MOST_LINES:
+                raise self._make_error()
+            if self._is_kept:
+                self._keep(source, line)
+
+    def _make_error(self) -> SourceError:
+        reason = f"more bad lines than are named: {_MOST_LINES} lines, {_MOST_BYTES} bytes"
+        return SourceError(f"{reason}; {self.describe()}", "too_many_bad_lines", is_final=True)
+
+    def _keep(self, source: Source, line: BadLine) -> None:
+        record = {
+            "source_file": source.file,
+            "source_etag": source.etag,
+            "source_version": source.version_id,
+            "source_line": line.number,
+            "reason_code": line.code,
+            "reason": line.reason,
+            **_write_text(line.text),
+        }
+        if line.size > len(line.text):
+            record |= {"line_bytes": line.size, "is_cut": True}
+        data = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        self._size += len(data)
+        if self._size > _MOST_BYTES:
+            raise self._make_error()
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise SourceError(f"the bad lines do not fit into the temporary folder: {error.strerror}") from error
+
+    def describe(self) -> str:
+        """Return what is wrong with the lines, the first ones by number."""
+        named = "; ".join(f"line {line.number} is no row: {line.reason}" for line in self.first)
+        more = self.count - len(self.first)
+        return named + (f"; and {more} more" if more else "")
+
+    def store(self, s3: S3Client, settings: Settings, name: ObjectName, source: Source) -> str:
+        """Write the lines to the quarantine, as one object for one version of an object; return its address.
+
+        The name is the object's; another version's lines, if they are there already, are left alone.
+
+        Raises:
+            SourceError: S3 has not taken it, or it would be read as input.
+        """
+        bucket = settings.quarantine_bucket or name.bucket
+        key = find_key(settings, name)
+        try:
+            if not self._put(s3, bucket, key, source, is_new=True):
+                if not _is_of(s3, bucket, key, source):
+                    key = f"{key.removesuffix('.jsonl')}.{source.version_id or source.etag}.jsonl"
+                self._put(s3, bucket, key, source, is_new=False)
+        except (ClientError, BotoCoreError) as error:
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+            raise SourceError(f"the quarantine could not be written: {code}", "no_quarantine") from error
+        return f"s3://{bucket}/{key}"
+
+    def _put(self, s3: S3Client, bucket: str, key: str, source: Source, *, is_new: bool) -> bool:
+        """Write the lines; return whether that was possible without replacing an object."""
+        self._file.seek(0)
+        condition: Any = {"IfNoneMatch": "*"} if is_new else {}
+        try:
+            s3.put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=self._file,
+                ContentType="application/x-ndjson",
+                Metadata=_describe_source(source),
+                **condition,
+            )
+        except ClientError as error:
+            if is_new and error.response["Error"]["Code"] in _TAKEN:
+                return False
+            raise
+        return True
+
+    def close(self) -> None:
+        """Forget the lines."""
+        self._file.close()
+
+
+def find_key(settings: Settings, name: ObjectName) -> str:
+    """Return the key of an object's bad lines.
+
+    Raises:
+        SourceError: they would be read as input.
+    """
+    bucket = settings.quarantine_bucket or name.bucket
+    if bucket == name.bucket and name.key.startswith(settings.quarantine_prefix):
+        reason = "the object lies in the quarantine, which has to be outside of the notified prefix"
+        raise SourceError(reason, "in_quarantine", is_final=True)
+    return f"{settings.quarantine_prefix}{name.key}.jsonl"
+
+
+def _is_of(s3: S3Client, bucket: str, key: str, source: Source) -> bool:
+    """Tell whether an object holds the bad lines of this version."""
+    return s3.head_object(Bucket=bucket, Key=key)["Metadata"] == _describe_source(source)
+
+
+def _describe_source(source: Source) -> dict[str, str]:
+    return {"source-etag": source.etag, **({"source-version": source.version_id} if source.version_id else {})}
+
+
+def _write_text(text: bytes) -> dict[str, str]:
+    try:
+        return {"line": text.decode()}
+    except UnicodeDecodeError:
+        return {"line_base64": base64.b64encode(text).decode()}

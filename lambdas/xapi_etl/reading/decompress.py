@@ -1,0 +1,121 @@
+"""Decompression of what begins like gzip or Zstandard; anything else passes as it is."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from xapi_etl.exceptions import SourceError
+
+if TYPE_CHECKING:
+    from zstandard import ZstdDecompressionObj
+
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_OTHERS = {
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"PK\x03\x04": "a ZIP archive",
+    b"PK\x05\x06": "an empty ZIP archive",
+    b"\x04\x22\x4d\x18": "LZ4",
+    b"\xff\x06\x00\x00sNaPpY": "Snappy",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"PAR1": "Parquet",
+    b"Obj\x01": "Avro",
+    b"ORC": "ORC",
+    b"%PDF": "PDF",
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"{\x00": "UTF-16 without a byte order mark",
+    b"\x00{": "UTF-16 without a byte order mark",
+}
+"""What else an object may begin with, and what it is then."""
+_LONGEST_MARK = max(map(len, _OTHERS))
+_READABLE = "read are JSON Lines in UTF-8, as they are or compressed with gzip or Zstandard"
+_OUTPUT_BYTES = 1024 * 1024
+_ZSTD_INPUT_BYTES = 256
+"""At most some 8 MiB come out of so many bytes, however they were made."""
+_ZSTD_WINDOW_BYTES = 128 * 1024 * 1024
+
+
+def decompress(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a stream's contents, by what it begins with and not by its name.
+
+    Raises:
+        SourceError: compressed data is damaged or ends early, or of another kind.
+    """
+    rest = iter(pieces)
+    beginning = b""
+    for piece in rest:
+        beginning += piece
+        if len(beginning) >= _LONGEST_MARK:
+            break
+    _refuse_others(beginning)
+    stream = _chain(beginning, rest)
+    if beginning.startswith(_GZIP):
+        yield from _gunzip(stream)
+    elif beginning.startswith(_ZSTD):
+        yield from _unzstd(stream)
+    else:
+        yield from stream
+
+
+def _refuse_others(beginning: bytes) -> None:
+    for mark, name in _OTHERS.items():
+        if beginning.startswith(mark):
+            raise SourceError(f"the object is {name}; {_READABLE}", "unknown_format", is_final=True)
+
+
+def _damaged(reason: str) -> SourceError:
+    return SourceError(reason, "damaged", is_final=True)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    member = zlib.decompressobj(wbits=31)
+    is_open = False
+    for piece in pieces:
+        data, is_full = piece, False
+        while data or is_full:
+            if not is_open and not data.strip(b"\0"):
+                break  # padding after the last member
+            is_open = True
+            try:
+                output = member.decompress(data, _OUTPUT_BYTES)
+            except zlib.error as error:
+                raise _damaged(f"not valid gzip: {error}") from error
+            yield output
+            # With the input used up, there may still be output that did not fit.
+            data, is_full = member.unconsumed_tail, len(output) == _OUTPUT_BYTES
+            if member.eof:
+                data, member, is_open, is_full = member.unused_data, zlib.decompressobj(wbits=31), False, False
+    if is_open:
+        raise _damaged("the gzip data ends early")
+
+
+def _unzstd(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    import zstandard  # noqa: PLC0415  # few objects need it
+
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
+    frame: ZstdDecompressionObj | None = None
+    for piece in pieces:
+        for start in range(0, len(piece), _ZSTD_INPUT_BYTES):
+            data = piece[start : start + _ZSTD_INPUT_BYTES]
+            while data:
+                frame = frame or decompressor.decompressobj()
+                try:
+                    yield frame.decompress(data)
+                except zstandard.ZstdError as error:
+                    raise _damaged(f"not valid Zstandard: {error}") from error
+                data = b""
+                if frame.eof:
+                    data, frame = frame.unused_data, None
+    if frame is not None:
+        raise _damaged("the Zstandard data ends early")

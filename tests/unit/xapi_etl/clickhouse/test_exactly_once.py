@@ -1,0 +1,183 @@
+"""Nothing twice and nothing lost: lost answers, regrouped messages, forgotten tokens, partial landings."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.clickhouse_server import count_faults, order_fault
+from tests.unit.xapi_etl.conftest import Environ, Etl, events, find_event, find_events
+from tests.unit.xapi_etl.statements import make_statements, write_lines
+from xapi_etl.clickhouse.insert_batch import Part, make_parts
+from xapi_etl.clickhouse.inserter import Inserter
+from xapi_etl.converting.mapped_columns import Converter
+from xapi_etl.converting.mapping import SHIPPED, load_mapping
+from xapi_etl.reading.lines import index_lines
+from xapi_etl.schemas import Piece, Source
+
+MAPPING = load_mapping(SHIPPED.read_bytes())
+
+
+def put_many(etl: Etl, count: int, rows: int = 10) -> list[str]:
+    return [etl.put(f"statements/{n}.jsonl", write_lines(make_statements(rows, seed=n))) for n in range(count)]
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "answer_after"])
+def test_answer_lost_after_the_commit_is_found_out_in_the_same_invocation(
+    etl: Etl, no_pause: list[float], caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    bodies = put_many(etl, 3)
+    order_fault(etl.url, kind, times=1)
+    assert etl.deliver(*bodies) == []
+    assert etl.count() == 30
+    assert events(caplog).count("clickhouse_retry") == 1
+    assert len(no_pause) == 1
+
+
+def test_answer_that_comes_after_the_client_gave_up(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
+    environ(CLICKHOUSE_TIMEOUT_SECONDS="1")
+    (body,) = put_many(etl, 1)
+    order_fault(etl.url, "delay_after", times=1, seconds=1.5)
+    assert etl.deliver(body) == []
+    assert etl.count() == 10
+
+
+def test_answers_lost_until_the_message_comes_back_regrouped(etl: Etl, no_pause: list[float]) -> None:
+    bodies = put_many(etl, 4)
+    order_fault(etl.url, "drop_after", times=2)
+    assert etl.deliver(*bodies[:3]) == bodies[:3], "ClickHouse has never answered"
+    assert etl.count() == 30
+    assert etl.deliver(bodies[3], bodies[2], receives=2) == []
+    assert etl.deliver(bodies[1], receives=2) == []
+    assert etl.deliver(*bodies, receives=3) == []
+    assert etl.count() == 40
+    assert count_faults(etl.url)["drop_after"] == 2
+
+
+def test_token_that_is_forgotten_is_not_needed(etl: Etl, environ: Environ) -> None:
+    bodies = put_many(etl, 2)
+    etl.ask("ALTER TABLE xapi.statements MODIFY SETTING non_replicated_deduplication_window = 0")
+    try:
+        assert etl.deliver(*bodies) == []
+        assert etl.deliver(*bodies) == []
+        assert etl.deliver(bodies[0], receives=2) == []
+        assert etl.count() == 20
+    finally:
+        etl.ask("ALTER TABLE xapi.statements MODIFY SETTING non_replicated_deduplication_window = 10000")
+
+
+def test_token_alone_keeps_rows_from_landing_twice(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Inserter, "_look", lambda _self, _part: [])
+    bodies = put_many(etl, 3)
+    assert etl.deliver(*bodies) == []
+    assert etl.deliver(*reversed(bodies)) == []
+    assert etl.count() == 30
+
+
+def test_part_of_an_object_is_completed(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
+    (body,) = put_many(etl, 1, rows=40)
+    assert etl.deliver(body) == []
+    etl.ask("DELETE FROM xapi.statements WHERE source_line % 3 = 0")
+    assert etl.count() == 27
+    assert etl.deliver(body, receives=2) == []
+    assert sorted(row["source_line"] for row in etl.rows()) == list(range(1, 41))
+    assert [record.rows_inserted for record in find_events(caplog, "insert_complete")] == [40, 13]
+
+
+def test_statement_that_comes_twice_in_an_object_does_not_come_back(etl: Etl) -> None:
+    statements = make_statements(5)
+    lines = [json.dumps(one) for one in [*statements, *statements[:2], {"verb": {"id": "v"}}, {"verb": {"id": "v"}}]]
+    body = etl.put("statements/a.jsonl", "\n".join(lines).encode())
+    assert etl.deliver(body) == []
+    assert etl.count() == 6, "ClickHouse keeps one row for a statement"
+    assert etl.deliver(body, receives=2) == []
+    assert etl.count() == 6
+
+
+def test_failed_insert_fails_its_own_messages_only(
+    etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
+) -> None:
+    environ(TARGET_ROWS_PER_INSERT="20")
+    bodies = put_many(etl, 6)
+    order_fault(etl.url, "answer", times=1, skip=1, status=400, code=60)
+    assert etl.deliver(*bodies) == bodies[2:4]
+    assert etl.count() == 40
+    failed = find_event(caplog, "insert_failed")
+    assert (failed.code, failed.rows) == (60, 20)
+    assert etl.deliver(*bodies[2:4], receives=2) == []
+    assert etl.count() == 60
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "attempts"),
+    [(500, 202, 2), (500, 241, 2), (500, 252, 2), (503, 0, 2), (429, 0, 2), (502, 0, 2), (504, 0, 2), (500, 60, 1),
+     (500, 0, 1), (404, 0, 1), (403, 516, 1), (302, 0, 1)],
+)  # fmt: skip
+def test_what_is_tried_again(
+    etl: Etl, no_pause: list[float], caplog: pytest.LogCaptureFixture, status: int, code: int, attempts: int
+) -> None:
+    (body,) = put_many(etl, 1)
+    order_fault(etl.url, "answer", times=9, status=status, code=code)
+    assert etl.deliver(body) == [body]
+    assert count_faults(etl.url).get("answer", 0) >= attempts
+    assert len(no_pause) == attempts - 1
+    assert find_event(caplog, "insert_failed").code == (code or None)
+
+
+def test_look_that_fails_keeps_everything_from_being_inserted(
+    etl: Etl, no_pause: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    (body,) = put_many(etl, 1)
+    order_fault(etl.url, "answer", times=2, status=503, match="^SELECT")
+    assert etl.deliver(body) == [body]
+    assert etl.count() == 0
+
+
+def test_server_that_is_not_there(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
+    (body,) = put_many(etl, 1)
+    environ(CLICKHOUSE_URL="http://127.0.0.1:9")
+    assert etl.deliver(body) == [body]
+    assert len(no_pause) == 1
+
+
+def convert(name: str, seed: int, rows: int = 20) -> Piece:
+    source = Source(f"s3://b/{name}", f"etag-{seed}")
+    table = Converter(MAPPING).convert(index_lines(write_lines(make_statements(rows, seed=seed))), source).table
+    return Piece(source, table, np.arange(1, rows + 1))
+
+
+def cut(pieces: list[Piece], max_bytes: int = 2**20) -> list[Part]:
+    return list(make_parts(pieces, compression="snappy", max_bytes=max_bytes, partition_column="timestamp"))
+
+
+PIECES = [convert(f"{n}", n) for n in range(4)]
+
+
+@settings(deadline=None)
+@given(st.permutations(PIECES))
+def test_same_objects_give_the_same_part_in_any_order(pieces: list[Piece]) -> None:
+    (part,), (reference,) = cut(pieces), cut(PIECES)
+    assert part.token == reference.token
+    assert part.parquet == reference.parquet
+
+
+def test_token_says_which_rows_there_are_and_nothing_else() -> None:
+    (part,) = cut(PIECES[:2])
+    (other,) = cut(PIECES[:3])
+    everything = np.ones(len(part), bool)
+    half = everything.copy()
+    half[::2] = False
+    tokens = {part.token, other.token, part.keep(half, "snappy").token, *(half.token for half in cut(PIECES[:2], 8000))}
+    assert len(tokens) == 3 + len(cut(PIECES[:2], 8000))
+    assert part.keep(everything, "zstd").token == part.token
+
+
+def test_part_of_some_rows_holds_these_rows() -> None:
+    (part,) = cut(PIECES[:2])
+    mask = np.zeros(len(part), bool)
+    mask[[1, 5, 25]] = True
+    kept = part.keep(mask, "snappy")
+    assert kept.read(["source_file", "source_line"]) == [["s3://b/0", "s3://b/0", "s3://b/1"], [2, 6, 6]]
+    assert [(position, lines.tolist()) for position, lines in kept.members()] == [(0, [2, 6]), (1, [6])]

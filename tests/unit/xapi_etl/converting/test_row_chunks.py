@@ -1,0 +1,91 @@
+"""Blocks converted by several threads at once: what comes out, in which order, and what is left behind."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pytest
+
+from xapi_etl.converting import row_chunks
+from xapi_etl.converting.row_chunks import convert_object
+from xapi_etl.reading.lines import BLOCK_BYTES, Lines
+from xapi_etl.schemas import Converted, Piece, Source
+
+SOURCE = Source("s3://bucket/key", "etag")
+LINE = b"x" * 1023 + b"\n"
+PER_BLOCK = BLOCK_BYTES // len(LINE)
+BLOCKS = 20
+
+
+@dataclass
+class Slow:
+    """Makes rows of line numbers; a block that begins with a line of ``broken`` fails."""
+
+    broken: tuple[int, ...] = ()
+    begun: list[int] = field(default_factory=list)
+    threads: set[int] = field(default_factory=set)
+
+    def convert(self, lines: Lines, source: Source) -> Converted:
+        assert source is SOURCE
+        self.begun.append(lines.first_number)
+        self.threads.add(threading.get_ident())
+        time.sleep(0.01)
+        if lines.first_number in self.broken:
+            raise RuntimeError(str(lines.first_number))
+        return Converted(pa.table({"n": range(lines.first_number, lines.first_number + len(lines))}), [])
+
+
+def convert(converter: Slow, *, blocks: int = BLOCKS, max_rows: int = PER_BLOCK) -> Iterator[Piece]:
+    contents = iter([LINE * PER_BLOCK] * blocks)
+    return convert_object(contents, SOURCE, converter, max_rows=max_rows, take_bad=lambda _: None)
+
+
+@pytest.fixture(params=[1, 2, 4], autouse=True)
+def processors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr("os.process_cpu_count", lambda: request.param)
+    return int(request.param)
+
+
+def test_rows_come_in_order_whoever_converts_them(processors: int) -> None:
+    converter = Slow()
+    tables = [piece.table for piece in convert(converter)]
+    assert pa.concat_tables(tables).column("n").to_pylist() == list(range(1, BLOCKS * PER_BLOCK + 1))
+    assert sorted(converter.begun) == list(range(1, BLOCKS * PER_BLOCK, PER_BLOCK))
+    # All of the threads, and who takes the rows besides.
+    assert len(converter.threads) == processors
+
+
+def test_the_first_fault_is_raised_after_all_that_comes_before_it() -> None:
+    broken = tuple(block * PER_BLOCK + 1 for block in (7, 8, 9))
+    taken: list[Piece] = []
+    with pytest.raises(RuntimeError, match=str(broken[0])):
+        taken.extend(convert(Slow(broken)))
+    assert sum(len(piece.table) for piece in taken) == 7 * PER_BLOCK
+
+
+def test_rows_that_nobody_takes_are_not_made() -> None:
+    converter = Slow()
+    rows = convert(converter, blocks=100)
+    next(rows)
+    rows.close()  # type: ignore[attr-defined]
+    begun = len(converter.begun)
+    time.sleep(0.05)
+    assert len(converter.begun) == begun < 20
+
+
+def test_few_blocks_wait_where_lines_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_chunks, "_AHEAD_BYTES", 2 * BLOCK_BYTES)
+    taken = 0
+
+    def read() -> Iterator[bytes]:
+        nonlocal taken
+        for _ in range(6):
+            taken += 1
+            yield b"x" * (3 * BLOCK_BYTES) + b"\n"
+
+    rows = convert_object(read(), SOURCE, Slow(), max_rows=1, take_bad=lambda _: None)
+    next(rows)
+    # Two to begin with, and those that a thread apiece and the blocks ahead may hold.
+    assert taken <= 4
