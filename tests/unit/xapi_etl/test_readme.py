@@ -12,7 +12,7 @@ from xapi_etl.schemas import FINISHED
 
 PACKAGE = Path(__file__).parents[3] / "lambdas" / "xapi_etl"
 README = (PACKAGE / "README.md").read_text()
-SOURCE = "".join(path.read_text() for path in PACKAGE.glob("*.py") if not path.is_symlink())
+SOURCE = "".join(path.read_text() for path in sorted(PACKAGE.rglob("*.py")) if not path.is_symlink())
 
 
 def read_table(heading: str) -> list[list[str]]:
