@@ -37,7 +37,7 @@ def _process(records: list[dict[str, Any]], settings: Settings, context: LambdaC
 
     tune_process()
     report = process_batch(records, settings, context.get_remaining_time_in_millis, logger)
-    put_metrics(context.function_name, report.tally, len(report.failures))
+    put_metrics(context.function_name, report.stats, len(report.failures))
     return list(report.failures)
 
 

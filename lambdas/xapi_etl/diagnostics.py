@@ -155,8 +155,8 @@ def _check_s3(settings: Settings, bucket: Any, prefix: Any) -> Report:  # noqa: 
         return {"ok": False, "error": "there is no bucket to look into: neither in s3_check nor in DIAG_S3_BUCKET"}
     from .loading.wiring import open_s3  # noqa: PLC0415  # with it come Arrow and NumPy
 
-    answer = open_s3(settings).list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
-    keys = [item["Key"] for item in answer.get("Contents", [])]
+    response = open_s3(settings).list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+    keys = [item["Key"] for item in response.get("Contents", [])]
     return {"bucket": bucket, "prefix": prefix, "objects_seen": len(keys), "first_key": next(iter(keys), None)}
 
 
@@ -173,8 +173,8 @@ def _check_clickhouse(settings: Settings, context: LambdaContext, logger: Logger
     report["table_exists"] = exists
     if not exists:
         return {**report, "ok": False}
-    answer = clickhouse.query(f"DESCRIBE TABLE {where.target} FORMAT JSONCompactEachRow", {})
-    present = [json.loads(line)[0] for line in answer.splitlines()]
+    response = clickhouse.query(f"DESCRIBE TABLE {where.target} FORMAT JSONCompactEachRow", {})
+    present = [json.loads(line)[0] for line in response.splitlines()]
     wanted = find_columns(settings)
     missing = [name for name in wanted if name not in present]
     others = [name for name in present if name not in wanted]

@@ -6,7 +6,7 @@ from platform import machine, python_implementation, python_version
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from .schemas import Result, Tally
+from .schemas import BatchStats, Result
 
 DEPENDENCIES = ("boto3", "pyarrow", "numpy", "orjson", "requests", "zstandard", "aws-lambda-powertools")
 _COUNTS: dict[Result, str] = {
@@ -38,33 +38,33 @@ def describe_runtime() -> dict[str, object]:
     }
 
 
-def put_metrics(function_name: str, tally: Tally, messages_failed: int) -> None:
+def put_metrics(function_name: str, stats: BatchStats, messages_failed: int) -> None:
     """Print the invocation's metrics in CloudWatch's embedded metric format; the name tells deployments apart."""
-    results = Counter(outcome.result for outcome in tally.outcomes.values())
+    results = Counter(outcome.result for outcome in stats.outcomes.values())
     metrics = EphemeralMetrics(namespace="Sluice", service="xapi_etl")
     metrics.add_dimension("function_name", function_name)
     for result, name in _COUNTS.items():
         metrics.add_metric(name, MetricUnit.Count, results[result])
     for name, count in (
-        ("RowsInserted", tally.rows_inserted),
-        ("RowsRepeated", tally.rows_repeated),
-        ("RowsAlreadyPresent", tally.rows_present),
-        ("LinesRead", tally.lines),
-        ("BadLines", tally.bad_lines),
+        ("RowsInserted", stats.rows_inserted),
+        ("RowsRepeated", stats.rows_repeated),
+        ("RowsAlreadyPresent", stats.rows_present),
+        ("LinesRead", stats.lines),
+        ("BadLines", stats.bad_lines),
         *(
-            (name, sum(tally.bad_codes[code] for code in tally.bad_codes if code.startswith(start)))
+            (name, sum(stats.bad_codes[code] for code in stats.bad_codes if code.startswith(start)))
             for start, name in _CODES
         ),
-        ("DroppedKeys", tally.dropped.total()),
-        ("RecordsIgnored", tally.ignored_records),
-        ("MessagesDeadLettered", tally.messages_dead_lettered),
-        ("Inserts", tally.inserts),
-        ("InsertsFailed", tally.inserts_failed),
+        ("DroppedKeys", stats.dropped.total()),
+        ("RecordsIgnored", stats.ignored_records),
+        ("MessagesDeadLettered", stats.messages_dead_lettered),
+        ("Inserts", stats.inserts),
+        ("InsertsFailed", stats.inserts_failed),
         ("MessagesFailed", messages_failed),
     ):
         metrics.add_metric(name, MetricUnit.Count, count)
-    metrics.add_metric("InputBytes", MetricUnit.Bytes, tally.input_bytes)
-    metrics.add_metric("ParquetBytes", MetricUnit.Bytes, tally.parquet_bytes)
+    metrics.add_metric("InputBytes", MetricUnit.Bytes, stats.input_bytes)
+    metrics.add_metric("ParquetBytes", MetricUnit.Bytes, stats.parquet_bytes)
     metrics.flush_metrics()
 
 

@@ -48,7 +48,7 @@ class Source:
     """When S3 received the object, milliseconds since 1970."""
 
 
-LONGEST_KEPT_LINE = 1024 * 1024
+MAX_KEPT_LINE_BYTES = 1024 * 1024
 """Bytes of a bad line that are kept; the rest is in its object."""
 
 
@@ -70,7 +70,7 @@ class BadLine:
     @classmethod
     def cut(cls, number: int, error: LineError, text: memoryview | bytes) -> Self:
         """Return a line with what is wrong with it, of a very long one its beginning."""
-        return cls(number, error.code, str(error), bytes(text[:LONGEST_KEPT_LINE]), len(text))
+        return cls(number, error.code, str(error), bytes(text[:MAX_KEPT_LINE_BYTES]), len(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Converted:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class RowChunk:
     """Rows of one object that go into one INSERT."""
 
     source: Source
@@ -112,7 +112,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Tally:
+class BatchStats:
     """What an invocation has done."""
 
     lines: int = 0

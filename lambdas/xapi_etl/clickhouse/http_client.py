@@ -99,9 +99,9 @@ _DROPPED_SETTINGS = frozenset(
 )
 """Settings that work against it, and that are not sent: older servers do not know all of them."""
 _FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 8.0
+_MAX_PAUSE_SECONDS = 8.0
 _CONNECT_SECONDS = 5.0
-_SHORT = 200
+_MAX_MESSAGE_LENGTH = 200
 """Characters of an answer that are told: it may quote rows."""
 
 
@@ -183,7 +183,7 @@ class ClickHouse:
             try:
                 return call()
             except RetryableInsertError as error:
-                pause = random.uniform(0.5, 1) * min(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), _LONGEST_PAUSE_SECONDS)  # noqa: S311
+                pause = random.uniform(0.5, 1) * min(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), _MAX_PAUSE_SECONDS)  # noqa: S311
                 is_last = attempt == self.max_attempts
                 if is_last or self.deadline.remaining_ms() - pause * 1000 < self.deadline.start_ms:
                     raise
@@ -197,7 +197,7 @@ class ClickHouse:
 
         timeout = max(self.deadline.timeout(), 0.1)
         try:
-            answer = self.session.post(
+            response = self.session.post(
                 self.url,
                 params=parameters,
                 data=body,
@@ -208,17 +208,17 @@ class ClickHouse:
         except requests.RequestException as error:
             # Its text holds the URL; the kind says enough.
             raise RetryableInsertError(f"no answer: {type(error).__name__}") from error
-        return _read_answer(answer)
+        return _read_response(response)
 
 
-def _read_answer(answer: requests.Response) -> str:
-    text = answer.content.decode(errors="replace")
-    code = _find_code(answer.headers.get(_CODE_HEADER), text)
-    if answer.status_code == HTTPStatus.OK and code is None:
+def _read_response(response: requests.Response) -> str:
+    text = response.content.decode(errors="replace")
+    code = _find_code(response.headers.get(_CODE_HEADER), text)
+    if response.status_code == HTTPStatus.OK and code is None:
         return text
-    first_line = text.strip().partition("\n")[0][:_SHORT]
-    message = f"HTTP {answer.status_code}" + (f", {first_line}" if first_line else "")
-    if code in RETRYABLE_CODES or (answer.status_code in _RETRYABLE_STATUS and code is None):
+    first_line = text.strip().partition("\n")[0][:_MAX_MESSAGE_LENGTH]
+    message = f"HTTP {response.status_code}" + (f", {first_line}" if first_line else "")
+    if code in RETRYABLE_CODES or (response.status_code in _RETRYABLE_STATUS and code is None):
         raise RetryableInsertError(message, code)
     raise InsertError(message, code)
 

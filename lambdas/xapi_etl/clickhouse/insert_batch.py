@@ -16,7 +16,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from xapi_etl.converting.tables import unite
 from xapi_etl.converting.transforms import find_months
-from xapi_etl.schemas import Piece, Source
+from xapi_etl.schemas import RowChunk, Source
 
 from .parquet import write_parquet
 
@@ -26,12 +26,12 @@ _WHOLE_MONTH_MS = 31 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class InsertBatch:
     """One INSERT."""
 
     parquet: bytes
     sources: tuple[Source, ...]
-    """In order of their names, so that the same objects give the same part however they came."""
+    """In order of their names, so that the same objects give the same batch however they came."""
     owners: np.ndarray
     """For each row the position of its source."""
     lines: np.ndarray
@@ -73,44 +73,48 @@ class Part:
         lines = pc.count_distinct(table.column(line_hash).filter(pc.invert(has_key))).as_py()
         return len(table) - int(statements) - int(lines)
 
-    def keep(self, mask: np.ndarray, compression: str) -> Part:
-        """Return the part with only some of its rows."""
+    def keep(self, mask: np.ndarray, compression: str) -> InsertBatch:
+        """Return the batch with only some of its rows."""
         table = pq.ParquetFile(io.BytesIO(self.parquet)).read().filter(pa.array(mask))
         parquet = write_parquet(table, compression)
-        return Part(parquet, self.sources, self.owners[mask], self.lines[mask], self.times)
+        return InsertBatch(parquet, self.sources, self.owners[mask], self.lines[mask], self.times)
 
 
-def make_parts(
-    pieces: Sequence[Piece], *, compression: str, max_bytes: int, partition_column: str | None = None
-) -> Iterator[Part]:
-    """Encode rows, in as few parts as the limits of an INSERT allow; the same rows always give the same parts."""
-    ordered = sorted(pieces, key=lambda piece: (piece.source.file, piece.source.etag, piece.lines[0]))
-    table = unite([piece.table for piece in ordered])
-    sources = tuple(dict.fromkeys(piece.source for piece in ordered))
+def make_insert_batches(
+    chunks: Sequence[RowChunk], *, compression: str, max_bytes: int, partition_column: str | None = None
+) -> Iterator[InsertBatch]:
+    """Encode rows, in as few batches as the limits of an INSERT allow; the same rows always give the same batches."""
+    ordered = sorted(chunks, key=lambda chunk: (chunk.source.file, chunk.source.etag, chunk.lines[0]))
+    table = unite([chunk.table for chunk in ordered])
+    sources = tuple(dict.fromkeys(chunk.source for chunk in ordered))
     places = {source: place for place, source in enumerate(sources)}
-    owners = np.concatenate([np.full(len(piece.table), places[piece.source]) for piece in ordered])
-    lines = np.concatenate([np.asarray(piece.lines, np.int64) for piece in ordered])
+    owners = np.concatenate([np.full(len(chunk.table), places[chunk.source]) for chunk in ordered])
+    lines = np.concatenate([np.asarray(chunk.lines, np.int64) for chunk in ordered])
     months = None if partition_column is None else find_months(table.column(partition_column))
     for rows in _split_by_months(months, len(table)):
         some = table if len(rows) == len(table) else _copy_views(table).take(pa.array(rows))
         span = None
         if months is not None and len(rows):
             span = (_month_start(months[rows].min()), _month_start(months[rows].max()) + _WHOLE_MONTH_MS)
-        yield from _encode(some, Part(b"", sources, owners[rows], lines[rows], span), compression, max_bytes)
+        yield from _encode(some, InsertBatch(b"", sources, owners[rows], lines[rows], span), compression, max_bytes)
 
 
-def make_part(pieces: Sequence[Piece], *, compression: str, partition_column: str | None = None) -> Part:
-    """Encode rows in one part, which :func:`make_parts` made before of the same rows."""
-    (part,) = make_parts(pieces, compression=compression, max_bytes=sys.maxsize, partition_column=partition_column)
-    return part
+def make_insert_batch(
+    chunks: Sequence[RowChunk], *, compression: str, partition_column: str | None = None
+) -> InsertBatch:
+    """Encode rows in one batch, which :func:`make_insert_batches` made before of the same rows."""
+    (batch,) = make_insert_batches(
+        chunks, compression=compression, max_bytes=sys.maxsize, partition_column=partition_column
+    )
+    return batch
 
 
-def keep_lines(piece: Piece, wanted: np.ndarray) -> Piece:
-    """Return a piece with only some of its lines."""
-    mask = np.isin(piece.lines, wanted)
+def keep_lines(chunk: RowChunk, wanted: np.ndarray) -> RowChunk:
+    """Return a chunk with only some of its lines."""
+    mask = np.isin(chunk.lines, wanted)
     if mask.all():
-        return piece
-    return Piece(piece.source, _copy_views(piece.table).filter(pa.array(mask)), np.asarray(piece.lines)[mask])
+        return chunk
+    return RowChunk(chunk.source, _copy_views(chunk.table).filter(pa.array(mask)), np.asarray(chunk.lines)[mask])
 
 
 def _split_by_months(months: np.ndarray | None, length: int) -> Iterator[np.ndarray]:
@@ -122,15 +126,15 @@ def _split_by_months(months: np.ndarray | None, length: int) -> Iterator[np.ndar
         yield np.flatnonzero(np.isin(months, distinct[start : start + MAX_PARTITIONS]))
 
 
-def _encode(table: pa.Table, part: Part, compression: str, max_bytes: int) -> Iterator[Part]:
+def _encode(table: pa.Table, batch: InsertBatch, compression: str, max_bytes: int) -> Iterator[InsertBatch]:
     parquet = write_parquet(table, compression)
     if len(parquet) <= max_bytes or len(table) == 1:
-        yield Part(parquet, part.sources, part.owners, part.lines, part.times)
+        yield InsertBatch(parquet, batch.sources, batch.owners, batch.lines, batch.times)
         return
     del parquet
     middle = len(table) // 2
     for start, end in ((0, middle), (middle, len(table))):
-        half = Part(b"", part.sources, part.owners[start:end], part.lines[start:end], part.times)
+        half = InsertBatch(b"", batch.sources, batch.owners[start:end], batch.lines[start:end], batch.times)
         yield from _encode(table.slice(start, end - start), half, compression, max_bytes)
 
 

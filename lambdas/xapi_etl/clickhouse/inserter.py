@@ -22,25 +22,25 @@ from xapi_etl.exceptions import InsertError, OutOfTimeError, RetryableInsertErro
 from xapi_etl.settings import ClickHouseSettings, quote_name
 
 from .http_client import ClickHouse, merge_settings, quote_text
-from .insert_batch import Part
+from .insert_batch import InsertBatch
 from .ledger import Entry, Ledger, list_members
 
-_LOOK_SETTINGS = MappingProxyType({"wait_end_of_query": "1", "select_sequential_consistency": "1"})
+_LOOKUP_SETTINGS = MappingProxyType({"wait_end_of_query": "1", "select_sequential_consistency": "1"})
 _UNKNOWN_COLUMN = 47
 _NO_LEDGER = frozenset({60, 497})
 """UNKNOWN_TABLE, ACCESS_DENIED."""
 _DAY_MS = 86_400_000
-_MEMBERS_PER_LOOK = 100
-_KEYS_PER_LOOK = 1000
+_MEMBERS_PER_LOOKUP = 100
+_KEYS_PER_LOOKUP = 1000
 _NEEDED: frozenset[Transform] = frozenset({"source_file", "source_etag", "source_line"})
 
-type Rebuild = Callable[[Entry], Part | None]
-"""Returns the part of an INSERT that was started, made again; ``None`` if its objects are not what they were."""
+type Rebuild = Callable[[Entry], InsertBatch | None]
+"""Returns the batch of an INSERT that was started, made again; ``None`` if its objects are not what they were."""
 
 
 @dataclass(slots=True)
 class Inserter:
-    """Inserts parts."""
+    """Inserts batches."""
 
     clickhouse: ClickHouse
     settings: ClickHouseSettings
@@ -52,39 +52,39 @@ class Inserter:
     compression: str
     logger: Logger
 
-    def insert(self, part: Part, rebuild: Rebuild) -> np.ndarray:
-        """Insert what is missing of a part; return which of its rows were sent and acknowledged.
+    def insert(self, batch: InsertBatch, rebuild: Rebuild) -> np.ndarray:
+        """Insert what is missing of a batch; return which of its rows were sent and acknowledged.
 
         Raises:
             InsertError: the server has refused it, or its answer has not come.
             OutOfTimeError: it was too late to begin.
         """
         self.clickhouse.deadline.check()
-        entries = self._look(part)
-        sent, acknowledged = self._settle_doubts(part, entries, rebuild)
+        entries = self._look_up(batch)
+        sent, acknowledged = self._resolve_doubts(batch, entries, rebuild)
         # Someone may have emptied the table since.
         lost = acknowledged & ~sent
-        lost &= ~self.rows.find_present(part, lost)
+        lost &= ~self.rows.find_present(batch, lost)
         missing = ~acknowledged | lost
         if missing.any():
-            some = part if missing.all() else part.keep(missing, self.compression)
+            some = batch if missing.all() else batch.keep(missing, self.compression)
             spent = [entry.token for entry in entries if not entry.is_in_doubt]
             self._send(some, _choose_token(some, spent, is_again=bool(lost.any())))
         done: np.ndarray = sent | missing
         return done
 
-    def count_repeated(self, part: Part, sent: np.ndarray) -> int:
+    def count_repeated(self, batch: InsertBatch, sent: np.ndarray) -> int:
         """Return how many of the rows that were sent the table does not keep: others of them are the same statement."""
         key, line_hash = self.rows.key_column, self.rows.lineage.get("line_sha256")
         if key is None or line_hash is None or not sent.any():
             return 0
-        return part.count_repeated(key, line_hash, sent)
+        return batch.count_repeated(key, line_hash, sent)
 
-    def _look(self, part: Part) -> list[Entry]:
+    def _look_up(self, batch: InsertBatch) -> list[Entry]:
         if self.ledger is None:
             return []
         try:
-            return self.ledger.look(part.sources)
+            return self.ledger.find_entries(batch.sources)
         except InsertError as error:
             if error.code not in _NO_LEDGER:
                 raise
@@ -97,63 +97,65 @@ class Inserter:
             self.ledger = None
         return []
 
-    def _settle_doubts(self, part: Part, entries: Sequence[Entry], rebuild: Rebuild) -> tuple[np.ndarray, np.ndarray]:
-        """Send again what is in doubt; return which of the part's rows that were, and which are acknowledged now."""
-        sent, acknowledged = np.zeros(len(part), bool), np.zeros(len(part), bool)
+    def _resolve_doubts(
+        self, batch: InsertBatch, entries: Sequence[Entry], rebuild: Rebuild
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Send again what is in doubt; return which of the batch's rows that were, and which are acknowledged now."""
+        sent, acknowledged = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
         for entry in entries:
             if entry.is_acknowledged:
-                acknowledged |= entry.covers(part)
+                acknowledged |= entry.covers(batch)
         for entry in entries:
-            rows = entry.covers(part) & ~acknowledged
+            rows = entry.covers(batch) & ~acknowledged
             if not entry.is_in_doubt or not rows.any() or self.ledger is None:
                 continue
-            whole = entry if entry.token == part.token else self.ledger.complete(entry)
+            whole = entry if entry.token == batch.token else self.ledger.complete(entry)
             if not whole.is_acknowledged:  # by another invocation, meanwhile
-                again = part if whole is entry else self._rebuild(whole, rebuild)
+                again = batch if whole is entry else self._rebuild(whole, rebuild)
                 if again is None:
                     self.logger.warning("insert_not_repeatable", extra={"token": entry.token})
-                    self.ledger.record("abandoned", entry.token, list_members(part))
+                    self.ledger.record("abandoned", entry.token, list_members(batch))
                     continue
                 self._send(again, entry.token)
                 sent |= rows
             acknowledged |= rows
         return sent, acknowledged
 
-    def _rebuild(self, entry: Entry, rebuild: Rebuild) -> Part | None:
-        """Return the whole part of an INSERT in doubt; ``None`` if it cannot be made, or was abandoned elsewhere."""
+    def _rebuild(self, entry: Entry, rebuild: Rebuild) -> InsertBatch | None:
+        """Return the whole batch of an INSERT in doubt; ``None`` if it cannot be made, or was abandoned elsewhere."""
         return rebuild(entry) if entry.is_in_doubt else None
 
-    def _send(self, part: Part, token: str) -> None:
-        members = list_members(part)
+    def _send(self, batch: InsertBatch, token: str) -> None:
+        members = list_members(batch)
         if self.ledger is not None:
             self.ledger.record("started", token, members)
         settings = merge_settings(self.settings.settings, token)
         try:
-            self.clickhouse.insert(self._write_statement(), part.parquet, settings)
+            self.clickhouse.insert(self._write_statement(), batch.parquet, settings)
         except RetryableInsertError:
             raise
         except InsertError as error:
-            error.has_landed = self._give_up(part, token)
+            error.has_landed = self._give_up(batch, token)
             raise
-        self._acknowledge(token, part)
+        self._acknowledge(token, batch)
 
-    def _acknowledge(self, token: str, part: Part) -> None:
+    def _acknowledge(self, token: str, batch: InsertBatch) -> None:
         if self.ledger is None:
             return
         try:
-            self.ledger.record("acknowledged", token, list_members(part), is_urgent=True)
+            self.ledger.record("acknowledged", token, list_members(batch), is_urgent=True)
         except (InsertError, OutOfTimeError) as error:
             # The rows are in; if their message comes again, they are sent again under the same token.
             self._warn(token, error)
 
-    def _give_up(self, part: Part, token: str) -> bool:
+    def _give_up(self, batch: InsertBatch, token: str) -> bool:
         """Forget an INSERT that was refused before any of its rows landed; return whether some have."""
         if self.ledger is None:
             return False
         try:
-            has_landed = bool(self.rows.find_landed(part, np.ones(len(part), bool)).any())
+            has_landed = bool(self.rows.find_landed(batch, np.ones(len(batch), bool)).any())
             if not has_landed:
-                self.ledger.record("abandoned", token, list_members(part), is_urgent=True)
+                self.ledger.record("abandoned", token, list_members(batch), is_urgent=True)
         except (InsertError, OutOfTimeError) as error:
             self._warn(token, error)
             return True
@@ -177,11 +179,11 @@ class NoInserter:
 
     error: InsertError
 
-    def insert(self, part: Part, rebuild: Rebuild) -> np.ndarray:  # noqa: ARG002  # an Inserter's arguments
+    def insert(self, batch: InsertBatch, rebuild: Rebuild) -> np.ndarray:  # noqa: ARG002  # an Inserter's arguments
         """Raise the error."""
         raise self.error
 
-    def count_repeated(self, part: Part, sent: np.ndarray) -> int:  # noqa: ARG002  # an Inserter's arguments
+    def count_repeated(self, batch: InsertBatch, sent: np.ndarray) -> int:  # noqa: ARG002  # an Inserter's arguments
         """Return 0: nothing was sent."""
         return 0
 
@@ -197,60 +199,60 @@ class Rows:
     """Names of the columns that say where a row comes from."""
     partition_column: str | None
     key_column: str | None
-    can_look: bool = field(init=False)
+    can_look_up: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.can_look = self.target is not None and self.lineage.keys() >= _NEEDED
+        self.can_look_up = self.target is not None and self.lineage.keys() >= _NEEDED
 
-    def find_present(self, part: Part, wanted: np.ndarray) -> np.ndarray:
+    def find_present(self, batch: InsertBatch, wanted: np.ndarray) -> np.ndarray:
         """Return which of the wanted rows are in the table, themselves or as another row of the same statement.
 
         Where the table has no columns to look at, all of them are.
         """
-        if not self.can_look:
+        if not self.can_look_up:
             return wanted
-        present = self.find_landed(part, wanted)
+        present = self.find_landed(batch, wanted)
         missing = wanted & ~present
         if missing.any():
-            present |= self._find_replaced(part, missing)
+            present |= self._find_replaced(batch, missing)
         return present
 
-    def find_landed(self, part: Part, wanted: np.ndarray) -> np.ndarray:
+    def find_landed(self, batch: InsertBatch, wanted: np.ndarray) -> np.ndarray:
         """Return which of the wanted rows are in the table themselves; none where it has no columns to look at."""
-        present = np.zeros(len(part), bool)
-        if not wanted.any() or not self.can_look:
+        present = np.zeros(len(batch), bool)
+        if not wanted.any() or not self.can_look_up:
             return present
         members = [
             (position, lines)
-            for position in range(len(part.sources))
-            if len(lines := part.lines[wanted & (part.owners == position)])
+            for position in range(len(batch.sources))
+            if len(lines := batch.lines[wanted & (batch.owners == position)])
         ]
-        places = {(source.file, source.etag): place for place, source in enumerate(part.sources)}
-        for some in batched(members, _MEMBERS_PER_LOOK, strict=False):
+        places = {(source.file, source.etag): place for place, source in enumerate(batch.sources)}
+        for some in batched(members, _MEMBERS_PER_LOOKUP, strict=False):
             try:
-                answer = self.clickhouse.query(self._write_look(part, some), _LOOK_SETTINGS)
+                response = self.clickhouse.query(self._write_lookup(batch, some), _LOOKUP_SETTINGS)
             except InsertError as error:
                 if error.code != _UNKNOWN_COLUMN:
                     raise
-                self.can_look = False
+                self.can_look_up = False
                 return present
-            for line in answer.splitlines():
+            for line in response.splitlines():
                 file, etag, found = json.loads(line)
                 numbers = np.array([int(number) for number in found], np.int64)
-                present |= (part.owners == places[file, etag]) & np.isin(part.lines, numbers)
+                present |= (batch.owners == places[file, etag]) & np.isin(batch.lines, numbers)
         present &= wanted
         return present
 
-    def _find_replaced(self, part: Part, missing: np.ndarray) -> np.ndarray:
-        """Return which of the missing rows of a part that has landed gave way to another row of the same statement.
+    def _find_replaced(self, batch: InsertBatch, missing: np.ndarray) -> np.ndarray:
+        """Return which of the missing rows of a batch that has landed gave way to another row of the same statement.
 
         ClickHouse keeps one row for a key, already of those in one INSERT.
         """
-        replaced = np.zeros(len(part), bool)
+        replaced = np.zeros(len(batch), bool)
         key, line_hash = self.key_column, self.lineage.get("line_sha256")
         if key is None or line_hash is None:
             return replaced
-        keys, hashes = part.read([key, line_hash])
+        keys, hashes = batch.read([key, line_hash])
         # A statement without an id is told from others by its line.
         for column, values in ((key, keys), (line_hash, [None if k else h for k, h in zip(keys, hashes, strict=True)])):
             wanted = [value for place in np.flatnonzero(missing).tolist() if (value := values[place])]
@@ -262,25 +264,25 @@ class Rows:
     def _find_present(self, column: str, values: Sequence[str]) -> set[str]:
         present: set[str] = set()
         name = quote_name(column)
-        for some in batched(values, _KEYS_PER_LOOK, strict=False):
+        for some in batched(values, _KEYS_PER_LOOKUP, strict=False):
             wanted = ", ".join(map(quote_text, some))
             query = f"SELECT DISTINCT {name} FROM {self.target} WHERE {name} IN ({wanted})"  # noqa: S608
-            answer = self.clickhouse.query(f"{query} FORMAT JSONCompactEachRow", _LOOK_SETTINGS)
-            present.update(json.loads(line)[0] for line in answer.splitlines())
+            response = self.clickhouse.query(f"{query} FORMAT JSONCompactEachRow", _LOOKUP_SETTINGS)
+            present.update(json.loads(line)[0] for line in response.splitlines())
         return present
 
-    def _write_look(self, part: Part, members: Sequence[tuple[int, np.ndarray]]) -> str:
+    def _write_lookup(self, batch: InsertBatch, members: Sequence[tuple[int, np.ndarray]]) -> str:
         file, etag, line = (quote_name(self.lineage[what]) for what in ("source_file", "source_etag", "source_line"))
         wanted = [
-            f"({file} = {quote_text(part.sources[position].file)}"
-            f" AND {etag} = {quote_text(part.sources[position].etag)}"
+            f"({file} = {quote_text(batch.sources[position].file)}"
+            f" AND {etag} = {quote_text(batch.sources[position].etag)}"
             f" AND {line} BETWEEN {lines.min()} AND {lines.max()})"
             for position, lines in members
         ]
         where = f"({' OR '.join(wanted)})"
-        if self.partition_column and part.times:
+        if self.partition_column and batch.times:
             # Parts of the table that hold other months are not looked at; a day more, whatever its time zone.
-            first, last = part.times[0] - _DAY_MS, part.times[1] + _DAY_MS
+            first, last = batch.times[0] - _DAY_MS, batch.times[1] + _DAY_MS
             times = (f"fromUnixTimestamp64Milli(toInt64({number}), 'UTC')" for number in (first, last))
             where += f" AND {quote_name(self.partition_column)} BETWEEN {' AND '.join(times)}"
         return (
@@ -289,8 +291,8 @@ class Rows:
         )
 
 
-def _choose_token(part: Part, spent: Sequence[str], *, is_again: bool) -> str:
-    """Return a part's token; another one for rows that are sent again although they were acknowledged or refused."""
-    if not is_again and part.token not in spent:
-        return part.token
-    return hashlib.sha256("|".join([part.token, *sorted(spent)]).encode()).hexdigest()
+def _choose_token(batch: InsertBatch, spent: Sequence[str], *, is_again: bool) -> str:
+    """Return a batch's token; another one for rows that are sent again although they were acknowledged or refused."""
+    if not is_again and batch.token not in spent:
+        return batch.token
+    return hashlib.sha256("|".join([batch.token, *sorted(spent)]).encode()).hexdigest()

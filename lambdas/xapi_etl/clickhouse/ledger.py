@@ -20,7 +20,7 @@ import numpy as np
 from xapi_etl.schemas import Source
 
 from .http_client import ClickHouse, quote_text
-from .insert_batch import Part
+from .insert_batch import InsertBatch
 
 LEDGER_DDL = """CREATE TABLE IF NOT EXISTS {ledger}
 (
@@ -39,7 +39,7 @@ ORDER BY (source_file, source_etag, token, state)
 COMMENT 'INSERTs of the xAPI ETL: an acknowledged one is not sent again'"""
 """The statement of scripts/clickhouse/schema.sql."""
 
-_LOOK_SETTINGS = MappingProxyType({"wait_end_of_query": "1", "select_sequential_consistency": "1"})
+_LOOKUP_SETTINGS = MappingProxyType({"wait_end_of_query": "1", "select_sequential_consistency": "1"})
 _WRITE_SETTINGS = MappingProxyType({"wait_end_of_query": "1", "async_insert": "0", "insert_deduplicate": "0"})
 _NAMES_PER_QUERY = 100
 
@@ -72,13 +72,13 @@ class Entry:
         """Tell whether it is unknown what the INSERT has done."""
         return self.states == {"started"}
 
-    def covers(self, part: Part) -> np.ndarray:
-        """Return which of a part's rows are in this INSERT."""
-        mask = np.zeros(len(part), bool)
-        places = {source: place for place, source in enumerate(part.sources)}
+    def covers(self, batch: InsertBatch) -> np.ndarray:
+        """Return which of a batch's rows are in this INSERT."""
+        mask = np.zeros(len(batch), bool)
+        places = {source: place for place, source in enumerate(batch.sources)}
         for member in self.members:
             if member.source in places:
-                mask |= (part.owners == places[member.source]) & np.isin(part.lines, member.lines)
+                mask |= (batch.owners == places[member.source]) & np.isin(batch.lines, member.lines)
         return mask
 
 
@@ -97,7 +97,7 @@ class Ledger:
         """
         self.clickhouse.query(LEDGER_DDL.format(ledger=self.name), {})
 
-    def look(self, sources: Iterable[Source]) -> list[Entry]:
+    def find_entries(self, sources: Iterable[Source]) -> list[Entry]:
         """Return the INSERTs that hold rows of these objects, each with the members among these objects only."""
         entries: dict[str, Entry] = {}
         for some in batched(sources, _NAMES_PER_QUERY, strict=False):
@@ -132,8 +132,8 @@ class Ledger:
     def _read(self, condition: str, entries: dict[str, Entry]) -> None:
         columns = "token, state, source_file, source_etag, source_version, lines"
         query = f"SELECT DISTINCT {columns} FROM {self.name} WHERE {condition}"  # noqa: S608  # quoted
-        answer = self.clickhouse.query(f"{query} FORMAT JSONCompactEachRow", _LOOK_SETTINGS)
-        for line in answer.splitlines():
+        response = self.clickhouse.query(f"{query} FORMAT JSONCompactEachRow", _LOOKUP_SETTINGS)
+        for line in response.splitlines():
             token, state, file, etag, version, lines = json.loads(line)
             entry = entries.setdefault(token, Entry(token))
             entry.states.add(state)
@@ -142,9 +142,9 @@ class Ledger:
                 entry.members.append(Member(source, read_ranges(lines)))
 
 
-def list_members(part: Part) -> list[Member]:
-    """Return the members of a part."""
-    return [Member(part.sources[position], lines) for position, lines in part.members()]
+def list_members(batch: InsertBatch) -> list[Member]:
+    """Return the members of a batch."""
+    return [Member(batch.sources[position], lines) for position, lines in batch.members()]
 
 
 def write_ranges(numbers: np.ndarray) -> str:
@@ -157,6 +157,6 @@ def write_ranges(numbers: np.ndarray) -> str:
 
 def read_ranges(text: str) -> np.ndarray:
     """Return the numbers that :func:`write_ranges` wrote."""
-    ranges = [part.partition("-") for part in text.split(",")]
+    ranges = [each.partition("-") for each in text.split(",")]
     found: np.ndarray = np.concatenate([np.arange(int(start), int(end or start) + 1) for start, _, end in ranges])
     return found

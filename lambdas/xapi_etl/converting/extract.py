@@ -1,7 +1,7 @@
 """The mapped values of a block of lines, as Arrow columns.
 
 Two ways lead to the same columns: scanner.py takes plain lines, many at once, and documents.py any line. What the first
-one calls odd goes the second way, which decides what a line means and what is wrong with it.
+one calls slow_path goes the second way, which decides what a line means and what is wrong with it.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ class Extractor:
     def extract(self, lines: Lines, texts: Sequence[memoryview]) -> Extracted:
         """Return the values of every line that is a document with the right types."""
         if self._scanner is None or not len(lines):
-            return self._read_slowly(lines, texts, np.arange(len(lines)))
-        values, odd = self._scanner.scan(lines)
+            return self._parse_lines(lines, texts, np.arange(len(lines)))
+        values, slow_path = self._scanner.scan(lines)
         if not _is_text(lines.data):
-            odd |= np.array([not _is_text(bytes(text)) for text in texts])
-        if not odd.any():
+            slow_path |= np.array([not _is_text(bytes(text)) for text in texts])
+        if not slow_path.any():
             return Extracted(np.arange(len(lines)), values, [])
-        plain = Extracted(np.flatnonzero(~odd), values.filter(pa.array(~odd)), [])
-        return _join(plain, self._read_slowly(lines, texts, np.flatnonzero(odd)))
+        plain = Extracted(np.flatnonzero(~slow_path), values.filter(pa.array(~slow_path)), [])
+        return _join(plain, self._parse_lines(lines, texts, np.flatnonzero(slow_path)))
 
-    def _read_slowly(self, lines: Lines, texts: Sequence[memoryview], places: np.ndarray) -> Extracted:
+    def _parse_lines(self, lines: Lines, texts: Sequence[memoryview], places: np.ndarray) -> Extracted:
         rows, kept, bad = [], [], []
         for place in places.tolist():
             try:

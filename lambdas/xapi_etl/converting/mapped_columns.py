@@ -102,12 +102,12 @@ class Converter:
         for column in self.mapping.columns:
             if not column.places:
                 continue
-            values, mask = _transform(column, _take_first(self._read_places(column, found, wrong)))
+            values, mask = _transform(column, _coalesce(self._read_places(column, found, wrong)))
             if column.has_arrival:
                 values = pc.fill_null(values, pa.scalar(source.arrived_ms, MILLISECONDS))
             columns[column.name] = values
             if mask is not None:
-                _note_wrong(column, mask, wrong)
+                _add_type_errors(column, mask, wrong)
         self._complete(columns, found)
         for name, table_type in self.types.items():
             if name in columns:
@@ -144,7 +144,7 @@ class Converter:
         return origin
 
 
-def _note_wrong(column: Column, mask: np.ndarray, wrong: dict[int, LineError]) -> None:
+def _add_type_errors(column: Column, mask: np.ndarray, wrong: dict[int, LineError]) -> None:
     what = "duration" if column.transform == "duration" else column.type
     for position in np.flatnonzero(mask).tolist():
         wrong.setdefault(position, LineError(f"wrong_type:{column.name}", f"{column.name} is no {what}"))
@@ -242,7 +242,7 @@ def _unite_chunks(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _take_first(found: Sequence[pa.Array]) -> pa.Array:
+def _coalesce(found: Sequence[pa.Array]) -> pa.Array:
     """Return the first value of each row that is not null."""
     if not found[0].null_count:
         return found[0]

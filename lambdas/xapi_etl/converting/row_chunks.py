@@ -15,12 +15,12 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from xapi_etl.exceptions import LineError
 from xapi_etl.reading.lines import BLOCK_BYTES, MAX_LINE_BYTES, MAX_LINES, Lines, LongLine, index_lines, split_blocks
-from xapi_etl.schemas import BadLine, Converted, Piece, Source
+from xapi_etl.schemas import BadLine, Converted, RowChunk, Source
 
 from .tables import unite
 
-_PIECE_BYTES = 32 * 1024 * 1024
-"""Of lines and rows: a piece with as many is complete, however few rows it has."""
+_MAX_CHUNK_BYTES = 32 * 1024 * 1024
+"""Of lines and rows: a chunk with as many is complete, however few rows it has."""
 _ROW_BYTES = 512
 """What a row takes at the least, beside its line."""
 
@@ -50,10 +50,10 @@ def convert_object(
     take_bad: TakeBad,
     max_line_bytes: int = MAX_LINE_BYTES,
     take_dropped: Callable[[Mapping[str, int]], None] | None = None,
-) -> Iterator[Piece]:
-    """Yield an object's rows in pieces of at most ``max_rows``, which depend on the object's bytes only.
+) -> Iterator[RowChunk]:
+    """Yield an object's rows in chunks of at most ``max_rows``, which depend on the object's bytes only.
 
-    ``take_bad`` is handed the lines that are no rows, before any piece that follows them.
+    ``take_bad`` is handed the lines that are no rows, before any chunk that follows them.
     """
     tables: list[pa.Table] = []
     numbers: list[np.ndarray] = []
@@ -70,15 +70,15 @@ def convert_object(
         size += len(lines.data) + _ROW_BYTES * len(converted.table)
         while waiting >= max_rows:
             table, of_rows = unite(tables), np.concatenate(numbers)
-            yield Piece(source, table.slice(0, max_rows), of_rows[:max_rows])
+            yield RowChunk(source, table.slice(0, max_rows), of_rows[:max_rows])
             tables, numbers = [table.slice(max_rows)], [of_rows[max_rows:]]
             waiting -= max_rows
             size = 0
-        if size >= _PIECE_BYTES and waiting:
-            yield Piece(source, unite(tables), np.concatenate(numbers))
+        if size >= _MAX_CHUNK_BYTES and waiting:
+            yield RowChunk(source, unite(tables), np.concatenate(numbers))
             tables, numbers, waiting, size = [], [], 0, 0
     if waiting:
-        yield Piece(source, unite(tables), np.concatenate(numbers))
+        yield RowChunk(source, unite(tables), np.concatenate(numbers))
 
 
 def _convert_blocks(
@@ -89,32 +89,32 @@ def _convert_blocks(
     He is busy for a while with writing them as Parquet; so long the threads stay ahead. When he waits, he helps.
     """
     processors = os.process_cpu_count() or 1
-    at_once = max(1, processors - 1)
+    concurrency = max(1, processors - 1)
     first = list(islice(blocks, 2))
     if len(first) < 2 or processors == 1:  # noqa: PLR2004  # a thread is worth it from the second block on
         for lines in chain(first, blocks):
             yield lines, converter.convert(lines, source)
         return
-    pool = ThreadPoolExecutor(at_once, thread_name_prefix="convert")
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="convert")
     ahead: deque[_Block] = deque()
     try:
         for lines in chain(first, blocks):
             ahead.append((lines, pool.submit(converter.convert, lines, source)))
-            while _is_enough(ahead, at_once):
-                yield _take_first(ahead, converter, source)
+            while _is_enough(ahead, concurrency):
+                yield _pop_first(ahead, converter, source)
         while ahead:
-            yield _take_first(ahead, converter, source)
+            yield _pop_first(ahead, converter, source)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _is_enough(ahead: Iterable[_Block], at_once: int) -> bool:
+def _is_enough(ahead: Iterable[_Block], concurrency: int) -> bool:
     size = sum(len(waiting.data) for waiting, _ in ahead)
     lines = sum(len(waiting) for waiting, _ in ahead)
-    return size > at_once * BLOCK_BYTES + _AHEAD_BYTES or lines > at_once * MAX_LINES + _AHEAD_LINES
+    return size > concurrency * BLOCK_BYTES + _AHEAD_BYTES or lines > concurrency * MAX_LINES + _AHEAD_LINES
 
 
-def _take_first(ahead: deque[_Block], converter: LineConverter, source: Source) -> tuple[Lines, Converted]:
+def _pop_first(ahead: deque[_Block], converter: LineConverter, source: Source) -> tuple[Lines, Converted]:
     """Take out the first block; rather than wait for it, convert those that no thread has begun with."""
     lines, future = ahead.popleft()
     for place, (others, later) in enumerate(list(ahead)):

@@ -1,6 +1,6 @@
 """The mapped values of plain lines, found by a small library in C (scan.c): a line is read once, and not kept.
 
-What the library calls odd is left to the careful way of documents.py.
+What the library calls slow_path is left to the careful way of documents.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ARROW_TYPES: dict[Kind, pa.DataType] = {
     "any": pa.string(),
     "raw": pa.string(),
 }
-_SPANS_AT_ONCE = 512 * 1024
+_MAX_SPANS = 512 * 1024
 """Values that are looked for at once: with many short lines or many columns they would be larger than the lines."""
 
 # As scan.c has them.
@@ -63,18 +63,20 @@ class Scanner:
         self._nodes, self._slots, self._keys = build_tree(self.leaves)
 
     def scan(self, lines: Lines) -> tuple[pa.Table, np.ndarray]:
-        """Return a row for each line, its columns named by the numbers of the leaves, and which lines are odd.
+        """Return a row for each line, its columns named by the numbers of the leaves, and which lines are slow_path.
 
-        An odd line's values are all null.
+        An slow_path line's values are all null.
         """
-        at_once = max(1, _SPANS_AT_ONCE // len(self.leaves))
-        parts = [self._scan(lines, slice(start, start + at_once)) for start in range(0, len(lines), at_once)]
-        return pa.concat_tables([table for table, _ in parts]), np.concatenate([odd for _, odd in parts])
+        lines_per_call = max(1, _MAX_SPANS // len(self.leaves))
+        parts = [
+            self._scan(lines, slice(start, start + lines_per_call)) for start in range(0, len(lines), lines_per_call)
+        ]
+        return pa.concat_tables([table for table, _ in parts]), np.concatenate([slow_path for _, slow_path in parts])
 
     def _scan(self, lines: Lines, some: slice) -> tuple[pa.Table, np.ndarray]:
         starts, ends = lines.starts[some], lines.ends[some]
         spans = np.zeros((len(self.leaves), len(starts), 2), np.uint32)
-        odd, seen = np.empty(len(starts), bool), np.zeros(len(self._nodes), np.uint32)
+        slow_path, seen = np.empty(len(starts), bool), np.zeros(len(self._nodes), np.uint32)
         block = _Block(lines.data, len(lines.data), starts.ctypes.data, ends.ctypes.data, len(starts))
         tree = _Tree(self._nodes.ctypes.data, self._keys, self._slots.ctypes.data)
         load_library().scan_lines(
@@ -83,10 +85,10 @@ class Scanner:
             len(self.leaves),
             seen.ctypes.data,
             spans.ctypes.data,
-            odd.ctypes.data,
+            slow_path.ctypes.data,
         )
         columns = self._copy_values(lines.data, spans)
-        return pa.table(columns, names=[str(number) for number in range(len(columns))]), odd
+        return pa.table(columns, names=[str(number) for number in range(len(columns))]), slow_path
 
     def _copy_values(self, data: bytes, spans: np.ndarray) -> list[pa.Array]:
         """Return the leaves' columns; their buffers are parts of large ones, which are had at less cost."""

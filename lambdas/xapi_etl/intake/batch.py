@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 from xapi_etl.clients import sqs_client
 from xapi_etl.exceptions import MessageRejectedError, OutOfTimeError, XapiEtlError
 from xapi_etl.loading.wiring import make_loader
-from xapi_etl.schemas import FINISHED, ObjectName, Outcome, Result, Tally
+from xapi_etl.schemas import FINISHED, BatchStats, ObjectName, Outcome, Result
 from xapi_etl.settings import Settings
 
 from .failure_queue import Failure, copy_message, is_last_receive
@@ -31,40 +31,40 @@ class Report:
 
     failures: Mapping[str, str]
     """By message id, why it has to come back."""
-    tally: Tally
+    stats: BatchStats
 
 
 def process_batch(
     records: Sequence[Record], settings: Settings, remaining_ms: Callable[[], int], logger: Logger
 ) -> Report:
     """Load what the messages name."""
-    tally = Tally()
-    named, failures = _parse(records, logger, tally)
+    stats = BatchStats()
+    named, failures = _parse(records, logger, stats)
     names = list(dict.fromkeys(name for found in named.values() for name in found))
     logger.info("batch_start", extra={"messages": len(records), "objects": len(names)})
     try:
         if names:
-            make_loader(settings, remaining_ms, logger, tally).run(names)
+            make_loader(settings, remaining_ms, logger, stats).run(names)
     except OutOfTimeError as error:
-        tally.outcomes |= {name: Outcome("not_started", str(error)) for name in names if name not in tally.outcomes}
+        stats.outcomes |= {name: Outcome("not_started", str(error)) for name in names if name not in stats.outcomes}
     except XapiEtlError as error:
         # Without a mapping or credentials nothing can be loaded.
         logger.error("batch_failed", extra={"error": str(error)})  # noqa: TRY400  # the error says it all
-        tally.outcomes |= {name: Outcome("failed", str(error), "batch_failed") for name in names}
-    _log(tally, logger)
-    if tally.dropped:
-        logger.warning("keys_dropped", extra={"lines_by_key": dict(tally.dropped)})
+        stats.outcomes |= {name: Outcome("failed", str(error), "batch_failed") for name in names}
+    _log(stats, logger)
+    if stats.dropped:
+        logger.warning("keys_dropped", extra={"lines_by_key": dict(stats.dropped)})
     for message, found in named.items():
-        failure = _find_failure([tally.outcomes[name] for name in found])
+        failure = _find_failure([stats.outcomes[name] for name in found])
         if failure is not None:
             failures[message] = failure
-    returned = _copy_failures(records, failures, settings, logger, tally)
-    logger.info("batch_complete", extra=_describe(len(records), returned, tally, settings))
-    return Report(returned, tally)
+    returned = _copy_failures(records, failures, settings, logger, stats)
+    logger.info("batch_complete", extra=_describe(len(records), returned, stats, settings))
+    return Report(returned, stats)
 
 
 def _parse(
-    records: Sequence[Record], logger: Logger, tally: Tally
+    records: Sequence[Record], logger: Logger, stats: BatchStats
 ) -> tuple[dict[str, list[ObjectName]], dict[str, Failure]]:
     named: dict[str, list[ObjectName]] = {}
     failures: dict[str, Failure] = {}
@@ -77,7 +77,7 @@ def _parse(
             fields = {"message_id": message, "error": str(error)}
             logger.error("message_rejected", extra=fields)  # noqa: TRY400  # the error says it all
             continue
-        tally.ignored_records += len(ignored)
+        stats.ignored_records += len(ignored)
         for one in ignored[:_NAMED_RECORDS]:
             fields = {"message_id": message, "reason": one.reason, "record": one.event}
             logger.warning("record_ignored", extra={**fields, "bucket": one.bucket, "key": one.key})
@@ -97,7 +97,7 @@ def _find_failure(outcomes: Sequence[Outcome]) -> Failure | None:
 
 
 def _copy_failures(
-    records: Sequence[Record], failures: Mapping[str, Failure], settings: Settings, logger: Logger, tally: Tally
+    records: Sequence[Record], failures: Mapping[str, Failure], settings: Settings, logger: Logger, stats: BatchStats
 ) -> dict[str, str]:
     """Send on what has failed for the last time, or for good; return the messages that have to come back, and why."""
     returned = {message: failure.reason for message, failure in failures.items()}
@@ -110,12 +110,12 @@ def _copy_failures(
         is_copied = copy_message(sqs_client(), settings.failure_queue_url, record, failure, logger)
         if is_copied and failure.is_final:
             del returned[record["messageId"]]
-            tally.messages_dead_lettered += 1
+            stats.messages_dead_lettered += 1
     return returned
 
 
-def _log(tally: Tally, logger: Logger) -> None:
-    for name, outcome in tally.outcomes.items():
+def _log(stats: BatchStats, logger: Logger) -> None:
+    for name, outcome in stats.outcomes.items():
         fields: dict[str, Any] = {"bucket": name.bucket, "key": name.key, "version_id": name.version_id}
         fields["reason"] = outcome.reason
         if outcome.result == "failed":
@@ -124,23 +124,23 @@ def _log(tally: Tally, logger: Logger) -> None:
         log(f"object_{outcome.result}", extra=fields)
 
 
-def _describe(messages: int, failures: Mapping[str, str], tally: Tally, settings: Settings) -> dict[str, Any]:
-    results = Counter(outcome.result for outcome in tally.outcomes.values())
+def _describe(messages: int, failures: Mapping[str, str], stats: BatchStats, settings: Settings) -> dict[str, Any]:
+    results = Counter(outcome.result for outcome in stats.outcomes.values())
     return {
         "messages": messages,
         "messages_failed": len(failures),
-        "objects": len(tally.outcomes),
+        "objects": len(stats.outcomes),
         **{result: results[result] for result in get_args(Result.__value__)},
-        "lines": tally.lines,
-        "bad_lines": tally.bad_lines,
-        "bad_line_codes": dict(tally.bad_codes),
-        "dropped_keys": dict(tally.dropped),
-        "ignored_records": tally.ignored_records,
-        "messages_dead_lettered": tally.messages_dead_lettered,
-        "rows_inserted": tally.rows_inserted,
-        "rows_repeated": tally.rows_repeated,
-        "rows_present": tally.rows_present,
-        "inserts": tally.inserts,
-        "parquet_bytes": tally.parquet_bytes,
+        "lines": stats.lines,
+        "bad_lines": stats.bad_lines,
+        "bad_line_codes": dict(stats.bad_codes),
+        "dropped_keys": dict(stats.dropped),
+        "ignored_records": stats.ignored_records,
+        "messages_dead_lettered": stats.messages_dead_lettered,
+        "rows_inserted": stats.rows_inserted,
+        "rows_repeated": stats.rows_repeated,
+        "rows_present": stats.rows_present,
+        "inserts": stats.inserts,
+        "parquet_bytes": stats.parquet_bytes,
         "dry_run": settings.is_dry_run,
     }

@@ -15,7 +15,7 @@ import numpy as np
 from aws_lambda_powertools import Logger
 
 from xapi_etl.clickhouse.http_client import VALUE_CODES
-from xapi_etl.clickhouse.insert_batch import Part, keep_lines, make_part, make_parts
+from xapi_etl.clickhouse.insert_batch import InsertBatch, keep_lines, make_insert_batch, make_insert_batches
 from xapi_etl.clickhouse.inserter import Inserter, NoInserter
 from xapi_etl.clickhouse.ledger import Entry, Member
 from xapi_etl.converting.row_chunks import LineConverter, convert_object
@@ -24,7 +24,7 @@ from xapi_etl.exceptions import InsertError, OutOfTimeError, SourceError
 from xapi_etl.reading.decompress import decompress
 from xapi_etl.reading.sources import Opened, SourceReader
 from xapi_etl.reading.unwrap import unwrap_statements
-from xapi_etl.schemas import BadLine, ObjectName, Outcome, Piece, Result, Source, Tally
+from xapi_etl.schemas import BadLine, BatchStats, ObjectName, Outcome, Result, RowChunk, Source
 from xapi_etl.settings import Settings
 
 from .quarantine import BadLines, find_key
@@ -56,8 +56,8 @@ class Loader:
     partition_column: str | None
     logger: Logger
     remaining_ms: Callable[[], int]
-    tally: Tally = field(default_factory=Tally)
-    _gathered: list[tuple[ObjectName, Piece]] = field(default_factory=list)
+    stats: BatchStats = field(default_factory=BatchStats)
+    _gathered: list[tuple[ObjectName, RowChunk]] = field(default_factory=list)
     _gathered_rows: int = 0
     _gathered_bytes: int = 0
     _first_of: dict[Source, ObjectName] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Loader:
     _same_as: dict[ObjectName, ObjectName] = field(default_factory=dict)
 
     def run(self, names: Sequence[ObjectName]) -> None:
-        """Load objects, as many as the time allows; each gets its outcome in the tally."""
+        """Load objects, as many as the time allows; each gets its outcome in the stats."""
         for name, opened in self.reader.open_all(names, self._reading_seconds):
             if self._is_late():
                 break
@@ -75,8 +75,8 @@ class Loader:
                 self._load(opened)
         self._insert_gathered()
         for name, first in self._same_as.items():
-            self.tally.outcomes[name] = self.tally.outcomes[first]
-        self._note([name for name in names if name not in self.tally.outcomes], "not_started", OUT_OF_TIME)
+            self.stats.outcomes[name] = self.stats.outcomes[first]
+        self._set_outcome([name for name in names if name not in self.stats.outcomes], "not_started", OUT_OF_TIME)
 
     def _load(self, opened: Opened) -> None:
         name = opened.name
@@ -84,29 +84,29 @@ class Loader:
             self._same_as[name] = self._first_of[opened.source]
             return
         self._first_of[opened.source] = name
-        self.tally.input_bytes += opened.size
+        self.stats.input_bytes += opened.size
         try:
             with closing(self._make_bad_lines()) as bad:
-                pieces = self._convert(opened, bad)
-                first, second = next(pieces, None), next(pieces, None)
+                chunks = self._convert(opened, bad)
+                first, second = next(chunks, None), next(chunks, None)
                 if first and second:
-                    self._insert_many(opened, chain([first, second], pieces), bad)
+                    self._insert_many(opened, chain([first, second], chunks), bad)
                 else:
-                    self._settle_bad(opened, bad, len(first.table) if first else 0)
+                    self._handle_bad_lines(opened, bad, len(first.table) if first else 0)
                     if first:
                         self._gather(name, first)
                     else:
-                        self._note([name], "empty")
+                        self._set_outcome([name], "empty")
         except OutOfTimeError as error:
-            self._note([name], "not_started", str(error))
+            self._set_outcome([name], "not_started", str(error))
         except (SourceError, InsertError) as error:
             self._fail([name], error)
         except Exception as error:
             self.logger.exception("object_broken", extra={"bucket": name.bucket, "key": name.key})
-            self._note([name], "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
+            self._set_outcome([name], "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
 
-    def _convert(self, opened: Opened, bad: BadLines) -> Iterator[Piece]:
-        """Yield an object's pieces, and tell how far it is.
+    def _convert(self, opened: Opened, bad: BadLines) -> Iterator[RowChunk]:
+        """Yield an object's chunks, and tell how far it is.
 
         Raises:
             SourceError: it cannot be read, or has too many bad lines.
@@ -128,13 +128,13 @@ class Loader:
                 yield block
 
         def take_bad(lines: list[BadLine]) -> None:
-            self.tally.lines += len(lines)
-            self.tally.bad_lines += len(lines)
-            self.tally.bad_codes.update(line.code for line in lines)
+            self.stats.lines += len(lines)
+            self.stats.bad_lines += len(lines)
+            self.stats.bad_codes.update(line.code for line in lines)
             bad.add(opened.source, lines)
 
         contents = self._unwrap(decompress(count(self.reader.read(opened))))
-        for piece in convert_object(
+        for chunk in convert_object(
             contents,
             opened.source,
             self.converter,
@@ -144,15 +144,15 @@ class Loader:
             take_dropped=self._count_dropped,
         ):
             if not rows:
-                self._log_schema(opened.name, piece)
-            rows += len(piece.table)
-            self.tally.lines += len(piece.table)
-            yield piece
+                self._log_schema(opened.name, chunk)
+            rows += len(chunk.table)
+            self.stats.lines += len(chunk.table)
+            yield chunk
 
-    def _log_schema(self, name: ObjectName, piece: Piece) -> None:
+    def _log_schema(self, name: ObjectName, chunk: RowChunk) -> None:
         if self.logger.log_level > logging.DEBUG:
             return
-        table = piece.table
+        table = chunk.table
         columns = {column: str(kind) for column, kind in zip(table.schema.names, table.schema.types, strict=True)}
         empty = [column for column in table.schema.names if table.column(column).null_count == len(table)]
         fields = {
@@ -167,13 +167,13 @@ class Loader:
     def _count_dropped(self, keys: Mapping[str, int]) -> None:
         """Count keys without a column; of very many different ones not all are told apart."""
         for name, count in keys.items():
-            known = name in self.tally.dropped or len(self.tally.dropped) < _DROPPED_NAMES
-            self.tally.dropped[name if known else "…"] += count
+            known = name in self.stats.dropped or len(self.stats.dropped) < _DROPPED_NAMES
+            self.stats.dropped[name if known else "…"] += count
 
     def _unwrap(self, contents: Iterable[bytes]) -> Iterable[bytes]:
         return unwrap_statements(contents) if self.settings.only_statements else contents
 
-    def _settle_bad(self, opened: Opened, bad: BadLines, rows: int) -> None:
+    def _handle_bad_lines(self, opened: Opened, bad: BadLines, rows: int) -> None:
         """Bring bad lines to safety; nothing of the object is inserted before.
 
         Raises:
@@ -206,14 +206,14 @@ class Loader:
             where = bad.store(self.s3, self.settings, name, opened.source)
         self.logger.warning("lines_quarantined", extra={**fields, "quarantine": where})
 
-    def _gather(self, name: ObjectName, piece: Piece) -> None:
-        rows, size = len(piece.table), piece.table.nbytes
+    def _gather(self, name: ObjectName, chunk: RowChunk) -> None:
+        rows, size = len(chunk.table), chunk.table.nbytes
         # Enough for an INSERT of its own has a token of its own, too, whatever comes with it next time.
         is_enough = rows >= self.settings.target_rows
         is_full = self._gathered_rows + rows > self.settings.max_rows or self._gathered_bytes + size > _GATHERED_BYTES
         if is_enough or is_full:
             self._insert_gathered()
-        self._gathered.append((name, piece))
+        self._gathered.append((name, chunk))
         self._gathered_rows += rows
         self._gathered_bytes += size
         if self._gathered_rows >= self.settings.target_rows:
@@ -226,16 +226,16 @@ class Loader:
         if gathered:
             self._insert_together(gathered)
 
-    def _insert_together(self, gathered: Sequence[tuple[ObjectName, Piece]]) -> None:
+    def _insert_together(self, gathered: Sequence[tuple[ObjectName, RowChunk]]) -> None:
         names = [name for name, _ in gathered]
-        pieces = [piece for _, piece in gathered]
+        chunks = [chunk for _, chunk in gathered]
         try:
-            fresh = {source for part in self._make_parts(pieces) for source in self._insert(part, pieces)}
+            fresh = {source for batch in self._make_batches(chunks) for source in self._insert(batch, chunks)}
         except OutOfTimeError as error:
-            self._note(names, "not_started", str(error))
+            self._set_outcome(names, "not_started", str(error))
         except InsertError as error:
             if error.code not in VALUE_CODES or error.has_landed or len(gathered) == 1:
-                self._note(names, "failed", f"INSERT failed: {error}", "insert_failed")
+                self._set_outcome(names, "failed", f"INSERT failed: {error}", "insert_failed")
                 return
             # The table refuses a value: the objects that do not hold it must not end with the one that does.
             middle = len(gathered) // 2
@@ -243,51 +243,51 @@ class Loader:
             self._insert_together(gathered[middle:])
         except Exception as error:
             self.logger.exception("insert_broken", extra={"objects": len(names)})
-            self._note(names, "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
+            self._set_outcome(names, "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
         else:
-            for name, piece in gathered:
-                self._note([name], self._succeed(is_fresh=piece.source in fresh))
+            for name, chunk in gathered:
+                self._set_outcome([name], self._succeed(is_fresh=chunk.source in fresh))
 
-    def _insert_many(self, opened: Opened, pieces: Iterable[Piece], bad: BadLines) -> None:
+    def _insert_many(self, opened: Opened, chunks: Iterable[RowChunk], bad: BadLines) -> None:
         """Insert an object that takes several INSERTs, once all of it has been read and found good."""
         fresh = False
         with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY) as spool:
-            parts = [
-                (_store(spool, part.parquet), replace(part, parquet=b""))
-                for piece in pieces
-                for part in self._make_parts([piece])
+            batches = [
+                (_store(spool, batch.parquet), replace(batch, parquet=b""))
+                for chunk in chunks
+                for batch in self._make_batches([chunk])
             ]
-            self._settle_bad(opened, bad, sum(len(part) for _, part in parts))
-            for place, part in parts:
-                fresh |= bool(self._insert(replace(part, parquet=_fetch(spool, place)), []))
-        self._note([opened.name], self._succeed(is_fresh=fresh))
+            self._handle_bad_lines(opened, bad, sum(len(batch) for _, batch in batches))
+            for place, batch in batches:
+                fresh |= bool(self._insert(replace(batch, parquet=_fetch(spool, place)), []))
+        self._set_outcome([opened.name], self._succeed(is_fresh=fresh))
 
-    def _make_parts(self, pieces: Sequence[Piece]) -> Iterator[Part]:
-        return make_parts(
-            pieces,
+    def _make_batches(self, chunks: Sequence[RowChunk]) -> Iterator[InsertBatch]:
+        return make_insert_batches(
+            chunks,
             compression=self.settings.compression,
             max_bytes=self.settings.max_parquet_bytes,
             partition_column=self.partition_column,
         )
 
-    def _rebuild(self, entry: Entry, pieces: Sequence[Piece]) -> Part | None:
-        """Make the part of an earlier INSERT again; ``None`` if its objects are gone, overwritten or read otherwise."""
-        at_hand = {piece.source: piece for piece in pieces}
+    def _rebuild(self, entry: Entry, chunks: Sequence[RowChunk]) -> InsertBatch | None:
+        """Rebuild the batch of an earlier INSERT; ``None`` if its objects are gone, overwritten or read differently."""
+        at_hand = {chunk.source: chunk for chunk in chunks}
         found = []
         for member in entry.members:
             try:
-                piece = at_hand.get(member.source)
-                if piece is None or not np.isin(member.lines, piece.lines).all():
-                    piece = self._read_again(member)
+                chunk = at_hand.get(member.source)
+                if chunk is None or not np.isin(member.lines, chunk.lines).all():
+                    chunk = self._read_again(member)
             except SourceError:
                 return None
-            piece = keep_lines(piece, member.lines)
-            if len(piece.lines) != len(member.lines):
+            chunk = keep_lines(chunk, member.lines)
+            if len(chunk.lines) != len(member.lines):
                 return None
-            found.append(piece)
-        return make_part(found, compression=self.settings.compression, partition_column=self.partition_column)
+            found.append(chunk)
+        return make_insert_batch(found, compression=self.settings.compression, partition_column=self.partition_column)
 
-    def _read_again(self, member: Member) -> Piece:
+    def _read_again(self, member: Member) -> RowChunk:
         """Return the rows of an object's lines.
 
         Raises:
@@ -296,7 +296,7 @@ class Loader:
         opened = self.reader.open(ObjectName.from_url(member.source.file, member.source.version_id))
         if opened.source != member.source:
             raise SourceError("the object was overwritten")
-        pieces = convert_object(
+        chunks = convert_object(
             self._unwrap(decompress(self.reader.read(opened))),
             opened.source,
             self.converter,
@@ -304,45 +304,45 @@ class Loader:
             take_bad=lambda _: None,
             max_line_bytes=self.settings.max_line_bytes,
         )
-        found: list[Piece] = []
-        for piece in pieces:
-            if len((kept := keep_lines(piece, member.lines)).lines):
+        found: list[RowChunk] = []
+        for chunk in chunks:
+            if len((kept := keep_lines(chunk, member.lines)).lines):
                 found.append(kept)
-            if piece.lines[-1] >= member.lines[-1]:
+            if chunk.lines[-1] >= member.lines[-1]:
                 break
         if not found:
             raise SourceError("the lines are no rows any more")
-        return Piece(
-            opened.source, unite([piece.table for piece in found]), np.concatenate([piece.lines for piece in found])
+        return RowChunk(
+            opened.source, unite([chunk.table for chunk in found]), np.concatenate([chunk.lines for chunk in found])
         )
 
-    def _insert(self, part: Part, pieces: Sequence[Piece]) -> list[Source]:
-        """Insert a part; return the objects of which something was sent."""
-        self.tally.parquet_bytes += len(part.parquet)
+    def _insert(self, batch: InsertBatch, chunks: Sequence[RowChunk]) -> list[Source]:
+        """Insert a batch; return the objects of which something was sent."""
+        self.stats.parquet_bytes += len(batch.parquet)
         if self.inserter is None:
-            return list(part.sources)
+            return list(batch.sources)
         started = time.monotonic()
-        objects = len(set(part.owners.tolist()))
-        fields: dict[str, int | str] = {"rows": len(part), "objects": objects, "parquet_bytes": len(part.parquet)}
-        fields["token"] = part.token
+        objects = len(set(batch.owners.tolist()))
+        fields: dict[str, int | str] = {"rows": len(batch), "objects": objects, "parquet_bytes": len(batch.parquet)}
+        fields["token"] = batch.token
         try:
-            inserted = self.inserter.insert(part, lambda entry: self._rebuild(entry, pieces))
+            inserted = self.inserter.insert(batch, lambda entry: self._rebuild(entry, chunks))
         except InsertError as error:
-            self.tally.inserts_failed += 1
+            self.stats.inserts_failed += 1
             self.logger.error("insert_failed", extra={**fields, "error": str(error), "code": error.code})  # noqa: TRY400
             raise
         sent = int(np.count_nonzero(inserted))
-        repeated = self.inserter.count_repeated(part, inserted)
-        self.tally.inserts += bool(sent)
-        self.tally.rows_inserted += sent - repeated
-        self.tally.rows_repeated += repeated
-        self.tally.rows_present += len(part) - sent
+        repeated = self.inserter.count_repeated(batch, inserted)
+        self.stats.inserts += bool(sent)
+        self.stats.rows_inserted += sent - repeated
+        self.stats.rows_repeated += repeated
+        self.stats.rows_present += len(batch) - sent
         elapsed = round((time.monotonic() - started) * 1000)
         self.logger.info(
             "insert_complete",
             extra={**fields, "rows_inserted": sent - repeated, "rows_repeated": repeated, "duration_ms": elapsed},
         )
-        return [part.sources[position] for position in np.unique(part.owners[inserted]).tolist()]
+        return [batch.sources[position] for position in np.unique(batch.owners[inserted]).tolist()]
 
     def _succeed(self, *, is_fresh: bool) -> Result:
         if self.inserter is None:
@@ -358,15 +358,15 @@ class Loader:
 
     def _fail(self, names: Iterable[ObjectName], error: SourceError | InsertError) -> None:
         if isinstance(error, SourceError):
-            self._note(names, "failed", str(error), error.code, is_final=error.is_final)
+            self._set_outcome(names, "failed", str(error), error.code, is_final=error.is_final)
         else:
-            self._note(names, "failed", str(error), "insert_failed")
+            self._set_outcome(names, "failed", str(error), "insert_failed")
 
-    def _note(
+    def _set_outcome(
         self, names: Iterable[ObjectName], result: Result, reason: str = "", code: str = "", *, is_final: bool = False
     ) -> None:
         for name in names:
-            self.tally.outcomes[name] = Outcome(result, reason, code, is_final)
+            self.stats.outcomes[name] = Outcome(result, reason, code, is_final)
 
     def _make_bad_lines(self) -> BadLines:
         mode = self.settings.bad_lines

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MEMORY = 4 * 1024 * 1024
-_MOST_LINES = 100_000
-_MOST_BYTES = 128 * 1024 * 1024
+_MAX_LINES = 100_000
+_MAX_BYTES = 128 * 1024 * 1024
 NAMED_LINES = 20
 """Bad lines that a log line names, and a failure."""
-_TAKEN = {"PreconditionFailed", "412"}
+_EXISTS = {"PreconditionFailed", "412"}
 
 
 class BadLines:
@@ -50,13 +50,13 @@ class BadLines:
                 self.first.append(BadLine(line.number, line.code, line.reason, b"", line.size))
             self.count += 1
             self.codes[line.code] += 1
-            if self._is_limited and self.count > _MOST_LINES:
+            if self._is_limited and self.count > _MAX_LINES:
                 raise self._make_error()
             if self._is_kept:
                 self._keep(source, line)
 
     def _make_error(self) -> SourceError:
-        reason = f"more bad lines than are named: {_MOST_LINES} lines, {_MOST_BYTES} bytes"
+        reason = f"more bad lines than are named: {_MAX_LINES} lines, {_MAX_BYTES} bytes"
         return SourceError(f"{reason}; {self.describe()}", "too_many_bad_lines", is_final=True)
 
     def _keep(self, source: Source, line: BadLine) -> None:
@@ -73,7 +73,7 @@ class BadLines:
             record |= {"line_bytes": line.size, "is_cut": True}
         data = json.dumps(record, ensure_ascii=False).encode() + b"\n"
         self._size += len(data)
-        if self._size > _MOST_BYTES:
+        if self._size > _MAX_BYTES:
             raise self._make_error()
         try:
             self._file.write(data)
@@ -120,7 +120,7 @@ class BadLines:
                 **condition,
             )
         except ClientError as error:
-            if is_new and error.response["Error"]["Code"] in _TAKEN:
+            if is_new and error.response["Error"]["Code"] in _EXISTS:
                 return False
             raise
         return True

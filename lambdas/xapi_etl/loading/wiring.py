@@ -20,7 +20,7 @@ from xapi_etl.converting.row_chunks import LineConverter
 from xapi_etl.converting.table_types import TableType, find_differences, parse_type
 from xapi_etl.exceptions import InsertError
 from xapi_etl.reading.sources import SourceReader
-from xapi_etl.schemas import Tally
+from xapi_etl.schemas import BatchStats
 from xapi_etl.settings import Settings
 
 from .loader import Loader
@@ -29,8 +29,8 @@ _COMPUTED = frozenset({"MATERIALIZED", "ALIAS"})
 """Columns that take no values."""
 
 
-def make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Logger, tally: Tally) -> Loader:
-    """Return the loader of one invocation, which adds what it does to the tally."""
+def make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Logger, stats: BatchStats) -> Loader:
+    """Return the loader of one invocation, which adds what it does to the stats."""
     s3 = open_s3(settings)
     mapping = _find_mapping(settings)
     clickhouse = None if settings.is_dry_run else connect(settings, remaining_ms, logger)
@@ -55,7 +55,7 @@ def make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Log
         mapping.partition_column if mapping else None,
         logger,
         remaining_ms,
-        tally,
+        stats,
     )
 
 
@@ -68,8 +68,8 @@ def _read_types(clickhouse: ClickHouse | None, settings: Settings, logger: Logge
     target = settings.clickhouse.target
     if clickhouse is None or target is None or settings.clickhouse.insert_sql:
         return None
-    answer = clickhouse.query(f"DESCRIBE TABLE {target} FORMAT JSONCompactEachRow", {})
-    rows = [json.loads(line) for line in answer.splitlines()]
+    response = clickhouse.query(f"DESCRIBE TABLE {target} FORMAT JSONCompactEachRow", {})
+    rows = [json.loads(line) for line in response.splitlines()]
     types = {name: parse_type(kind) for name, kind, default, *_ in rows if default not in _COMPUTED}
     if not {"source_file", "source_etag", "source_line"} <= types.keys():
         reason = "the table has no source_file, source_etag and source_line: rows that are gone are not missed"

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from xapi_etl.schemas import LONGEST_KEPT_LINE
+from xapi_etl.schemas import MAX_KEPT_LINE_BYTES
 
 from .native import load_library
 
@@ -66,7 +66,7 @@ class LongLine:
     @classmethod
     def cut(cls, data: bytes, start: int, size: int, max_line_bytes: int) -> Self:
         """Return a line of that many bytes so far; what is kept of it does not depend on how the stream comes."""
-        return cls(data[start : start + min(LONGEST_KEPT_LINE, max_line_bytes)], size)
+        return cls(data[start : start + min(MAX_KEPT_LINE_BYTES, max_line_bytes)], size)
 
     def go_on(self, piece: bytes) -> tuple[LongLine, bytes, bool]:
         """Return the line with what a piece adds, what follows it, and whether it has ended."""
@@ -87,7 +87,7 @@ def split_blocks(
     waiting: list[bytes | memoryview] = []
     size, is_searched = 0, False
     long: LongLine | None = None
-    for arrived in _leave_out_mark(pieces):
+    for arrived in _strip_bom(pieces):
         piece = arrived
         if long:
             long, piece, is_over = long.go_on(piece)
@@ -136,7 +136,7 @@ def index_lines(data: bytes, first_number: int = 1) -> Lines:
     return Lines(data, starts[:found], ends[:found], first_number)
 
 
-def _leave_out_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _strip_bom(pieces: Iterable[bytes]) -> Iterator[bytes]:
     beginning = b""
     rest = iter(pieces)
     for piece in rest:

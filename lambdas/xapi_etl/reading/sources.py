@@ -21,7 +21,7 @@ BLOCK_BYTES = 8 * 1024 * 1024
 """Most bytes of one read; a small object takes one request, a broken read repeats one block."""
 _AHEAD_BYTES = 64 * 1024 * 1024
 """Of all the beginnings that wait for their turn."""
-_TRIES = 3
+_MAX_ATTEMPTS = 3
 _EMPTY = {"InvalidRange", "416"}
 _CHANGED = {"PreconditionFailed", "412"}
 _GONE = {"NoSuchKey": "the object does not exist", "NoSuchVersion": "this version of the object does not exist"}
@@ -104,13 +104,13 @@ class SourceReader:
 
     def _open(self, name: ObjectName) -> Opened | SourceError:
         try:
-            answer, first = self._get(name, {"Range": f"bytes=0-{self._first_bytes - 1}"})
+            response, first = self._get(name, {"Range": f"bytes=0-{self._first_bytes - 1}"})
         except SourceError as error:
             return error
-        whole = answer.get("ContentRange", "").rpartition("/")[2]
+        whole = response.get("ContentRange", "").rpartition("/")[2]
         size = int(whole) if whole else len(first)
-        arrived = round(answer["LastModified"].timestamp() * 1000)
-        source = Source(name.url, answer["ETag"].strip('"'), answer.get("VersionId") or name.version_id, arrived)
+        arrived = round(response["LastModified"].timestamp() * 1000)
+        source = Source(name.url, response["ETag"].strip('"'), response.get("VersionId") or name.version_id, arrived)
         return Opened(name, source, size, first)
 
     def _get(self, name: ObjectName, extra: dict[str, str], length: int | None = None) -> tuple[Any, bytes]:
@@ -119,11 +119,11 @@ class SourceReader:
         if name.version_id:
             options["VersionId"] = name.version_id
         problem = ""
-        for _ in range(_TRIES):
+        for _ in range(_MAX_ATTEMPTS):
             try:
-                answer = self._s3.get_object(**options)
-                self._check_size(answer)
-                body = answer["Body"].read()
+                response = self._s3.get_object(**options)
+                self._check_size(response)
+                body = response["Body"].read()
             except ClientError as error:
                 if error.response["Error"]["Code"] in _EMPTY and length is None:
                     del options["Range"]  # of an empty object there is no range
@@ -134,16 +134,16 @@ class SourceReader:
                 continue
             except BotoCoreError as error:
                 raise SourceError(f"GetObject failed: {type(error).__name__}") from error
-            if len(body) == (answer["ContentLength"] if length is None else length):
-                return answer, body
+            if len(body) == (response["ContentLength"] if length is None else length):
+                return response, body
             problem = f"{len(body)} bytes"
         raise SourceError(f"GetObject failed: {problem}")
 
-    def _check_size(self, answer: Any) -> None:  # noqa: ANN401  # boto3's answer
-        whole = answer.get("ContentRange", "").rpartition("/")[2]
-        size = int(whole) if whole else answer["ContentLength"]
+    def _check_size(self, response: Any) -> None:  # noqa: ANN401  # boto3's answer
+        whole = response.get("ContentRange", "").rpartition("/")[2]
+        size = int(whole) if whole else response["ContentLength"]
         if size > self._max_bytes:
-            answer["Body"].close()
+            response["Body"].close()
             reason = f"the object has {size} bytes, more than the {self._max_bytes} of MAX_S3_OBJECT_BYTES"
             raise SourceError(reason, "too_large", is_final=True)
 

@@ -18,12 +18,12 @@ import xapi_etl.intake.batch, requests, zstandard
 from xapi_etl.converting.mapped_columns import Converter
 from xapi_etl.reading.lines import index_lines
 from xapi_etl.converting.mapping import SHIPPED, load_mapping
-from xapi_etl.clickhouse.insert_batch import make_parts
-from xapi_etl.schemas import Piece, Source
+from xapi_etl.clickhouse.insert_batch import make_insert_batches
+from xapi_etl.schemas import RowChunk, Source
 source = Source("s3://bucket/key", "etag")
 lines = index_lines(b'{"id":"a","timestamp":"2025-01-01T00:00:00Z"}\\n' * 100)
 table = Converter(load_mapping(SHIPPED.read_bytes())).convert(lines, source).table
-(part,) = make_parts([Piece(source, table, lines.starts)], compression="zstd", max_bytes=2**20)
+(part,) = make_insert_batches([RowChunk(source, table, lines.starts)], compression="zstd", max_bytes=2**20)
 assert len(part.keep(lines.starts > 0, "snappy")) == 99
 """
 XAPI_LAYER_LIMIT = 130_000_000

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from tests.support.clickhouse_server import count_faults, order_fault
 from tests.unit.xapi_etl.conftest import Environ, Etl, events, find_event, find_events
 from tests.unit.xapi_etl.statements import make_statements, write_lines
-from xapi_etl.clickhouse.insert_batch import Part, make_parts
+from xapi_etl.clickhouse.insert_batch import InsertBatch, make_insert_batches
 from xapi_etl.clickhouse.inserter import Inserter
 from xapi_etl.converting.mapped_columns import Converter
 from xapi_etl.converting.mapping import SHIPPED, load_mapping
 from xapi_etl.reading.lines import index_lines
-from xapi_etl.schemas import Piece, Source
+from xapi_etl.schemas import RowChunk, Source
 
 MAPPING = load_mapping(SHIPPED.read_bytes())
 
@@ -69,7 +69,7 @@ def test_token_that_is_forgotten_is_not_needed(etl: Etl, environ: Environ) -> No
 
 
 def test_token_alone_keeps_rows_from_landing_twice(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Inserter, "_look", lambda _self, _part: [])
+    monkeypatch.setattr(Inserter, "_look_up", lambda _self, _part: [])
     bodies = put_many(etl, 3)
     assert etl.deliver(*bodies) == []
     assert etl.deliver(*reversed(bodies)) == []
@@ -142,14 +142,14 @@ def test_server_that_is_not_there(etl: Etl, environ: Environ, no_pause: list[flo
     assert len(no_pause) == 1
 
 
-def convert(name: str, seed: int, rows: int = 20) -> Piece:
+def convert(name: str, seed: int, rows: int = 20) -> RowChunk:
     source = Source(f"s3://b/{name}", f"etag-{seed}")
     table = Converter(MAPPING).convert(index_lines(write_lines(make_statements(rows, seed=seed))), source).table
-    return Piece(source, table, np.arange(1, rows + 1))
+    return RowChunk(source, table, np.arange(1, rows + 1))
 
 
-def cut(pieces: list[Piece], max_bytes: int = 2**20) -> list[Part]:
-    return list(make_parts(pieces, compression="snappy", max_bytes=max_bytes, partition_column="timestamp"))
+def cut(chunks: list[RowChunk], max_bytes: int = 2**20) -> list[InsertBatch]:
+    return list(make_insert_batches(chunks, compression="snappy", max_bytes=max_bytes, partition_column="timestamp"))
 
 
 PIECES = [convert(f"{n}", n) for n in range(4)]
@@ -157,27 +157,32 @@ PIECES = [convert(f"{n}", n) for n in range(4)]
 
 @settings(deadline=None)
 @given(st.permutations(PIECES))
-def test_same_objects_give_the_same_part_in_any_order(pieces: list[Piece]) -> None:
-    (part,), (reference,) = cut(pieces), cut(PIECES)
-    assert part.token == reference.token
-    assert part.parquet == reference.parquet
+def test_same_objects_give_the_same_part_in_any_order(chunks: list[RowChunk]) -> None:
+    (batch,), (reference,) = cut(chunks), cut(PIECES)
+    assert batch.token == reference.token
+    assert batch.parquet == reference.parquet
 
 
 def test_token_says_which_rows_there_are_and_nothing_else() -> None:
-    (part,) = cut(PIECES[:2])
+    (batch,) = cut(PIECES[:2])
     (other,) = cut(PIECES[:3])
-    everything = np.ones(len(part), bool)
+    everything = np.ones(len(batch), bool)
     half = everything.copy()
     half[::2] = False
-    tokens = {part.token, other.token, part.keep(half, "snappy").token, *(half.token for half in cut(PIECES[:2], 8000))}
+    tokens = {
+        batch.token,
+        other.token,
+        batch.keep(half, "snappy").token,
+        *(half.token for half in cut(PIECES[:2], 8000)),
+    }
     assert len(tokens) == 3 + len(cut(PIECES[:2], 8000))
-    assert part.keep(everything, "zstd").token == part.token
+    assert batch.keep(everything, "zstd").token == batch.token
 
 
 def test_part_of_some_rows_holds_these_rows() -> None:
-    (part,) = cut(PIECES[:2])
-    mask = np.zeros(len(part), bool)
+    (batch,) = cut(PIECES[:2])
+    mask = np.zeros(len(batch), bool)
     mask[[1, 5, 25]] = True
-    kept = part.keep(mask, "snappy")
+    kept = batch.keep(mask, "snappy")
     assert kept.read(["source_file", "source_line"]) == [["s3://b/0", "s3://b/0", "s3://b/1"], [2, 6, 6]]
     assert [(position, lines.tolist()) for position, lines in kept.members()] == [(0, [2, 6]), (1, [6])]

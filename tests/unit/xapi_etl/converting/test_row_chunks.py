@@ -11,7 +11,7 @@ import pytest
 from xapi_etl.converting import row_chunks
 from xapi_etl.converting.row_chunks import convert_object
 from xapi_etl.reading.lines import BLOCK_BYTES, Lines
-from xapi_etl.schemas import Converted, Piece, Source
+from xapi_etl.schemas import Converted, RowChunk, Source
 
 SOURCE = Source("s3://bucket/key", "etag")
 LINE = b"x" * 1023 + b"\n"
@@ -37,7 +37,7 @@ class Slow:
         return Converted(pa.table({"n": range(lines.first_number, lines.first_number + len(lines))}), [])
 
 
-def convert(converter: Slow, *, blocks: int = BLOCKS, max_rows: int = PER_BLOCK) -> Iterator[Piece]:
+def convert(converter: Slow, *, blocks: int = BLOCKS, max_rows: int = PER_BLOCK) -> Iterator[RowChunk]:
     contents = iter([LINE * PER_BLOCK] * blocks)
     return convert_object(contents, SOURCE, converter, max_rows=max_rows, take_bad=lambda _: None)
 
@@ -59,7 +59,7 @@ def test_rows_come_in_order_whoever_converts_them(processors: int) -> None:
 
 def test_the_first_fault_is_raised_after_all_that_comes_before_it() -> None:
     broken = tuple(block * PER_BLOCK + 1 for block in (7, 8, 9))
-    taken: list[Piece] = []
+    taken: list[RowChunk] = []
     with pytest.raises(RuntimeError, match=str(broken[0])):
         taken.extend(convert(Slow(broken)))
     assert sum(len(piece.table) for piece in taken) == 7 * PER_BLOCK

@@ -94,7 +94,7 @@ def test_deep_paths_are_followed_and_deeper_lines_are_left_to_the_careful_way() 
 
 
 def test_lines_of_several_rounds_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xapi_etl.converting.scanner._SPANS_AT_ONCE", 1_000)
+    monkeypatch.setattr("xapi_etl.converting.scanner._MAX_SPANS", 1_000)
     texts = [b'{"a":"%d"}' % number if number % 1000 else b"?" for number in range(4_500)]
     rows, odd = scan([Leaf(("a",), "text")], *texts)
     assert [number for number, is_odd in enumerate(odd) if is_odd] == list(range(0, 4_500, 1000))
