@@ -1,4 +1,4 @@
-"""The report that ``{"diagnostics": true}`` asks for: the runtime, the settings, whether S3 and ClickHouse answer."""
+"""The diagnostics report, requested by ``{"diagnostics": true}``: runtime, settings, checks of S3 and ClickHouse."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ type Report = dict[str, Any]
 def run_diagnostics(
     event: Mapping[str, Any], variables: Mapping[str, str], context: LambdaContext, logger: Logger
 ) -> Report:
-    """Return a report as an answer with status 200; what is wrong stands in it."""
+    """Return a report as a response with status 200; it contains any errors."""
     report: Report = {
         "runtime": describe_runtime(),
         "function": {"name": context.function_name, "memory_mb": context.memory_limit_in_mb},

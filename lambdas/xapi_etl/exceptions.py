@@ -1,4 +1,4 @@
-"""What can go wrong, by what has to happen next."""
+"""Exceptions, grouped by the reaction that each requires."""
 
 
 class XapiEtlError(Exception):
@@ -35,7 +35,7 @@ class LineError(XapiEtlError):
 
 
 class InsertError(XapiEtlError):
-    """ClickHouse has not taken a request; ``code`` is its exception code, where it gave one."""
+    """ClickHouse rejected a request or did not respond; ``code`` is its exception code, where it gave one."""
 
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
@@ -45,4 +45,4 @@ class InsertError(XapiEtlError):
 
 
 class RetryableInsertError(InsertError):
-    """The same, in a way that may pass; the request may have been carried out all the same."""
+    """A transient InsertError; ClickHouse may have executed the request."""

@@ -1,4 +1,4 @@
-"""What CloudWatch sees of an invocation."""
+"""CloudWatch metrics of an invocation, and facts about the runtime."""
 
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
@@ -25,7 +25,7 @@ _CODES = (
     ("missing", "BadLinesMissingValue"),
     ("too_", "BadLinesTooLong"),
 )
-"""What the reason codes of bad lines begin with, and the metric of each."""
+"""Prefixes of the reason codes of bad lines, and the metric of each."""
 
 
 def describe_runtime() -> dict[str, object]:

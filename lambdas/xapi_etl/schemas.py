@@ -25,12 +25,12 @@ class ObjectName:
 
     @property
     def url(self) -> str:
-        """Return the object's address, which is its rows' ``source_file``."""
+        """Return the object's URL, which is its rows' ``source_file``."""
         return f"s3://{self.bucket}/{self.key}"
 
     @classmethod
     def from_url(cls, url: str, version_id: str | None) -> Self:
-        """Return the object at an address."""
+        """Return the object at a URL."""
         bucket, _, key = url.removeprefix("s3://").partition("/")
         return cls(bucket, key, version_id)
 
@@ -101,7 +101,7 @@ FINISHED: frozenset[Result] = frozenset({"loaded", "duplicate", "empty", "conver
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an object."""
+    """The result of loading one object."""
 
     result: Result
     reason: str = ""
@@ -113,7 +113,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class BatchStats:
-    """What an invocation has done."""
+    """Counters and outcomes of an invocation."""
 
     lines: int = 0
     bad_lines: int = 0

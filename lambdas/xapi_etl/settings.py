@@ -47,7 +47,7 @@ class ClickHouseSettings:
 
     @property
     def ledger(self) -> str | None:
-        """Return the quoted name of the table of INSERTs, beside the other; ``None`` without a table."""
+        """Return the quoted name of the table of INSERTs, in the same database; ``None`` without a table."""
         if not self.table:
             return None
         return ".".join(quote_name(name) for name in (self.database, f"{self.table}_inserts") if name)
@@ -90,7 +90,7 @@ class Settings:
 
     @property
     def only_statements(self) -> bool:
-        """Tell whether a line that is no statement is a bad one."""
+        """Return whether a line that is not a statement is rejected."""
         return self.strictness == "statement"
 
     @classmethod

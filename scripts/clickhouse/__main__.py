@@ -7,9 +7,9 @@ import sys
 import threading
 from pathlib import Path
 
-from clickhouse.asked import Credentials
 from clickhouse.engine import Engine
 from clickhouse.faults import FaultBook
+from clickhouse.request import Credentials
 from clickhouse.server import ClickHouseServer
 
 _DRAIN_SECONDS = 10.0

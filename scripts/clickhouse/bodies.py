@@ -8,7 +8,7 @@ from io import BufferedIOBase
 from clickhouse.errors import make_error
 
 BLOCK_BYTES = 1 << 18
-_LONGEST_LINE = 1 << 16
+_MAX_LINE_BYTES = 1 << 16
 # Names of Content-Encoding, and ClickHouse's for the same.
 COMPRESSIONS = {
     "": "none",
@@ -67,7 +67,7 @@ def _read_chunk_size(source: BufferedIOBase) -> int:
 
 
 def _read_line(source: BufferedIOBase) -> bytes:
-    line = source.readline(_LONGEST_LINE)
+    line = source.readline(_MAX_LINE_BYTES)
     if not line.endswith(b"\n"):
         raise ConnectionError("the body ended within a chunk")
     return line.rstrip(b"\r\n")

@@ -10,12 +10,12 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Protocol
 
-from clickhouse.asked import Asked, Credentials, read_request
 from clickhouse.bodies import compress_gzip, find_compression, read_blocks
 from clickhouse.engine import Answer, Engine
 from clickhouse.errors import ClickHouseError, make_error
 from clickhouse.faults import Dropped, FaultBook, Injected, read_fault
 from clickhouse.query import Reply, answer_query
+from clickhouse.request import Credentials, Request, read_request
 
 LINGER_ZERO = struct.pack("ii", 1, 0)
 """The socket option that makes a close a reset."""
@@ -95,16 +95,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def _route(self, blocks: Iterator[bytes]) -> None:
         self._check_origin()
-        asked = read_request(self.path, self.headers, is_get=self.command in {"GET", "HEAD"})
-        match asked.path:
+        request = read_request(self.path, self.headers, is_get=self.command in {"GET", "HEAD"})
+        match request.path:
             case "/ping" | "/replicas_status":
                 self._send_text(HTTPStatus.OK, _OK)
             case "/faults" if self.server.faults is not None:
                 self._order(self.server.faults, b"".join(blocks))
-            case "/" if not asked.query and self.command in {"GET", "HEAD"}:
+            case "/" if not request.query and self.command in {"GET", "HEAD"}:
                 self._send_text(HTTPStatus.OK, _OK)
             case "/":
-                self._answer_query(asked, blocks)
+                self._answer_query(request, blocks)
             case path:
                 self._finish_reading(blocks)
                 self._send_text(HTTPStatus.NOT_FOUND, f"There is no handle {path}\n")
@@ -116,15 +116,17 @@ class Handler(BaseHTTPRequestHandler):
         if "Origin" in self.headers or name not in self.server.hosts:
             raise make_error(497, "ACCESS_DENIED", "The offline ClickHouse answers programs on this machine only")
 
-    def _answer_query(self, asked: Asked, blocks: Iterator[bytes]) -> None:
-        if asked.credentials != self.server.expected:
-            reason = f"{asked.credentials.user}: Authentication failed: password is incorrect, or there is no such user"
+    def _answer_query(self, request: Request, blocks: Iterator[bytes]) -> None:
+        if request.credentials != self.server.expected:
+            reason = (
+                f"{request.credentials.user}: Authentication failed: password is incorrect, or there is no such user"
+            )
             raise make_error(516, "AUTHENTICATION_FAILED", reason)
         compression = find_compression(self.headers)
         if "multipart/form-data" in self.headers.get("Content-Type", ""):
             raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse does not know external data")
-        reply = answer_query(self.server.engine, asked, blocks, compression, self.server.run_query)
-        self._send_reply(asked, reply)
+        reply = answer_query(self.server.engine, request, blocks, compression, self.server.run_query)
+        self._send_reply(request, reply)
 
     def _order(self, faults: FaultBook, body: bytes) -> None:
         try:
@@ -137,17 +139,17 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send_text(HTTPStatus.OK, faults.describe() + "\n")
 
-    def _send_reply(self, asked: Asked, reply: Reply) -> None:
+    def _send_reply(self, request: Request, reply: Reply) -> None:
         content = reply.answer.content
         headers = {
             "Content-Type": _CONTENT_TYPES.get(reply.format, "text/plain; charset=UTF-8"),
-            "X-ClickHouse-Query-Id": asked.query_id or str(uuid.uuid4()),
+            "X-ClickHouse-Query-Id": request.query_id or str(uuid.uuid4()),
             "X-ClickHouse-Server-Display-Name": "sluice",
-            "X-ClickHouse-Timezone": asked.conditions.settings.get("session_timezone") or "UTC",
+            "X-ClickHouse-Timezone": request.conditions.settings.get("session_timezone") or "UTC",
             "X-ClickHouse-Format": reply.format,
             "X-ClickHouse-Summary": reply.answer.summary,
         }
-        if content and asked.wants_compression and "gzip" in self.headers.get("Accept-Encoding", ""):
+        if content and request.wants_compression and "gzip" in self.headers.get("Accept-Encoding", ""):
             content = compress_gzip(content)
             headers["Content-Encoding"] = "gzip"
         self._send(HTTPStatus.OK, headers, content, is_cut=reply.answer.is_cut)

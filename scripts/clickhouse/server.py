@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from typing import Any
 
-from clickhouse.asked import Credentials
 from clickhouse.engine import Answer, Engine
 from clickhouse.faults import Dropped, FaultBook
 from clickhouse.handler import LINGER_ZERO, Handler
+from clickhouse.request import Credentials
 
 
 class ClickHouseServer(ThreadingHTTPServer):

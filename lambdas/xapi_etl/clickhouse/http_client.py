@@ -1,4 +1,4 @@
-"""ClickHouse over HTTP: requests, what their failures mean, and trying again."""
+"""Client of ClickHouse's HTTP interface: requests, classified errors, retries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RETRYABLE_STATUS = {
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
-# Source: src/Common/ErrorCodes.cpp of ClickHouse: what time or another attempt may mend.
+# Source: src/Common/ErrorCodes.cpp of ClickHouse: errors that another attempt may resolve.
 RETRYABLE_CODES = frozenset(
     {
         3,  # UNEXPECTED_END_OF_FILE: the body was cut on its way
@@ -93,27 +93,27 @@ OWN_SETTINGS = MappingProxyType(
         "wait_end_of_query": "1",  # the status is the whole query's
     }
 )
-"""What exactly-once needs, whatever the user's settings say."""
+"""Settings that exactly-once loading needs; they override the user's."""
 _DROPPED_SETTINGS = frozenset(
     {"deduplicate_insert", "insert_deduplication_token", "ignore_materialized_views_with_dropped_target_table"}
 )
-"""Settings that work against it, and that are not sent: older servers do not know all of them."""
+"""Settings that break it. They are not sent, because older servers do not know all of them."""
 _FIRST_PAUSE_SECONDS = 0.5
 _MAX_PAUSE_SECONDS = 8.0
 _CONNECT_SECONDS = 5.0
 _MAX_MESSAGE_LENGTH = 200
-"""Characters of an answer that are told: it may quote rows."""
+"""Characters of an error response that go into messages; the response may quote rows."""
 
 
 def find_clashes(settings: Mapping[str, str]) -> list[str]:
-    """Return the names of the user's settings that do not count."""
+    """Return the names of the user's settings that are overridden or dropped."""
     return sorted(
         name for name, value in settings.items() if name in _DROPPED_SETTINGS or OWN_SETTINGS.get(name, value) != value
     )
 
 
 def merge_settings(settings: Mapping[str, str], token: str) -> dict[str, str]:
-    """Return the settings of an INSERT: the user's, and those that win over them."""
+    """Return the settings of an INSERT: the user's, and those that override them."""
     kept = {name: value for name, value in settings.items() if name not in _DROPPED_SETTINGS}
     return {**kept, **OWN_SETTINGS, "insert_deduplication_token": token}
 
@@ -125,7 +125,7 @@ def quote_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """How much of the invocation is left for a request."""
+    """The time of the invocation that is left for a request."""
 
     remaining_ms: Callable[[], int]
     start_ms: int
@@ -156,11 +156,11 @@ class ClickHouse:
     logger: Logger
 
     def query(self, text: str, settings: Mapping[str, str]) -> str:
-        """Return a query's answer, tried several times.
+        """Return the response to a query; transient errors are retried.
 
         Raises:
-            InsertError: the server has refused it, or has not answered.
-            OutOfTimeError: it was too late to begin.
+            InsertError: the server rejected it or did not respond.
+            OutOfTimeError: too little time is left to begin.
         """
         return self._repeat(lambda: self._post(settings, text.encode()))
 
@@ -168,8 +168,8 @@ class ClickHouse:
         """Insert data, with the same settings at each attempt.
 
         Raises:
-            InsertError: the server has refused it, or its answer has not come: the data may be in the table or not.
-            OutOfTimeError: it was too late to begin.
+            InsertError: the server rejected it, or no response arrived; the data may or may not be in the table.
+            OutOfTimeError: too little time is left to begin.
         """
         self.send(statement, data, settings)
 
@@ -206,7 +206,7 @@ class ClickHouse:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            # Its text holds the URL; the kind says enough.
+            # The text of the exception contains the URL, which must not be logged.
             raise RetryableInsertError(f"no answer: {type(error).__name__}") from error
         return _read_response(response)
 
@@ -224,7 +224,7 @@ def _read_response(response: requests.Response) -> str:
 
 
 def _find_code(header: str | None, text: str) -> int | None:
-    """Return the exception's code, which an answer that began well has in its body alone."""
+    """Return the exception code; a response that began with status 200 has it in its body only."""
     if header and header.isdigit():
         return int(header) or None
     match = _CODE.match(text)

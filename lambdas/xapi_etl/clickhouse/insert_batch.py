@@ -1,4 +1,4 @@
-"""What one INSERT carries: rows of one or more objects."""
+"""The rows of one INSERT, from one or more objects, as Parquet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class InsertBatch:
 
     parquet: bytes
     sources: tuple[Source, ...]
-    """In order of their names, so that the same objects give the same batch however they came."""
+    """Sorted by name, so that the same objects give the same batch in any order of arrival."""
     owners: np.ndarray
     """For each row the position of its source."""
     lines: np.ndarray
@@ -44,7 +44,7 @@ class InsertBatch:
 
     @property
     def token(self) -> str:
-        """Return what tells ClickHouse that it has had these rows: it depends on nothing but which they are."""
+        """Return the deduplication token, a SHA-256 of the objects, their ETags and the line numbers."""
         digest = hashlib.sha256()
         for position, lines in self.members():
             source = self.sources[position]
@@ -102,7 +102,7 @@ def make_insert_batches(
 def make_insert_batch(
     chunks: Sequence[RowChunk], *, compression: str, partition_column: str | None = None
 ) -> InsertBatch:
-    """Encode rows in one batch, which :func:`make_insert_batches` made before of the same rows."""
+    """Encode rows in one batch, which :func:`make_insert_batches` made before from the same rows."""
     (batch,) = make_insert_batches(
         chunks, compression=compression, max_bytes=sys.maxsize, partition_column=partition_column
     )
@@ -139,7 +139,7 @@ def _encode(table: pa.Table, batch: InsertBatch, compression: str, max_bytes: in
 
 
 def _copy_views(table: pa.Table) -> pa.Table:
-    """Return the table with texts in place of views, of which Arrow takes no rows."""
+    """Return the table with strings in place of string views, which Arrow cannot filter."""
     kinds = [pa.string() if pa.types.is_string_view(kind) else kind for kind in table.schema.types]
     return table.cast(pa.schema(zip(table.schema.names, kinds, strict=True)))
 

@@ -1,4 +1,4 @@
-"""Rows into the table, each once.
+"""Insertion of each row exactly once.
 
 An INSERT carries a token that depends on nothing but which lines it holds, so that ClickHouse drops it when it comes
 again. The ledger says which INSERTs ClickHouse has acknowledged: their rows are not sent again. An INSERT in doubt is
@@ -56,13 +56,13 @@ class Inserter:
         """Insert what is missing of a batch; return which of its rows were sent and acknowledged.
 
         Raises:
-            InsertError: the server has refused it, or its answer has not come.
-            OutOfTimeError: it was too late to begin.
+            InsertError: the server rejected it, or no response arrived.
+            OutOfTimeError: too little time is left to begin.
         """
         self.clickhouse.deadline.check()
         entries = self._look_up(batch)
         sent, acknowledged = self._resolve_doubts(batch, entries, rebuild)
-        # Someone may have emptied the table since.
+        # The table may have been truncated since.
         lost = acknowledged & ~sent
         lost &= ~self.rows.find_present(batch, lost)
         missing = ~acknowledged | lost
@@ -100,7 +100,7 @@ class Inserter:
     def _resolve_doubts(
         self, batch: InsertBatch, entries: Sequence[Entry], rebuild: Rebuild
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Send again what is in doubt; return which of the batch's rows that were, and which are acknowledged now."""
+        """Repeat INSERTs in doubt; return which of the batch's rows were sent and which are acknowledged now."""
         sent, acknowledged = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
         for entry in entries:
             if entry.is_acknowledged:
@@ -175,7 +175,7 @@ class Inserter:
 
 @dataclass(frozen=True, slots=True)
 class NoInserter:
-    """Stands for an Inserter where ClickHouse could not be asked about the table: every INSERT fails."""
+    """The Inserter to use when the table cannot be described: every INSERT fails with the same error."""
 
     error: InsertError
 

@@ -1,4 +1,4 @@
-"""The ledger: a table beside the loaded one that says which INSERTs were started and which ClickHouse acknowledged.
+"""The ledger: a second table, which records which INSERTs were started and which ClickHouse acknowledged.
 
 Rows in the loaded table do not prove that their INSERT has finished: a view behind the table may have failed, or the
 server may have died between the two. So each INSERT's token and rows are recorded before it is sent, and again after
@@ -56,7 +56,7 @@ class Member:
 
 @dataclass(slots=True)
 class Entry:
-    """What the ledger knows of one INSERT."""
+    """The ledger's records of one INSERT."""
 
     token: str
     states: set[State] = field(default_factory=set)
@@ -64,12 +64,12 @@ class Entry:
 
     @property
     def is_acknowledged(self) -> bool:
-        """Tell whether ClickHouse has acknowledged the whole INSERT."""
+        """Return whether ClickHouse has acknowledged the whole INSERT."""
         return "acknowledged" in self.states
 
     @property
     def is_in_doubt(self) -> bool:
-        """Tell whether it is unknown what the INSERT has done."""
+        """Return whether the outcome of the INSERT is unknown."""
         return self.states == {"started"}
 
     def covers(self, batch: InsertBatch) -> np.ndarray:
@@ -93,7 +93,7 @@ class Ledger:
         """Create the table.
 
         Raises:
-            InsertError: this user may not.
+            InsertError: the user lacks the privilege.
         """
         self.clickhouse.query(LEDGER_DDL.format(ledger=self.name), {})
 
@@ -112,7 +112,7 @@ class Ledger:
         return entries[entry.token]
 
     def record(self, state: State, token: str, members: Iterable[Member], *, is_urgent: bool = False) -> None:
-        """Write down what is known of an INSERT."""
+        """Record the state of an INSERT."""
         rows = [
             {
                 "source_file": member.source.file,

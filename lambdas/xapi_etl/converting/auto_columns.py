@@ -1,4 +1,4 @@
-"""``COLUMN_MAP=auto``: every top-level key is a column, beside those that say where a row comes from."""
+"""``COLUMN_MAP=auto``: every top-level key is a column, in addition to the columns with the origin of a row."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class AutoConverter:
     types: Mapping[str, TableType] | None = None
     """The table's columns; ``None`` where they are not known: then the values decide."""
     only_statements: bool = False
-    """Whether a line that is no statement is a bad one."""
+    """Whether a line that is not a statement is rejected."""
     lineage: frozenset[str] = field(default=frozenset(AUTO_LINEAGE.values()))
 
     def convert(self, lines: Lines, source: Source) -> Converted:
@@ -127,7 +127,7 @@ def _guess(values: Sequence[Any]) -> pa.Array:
 
 
 def _are_doubles(values: Iterable[float | None]) -> bool:
-    """Tell whether all numbers are doubles without losing anything."""
+    """Return whether all numbers are doubles without losing anything."""
     return all(value is None or (abs(value) <= 2**1023 and float(value) == value) for value in values)
 
 

@@ -1,4 +1,4 @@
-"""One line as a JSON document: what it means, and what is wrong with it.
+"""The careful parser: one line as a JSON document, with the reason why it is rejected.
 
 A line is RFC 8259 JSON in UTF-8, an object, at most 1,024 levels deep. Of keys that come twice the last one counts.
 Numbers of any size, and halves of surrogate pairs, are fine where no column wants them. An empty list stands for an
@@ -34,7 +34,7 @@ def parse_document(text: memoryview | bytes) -> Document:
     """Return the line's document.
 
     Raises:
-        LineError: it is no JSON object, or one of too many values.
+        LineError: it is not a JSON object, or has too many values.
     """
     document = parse_value(text)
     if not isinstance(document, dict):
@@ -56,7 +56,7 @@ def parse_value(text: memoryview | bytes) -> Any:  # noqa: ANN401  # any JSON va
 
 
 def is_statement(document: Document) -> bool:
-    """Tell whether a document has what makes a statement: an actor, a verb with an id, an object."""
+    """Raise LineError unless a document is a statement: an actor, a verb with an id, an object."""
     actor, verb, target = (document.get(name) for name in ("actor", "verb", "object"))
     if not (isinstance(actor, dict) and actor and isinstance(target, dict) and target and isinstance(verb, dict)):
         return False

@@ -1,4 +1,4 @@
-"""Lines become rows."""
+"""Rows by the column mapping: the values of the lines as Arrow columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _AGENT = (("account", "name"), ("mbox",), ("mbox_sha1sum",), ("openid",))
 ACTOR_LEAVES = tuple(Leaf(("actor", *place), "text") for place in _AGENT)
 OBJECT_LEAVES = (Leaf(("object", "id"), "text"), *(Leaf(("object", *place), "text") for place in _AGENT))
 STATEMENT_LEAVES = (VERB_LEAF, *ACTOR_LEAVES, *OBJECT_LEAVES)
-"""Values that tell that a line is a statement."""
+"""Values by which a line is recognised as a statement."""
 
 _HASH_LENGTH = 64
 _PREFIX, _INLINE = 4, 12
@@ -44,7 +44,7 @@ class Converter:
     is_fast: bool = True
     """Whether to try the fast way; both give the same rows."""
     only_statements: bool = False
-    """Whether a line that is no statement is a bad one."""
+    """Whether a line that is not a statement is rejected."""
     types: PyMapping[str, TableType] = field(default_factory=dict)
     """The table's columns, as far as they are of other types than the mapping's."""
     _extractor: Extractor = field(init=False)
@@ -147,7 +147,7 @@ class Converter:
 def _add_type_errors(column: Column, mask: np.ndarray, wrong: dict[int, LineError]) -> None:
     what = "duration" if column.transform == "duration" else column.type
     for position in np.flatnonzero(mask).tolist():
-        wrong.setdefault(position, LineError(f"wrong_type:{column.name}", f"{column.name} is no {what}"))
+        wrong.setdefault(position, LineError(f"wrong_type:{column.name}", f"{column.name} is not a valid {what}"))
 
 
 def fit_column(name: str, values: Sequence[Any], table_type: TableType, wrong: dict[int, LineError]) -> pa.Array:

@@ -1,4 +1,4 @@
-"""The column mapping: which part of a line goes into which column."""
+"""The column mapping: the JSON paths, type and transform of each column."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ type Transform = Literal[
     "lowercase", "duration", "json", "origin", "line", "line_sha256", "source_file", "source_etag", "source_line"
 ]
 type Kind = Literal["text", "number", "integer", "flag", "any", "raw", "texts"]
-"""What a value has to be in the JSON document; ``raw`` is a list or object that is walked into later."""
+"""The JSON type that a value must have; ``raw`` is a list or object that is traversed later."""
 WILDCARD = "*"
 """The part of a path that stands for every element of a list."""
 CONDITION = "?"
-"""What a part of a path begins with that stands for a list's first element with a value: ``?definition.type=x``."""
+"""The prefix of a part of a path that stands for a list's first element with a value: ``?definition.type=x``."""
 
 _TYPES: tuple[str, ...] = get_args(ColumnType.__value__)
 _TRANSFORMS: tuple[str, ...] = get_args(Transform.__value__)
@@ -82,7 +82,7 @@ class Column:
     is_key: bool = False
     """Whether the table keeps one row for each of this column's values, and drops the others in time."""
     default: str | None = None
-    """Stands where there is no value."""
+    """The text for a missing value."""
     default_if: str | None = None
     """The column that needs a value for the default to stand; ``None``: always."""
     has_arrival: bool = False
@@ -158,7 +158,7 @@ class Mapping:
 
 
 def has_schema(leaves: Sequence[Leaf]) -> bool:
-    """Tell whether all leaves fit into one typed schema, which is what a fast parser needs."""
+    """Return whether all leaves fit into one typed schema, which is what a fast parser needs."""
     if not leaves or any(leaf.kind == "any" or not leaf.place for leaf in leaves):
         return False
     return not any(
@@ -169,7 +169,7 @@ def has_schema(leaves: Sequence[Leaf]) -> bool:
 
 
 def leads_into_list(key: str) -> bool:
-    """Tell whether a part of a path may stand for elements of a list."""
+    """Return whether a part of a path may stand for elements of a list."""
     return key == WILDCARD or key.startswith(CONDITION) or (key.isdecimal() and key.isascii())
 
 
@@ -204,7 +204,9 @@ def load_mapping(text: str | bytes) -> Mapping:
     for column in mapping.columns:
         for what, name in (("default_if", column.default_if), ("of", column.origin_of)):
             if name is not None and name not in names:
-                raise MappingError(f"column {column.name!r} of the mapping: {what} names {name!r}, which is no column")
+                raise MappingError(
+                    f"column {column.name!r} of the mapping: {what} names {name!r}, which is not a column of it"
+                )
     return mapping
 
 
@@ -239,15 +241,15 @@ def _read_column(number: int, entry: Any) -> Column:  # noqa: ANN401  # anything
     places = _read_paths(where, transform, entry.get("paths", []))
     is_key = entry.get("key", False)
     if not isinstance(is_key, bool) or (is_key and entry["type"] != "String"):
-        raise MappingError(f"{where}: key is not true or false, or the column is no String")
+        raise MappingError(f"{where}: key is not true or false, or the column is not a String")
     _check_places(where, entry["type"], places)
     default, default_if, fallback, origin_of = (
         _read_text(where, entry, key) for key in ("default", "default_if", "fallback", "of")
     )
     if default is not None and (entry["type"] != "String" or transform in LINEAGE):
-        raise MappingError(f"{where} has a default, but is no String from the document")
+        raise MappingError(f"{where} has a default, but is not a String from the document")
     if fallback is not None and (fallback != ARRIVAL or entry["type"] != "DateTime64(3)"):
-        raise MappingError(f"{where}: fallback is not {ARRIVAL!r}, or the column is no time")
+        raise MappingError(f"{where}: fallback is not {ARRIVAL!r}, or the column is not a time")
     if (origin_of is None) == (transform == "origin"):
         raise MappingError(f"{where}: the transform origin and the key of belong together")
     return Column(

@@ -1,4 +1,4 @@
-"""From an object's bytes to the rows of its INSERTs."""
+"""Chunks of rows: the blocks of one object, converted in threads, joined to at most one INSERT."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from xapi_etl.schemas import BadLine, Converted, RowChunk, Source
 from .tables import unite
 
 _MAX_CHUNK_BYTES = 32 * 1024 * 1024
-"""Of lines and rows: a chunk with as many is complete, however few rows it has."""
+"""Bytes of lines and rows at which a chunk is complete, however few rows it has."""
 _ROW_BYTES = 512
-"""What a row takes at the least, beside its line."""
+"""Minimum bytes of a row, in addition to its line."""
 
 _AHEAD_BYTES = 8 * BLOCK_BYTES
 """Of lines, beyond those at work: more than a thread converts while rows are written as Parquet."""
@@ -53,7 +53,7 @@ def convert_object(
 ) -> Iterator[RowChunk]:
     """Yield an object's rows in chunks of at most ``max_rows``, which depend on the object's bytes only.
 
-    ``take_bad`` is handed the lines that are no rows, before any chunk that follows them.
+    ``take_bad`` is handed the rejected lines, before any chunk that follows them.
     """
     tables: list[pa.Table] = []
     numbers: list[np.ndarray] = []
@@ -84,9 +84,9 @@ def convert_object(
 def _convert_blocks(
     blocks: Iterator[Lines], source: Source, converter: LineConverter
 ) -> Iterator[tuple[Lines, Converted]]:
-    """Convert blocks in threads, one less than there are processors: one is for who takes the rows.
+    """Convert blocks in ``cpu_count - 1`` threads; the consumer keeps one core to write Parquet.
 
-    He is busy for a while with writing them as Parquet; so long the threads stay ahead. When he waits, he helps.
+    The threads run ahead of the consumer. A consumer that would wait converts queued blocks itself.
     """
     processors = os.process_cpu_count() or 1
     concurrency = max(1, processors - 1)
@@ -115,7 +115,7 @@ def _is_enough(ahead: Iterable[_Block], concurrency: int) -> bool:
 
 
 def _pop_first(ahead: deque[_Block], converter: LineConverter, source: Source) -> tuple[Lines, Converted]:
-    """Take out the first block; rather than wait for it, convert those that no thread has begun with."""
+    """Return the first block; while it is not ready, convert blocks that no thread has started."""
     lines, future = ahead.popleft()
     for place, (others, later) in enumerate(list(ahead)):
         if future.done():

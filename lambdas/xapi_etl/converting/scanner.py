@@ -63,9 +63,9 @@ class Scanner:
         self._nodes, self._slots, self._keys = build_tree(self.leaves)
 
     def scan(self, lines: Lines) -> tuple[pa.Table, np.ndarray]:
-        """Return a row for each line, its columns named by the numbers of the leaves, and which lines are slow_path.
+        """Return a row for each line, with columns named by leaf number, and the lines that need the slow path.
 
-        An slow_path line's values are all null.
+        A line of the slow path has nulls in all columns.
         """
         lines_per_call = max(1, _MAX_SPANS // len(self.leaves))
         parts = [

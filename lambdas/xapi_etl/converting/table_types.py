@@ -72,7 +72,7 @@ class TableType:
 
     @property
     def needs_value(self) -> bool:
-        """Tell whether a missing value would become a date that nobody said."""
+        """Return whether a missing value would become a date that nobody said."""
         return not self.is_nullable and self.family in {"Date", "Date32", "DateTime", "DateTime64"}
 
     def fit(self, values: Sequence[Any]) -> tuple[pa.Array, list[int]]:

@@ -1,4 +1,4 @@
-"""What becomes of a column's values: times, durations, letters' case. Each gives the values and which are wrong."""
+"""Transforms of column values: times, durations, lower case. Each returns the values and a mask of invalid ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ type Checked = tuple[pa.Array, np.ndarray | None]
 def parse_times(texts: pa.Array) -> Checked:
     """Turn ISO 8601 times, of any offset and precision, into milliseconds in UTC; without an offset they are UTC.
 
-    Wrong are texts that are no time and times that ClickHouse's DateTime64(3) does not reach.
+    Invalid are texts that are not a time, and times that ClickHouse's DateTime64(3) does not reach.
     """
     numbers = _cast_times(texts)
     if numbers is None:
@@ -117,7 +117,7 @@ def parse_nanoseconds(text: str) -> int | None:
 
 
 def _parse_time(text: str) -> int:
-    """Return milliseconds since 1970; a number that is out of range if the text is no time."""
+    """Return milliseconds since 1970; a number that is out of range if the text is not a time."""
     nanoseconds = parse_nanoseconds(text)
     return _LAST_MS + 1 if nanoseconds is None else nanoseconds // 1_000_000
 

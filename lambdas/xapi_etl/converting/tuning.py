@@ -1,4 +1,4 @@
-"""What suits a process that turns lines into rows: of its memory, and of Python's lock."""
+"""Process tuning: keep freed memory (mallopt) and shorten the switch interval of the global interpreter lock (GIL)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _SWITCH_SECONDS = 0.0005
 
 
 def tune_process() -> None:
-    """Set both for good; costs nothing to repeat."""
+    """Apply both settings; repeated calls are harmless."""
     keep_freed_memory()
-    # Most work is done without the lock, by Arrow and by C. Who comes back from there waits for it, by default for 5 ms
-    # while another thread takes hashes, which is longer than what it has to do.
+    # Arrow and the C library work without the GIL. A thread that returns from them waits for it, by default for 5 ms,
+    # while another thread hashes; that is longer than the work that follows.
     sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 def keep_freed_memory() -> bool:
-    """Have the C library keep what is freed for what comes next; tell whether it can.
+    """Make the C library keep freed memory for reuse; return whether it supports that.
 
     It gives large pieces back at once, and new ones are cleared by the kernel page by page: with blocks of lines
     coming and going that took up to a seventh of all processor time.

@@ -1,4 +1,4 @@
-"""One SQS batch: which objects its messages name, and what becomes of the messages."""
+"""One SQS batch: it parses the messages, loads their objects and decides which messages come back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ type Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What has become of a batch."""
+    """The result of a batch."""
 
     failures: Mapping[str, str]
     """By message id, why it has to come back."""

@@ -1,4 +1,4 @@
-"""Messages that fail for the last time: a copy for whoever looks after them."""
+"""The failure queue: copies of messages that failed for the last time."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def copy_message(sqs: SQSClient, queue_url: str, record: Record, failure: Failur
 
 
 def is_last_receive(record: Record, max_receives: int) -> bool:
-    """Tell whether the queue gives a message up after this receive; true for one receive only."""
+    """Return whether this is the last receive before the queue moves the message to its dead-letter queue."""
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)) == max_receives
 
 

@@ -1,4 +1,4 @@
-"""From an SQS message to the objects that it names."""
+"""Parser of SQS messages: the objects that each announces."""
 
 from __future__ import annotations
 

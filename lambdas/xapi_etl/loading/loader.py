@@ -1,4 +1,4 @@
-"""One invocation's work: objects are read, converted, gathered into INSERTs and inserted."""
+"""Loading of the objects of one invocation: it reads, converts and gathers their rows and inserts them."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 OUT_OF_TIME = "the function's time limit is near"
 _SPOOL_MEMORY = 16 * 1024 * 1024
 _LAST_INSERT_MS = 3_000
-"""Kept for converting what has been read, beside the time that an INSERT needs to be started."""
+"""Reserved for the conversion of what has been read, in addition to the time that starting an INSERT needs."""
 _GATHERED_BYTES = 32 * 1024 * 1024
-"""Of Arrow columns: a batch with as many is inserted, however few rows it has."""
+"""Bytes of gathered Arrow columns at which they are inserted, however few rows they hold."""
 
 
 _DROPPED_NAMES = 100
@@ -65,7 +65,7 @@ class Loader:
     _same_as: dict[ObjectName, ObjectName] = field(default_factory=dict)
 
     def run(self, names: Sequence[ObjectName]) -> None:
-        """Load objects, as many as the time allows; each gets its outcome in the stats."""
+        """Load as many objects as the time allows and record the outcome of each in the statistics."""
         for name, opened in self.reader.open_all(names, self._reading_seconds):
             if self._is_late():
                 break
@@ -106,7 +106,7 @@ class Loader:
             self._set_outcome([name], "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
 
     def _convert(self, opened: Opened, bad: BadLines) -> Iterator[RowChunk]:
-        """Yield an object's chunks, and tell how far it is.
+        """Yield an object's chunks and log the progress.
 
         Raises:
             SourceError: it cannot be read, or has too many bad lines.
@@ -165,7 +165,7 @@ class Loader:
         self.logger.debug("object_schema", extra=fields)
 
     def _count_dropped(self, keys: Mapping[str, int]) -> None:
-        """Count keys without a column; of very many different ones not all are told apart."""
+        """Count keys without a column; beyond the limit, further names share one counter."""
         for name, count in keys.items():
             known = name in self.stats.dropped or len(self.stats.dropped) < _DROPPED_NAMES
             self.stats.dropped[name if known else "…"] += count
@@ -174,7 +174,7 @@ class Loader:
         return unwrap_statements(contents) if self.settings.only_statements else contents
 
     def _handle_bad_lines(self, opened: Opened, bad: BadLines, rows: int) -> None:
-        """Bring bad lines to safety; nothing of the object is inserted before.
+        """Fail the object, skip its bad lines or store them in the quarantine, before any of its rows are inserted.
 
         Raises:
             SourceError: an object with so many bad lines is not loaded, or the quarantine cannot be written.
@@ -185,9 +185,8 @@ class Loader:
         if self.settings.bad_lines == "fail":
             raise SourceError(bad.describe(), next(iter(bad.codes)), is_final=True)
         if share > self.settings.bad_lines_max_ratio:
-            reason = (
-                f"{bad.count} of {bad.count + rows} lines are no rows, more than BAD_LINES_MAX_RATIO; {bad.describe()}"
-            )
+            lines = f"{bad.count} of {bad.count + rows} lines are rejected"
+            reason = f"{lines}, more than BAD_LINES_MAX_RATIO allows; {bad.describe()}"
             raise SourceError(reason, "too_many_bad_lines", is_final=True)
         name = opened.name
         fields: dict[str, Any] = {
@@ -208,7 +207,7 @@ class Loader:
 
     def _gather(self, name: ObjectName, chunk: RowChunk) -> None:
         rows, size = len(chunk.table), chunk.table.nbytes
-        # Enough for an INSERT of its own has a token of its own, too, whatever comes with it next time.
+        # An object large enough for an INSERT of its own keeps its token, whatever arrives with it next time.
         is_enough = rows >= self.settings.target_rows
         is_full = self._gathered_rows + rows > self.settings.max_rows or self._gathered_bytes + size > _GATHERED_BYTES
         if is_enough or is_full:
@@ -220,7 +219,7 @@ class Loader:
             self._insert_gathered()
 
     def _insert_gathered(self) -> None:
-        """Insert what has been gathered; if that fails, it fails for the objects that are in it, and no others."""
+        """Insert the gathered rows; a failure affects only the objects that they come from."""
         gathered, self._gathered = self._gathered, []
         self._gathered_rows = self._gathered_bytes = 0
         if gathered:
@@ -249,7 +248,7 @@ class Loader:
                 self._set_outcome([name], self._succeed(is_fresh=chunk.source in fresh))
 
     def _insert_many(self, opened: Opened, chunks: Iterable[RowChunk], bad: BadLines) -> None:
-        """Insert an object that takes several INSERTs, once all of it has been read and found good."""
+        """Insert an object that needs several INSERTs, after all of it has been read and accepted."""
         fresh = False
         with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY) as spool:
             batches = [
@@ -291,7 +290,7 @@ class Loader:
         """Return the rows of an object's lines.
 
         Raises:
-            SourceError: the object cannot be read, or is another one by now.
+            SourceError: the object cannot be read, or has been overwritten.
         """
         opened = self.reader.open(ObjectName.from_url(member.source.file, member.source.version_id))
         if opened.source != member.source:
@@ -311,7 +310,7 @@ class Loader:
             if chunk.lines[-1] >= member.lines[-1]:
                 break
         if not found:
-            raise SourceError("the lines are no rows any more")
+            raise SourceError("the lines are not accepted as rows any more")
         return RowChunk(
             opened.source, unite([chunk.table for chunk in found]), np.concatenate([chunk.lines for chunk in found])
         )
@@ -353,7 +352,7 @@ class Loader:
         return self._reading_seconds() <= 0
 
     def _reading_seconds(self) -> float:
-        """Return how long objects may still be read; then there has to be time to insert what has been gathered."""
+        """Return how many seconds remain for reading; after them, the gathered rows are inserted."""
         return (self.remaining_ms() - self.settings.start_insert_ms - _LAST_INSERT_MS) / 1000
 
     def _fail(self, names: Iterable[ObjectName], error: SourceError | InsertError) -> None:

@@ -1,4 +1,4 @@
-"""Where lines go that are no rows."""
+"""The quarantine: an S3 object with the lines of an object that were rejected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EXISTS = {"PreconditionFailed", "412"}
 
 
 class BadLines:
-    """The bad lines of one object, on disk once they are many; to be closed."""
+    """The bad lines of one object, spooled to disk above 4 MiB. The caller closes it."""
 
     def __init__(self, *, is_kept: bool, is_limited: bool) -> None:
         self.count = 0
@@ -40,10 +40,10 @@ class BadLines:
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_MEMORY)  # noqa: SIM115  # closed by close()
 
     def add(self, source: Source, lines: Sequence[BadLine]) -> None:
-        """Take lines in.
+        """Add lines.
 
         Raises:
-            SourceError: they are more than a quarantine takes.
+            SourceError: there are more than a quarantine object may hold.
         """
         for line in lines:
             if self.count < NAMED_LINES:
@@ -56,7 +56,7 @@ class BadLines:
                 self._keep(source, line)
 
     def _make_error(self) -> SourceError:
-        reason = f"more bad lines than are named: {_MAX_LINES} lines, {_MAX_BYTES} bytes"
+        reason = f"more bad lines than the quarantine takes: {_MAX_LINES} lines, {_MAX_BYTES} bytes"
         return SourceError(f"{reason}; {self.describe()}", "too_many_bad_lines", is_final=True)
 
     def _keep(self, source: Source, line: BadLine) -> None:
@@ -82,12 +82,12 @@ class BadLines:
 
     def describe(self) -> str:
         """Return what is wrong with the lines, the first ones by number."""
-        named = "; ".join(f"line {line.number} is no row: {line.reason}" for line in self.first)
+        named = "; ".join(f"line {line.number} rejected: {line.reason}" for line in self.first)
         more = self.count - len(self.first)
         return named + (f"; and {more} more" if more else "")
 
     def store(self, s3: S3Client, settings: Settings, name: ObjectName, source: Source) -> str:
-        """Write the lines to the quarantine, as one object for one version of an object; return its address.
+        """Write the lines to the quarantine, as one object for one version of an object; return its URL.
 
         The name is the object's; another version's lines, if they are there already, are left alone.
 
@@ -126,7 +126,7 @@ class BadLines:
         return True
 
     def close(self) -> None:
-        """Forget the lines."""
+        """Delete the spooled lines."""
         self._file.close()
 
 
@@ -144,7 +144,7 @@ def find_key(settings: Settings, name: ObjectName) -> str:
 
 
 def _is_of(s3: S3Client, bucket: str, key: str, source: Source) -> bool:
-    """Tell whether an object holds the bad lines of this version."""
+    """Return whether an object holds the bad lines of this version."""
     return s3.head_object(Bucket=bucket, Key=key)["Metadata"] == _describe_source(source)
 
 

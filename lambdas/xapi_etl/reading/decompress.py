@@ -32,7 +32,7 @@ _OTHERS = {
     b"{\x00": "UTF-16 without a byte order mark",
     b"\x00{": "UTF-16 without a byte order mark",
 }
-"""What else an object may begin with, and what it is then."""
+"""Signatures of unsupported formats, and their names."""
 _LONGEST_MARK = max(map(len, _OTHERS))
 _READABLE = "read are JSON Lines in UTF-8, as they are or compressed with gzip or Zstandard"
 _OUTPUT_BYTES = 1024 * 1024

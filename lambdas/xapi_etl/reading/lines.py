@@ -1,4 +1,4 @@
-"""From bytes to lines: where each one begins and ends."""
+"""Lines: blocks of whole lines from a stream of bytes, with the start and end of each line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xapi_etl.schemas import MAX_KEPT_LINE_BYTES
 from .native import load_library
 
 BLOCK_BYTES = 4 * 1024 * 1024
-"""How much is converted at once, unless a line is longer."""
+"""Bytes that are converted at once, unless a line is longer."""
 MAX_LINE_BYTES = 32 * 1024 * 1024
 MAX_LINES = 16_384
 """Lines that are converted at once: of tiny ones a block holds more than a million."""

@@ -1,4 +1,4 @@
-"""The library in C that looks at lines: scan.c."""
+"""Loader of the C library scan.c, which finds line ends and reads plain lines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ LIBRARY = Path(__file__).with_name("scan.so")
 
 @cache
 def load_library() -> ctypes.CDLL:
-    """Return the compiled scan.c, whose functions run without Python's lock.
+    """Return the compiled scan.c, whose functions run without the GIL.
 
     Raises:
-        OSError: it is not there, or not for this processor.
+        OSError: it is missing, or was built for another processor.
     """
     library = ctypes.CDLL(str(LIBRARY))
     library.scan_lines.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, *[ctypes.c_void_p] * 3]

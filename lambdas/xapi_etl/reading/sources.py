@@ -1,4 +1,4 @@
-"""Reading the objects that are to be loaded."""
+"""Reads of S3 objects, several ahead of their turn."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BLOCK_BYTES = 8 * 1024 * 1024
-"""Most bytes of one read; a small object takes one request, a broken read repeats one block."""
+"""Maximum bytes of one read; a small object takes one request, a broken read repeats one block."""
 _AHEAD_BYTES = 64 * 1024 * 1024
-"""Of all the beginnings that wait for their turn."""
+"""Total bytes of first blocks that are read ahead."""
 _MAX_ATTEMPTS = 3
 _EMPTY = {"InvalidRange", "416"}
 _CHANGED = {"PreconditionFailed", "412"}
@@ -114,7 +114,7 @@ class SourceReader:
         return Opened(name, source, size, first)
 
     def _get(self, name: ObjectName, extra: dict[str, str], length: int | None = None) -> tuple[Any, bytes]:
-        """Return the answer and its body, of ``length`` bytes if that is known."""
+        """Return the response and its body, of ``length`` bytes if that is known."""
         options: dict[str, Any] = {"Bucket": name.bucket, "Key": name.key, **extra}
         if name.version_id:
             options["VersionId"] = name.version_id
@@ -139,7 +139,7 @@ class SourceReader:
             problem = f"{len(body)} bytes"
         raise SourceError(f"GetObject failed: {problem}")
 
-    def _check_size(self, response: Any) -> None:  # noqa: ANN401  # boto3's answer
+    def _check_size(self, response: Any) -> None:  # noqa: ANN401  # boto3's response
         whole = response.get("ContentRange", "").rpartition("/")[2]
         size = int(whole) if whole else response["ContentLength"]
         if size > self._max_bytes:

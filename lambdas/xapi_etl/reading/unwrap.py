@@ -1,4 +1,4 @@
-"""Statements that come wrapped: the answer of a learning record store, or a JSON array, as lines.
+"""Wrapped statements as lines: the response of a learning record store, or a JSON array.
 
 Stores export ``{"statements": […], "more": "…"}`` (xAPI 1.0.3, part three, section 2.1.3) or a bare array, often on
 many lines. Each statement becomes a line of its own. Anything else passes as it is.
@@ -25,7 +25,7 @@ _NO_JSON = b"\x01"
 
 
 def unwrap_statements(contents: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a stream in which wrapped statements are lines; one answer, or array, may follow another."""
+    """Yield a stream in which wrapped statements are lines; one response or array may follow another."""
     rest = iter(contents)
     ahead = _read_ahead(b"", rest).removeprefix(_BOM)
     while match := _WRAPPED.match(ahead):
@@ -64,7 +64,7 @@ class _Scanner:
     _is_broken: bool = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what a piece of the stream says of the list's elements."""
+        """Yield the bytes of the list's elements in one chunk of the stream."""
         place, start = self._skips, 0
         self._skips = 0
         while place < len(data) and not self.is_done:
@@ -88,7 +88,7 @@ class _Scanner:
             yield from self._continue_element(data[start:])
 
     def finish(self) -> Iterator[bytes]:
-        """Yield what is left at the end of the stream: a line that is no JSON, if the list has not ended."""
+        """Yield what is left at the end of the stream: a line that is not JSON, if the list has not ended."""
         if not self.is_done:
             yield _NO_JSON + b"\n"
 

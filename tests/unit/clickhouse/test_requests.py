@@ -7,11 +7,11 @@ from email.message import Message
 
 import pytest
 
-from clickhouse.asked import Asked, Credentials, read_request
 from clickhouse.bodies import find_compression, read_blocks
 from clickhouse.engine import Answer
 from clickhouse.errors import ClickHouseError, make_error, read_error
 from clickhouse.faults import Dropped, Fault, FaultBook, Injected, read_fault
+from clickhouse.request import Credentials, Request, read_request
 
 
 def make_headers(**fields: str) -> Message:
@@ -21,7 +21,7 @@ def make_headers(**fields: str) -> Message:
     return headers
 
 
-def ask(target: str, **headers: str) -> Asked:
+def ask(target: str, **headers: str) -> Request:
     return read_request(target, make_headers(**headers), is_get=False)
 
 
@@ -30,20 +30,20 @@ def encode(pair: str) -> str:
 
 
 def test_parameters_are_told_from_settings() -> None:
-    asked = ask(
+    request = ask(
         "/?query=SELECT+%7Bx%3AString%7D&database=d&param_x=a%26b&insert_deduplication_token=a%27b&max_threads=1"
         "&wait_end_of_query=1&buffer_size=9&session_id=s&client_protocol_version=54405&query_id=q&default_format=JSON"
     )
-    assert asked.query == b"SELECT {x:String}"
-    assert asked.conditions.database == "d"
-    assert asked.conditions.settings == {"insert_deduplication_token": "a'b", "max_threads": "1"}
-    assert asked.conditions.parameters == {"x": "a&b"}
-    assert (asked.default_format, asked.query_id, asked.path) == ("JSON", "q", "/")
+    assert request.query == b"SELECT {x:String}"
+    assert request.conditions.database == "d"
+    assert request.conditions.settings == {"insert_deduplication_token": "a'b", "max_threads": "1"}
+    assert request.conditions.parameters == {"x": "a&b"}
+    assert (request.default_format, request.query_id, request.path) == ("JSON", "q", "/")
 
 
 def test_database_and_format_may_come_as_headers() -> None:
-    asked = ask("/", X_ClickHouse_Database="d", X_ClickHouse_Format="CSV")
-    assert (asked.conditions.database, asked.default_format) == ("d", "CSV")
+    request = ask("/", X_ClickHouse_Database="d", X_ClickHouse_Format="CSV")
+    assert (request.conditions.database, request.default_format) == ("d", "CSV")
 
 
 @pytest.mark.parametrize(

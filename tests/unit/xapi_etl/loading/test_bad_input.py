@@ -48,10 +48,10 @@ BROKEN = {
     "garbage after gzip": (gzip.compress(GOOD) + b"garbage", "not valid gzip"),
     "truncated zstd": (zstandard.compress(GOOD)[:-5], "the Zstandard data ends early"),
     "damaged zstd": (flip(zstandard.compress(GOOD), 30), "not valid Zstandard"),
-    "malformed line": (GOOD + b'{"id": "x"\n' + GOOD, "line 4 is no row: not JSON"),
-    "list": (b"[]", "line 1 is no row: not a JSON object but a list"),
+    "malformed line": (GOOD + b'{"id": "x"\n' + GOOD, "line 4 rejected: not JSON"),
+    "list": (b"[]", "line 1 rejected: not a JSON object but a list"),
     "UTF-16": ('{"id":"a"}\n'.encode("utf-16"), "the object is UTF-16"),
-    "NUL bytes": (GOOD + b"\0\0\0\0", "line 4 is no row: not JSON"),
+    "NUL bytes": (GOOD + b"\0\0\0\0", "line 4 rejected: not JSON"),
 }
 
 

@@ -188,7 +188,7 @@ def test_bad_lines_fail_their_object_and_all_of_them_are_named(
     assert etl.deliver(body) == [body]
     assert etl.count() == 0
     reason = find_event(caplog, "object_failed").reason
-    assert [f"line {number} is no row" in reason for number in (4, 5, 6, 7)] == [True] * 4
+    assert [f"line {number} rejected" in reason for number in (4, 5, 6, 7)] == [True] * 4
 
 
 def test_very_many_bad_lines_are_named_in_part(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:

@@ -28,7 +28,7 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A request but for its body."""
 
     path: str
@@ -40,7 +40,7 @@ class Asked:
     wants_compression: bool
 
 
-def read_request(target: str, headers: Message, *, is_get: bool) -> Asked:
+def read_request(target: str, headers: Message, *, is_get: bool) -> Request:
     """Read a request's target and headers; raises ClickHouseError for what cannot be honoured."""
     parts = urlsplit(target)
     fields = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -50,7 +50,7 @@ def read_request(target: str, headers: Message, *, is_get: bool) -> Asked:
     settings = {name: value for name, value in fields.items() if _is_setting(name)}
     parameters = {name.removeprefix(_PARAMETER): fields[name] for name in fields if name.startswith(_PARAMETER)}
     database = fields.get("database") or headers.get("X-ClickHouse-Database") or ""
-    return Asked(
+    return Request(
         path=parts.path or "/",
         query=fields.get("query", "").encode(),
         conditions=Conditions(database, settings, parameters, read_only=is_get),
