@@ -15,6 +15,7 @@ from mypy_boto3_sqs import SQSClient
 from tests.support import lambda_context
 from tests.support.aws_events import s3_event, sqs_record
 from tests.support.clickhouse_server import forget_faults, query, run_clickhouse
+from tests.unit.xapi_etl.statements import make_statements, write_lines
 from xapi_etl import app, clients
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
@@ -95,7 +96,7 @@ def etl(monkeypatch: pytest.MonkeyPatch, server: str) -> Iterator[Etl]:
         "CLICKHOUSE_DATABASE": "xapi",
         "CLICKHOUSE_TABLE": "statements",
         "CLICKHOUSE_MAX_ATTEMPTS": "2",
-        # Lines of many tests hold just what they are about; test_statements.py has the defaults.
+        # Many tests use lines that are not complete statements; the fixture `defaults` restores the defaults.
         "STRICTNESS": "json",
         "BAD_LINES": "fail",
     }
@@ -108,6 +109,19 @@ def etl(monkeypatch: pytest.MonkeyPatch, server: str) -> Iterator[Etl]:
     forget_faults(server)
     for cached in _CACHES:
         cached.cache_clear()
+
+
+@pytest.fixture
+def neighbour(etl: Etl) -> str:
+    """Put a good object and return its message, which is to be loaded whatever comes with it."""
+    return etl.put("statements/neighbour.jsonl", write_lines(make_statements(2, seed=9)))
+
+
+@pytest.fixture
+def defaults(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the function use its defaults: only statements are rows, bad lines go into quarantine."""
+    monkeypatch.delenv("STRICTNESS")
+    monkeypatch.delenv("BAD_LINES")
 
 
 @pytest.fixture

@@ -7,6 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 VIDEO = "https://w3id.org/xapi/video/extensions/"
+STATEMENT: dict[str, Any] = {"actor": {"mbox": "m"}, "verb": {"id": "v"}, "object": {"id": "o"}}
+"""The smallest statement."""
+BAD = b'?\n{}\n{"actor":{"mbox":7},"verb":{"id":"v"},"object":{"id":"o"}}\n{"a":"\xff"}\n'
+"""Lines that are rejected with the default settings."""
 _START = datetime(2025, 1, 1, tzinfo=UTC)
 _VERBS = {
     "played": "https://w3id.org/xapi/video/verbs/played",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.xapi_etl.conftest import BUCKET, Context, Environ, Etl, events, find_event, find_events
+from tests.unit.xapi_etl.statements import make_statements, write_lines
 from xapi_etl import app
 
 
@@ -136,3 +137,37 @@ def test_metrics_are_printed_in_the_embedded_format(etl: Etl, capsys: pytest.Cap
         "ObjectsLoaded": [1],
         "MessagesFailed": [1],
     }
+
+
+GOOD = write_lines(make_statements(3))
+
+
+@pytest.mark.usefixtures("defaults")
+def test_s3_check_that_names_no_bucket_is_reported(etl: Etl, environ: Environ) -> None:
+    environ(DIAG_S3_BUCKET=BUCKET)
+    for check in (True, {}, {"bucket": None}):
+        report = json.loads(app.lambda_handler({"diagnostics": True, "s3_check": check}, Context())["body"])
+        assert report["s3_check"]["ok"]
+    report = json.loads(app.lambda_handler({"diagnostics": True, "s3_check": [7]}, Context())["body"])
+    assert not report["s3_check"]["ok"]
+
+
+@pytest.mark.usefixtures("defaults")
+def test_debug_tells_each_objects_schema_and_more_in_diagnostics(
+    etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
+) -> None:
+    environ(LOG_LEVEL="DEBUG", CLICKHOUSE_PASSWORD="hunter2", CLICKHOUSE_SETTINGS="log_comment=hunter2")
+    assert etl.deliver(etl.put("statements/a.jsonl", GOOD)) == []
+    schema = find_event(caplog, "object_schema")
+    assert (schema.rows, schema.columns["parent_ids"], schema.columns["timestamp"]) == (
+        3,
+        "list<item: string>",
+        "timestamp[ms, tz=UTC]",
+    )
+    assert "organisation" in schema.empty_columns
+    answer = app.lambda_handler({"diagnostics": True}, Context())["body"]
+    report = json.loads(answer)
+    assert report["debug"]["mapping"]["columns"][0] == "statement_id"
+    assert report["debug"]["settings"]["bad_lines"] == "quarantine"
+    assert "READ_CONCURRENCY" in report["not_set"]
+    assert "hunter2" not in answer

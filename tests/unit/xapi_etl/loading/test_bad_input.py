@@ -6,10 +6,9 @@ import json
 import pytest
 import zstandard
 
-from tests.support.aws_events import s3_event, s3_record
-from tests.support.clickhouse_server import order_fault
+from tests.support.aws_events import s3_event
 from tests.support.tiers import few_quick
-from tests.unit.xapi_etl.conftest import BUCKET, Context, Environ, Etl, events, find_event, find_events, logged
+from tests.unit.xapi_etl.conftest import BUCKET, Context, Environ, Etl, find_event, find_events, logged
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 from xapi_etl import app
 from xapi_etl.converting.mapping import SHIPPED
@@ -18,23 +17,6 @@ from xapi_etl.env import SettingsError
 GOOD = write_lines(make_statements(3))
 MORE = write_lines(make_statements(3, seed=2))
 SECRET = "hunter2-do-not-log"
-MALFORMED = [
-    *["", "?", "[]", "7", "null", "{}", '{"Records": []}', '{"Records": 7}', '{"Records": [{}]}', "[" * 100_000],
-    *['{"bucket": 7, "key": "a"}', '{"bucket": "", "key": "a"}', '{"Type": "Notification", "Message": "?"}'],
-    json.dumps({"Records": [s3_record("b", "%FF") | {"s3": {"bucket": {"name": "b"}, "object": {"key": "%FF"}}}]}),
-    *['{"bucket": "b", "key": "k", "version_id": 7}', '{"Records": [{"eventName": 5}]}'],
-]
-
-
-@pytest.fixture
-def neighbour(etl: Etl) -> str:
-    return etl.put("statements/neighbour.jsonl", write_lines(make_statements(2, seed=9)))
-
-
-@pytest.mark.parametrize("body", few_quick(MALFORMED, quick=4))
-def test_malformed_message_comes_back_alone(etl: Etl, neighbour: str, body: str) -> None:
-    assert etl.deliver(neighbour, body) == [body]
-    assert etl.count() == 2
 
 
 def flip(data: bytes, place: int) -> bytes:
@@ -148,28 +130,6 @@ def test_quarantined_object_is_not_read_into_the_quarantine(etl: Etl, environ: E
     body = etl.put("quarantine/a.jsonl", b"?")
     assert etl.deliver(body) == [body]
     assert [item["Key"] for item in etl.s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == ["quarantine/a.jsonl"]
-
-
-def test_copy_goes_to_the_failure_queue_on_the_last_receive_only(
-    etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
-) -> None:
-    environ(FAILURE_DLQ_URL=etl.failure_url, MAX_RECEIVES="3")
-    order_fault(etl.url, "answer", times=99, status=400, code=60)
-    bad = etl.put("statements/bad.jsonl", GOOD)
-    for receives in (1, 2, 3, 4):
-        assert etl.deliver(bad, receives=receives) == [bad]
-    copies = {copy["Body"]: copy["MessageAttributes"] for copy in etl.copies()}
-    assert copies.keys() == {bad}
-    reason = copies[bad]["FailureReason"]["StringValue"]
-    assert reason.startswith("INSERT failed: HTTP 400")
-    assert len(reason) <= 256
-    assert len(copies[bad]["OriginalMessageId"]["StringValue"]) == 36
-    assert events(caplog).count("message_copied") == 1
-
-
-def test_failure_queue_that_is_gone_changes_nothing(etl: Etl, environ: Environ) -> None:
-    environ(FAILURE_DLQ_URL=etl.failure_url + "-gone", MAX_RECEIVES="1")
-    assert etl.deliver("?") == ["?"]
 
 
 def test_mixed_line_ends_blank_lines_and_a_byte_order_mark(etl: Etl) -> None:

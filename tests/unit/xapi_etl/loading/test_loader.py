@@ -1,16 +1,13 @@
 """From objects to rows: what lands, how it is gathered, what comes back."""
 
 import errno
-import gzip
 import io
 import json
 import threading
 from types import SimpleNamespace
 
 import pytest
-import zstandard
 
-from tests.support.aws_events import s3_event
 from tests.unit.xapi_etl.conftest import BUCKET, Context, Environ, Etl, events, find_event, find_events
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 from xapi_etl.exceptions import SourceError
@@ -27,12 +24,6 @@ def test_statements_of_several_objects_go_in_by_one_insert(etl: Etl, caplog: pyt
     assert etl.count() == 30
     assert events(caplog).count("insert_complete") == 1
     assert find_event(caplog, "batch_complete").rows_inserted == 30
-
-
-@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, bytes])
-def test_object_is_read_by_its_contents_whatever_its_name(etl: Etl, pack: type[bytes]) -> None:
-    assert etl.deliver(etl.put("statements/misnamed.txt", pack(write_lines(make_statements(5))))) == []
-    assert etl.count() == 5
 
 
 def test_message_delivered_again_adds_nothing(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
@@ -199,21 +190,3 @@ def test_overwritten_object_of_an_unversioned_bucket_is_loaded_as_it_is_now(etl:
     assert etl.deliver(first) == []
     assert etl.deliver(second) == []
     assert etl.count() == 3
-
-
-def test_key_is_taken_out_of_its_encoding(etl: Etl) -> None:
-    key = "statements/a b+c ü'\\`\"%2F.jsonl"
-    body = etl.put(key, write_lines(make_statements(1)))
-    assert etl.deliver(body) == []
-    assert etl.deliver(body) == []
-    assert [row["source_file"] for row in etl.rows()] == [f"s3://{BUCKET}/{key}"]
-
-
-def test_wrapped_and_plain_messages_are_understood(etl: Etl) -> None:
-    etl.put("statements/plain+1.jsonl", write_lines(make_statements(1, seed=1)))
-    etl.put("statements/wrapped.jsonl", write_lines(make_statements(1, seed=2)))
-    plain = json.dumps({"bucket": BUCKET, "key": "statements/plain+1.jsonl"})
-    wrapped = json.dumps({"Type": "Notification", "Message": s3_event(BUCKET, "statements/wrapped.jsonl")})
-    test_event = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": BUCKET})
-    assert etl.deliver(plain, wrapped, test_event) == []
-    assert etl.count() == 2

@@ -1,28 +1,18 @@
 """With the defaults: nothing that is no statement becomes a row, and what becomes of bad lines."""
 
-import bz2
-import io
 import json
-import lzma
-import zipfile
 from typing import Any
 
 import pytest
 
 from tests.support.tiers import few_quick
-from tests.unit.xapi_etl.conftest import BUCKET, Context, Environ, Etl, events, find_event, find_events
-from tests.unit.xapi_etl.statements import make_statements, write_lines
-from xapi_etl import app
-from xapi_etl.reading.unwrap import unwrap_statements
+from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, find_event, find_events
+from tests.unit.xapi_etl.statements import BAD, STATEMENT, make_statements, write_lines
 
 GOOD = write_lines(make_statements(3))
-STATEMENT: dict[str, Any] = {"actor": {"mbox": "m"}, "verb": {"id": "v"}, "object": {"id": "o"}}
 
 
-@pytest.fixture(autouse=True)
-def _defaults(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("STRICTNESS")
-    monkeypatch.delenv("BAD_LINES")
+pytestmark = pytest.mark.usefixtures("defaults")
 
 
 VALUES: list[Any] = [None, {}, [], "x", 7, [1]]
@@ -71,46 +61,6 @@ def test_what_is_a_statement_is_a_row(etl: Etl, more: dict[str, Any]) -> None:
     assert etl.count() == 1
 
 
-WRAPPINGS: dict[str, Any] = {
-    "answer": lambda found: {"statements": found, "more": ""},
-    "answer, the other way round": lambda found: {"more": '/xapi/statements?more="}]', "statements": found},
-    "answer with more": lambda found: {"statements": found, "more": None, "x": {"y": ["]}"]}},
-    "array": lambda found: found,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS.keys())
-def test_wrapped_statements_are_unwrapped(etl: Etl, wrap: Any, indent: int | None) -> None:
-    statements = make_statements(30)
-    statements[3]["object"]["definition"] = {"name": {"en": 'a "]}, {[\\'}}
-    contents = json.dumps(wrap(statements), indent=indent).encode()
-    assert etl.deliver(etl.put("statements/a.json", b"\xef\xbb\xbf" + contents + b"\n" + contents + b"\n" + GOOD)) == []
-    rows = etl.rows("statement, source_line")
-    found = {json.loads(row["statement"])["id"]: json.loads(row["statement"]) for row in rows}
-    expected = {one["id"]: one for one in [*statements, *map(json.loads, GOOD.splitlines())]}
-    assert found == expected
-
-
-@pytest.mark.parametrize("end", [b"", b"]", b',{"a":', b"]}"])
-def test_answer_that_is_cut_does_not_pass_for_a_whole_one(etl: Etl, end: bytes) -> None:
-    contents = b'{"statements":[' + b",".join(GOOD.splitlines()) + end
-    assert etl.deliver(etl.put("statements/a.json", contents)) == []
-    whole = end == b"]}"
-    assert [
-        item["Key"] for item in etl.s3.list_objects_v2(Bucket=BUCKET, Prefix="quarantine/").get("Contents", [])
-    ] == ([] if whole else ["quarantine/statements/a.json.jsonl"])
-
-
-def test_stream_is_unwrapped_the_same_however_it_comes() -> None:
-    contents = json.dumps({"more": "x", "statements": [{"a": '\\"]'}, 7, [{}], {"ü": "\n"}]}, indent=1).encode()
-    whole = b"".join(unwrap_statements([contents]))
-    assert len(whole.splitlines()) == 4
-    for size in range(1, 20):
-        pieces = [contents[start : start + size] for start in range(0, len(contents), size)]
-        assert b"".join(unwrap_statements(pieces)) == whole
-
-
 def test_kept_lines_that_orjson_refuses(etl: Etl) -> None:
     lines = [
         STATEMENT | {"id": "1", "actor": {"mbox": "m", "name": "Zo\ud83d"}},
@@ -130,7 +80,6 @@ def test_half_a_surrogate_pair_in_a_column_is_not_replaced_by_something_else(etl
     assert (record["reason_code"], record["line"]) == ("wrong_type:actor_id", bad.decode())
 
 
-BAD = b'?\n{}\n{"actor":{"mbox":7},"verb":{"id":"v"},"object":{"id":"o"}}\n{"a":"\xff"}\n'
 CODES = {"not_json": 2, "not_a_statement": 1, "wrong_type:actor_id": 1}
 
 
@@ -219,35 +168,6 @@ def test_too_large_a_share_of_bad_lines_fails_the_object(
         assert "Contents" not in etl.s3.list_objects_v2(Bucket=BUCKET, Prefix="quarantine/")
 
 
-def test_deterministic_failures_go_to_the_dead_letter_queue_at_once(
-    etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
-) -> None:
-    environ(FAILURE_DLQ_URL=etl.failure_url, BAD_LINES="fail")
-    bad = etl.put("statements/bad.jsonl", BAD)
-    good = etl.put("statements/good.jsonl", GOOD)
-    assert etl.deliver(bad, good, "?") == []
-    assert etl.count() == 3
-    copies = {copy["Body"]: copy["MessageAttributes"] for copy in etl.copies()}
-    assert {body: one["FailureCode"]["StringValue"] for body, one in copies.items()} == {
-        bad: "not_json",
-        "?": "message_rejected",
-    }
-    assert events(caplog).count("message_dead_lettered") == 2
-    assert find_event(caplog, "batch_complete").messages_dead_lettered == 2
-
-
-def test_message_that_cannot_be_sent_on_comes_back(etl: Etl, environ: Environ) -> None:
-    environ(FAILURE_DLQ_URL=etl.failure_url + "-gone")
-    assert etl.deliver("?") == ["?"]
-
-
-def test_what_another_try_may_mend_comes_back(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
-    environ(FAILURE_DLQ_URL=etl.failure_url, CLICKHOUSE_URL="http://127.0.0.1:9")
-    body = etl.put("statements/good.jsonl", GOOD)
-    assert etl.deliver(body) == [body]
-    assert etl.copies() == []
-
-
 def test_two_versions_of_a_key_have_both_their_bad_lines(etl: Etl) -> None:
     contents = [BAD + GOOD, b"?\n" + GOOD, BAD + GOOD]
     for one in contents:
@@ -273,63 +193,12 @@ def test_dry_run_says_what_it_would_put_into_the_quarantine(
     assert "Contents" not in etl.s3.list_objects_v2(Bucket=BUCKET, Prefix="quarantine/")
 
 
-def write_zip() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("a.jsonl", GOOD)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("contents", "name"),
-    [
-        (GOOD.decode().encode("utf-16"), "UTF-16"),
-        (GOOD.decode().encode("utf-16-le"), "UTF-16 without"),
-        (GOOD.decode().encode("utf-16-be"), "UTF-16 without"),
-        (GOOD.decode().encode("utf-32"), "UTF-32"),
-        (bz2.compress(GOOD), "bzip2"),
-        (lzma.compress(GOOD), "xz"),
-        (write_zip(), "a ZIP archive"),
-        (b"PAR1" + GOOD, "Parquet"),
-    ],
-)
-def test_other_formats_are_named(etl: Etl, caplog: pytest.LogCaptureFixture, contents: bytes, name: str) -> None:
-    body = etl.put("statements/a", contents)
-    assert etl.deliver(body) == [body]
-    failed = find_event(caplog, "object_failed")
-    assert (failed.reason_code, failed.is_final) == ("unknown_format", True)
-    assert failed.reason.startswith(f"the object is {name}")
-    assert "gzip" in failed.reason
-
-
 def test_latin_1_is_a_bad_line_that_says_so(etl: Etl) -> None:
     latin = json.dumps(STATEMENT | {"x": "ü"}, ensure_ascii=False).encode("latin-1")
     assert etl.deliver(etl.put("statements/a.jsonl", GOOD + latin)) == []
     (record,) = etl.quarantined("quarantine/statements/a.jsonl.jsonl", BUCKET)
     assert record["reason_code"] == "not_json"
     assert "UTF-8" in record["reason"] or "utf-8" in record["reason"]
-
-
-def test_event_bridge_and_other_shapes_load_and_other_records_are_told(
-    etl: Etl, caplog: pytest.LogCaptureFixture
-) -> None:
-    etl.put("statements/a b.jsonl", GOOD)
-    detail = {"bucket": {"name": BUCKET}, "object": {"key": "statements/a b.jsonl", "size": 1}, "reason": "PutObject"}
-    created = {"detail-type": "Object Created", "source": "aws.s3", "detail": detail}
-    removed = {
-        "Records": [
-            {
-                "eventSource": "aws:s3",
-                "eventName": "ObjectRemoved:Delete",
-                "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}},
-            }
-        ]
-    }
-    wrapped = {"Type": "Notification", "Message": json.dumps(created)}
-    assert etl.deliver(*map(json.dumps, (created, wrapped, removed))) == []
-    assert etl.count() == 3
-    assert find_event(caplog, "record_ignored").record == "ObjectRemoved:Delete"
-    assert find_event(caplog, "batch_complete").ignored_records == 1
 
 
 def test_rows_of_the_same_statement_in_one_insert_are_counted_as_they_are_kept(
@@ -341,32 +210,3 @@ def test_rows_of_the_same_statement_in_one_insert_are_counted_as_they_are_kept(
     assert (etl.count(), told.rows_inserted, told.rows_repeated) == (4, 4, 2)
     complete = find_event(caplog, "batch_complete")
     assert (complete.lines, complete.rows_inserted, complete.rows_repeated) == (6, 4, 2)
-
-
-def test_s3_check_that_names_no_bucket_is_reported(etl: Etl, environ: Environ) -> None:
-    environ(DIAG_S3_BUCKET=BUCKET)
-    for check in (True, {}, {"bucket": None}):
-        report = json.loads(app.lambda_handler({"diagnostics": True, "s3_check": check}, Context())["body"])
-        assert report["s3_check"]["ok"]
-    report = json.loads(app.lambda_handler({"diagnostics": True, "s3_check": [7]}, Context())["body"])
-    assert not report["s3_check"]["ok"]
-
-
-def test_debug_tells_each_objects_schema_and_more_in_diagnostics(
-    etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
-) -> None:
-    environ(LOG_LEVEL="DEBUG", CLICKHOUSE_PASSWORD="hunter2", CLICKHOUSE_SETTINGS="log_comment=hunter2")
-    assert etl.deliver(etl.put("statements/a.jsonl", GOOD)) == []
-    schema = find_event(caplog, "object_schema")
-    assert (schema.rows, schema.columns["parent_ids"], schema.columns["timestamp"]) == (
-        3,
-        "list<item: string>",
-        "timestamp[ms, tz=UTC]",
-    )
-    assert "organisation" in schema.empty_columns
-    answer = app.lambda_handler({"diagnostics": True}, Context())["body"]
-    report = json.loads(answer)
-    assert report["debug"]["mapping"]["columns"][0] == "statement_id"
-    assert report["debug"]["settings"]["bad_lines"] == "quarantine"
-    assert "READ_CONCURRENCY" in report["not_set"]
-    assert "hunter2" not in answer

@@ -1,0 +1,55 @@
+"""Injected faults; no engine needed."""
+
+import json
+
+import pytest
+
+from clickhouse.engine import Answer
+from clickhouse.faults import Dropped, Fault, FaultBook, Injected, read_fault
+
+
+def run(fault: Fault) -> list[str]:
+    """Run a query under a fault; return what became visible of it, in order."""
+    seen: list[str] = []
+
+    def act() -> Answer:
+        seen.append("ran")
+        return Answer(b"", "")
+
+    try:
+        fault.run(act)
+        seen.append("answered")
+    except (Dropped, Injected) as error:
+        seen.append(type(error).__name__)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen"),
+    [
+        ("none", ["ran", "answered"]),
+        ("drop", ["Dropped"]),
+        ("drop_after", ["ran", "Dropped"]),
+        ("answer", ["Injected"]),
+        ("answer_after", ["ran", "Injected"]),
+        ("delay", ["ran", "answered"]),
+    ],
+)
+def test_fault_strikes_before_or_after_the_query(kind: str, seen: list[str]) -> None:
+    assert run(Fault(kind)) == seen
+
+
+def test_fault_strikes_as_often_as_ordered_and_only_what_matches() -> None:
+    book = FaultBook()
+    book.add(Fault("drop", times=2, skip=1))
+    queries = [b"SELECT 1", b"INSERT INTO t", b" insert into t", b"INSERT INTO t", b"INSERT INTO t"]
+    assert [book.take(query).kind for query in queries] == ["none", "none", "drop", "drop", "none"]
+    assert json.loads(book.describe())["happened"] == {"drop": 2}
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{}", b'{"kind": "x"}', b'{"kind": "drop", "y": 1}', b'{"kind": "answer", "status": 1}', b"x"]
+)
+def test_fault_that_makes_no_sense_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - JSON's own included
+        read_fault(body)
