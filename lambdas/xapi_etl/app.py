@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from .clickhouse.http_client import find_clashes
+from .clickhouse.http_client import find_overridden_settings
 from .diagnostics import run_diagnostics
 from .logs import make_logger
 from .metrics import describe_runtime, put_metrics
@@ -26,7 +26,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         return run_diagnostics(event, os.environ, context, logger)
     settings = Settings.from_environment(os.environ)
     logger.setLevel(settings.log_level)
-    _log_clashes(tuple(find_clashes(settings.clickhouse.settings)))
+    _log_overridden_settings(tuple(find_overridden_settings(settings.clickhouse.settings)))
     failed = _process(event["Records"], settings, context)
     return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
 
@@ -48,6 +48,6 @@ def _log_cold_start() -> None:
 
 
 @cache
-def _log_clashes(names: tuple[str, ...]) -> None:
+def _log_overridden_settings(names: tuple[str, ...]) -> None:
     if names:
         logger.warning("settings_overridden", extra={"settings": list(names)})

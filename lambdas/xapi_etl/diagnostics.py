@@ -129,14 +129,14 @@ def _run_checks(
     event: Mapping[str, Any], settings: Settings, context: LambdaContext, logger: Logger, *, is_configured: bool
 ) -> Report:
     checks: Report = {}
-    asked = event.get("s3_check") or {}
-    if asked and asked is not True and not isinstance(asked, dict):
+    requested = event.get("s3_check") or {}
+    if requested and requested is not True and not isinstance(requested, dict):
         checks["s3_check"] = {"ok": False, "error": "s3_check is neither true nor an object with bucket and prefix"}
-        asked = {}
-    elif asked or settings.diagnostics_bucket:
-        asked = asked if isinstance(asked, dict) else {}
-        bucket = asked.get("bucket") or settings.diagnostics_bucket
-        prefix = asked.get("prefix", settings.diagnostics_prefix) or ""
+        requested = {}
+    elif requested or settings.diagnostics_bucket:
+        requested = requested if isinstance(requested, dict) else {}
+        bucket = requested.get("bucket") or settings.diagnostics_bucket
+        prefix = requested.get("prefix", settings.diagnostics_prefix) or ""
         checks["s3_check"] = _guard(lambda: _check_s3(settings, bucket, prefix))
     if event.get("clickhouse_check") and is_configured:
         checks["clickhouse_check"] = _guard(lambda: _check_clickhouse(settings, context, logger))

@@ -74,7 +74,7 @@ class BadLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class ConvertedLines:
     """Rows of some consecutive lines, in their order."""
 
     table: pa.Table

@@ -16,7 +16,7 @@ _CODECS = {"snappy", "gzip", "brotli", "zstd", "lz4", "none"}
 _ON, _OFF = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _S3_URL = re.compile(r"s3://[^/]+/.+")
-_NO_URL = "is not a URL like https://host:8443, or no host of one"
+_INVALID_URL = "is not a URL like https://host:8443, or no host of one"
 _UNLIMITED = 5 * 1024**4
 """S3's own limit of an object, bytes."""
 
@@ -155,7 +155,7 @@ def _read_clickhouse(env: Environment, *, is_needed: bool) -> ClickHouseSettings
         user=env.text("CLICKHOUSE_USER", "") or parameters.pop("user", None),
         password=env.text("CLICKHOUSE_PASSWORD", "") or parameters.pop("password", ""),
         secret=env.text("CLICKHOUSE_SECRET", "") or None,
-        settings=_leave_out(parameters) | _read_settings(env),
+        settings=_select_settings(parameters) | _read_settings(env),
         timeout_seconds=_read_number(env, "CLICKHOUSE_TIMEOUT_SECONDS", 30, 0.1, 900),
         max_attempts=env.integer("CLICKHOUSE_MAX_ATTEMPTS", 5, 1, 100),
     )
@@ -177,18 +177,18 @@ def _read_endpoint(env: Environment, *, is_needed: bool) -> tuple[str, dict[str,
     parts = _split_url(url)
     if parts is None:
         # Not quoted: it may hold a password.
-        env.reject("CLICKHOUSE_URL" if env.text("CLICKHOUSE_URL", "") else "CLICKHOUSE_HOST", _NO_URL)
+        env.reject("CLICKHOUSE_URL" if env.text("CLICKHOUSE_URL", "") else "CLICKHOUSE_HOST", _INVALID_URL)
         return "", {}
-    address = parts.netloc.rpartition("@")[2]
+    netloc = parts.netloc.rpartition("@")[2]
     full_path = "/".join(part for part in (parts.path.strip("/"), path) if part)
     # ClickHouse's own parameters: database, user, password, and settings.
     parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.username:
         parameters |= {"user": unquote(parts.username), "password": unquote(parts.password or "")}
-    return urlunsplit((parts.scheme, address, f"/{full_path}", "", "")), parameters
+    return urlunsplit((parts.scheme, netloc, f"/{full_path}", "", "")), parameters
 
 
-def _leave_out(parameters: Mapping[str, str]) -> dict[str, str]:
+def _select_settings(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the settings among a URL's parameters."""
     return {name: value for name, value in parameters.items() if name not in {"database", "user", "password", "query"}}
 

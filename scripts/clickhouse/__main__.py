@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from clickhouse.engine import Engine
-from clickhouse.faults import FaultBook
+from clickhouse.faults import FaultQueue
 from clickhouse.request import Credentials
 from clickhouse.server import ClickHouseServer
 
@@ -26,7 +26,7 @@ def main() -> int:
         return 1
     expected = Credentials(chosen.user, os.environ.get("CLICKHOUSE_PASSWORD", ""))
     try:
-        server = ClickHouseServer(chosen.host, chosen.port, engine, expected, FaultBook() if chosen.faults else None)
+        server = ClickHouseServer(chosen.host, chosen.port, engine, expected, FaultQueue() if chosen.faults else None)
     except OSError as error:
         print(f"clickhouse: cannot listen on {chosen.host}:{chosen.port}: {error}", file=sys.stderr)
         engine.close()

@@ -32,7 +32,7 @@ class _Connection(Protocol):
 
 
 @dataclass(frozen=True)
-class Conditions:
+class QueryContext:
     """Under which a query runs; `settings` are applied in order, `read_only` after them."""
 
     database: str = ""
@@ -42,7 +42,7 @@ class Conditions:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """What a query returned; `summary` is the JSON of the header X-ClickHouse-Summary."""
 
     content: bytes
@@ -79,7 +79,7 @@ class Engine:
         self._anchor.close()
 
     @contextmanager
-    def _connect(self, conditions: Conditions) -> Iterator[_Connection]:
+    def _connect(self, conditions: QueryContext) -> Iterator[_Connection]:
         connection: _Connection = self._module.connect(self._path)
         try:
             for statement in _prepare(conditions):
@@ -90,11 +90,11 @@ class Engine:
         finally:
             connection.close()
 
-    def run(self, query: str, output_format: str, conditions: Conditions) -> Answer:
+    def run(self, query: str, output_format: str, conditions: QueryContext) -> QueryResult:
         """Run a statement; raises ClickHouseError."""
         with self._connect(conditions) as connection:
             result = connection.query(query, output_format, params=conditions.parameters)
-            return Answer(result.bytes(), _summarise(result))
+            return QueryResult(result.bytes(), _summarise(result))
 
     @contextmanager
     def make_spool_file(self) -> Iterator[Path]:
@@ -105,7 +105,7 @@ class Engine:
         finally:
             path.unlink(missing_ok=True)
 
-    def insert(self, statement: Insert, data: Path, compression: str, conditions: Conditions) -> Answer:
+    def insert(self, statement: Insert, data: Path, compression: str, conditions: QueryContext) -> QueryResult:
         """Insert a file's rows; `compression` is ClickHouse's name of it, or `none`. Raises ClickHouseError."""
         if selects_from_input(statement.target):
             query = select_from_file(statement.target, str(data), statement.format, compression)
@@ -117,7 +117,7 @@ class Engine:
     def decompress(self, data: Path, compression: str) -> bytes:
         """Return what a compressed file holds; raises ClickHouseError."""
         query = f"SELECT * FROM file('{data}', 'RawBLOB', 'content String', '{compression}')"  # noqa: S608 - ours
-        return self.run(query, "RawBLOB", Conditions()).content
+        return self.run(query, "RawBLOB", QueryContext()).content
 
 
 def _decode(text: bytes) -> str:
@@ -127,7 +127,7 @@ def _decode(text: bytes) -> str:
         raise make_error(62, "SYNTAX_ERROR", "The query is not UTF-8") from error
 
 
-def _prepare(conditions: Conditions) -> Iterator[str]:
+def _prepare(conditions: QueryContext) -> Iterator[str]:
     """Give the statements that set a session up."""
     if conditions.database:
         yield f"USE {_quote(conditions.database, '`')}"

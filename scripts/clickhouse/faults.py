@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
-from clickhouse.engine import Answer
+from clickhouse.engine import QueryResult
 
 KINDS = {
     "delay": "waits `seconds` before the query runs",
@@ -25,11 +25,11 @@ KINDS = {
 }
 
 
-class Dropped(ConnectionError):  # noqa: N818 - an end that a test ordered
+class ConnectionDropped(ConnectionError):  # noqa: N818 - an end that a test ordered
     """The connection is to be reset."""
 
 
-class Injected(Exception):  # noqa: N818 - an answer, not an error
+class InjectedResponse(Exception):  # noqa: N818 - an answer, not an error
     """An answer that a test ordered: HTTP status, ClickHouse's code or 0, body."""
 
     def __init__(self, fault: "Fault") -> None:
@@ -53,8 +53,8 @@ class Fault:
     status: int = 503
     code: int = 0
 
-    def run(self, action: Callable[[], Answer]) -> Answer:
-        """Run a query under this fault; raises Dropped or Injected besides what the query raises."""
+    def run(self, action: Callable[[], QueryResult]) -> QueryResult:
+        """Run a query under this fault; raises ConnectionDropped or InjectedResponse besides what the query raises."""
         if self.kind == "delay":
             time.sleep(self.seconds)
         self._interrupt("drop", "answer")
@@ -68,9 +68,9 @@ class Fault:
 
     def _interrupt(self, drop: str, injected: str) -> None:
         if self.kind == drop:
-            raise Dropped(self.kind)
+            raise ConnectionDropped(self.kind)
         if self.kind == injected:
-            raise Injected(self)
+            raise InjectedResponse(self)
 
 
 NO_FAULT = Fault("none")
@@ -91,7 +91,7 @@ def read_fault(body: bytes) -> Fault:
 
 
 @dataclass
-class FaultBook:
+class FaultQueue:
     """The faults that are ordered, and how often each kind has happened; safe for threads."""
 
     _faults: list[Fault] = field(default_factory=list)
@@ -113,13 +113,13 @@ class FaultBook:
         """Return the fault that is due for a query: the first that matches it."""
         text = query[:10_000].decode(errors="replace")
         with self._lock:
-            for place, fault in enumerate(self._faults):
+            for index, fault in enumerate(self._faults):
                 if not fault.times or not re.search(fault.match, text, re.IGNORECASE):
                     continue
                 if fault.skip:
-                    self._faults[place] = replace(fault, skip=fault.skip - 1)
+                    self._faults[index] = replace(fault, skip=fault.skip - 1)
                     continue
-                self._faults[place] = replace(fault, times=fault.times - 1)
+                self._faults[index] = replace(fault, times=fault.times - 1)
                 self._happened[fault.kind] = self._happened.get(fault.kind, 0) + 1
                 return fault
         return NO_FAULT

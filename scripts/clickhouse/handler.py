@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler
 from typing import Protocol
 
 from clickhouse.bodies import compress_gzip, find_compression, read_blocks
-from clickhouse.engine import Answer, Engine
+from clickhouse.engine import Engine, QueryResult
 from clickhouse.errors import ClickHouseError, make_error
-from clickhouse.faults import Dropped, FaultBook, Injected, read_fault
-from clickhouse.query import Reply, answer_query
+from clickhouse.faults import ConnectionDropped, FaultQueue, InjectedResponse, read_fault
+from clickhouse.query import FormattedResult, execute_request
 from clickhouse.request import Credentials, Request, read_request
 
 LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -40,10 +40,10 @@ class QueryServer(Protocol):
 
     engine: Engine
     expected: Credentials
-    faults: FaultBook | None
+    faults: FaultQueue | None
     hosts: set[str]
 
-    def run_query(self, query: bytes, action: Callable[[], Answer]) -> Answer:
+    def run_query(self, query: bytes, action: Callable[[], QueryResult]) -> QueryResult:
         """Run a query under the fault that is due for it, if any."""
 
 
@@ -57,39 +57,39 @@ class Handler(BaseHTTPRequestHandler):
     server: QueryServer  # type: ignore[assignment]  # the base class's is any server
 
     def do_GET(self) -> None:
-        """Answer a query that changes nothing, or a question about the server's health."""
-        self._answer()
+        """Respond to a read-only query or a health check."""
+        self._respond()
 
     def do_HEAD(self) -> None:
-        """Answer as GET does, without the body."""
-        self._answer()
+        """Respond as GET does, without the body."""
+        self._respond()
 
     def do_POST(self) -> None:
-        """Answer a query."""
-        self._answer()
+        """Respond to a query."""
+        self._respond()
 
     def do_PUT(self) -> None:
         """Order a fault; a query elsewhere."""
-        self._answer()
+        self._respond()
 
     def do_DELETE(self) -> None:
         """Forget the faults."""
-        self._answer()
+        self._respond()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Print nothing for a request that was answered."""
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         blocks = read_blocks(self.rfile, self.headers)
         try:
             self._route(blocks)
-        except Dropped:
+        except ConnectionDropped:
             self._reset()
-        except Injected as injected:
-            self._finish_reading(blocks)
+        except InjectedResponse as injected:
+            self._drain_body(blocks)
             self._send_error(injected.status, injected.code, injected.text)
         except ClickHouseError as error:
-            self._finish_reading(blocks)
+            self._drain_body(blocks)
             text = str(error) if "(version " in str(error) else f"{error} (version {self.server.engine.version})"
             self._send_error(error.status, error.code, text + "\n")
 
@@ -100,13 +100,13 @@ class Handler(BaseHTTPRequestHandler):
             case "/ping" | "/replicas_status":
                 self._send_text(HTTPStatus.OK, _OK)
             case "/faults" if self.server.faults is not None:
-                self._order(self.server.faults, b"".join(blocks))
+                self._handle_faults(self.server.faults, b"".join(blocks))
             case "/" if not request.query and self.command in {"GET", "HEAD"}:
                 self._send_text(HTTPStatus.OK, _OK)
             case "/":
-                self._answer_query(request, blocks)
+                self._respond_to_query(request, blocks)
             case path:
-                self._finish_reading(blocks)
+                self._drain_body(blocks)
                 self._send_text(HTTPStatus.NOT_FOUND, f"There is no handle {path}\n")
 
     def _check_origin(self) -> None:
@@ -116,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
         if "Origin" in self.headers or name not in self.server.hosts:
             raise make_error(497, "ACCESS_DENIED", "The offline ClickHouse answers programs on this machine only")
 
-    def _answer_query(self, request: Request, blocks: Iterator[bytes]) -> None:
+    def _respond_to_query(self, request: Request, blocks: Iterator[bytes]) -> None:
         if request.credentials != self.server.expected:
             reason = (
                 f"{request.credentials.user}: Authentication failed: password is incorrect, or there is no such user"
@@ -125,10 +125,10 @@ class Handler(BaseHTTPRequestHandler):
         compression = find_compression(self.headers)
         if "multipart/form-data" in self.headers.get("Content-Type", ""):
             raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse does not know external data")
-        reply = answer_query(self.server.engine, request, blocks, compression, self.server.run_query)
-        self._send_reply(request, reply)
+        reply = execute_request(self.server.engine, request, blocks, compression, self.server.run_query)
+        self._send_result(request, reply)
 
-    def _order(self, faults: FaultBook, body: bytes) -> None:
+    def _handle_faults(self, faults: FaultQueue, body: bytes) -> None:
         try:
             if self.command == "PUT":
                 faults.add(read_fault(body))
@@ -139,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send_text(HTTPStatus.OK, faults.describe() + "\n")
 
-    def _send_reply(self, request: Request, reply: Reply) -> None:
+    def _send_result(self, request: Request, reply: FormattedResult) -> None:
         content = reply.answer.content
         headers = {
             "Content-Type": _CONTENT_TYPES.get(reply.format, "text/plain; charset=UTF-8"),
@@ -173,9 +173,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content[: len(content) // 2] if is_cut else content)
         if is_cut:
-            raise Dropped("cut")
+            raise ConnectionDropped("cut")
 
-    def _finish_reading(self, blocks: Iterator[bytes]) -> None:
+    def _drain_body(self, blocks: Iterator[bytes]) -> None:
         """Read what is left of a body, so that the client is ready for the answer and the connection for more."""
         for _ in blocks:
             pass

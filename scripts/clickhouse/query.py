@@ -5,24 +5,26 @@ from dataclasses import dataclass
 from itertools import chain
 
 from clickhouse.bodies import BLOCK_BYTES
-from clickhouse.engine import Answer, Engine
+from clickhouse.engine import Engine, QueryResult
 from clickhouse.errors import make_error
 from clickhouse.request import Request
 from clickhouse.statement import Insert, parse, selects_from_input
 
-type Runner = Callable[[bytes, Callable[[], Answer]], Answer]
+type Runner = Callable[[bytes, Callable[[], QueryResult]], QueryResult]
 """Runs a query, whose text it is told, as it sees fit."""
 
 
 @dataclass(frozen=True)
-class Reply:
+class FormattedResult:
     """An answer and its format."""
 
-    answer: Answer
+    answer: QueryResult
     format: str
 
 
-def answer_query(engine: Engine, request: Request, blocks: Iterator[bytes], compression: str, run: Runner) -> Reply:
+def execute_request(
+    engine: Engine, request: Request, blocks: Iterator[bytes], compression: str, run: Runner
+) -> FormattedResult:
     """Read a request's body and run the query that address and body make together. Raises ClickHouseError.
 
     The data of an INSERT goes to a file first, however long it is: a body that ends early inserts nothing, and
@@ -46,15 +48,15 @@ def answer_query(engine: Engine, request: Request, blocks: Iterator[bytes], comp
 
 def _insert(
     engine: Engine, request: Request, statement: Insert, blocks: Iterable[bytes], compression: str, run: Runner
-) -> Reply:
+) -> FormattedResult:
     with engine.make_spool_file() as path:
         with path.open("wb") as file:
             file.writelines(blocks)
         answer = run(statement.target, lambda: engine.insert(statement, path, compression, request.conditions))
-    return Reply(answer, "")
+    return FormattedResult(answer, "")
 
 
-def _run_text(engine: Engine, request: Request, query: bytes, output_format: str, run: Runner) -> Reply:
+def _run_text(engine: Engine, request: Request, query: bytes, output_format: str, run: Runner) -> FormattedResult:
     try:
         text = query.decode()
     except UnicodeDecodeError as error:
@@ -64,7 +66,7 @@ def _run_text(engine: Engine, request: Request, query: bytes, output_format: str
     if text.lstrip()[:6].upper() == "INSERT" and selects_from_input(query):
         raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse wants FORMAT after SELECT ... FROM input()")
     answer = run(query, lambda: engine.run(text, request.default_format, request.conditions))
-    return Reply(answer, output_format or request.default_format)
+    return FormattedResult(answer, output_format or request.default_format)
 
 
 def _decompress(engine: Engine, blocks: Iterable[bytes], compression: str) -> bytes:

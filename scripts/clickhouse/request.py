@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from email.message import Message
 from urllib.parse import parse_qsl, urlsplit
 
-from clickhouse.engine import Conditions
+from clickhouse.engine import QueryContext
 from clickhouse.errors import make_error
 
 # Parameters of the interface itself; all others are settings. Those about sessions and about waiting for the end
@@ -33,7 +33,7 @@ class Request:
 
     path: str
     query: bytes
-    conditions: Conditions
+    conditions: QueryContext
     credentials: Credentials
     default_format: str
     query_id: str
@@ -53,7 +53,7 @@ def read_request(target: str, headers: Message, *, is_get: bool) -> Request:
     return Request(
         path=parts.path or "/",
         query=fields.get("query", "").encode(),
-        conditions=Conditions(database, settings, parameters, read_only=is_get),
+        conditions=QueryContext(database, settings, parameters, read_only=is_get),
         credentials=_read_credentials(fields, headers),
         default_format=fields.get("default_format") or headers.get("X-ClickHouse-Format") or "TabSeparated",
         query_id=fields.get("query_id", ""),

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from typing import Any
 
-from clickhouse.engine import Answer, Engine
-from clickhouse.faults import Dropped, FaultBook
+from clickhouse.engine import Engine, QueryResult
+from clickhouse.faults import ConnectionDropped, FaultQueue
 from clickhouse.handler import LINGER_ZERO, Handler
 from clickhouse.request import Credentials
 
@@ -23,7 +23,7 @@ class ClickHouseServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, host: str, port: int, engine: Engine, expected: Credentials, faults: FaultBook | None) -> None:
+    def __init__(self, host: str, port: int, engine: Engine, expected: Credentials, faults: FaultQueue | None) -> None:
         self.engine = engine
         self.expected = expected
         self.faults = faults
@@ -40,10 +40,10 @@ class ClickHouseServer(ThreadingHTTPServer):
 
     @contextmanager
     def count_query(self) -> Iterator[None]:
-        """Count the block as a query that runs; raises Dropped once the server ends."""
+        """Count the block as a query that runs; raises ConnectionDropped once the server ends."""
         with self._idle:
             if self._closing:
-                raise Dropped("the server ends")
+                raise ConnectionDropped("the server ends")
             self._running += 1
         try:
             yield
@@ -58,7 +58,7 @@ class ClickHouseServer(ThreadingHTTPServer):
             self._closing = True
             return self._idle.wait_for(lambda: not self._running, seconds)
 
-    def run_query(self, query: bytes, action: Callable[[], Answer]) -> Answer:
+    def run_query(self, query: bytes, action: Callable[[], QueryResult]) -> QueryResult:
         """Run a query under the fault that is due for it, if any."""
         with self.count_query():
             return action() if self.faults is None else self.faults.take(query).run(action)

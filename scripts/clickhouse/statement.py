@@ -34,7 +34,7 @@ class Insert:
 
 
 @dataclass(frozen=True)
-class Other:
+class OtherStatement:
     """Any other statement; `format` is what it asks for its answer, empty if it does not."""
 
     format: str
@@ -67,7 +67,7 @@ def _read_tokens(query: bytes) -> Iterator[_Token]:
             depth += 1
 
 
-def parse(query: bytes) -> Insert | Other:
+def parse(query: bytes) -> Insert | OtherStatement:
     """Tell what a query is. Raises ClickHouseError for several statements at once."""
     tokens = _read_tokens(query)
     first = next(tokens, None)
@@ -75,7 +75,7 @@ def parse(query: bytes) -> Insert | Other:
         found = _find_data(query, tokens)
         if found is not None:
             return found
-    return Other(_find_format(query))
+    return OtherStatement(_find_format(query))
 
 
 def _find_data(query: bytes, tokens: Iterator[_Token]) -> Insert | None:

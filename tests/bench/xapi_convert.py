@@ -44,7 +44,7 @@ def prepare_ours(source: Path, folder: Path, _threads: int | None) -> Work:
     def work() -> None:
         converter = Converter(load_mapping(SHIPPED.read_bytes()), only_statements=True)
         origin = Source(NAMES["source_file"], NAMES["source_etag"])
-        chunks = convert_object(decompress(read()), origin, converter, max_rows=_MAX_ROWS, take_bad=refuse)
+        chunks = convert_object(decompress(read()), origin, converter, max_rows=_MAX_ROWS, on_bad_lines=refuse)
         number = 0
         for chunk in chunks:
             for part in make_insert_batches(

@@ -105,7 +105,7 @@ def make_blocks(seed: int) -> Iterator[bytes]:
 
 def read_carefully(document: Any, leaf: Leaf) -> Any:
     """What plain Python finds; raises TypeError where something on the way is no object."""
-    for key in leaf.place:
+    for key in leaf.path:
         if document is None:
             return None
         if not isinstance(document, dict):
@@ -142,11 +142,11 @@ def fuzz_scan(seed: int) -> Iterator[int]:
             # Python's own idea of lines; for bytes it knows these three ends only.
             wanted = [line for line in block.splitlines() if line.strip(b" \t")]
             assert [bytes(text) for text in lines.texts()] == wanted
-        table, odd = scanner.scan(lines)
+        table, slow_path = scanner.scan(lines)
         # As bytes: a line beside may hold what is no text.
         columns = [read_values(column) for column in table.columns]
         texts = lines.texts()
-        for place in np.flatnonzero(~odd).tolist():
+        for place in np.flatnonzero(~slow_path).tolist():
             try:
                 text = bytes(texts[place])
                 text.decode()

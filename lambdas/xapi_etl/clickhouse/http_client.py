@@ -98,14 +98,14 @@ _DROPPED_SETTINGS = frozenset(
     {"deduplicate_insert", "insert_deduplication_token", "ignore_materialized_views_with_dropped_target_table"}
 )
 """Settings that break it. They are not sent, because older servers do not know all of them."""
-_FIRST_PAUSE_SECONDS = 0.5
-_MAX_PAUSE_SECONDS = 8.0
-_CONNECT_SECONDS = 5.0
+_INITIAL_BACKOFF_SECONDS = 0.5
+_MAX_BACKOFF_SECONDS = 8.0
+_CONNECT_TIMEOUT_SECONDS = 5.0
 _MAX_MESSAGE_LENGTH = 200
 """Characters of an error response that go into messages; the response may quote rows."""
 
 
-def find_clashes(settings: Mapping[str, str]) -> list[str]:
+def find_overridden_settings(settings: Mapping[str, str]) -> list[str]:
     """Return the names of the user's settings that are overridden or dropped."""
     return sorted(
         name for name, value in settings.items() if name in _DROPPED_SETTINGS or OWN_SETTINGS.get(name, value) != value
@@ -183,7 +183,8 @@ class ClickHouse:
             try:
                 return call()
             except RetryableInsertError as error:
-                pause = random.uniform(0.5, 1) * min(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), _MAX_PAUSE_SECONDS)  # noqa: S311
+                backoff = min(_INITIAL_BACKOFF_SECONDS * 2 ** (attempt - 1), _MAX_BACKOFF_SECONDS)
+                pause = random.uniform(0.5, 1) * backoff  # noqa: S311
                 is_last = attempt == self.max_attempts
                 if is_last or self.deadline.remaining_ms() - pause * 1000 < self.deadline.start_ms:
                     raise
@@ -202,7 +203,7 @@ class ClickHouse:
                 params=parameters,
                 data=body,
                 auth=self.credentials,
-                timeout=(min(_CONNECT_SECONDS, timeout), timeout),
+                timeout=(min(_CONNECT_TIMEOUT_SECONDS, timeout), timeout),
                 allow_redirects=False,
             )
         except requests.RequestException as error:

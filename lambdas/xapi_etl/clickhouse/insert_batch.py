@@ -14,7 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from xapi_etl.converting.tables import unite
+from xapi_etl.converting.tables import join_tables
 from xapi_etl.converting.transforms import find_months
 from xapi_etl.schemas import RowChunk, Source
 
@@ -85,10 +85,10 @@ def make_insert_batches(
 ) -> Iterator[InsertBatch]:
     """Encode rows, in as few batches as the limits of an INSERT allow; the same rows always give the same batches."""
     ordered = sorted(chunks, key=lambda chunk: (chunk.source.file, chunk.source.etag, chunk.lines[0]))
-    table = unite([chunk.table for chunk in ordered])
+    table = join_tables([chunk.table for chunk in ordered])
     sources = tuple(dict.fromkeys(chunk.source for chunk in ordered))
-    places = {source: place for place, source in enumerate(sources)}
-    owners = np.concatenate([np.full(len(chunk.table), places[chunk.source]) for chunk in ordered])
+    positions = {source: position for position, source in enumerate(sources)}
+    owners = np.concatenate([np.full(len(chunk.table), positions[chunk.source]) for chunk in ordered])
     lines = np.concatenate([np.asarray(chunk.lines, np.int64) for chunk in ordered])
     months = None if partition_column is None else find_months(table.column(partition_column))
     for rows in _split_by_months(months, len(table)):

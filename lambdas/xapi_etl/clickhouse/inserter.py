@@ -26,13 +26,13 @@ from .insert_batch import InsertBatch
 from .ledger import Entry, Ledger, list_members
 
 _LOOKUP_SETTINGS = MappingProxyType({"wait_end_of_query": "1", "select_sequential_consistency": "1"})
-_UNKNOWN_COLUMN = 47
-_NO_LEDGER = frozenset({60, 497})
+_UNKNOWN_COLUMN_CODE = 47
+_LEDGER_MISSING_CODES = frozenset({60, 497})
 """UNKNOWN_TABLE, ACCESS_DENIED."""
 _DAY_MS = 86_400_000
 _MEMBERS_PER_LOOKUP = 100
 _KEYS_PER_LOOKUP = 1000
-_NEEDED: frozenset[Transform] = frozenset({"source_file", "source_etag", "source_line"})
+_REQUIRED_LINEAGE: frozenset[Transform] = frozenset({"source_file", "source_etag", "source_line"})
 
 type Rebuild = Callable[[Entry], InsertBatch | None]
 """Returns the batch of an INSERT that was started, made again; ``None`` if its objects are not what they were."""
@@ -86,7 +86,7 @@ class Inserter:
         try:
             return self.ledger.find_entries(batch.sources)
         except InsertError as error:
-            if error.code not in _NO_LEDGER:
+            if error.code not in _LEDGER_MISSING_CODES:
                 raise
         try:
             self.ledger.create()
@@ -135,7 +135,7 @@ class Inserter:
         except RetryableInsertError:
             raise
         except InsertError as error:
-            error.has_landed = self._give_up(batch, token)
+            error.has_landed = self._abandon(batch, token)
             raise
         self._acknowledge(token, batch)
 
@@ -146,9 +146,9 @@ class Inserter:
             self.ledger.record("acknowledged", token, list_members(batch), is_urgent=True)
         except (InsertError, OutOfTimeError) as error:
             # The rows are in; if their message comes again, they are sent again under the same token.
-            self._warn(token, error)
+            self._log_not_recorded(token, error)
 
-    def _give_up(self, batch: InsertBatch, token: str) -> bool:
+    def _abandon(self, batch: InsertBatch, token: str) -> bool:
         """Forget an INSERT that was refused before any of its rows landed; return whether some have."""
         if self.ledger is None:
             return False
@@ -157,11 +157,11 @@ class Inserter:
             if not has_landed:
                 self.ledger.record("abandoned", token, list_members(batch), is_urgent=True)
         except (InsertError, OutOfTimeError) as error:
-            self._warn(token, error)
+            self._log_not_recorded(token, error)
             return True
         return has_landed
 
-    def _warn(self, token: str, error: Exception) -> None:
+    def _log_not_recorded(self, token: str, error: Exception) -> None:
         self.logger.warning("ledger_not_written", extra={"token": token, "error": str(error)})
 
     def _write_statement(self) -> str:
@@ -174,7 +174,7 @@ class Inserter:
 
 
 @dataclass(frozen=True, slots=True)
-class NoInserter:
+class FailingInserter:
     """The Inserter to use when the table cannot be described: every INSERT fails with the same error."""
 
     error: InsertError
@@ -202,7 +202,7 @@ class Rows:
     can_look_up: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.can_look_up = self.target is not None and self.lineage.keys() >= _NEEDED
+        self.can_look_up = self.target is not None and self.lineage.keys() >= _REQUIRED_LINEAGE
 
     def find_present(self, batch: InsertBatch, wanted: np.ndarray) -> np.ndarray:
         """Return which of the wanted rows are in the table, themselves or as another row of the same statement.
@@ -227,19 +227,19 @@ class Rows:
             for position in range(len(batch.sources))
             if len(lines := batch.lines[wanted & (batch.owners == position)])
         ]
-        places = {(source.file, source.etag): place for place, source in enumerate(batch.sources)}
+        positions = {(source.file, source.etag): position for position, source in enumerate(batch.sources)}
         for some in batched(members, _MEMBERS_PER_LOOKUP, strict=False):
             try:
                 response = self.clickhouse.query(self._write_lookup(batch, some), _LOOKUP_SETTINGS)
             except InsertError as error:
-                if error.code != _UNKNOWN_COLUMN:
+                if error.code != _UNKNOWN_COLUMN_CODE:
                     raise
                 self.can_look_up = False
                 return present
             for line in response.splitlines():
                 file, etag, found = json.loads(line)
                 numbers = np.array([int(number) for number in found], np.int64)
-                present |= (batch.owners == places[file, etag]) & np.isin(batch.lines, numbers)
+                present |= (batch.owners == positions[file, etag]) & np.isin(batch.lines, numbers)
         present &= wanted
         return present
 
@@ -255,7 +255,7 @@ class Rows:
         keys, hashes = batch.read([key, line_hash])
         # A statement without an id is told from others by its line.
         for column, values in ((key, keys), (line_hash, [None if k else h for k, h in zip(keys, hashes, strict=True)])):
-            wanted = [value for place in np.flatnonzero(missing).tolist() if (value := values[place])]
+            wanted = [value for position in np.flatnonzero(missing).tolist() if (value := values[position])]
             present = self._find_present(column, wanted)
             replaced |= np.array([value in present for value in values])
         found: np.ndarray = replaced & missing

@@ -75,10 +75,10 @@ class Entry:
     def covers(self, batch: InsertBatch) -> np.ndarray:
         """Return which of a batch's rows are in this INSERT."""
         mask = np.zeros(len(batch), bool)
-        places = {source: place for place, source in enumerate(batch.sources)}
+        positions = {source: position for position, source in enumerate(batch.sources)}
         for member in self.members:
-            if member.source in places:
-                mask |= (batch.owners == places[member.source]) & np.isin(batch.lines, member.lines)
+            if member.source in positions:
+                mask |= (batch.owners == positions[member.source]) & np.isin(batch.lines, member.lines)
         return mask
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 _SAMPLE_ROWS, _SAMPLE_LENGTH = 200, 1_000
-_WORTH_WHILE = 0.85
+_MAX_COMPRESSED_RATIO = 0.85
 """Of a column's bytes what may be left of them, if compressing is to be worth the time."""
 
 
@@ -42,4 +42,4 @@ def _shrinks(sample: list[str | None], compression: str) -> bool:
     data = "".join(text[:_SAMPLE_LENGTH] for text in sample if text).encode()
     if not data or compression == "none":
         return True
-    return len(pa.compress(data, codec=compression, asbytes=True)) < len(data) * _WORTH_WHILE
+    return len(pa.compress(data, codec=compression, asbytes=True)) < len(data) * _MAX_COMPRESSED_RATIO

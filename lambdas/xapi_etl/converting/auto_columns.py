@@ -14,7 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from xapi_etl.exceptions import LineError, SourceError
 from xapi_etl.reading.lines import Lines
-from xapi_etl.schemas import BadLine, Converted, Source
+from xapi_etl.schemas import BadLine, ConvertedLines, Source
 
 from .documents import Document, check_statement, parse_document
 from .mapped_columns import fit_column, hash_texts
@@ -43,7 +43,7 @@ class AutoConverter:
     """Whether a line that is not a statement is rejected."""
     lineage: frozenset[str] = field(default=frozenset(AUTO_LINEAGE.values()))
 
-    def convert(self, lines: Lines, source: Source) -> Converted:
+    def convert(self, lines: Lines, source: Source) -> ConvertedLines:
         """Return the rows of the lines that are JSON objects, and what is wrong with the others.
 
         With the table's columns known, a value is converted into its column's type exactly, or its line is a bad one;
@@ -79,12 +79,12 @@ class AutoConverter:
         wanted = [name for name in columns if self._is_wanted(name)]
         table = pa.table([columns[name] for name in wanted], names=wanted)
         if wrong:
-            bad += [BadLine.cut(numbers[place], error, kept[place]) for place, error in wrong.items()]
+            bad += [BadLine.cut(numbers[index], error, kept[index]) for index, error in wrong.items()]
             bad.sort(key=lambda line: line.number)
             keep = np.ones(len(kept), bool)
             keep[list(wrong)] = False
             table = table.filter(pa.array(keep))
-        return Converted(table, bad, dropped)
+        return ConvertedLines(table, bad, dropped)
 
     def _is_wanted(self, name: str) -> bool:
         return (not self.only or name in self.only) and (self.types is None or name in self.types)
@@ -99,8 +99,8 @@ class AutoConverter:
             raise SourceError(
                 f"the lines have {len(names)} keys, or one that no column can have", "too_many_columns", is_final=True
             )
-        is_told = self.types is not None
-        return names, Counter({name: count for name, count in counts.items() if is_told and name not in names})
+        is_known = self.types is not None
+        return names, Counter({name: count for name, count in counts.items() if is_known and name not in names})
 
     def _build(self, name: str, values: Sequence[Any], wrong: dict[int, LineError]) -> pa.Array:
         if self.types is not None:

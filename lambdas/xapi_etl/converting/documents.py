@@ -18,11 +18,11 @@ from xapi_etl.exceptions import LineError
 
 from .mapping import CONDITION, WILDCARD, Kind, leads_into_list
 
-DEPTH_LIMIT = 1024
+MAX_DEPTH = 1024
 """orjson's own."""
 MAX_VALUES = 400_000
 """Values of one line: each takes up to some 200 bytes as an object of Python."""
-_SURELY_FEW = 512 * 1024
+_MIN_COUNTED_BYTES = 512 * 1024
 """Bytes of a line whose values are not counted."""
 _INT64 = 2**63
 _NAMES: dict[Kind, str] = {"text": "a text", "number": "a number", "integer": "a whole number", "flag": "true or false"}
@@ -44,7 +44,7 @@ def parse_document(text: memoryview | bytes) -> Document:
 
 def parse_value(text: memoryview | bytes) -> Any:  # noqa: ANN401  # any JSON value
     """Return the value that a text is; raises LineError as :func:`parse_document`."""
-    if len(text) > _SURELY_FEW and _count_values(bytes(text)) > MAX_VALUES:
+    if len(text) > _MIN_COUNTED_BYTES and _count_values(bytes(text)) > MAX_VALUES:
         raise LineError("too_many_values", f"more than {MAX_VALUES} values")
     try:
         return orjson.loads(text)
@@ -52,7 +52,7 @@ def parse_value(text: memoryview | bytes) -> Any:  # noqa: ANN401  # any JSON va
         is_number = str(error).startswith("number is infinity")
         if not is_number and b"\\u" not in bytes(text):
             raise LineError("not_json", f"not JSON: {_shorten(error)}") from error
-        return _parse_carefully(bytes(text), error)
+        return _parse_with_json(bytes(text), error)
 
 
 def is_statement(document: Document) -> bool:
@@ -69,27 +69,27 @@ def check_statement(document: Document) -> None:
         raise LineError("not_a_statement", "not a statement: it has no actor, no verb with an id, or no object")
 
 
-def take_value(document: Any, place: Sequence[str], kind: Kind, name: str) -> Any:  # noqa: ANN401  # of that kind
+def get_value(document: Any, path: Sequence[str], kind: Kind, name: str) -> Any:  # noqa: ANN401  # of that kind
     """Return the value at a path, for the column of that name; ``None`` where there is none, or null.
 
     Raises:
         LineError: something at the path is of another type.
     """
-    value = _walk(document, place, 0, name)
+    value = _walk(document, path, 0, name)
     if value is None:
         return None
     if kind in {"any", "raw"}:
         return _write(value)
     if kind == "texts":
-        return [_check(one, "text", place, name) for one in value]
-    return _check(value, kind, place, name)
+        return [_check(one, "text", path, name) for one in value]
+    return _check(value, kind, path, name)
 
 
-def _walk(value: Any, place: Sequence[str], depth: int, name: str) -> Any:  # noqa: ANN401  # any JSON value
-    for step in range(depth, len(place)):
+def _walk(value: Any, path: Sequence[str], depth: int, name: str) -> Any:  # noqa: ANN401  # any JSON value
+    for step in range(depth, len(path)):
         if value is None or value == []:
             return None
-        key = place[step]
+        key = path[step]
         if isinstance(value, dict):
             # Where xAPI 1.0 has one object, later versions have a list of objects.
             if key not in value and (key in {WILDCARD, "0"} or key.startswith(CONDITION)):
@@ -98,16 +98,16 @@ def _walk(value: Any, place: Sequence[str], depth: int, name: str) -> Any:  # no
                 value = value.get(key)
                 continue
         if not isinstance(value, list):
-            what = f"{_name(place[:step])} is {describe(value)}, not an object"
+            what = f"{_name(path[:step])} is {describe(value)}, not an object"
             raise LineError(f"wrong_type:{name}", what)
         if key == WILDCARD:
-            found = [_walk(one, place, step + 1, name) for one in value]
+            found = [_walk(one, path, step + 1, name) for one in value]
             return [one for one in found if one is not None]
         if key.startswith(CONDITION):
             value = _find_element(value, key)
             continue
         if not leads_into_list(key):
-            raise LineError(f"wrong_type:{name}", f"{_name(place[:step])} is a list, not an object")
+            raise LineError(f"wrong_type:{name}", f"{_name(path[:step])} is a list, not an object")
         value = value[int(key)] if int(key) < len(value) else None
     return value
 
@@ -124,9 +124,9 @@ def _find_element(elements: list[Any], condition: str) -> Any:  # noqa: ANN401  
     return None
 
 
-def _check(value: Any, kind: Kind, place: Sequence[str], name: str) -> Any:  # noqa: ANN401  # any JSON value
+def _check(value: Any, kind: Kind, path: Sequence[str], name: str) -> Any:  # noqa: ANN401  # any JSON value
     if not _fits(value, kind):
-        raise LineError(f"wrong_type:{name}", f"{_name(place)} is {describe(value)}, not {_NAMES[kind]}")
+        raise LineError(f"wrong_type:{name}", f"{_name(path)} is {describe(value)}, not {_NAMES[kind]}")
     return float(value) if kind == "number" else value
 
 
@@ -173,12 +173,12 @@ def _write(value: object) -> str:
     return text if _is_unicode(text) else json.dumps(value, separators=(",", ":"))
 
 
-def _name(place: Sequence[str]) -> str:
-    return "/" + "/".join(place) if place else "the line"
+def _name(path: Sequence[str]) -> str:
+    return "/" + "/".join(path) if path else "the line"
 
 
 def _shorten(error: ValueError) -> str:
-    """Return a parser's message, which names places and no contents."""
+    """Return a parser's message, which names positions and no contents."""
     return str(error).replace(" line 1 ", " ")[:200]
 
 
@@ -186,17 +186,17 @@ def _count_values(text: bytes) -> int:
     return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
-def _parse_carefully(text: bytes, refusal: ValueError) -> Any:  # noqa: ANN401  # any JSON value
+def _parse_with_json(text: bytes, orjson_error: ValueError) -> Any:  # noqa: ANN401  # any JSON value
     """Parse what orjson refuses for a number beyond a double's range, which becomes infinite, or half a surrogate."""
     try:
-        document = json.loads(text.decode(), parse_constant=_refuse, parse_int=_to_int)
+        document = json.loads(text.decode(), parse_constant=_reject_constant, parse_int=_to_int)
     except (ValueError, RecursionError) as error:
-        raise LineError("not_json", f"not JSON: {_shorten(refusal)}") from error
+        raise LineError("not_json", f"not JSON: {_shorten(orjson_error)}") from error
     _check_depth(document)
     return document
 
 
-def _refuse(constant: str) -> None:
+def _reject_constant(constant: str) -> None:
     raise ValueError(constant)
 
 
@@ -211,7 +211,7 @@ def _check_depth(document: object) -> None:
     while waiting:
         value, depth = waiting.pop()
         if isinstance(value, dict | list):
-            if depth > DEPTH_LIMIT:
+            if depth > MAX_DEPTH:
                 raise LineError("not_json", "not JSON: nested too deeply")
             children = value.values() if isinstance(value, dict) else value
             waiting.extend((child, depth + 1) for child in children)

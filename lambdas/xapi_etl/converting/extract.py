@@ -16,16 +16,16 @@ from xapi_etl.exceptions import LineError
 from xapi_etl.reading.lines import Lines
 from xapi_etl.schemas import BadLine
 
-from .documents import check_statement, parse_document, take_value
+from .documents import check_statement, get_value, parse_document
 from .mapping import Leaf, has_schema
 from .scanner import ARROW_TYPES, Scanner
 
 
 @dataclass(slots=True)
-class Extracted:
-    """Values of the lines at ``places``, ascending, by the number of their leaf; and what is wrong with the others."""
+class LeafValues:
+    """Values of the lines at ``indices``, ascending, by the number of their leaf; and what is wrong with the others."""
 
-    places: np.ndarray
+    indices: np.ndarray
     values: pa.Table
     bad: list[BadLine]
 
@@ -45,7 +45,7 @@ class Extractor:
     def __post_init__(self) -> None:
         self._scanner = Scanner(self.leaves) if self.is_fast and has_schema(self.leaves) else None
 
-    def extract(self, lines: Lines, texts: Sequence[memoryview]) -> Extracted:
+    def extract(self, lines: Lines, texts: Sequence[memoryview]) -> LeafValues:
         """Return the values of every line that is a document with the right types."""
         if self._scanner is None or not len(lines):
             return self._parse_lines(lines, texts, np.arange(len(lines)))
@@ -53,29 +53,29 @@ class Extractor:
         if not _is_text(lines.data):
             slow_path |= np.array([not _is_text(bytes(text)) for text in texts])
         if not slow_path.any():
-            return Extracted(np.arange(len(lines)), values, [])
-        plain = Extracted(np.flatnonzero(~slow_path), values.filter(pa.array(~slow_path)), [])
+            return LeafValues(np.arange(len(lines)), values, [])
+        plain = LeafValues(np.flatnonzero(~slow_path), values.filter(pa.array(~slow_path)), [])
         return _join(plain, self._parse_lines(lines, texts, np.flatnonzero(slow_path)))
 
-    def _parse_lines(self, lines: Lines, texts: Sequence[memoryview], places: np.ndarray) -> Extracted:
+    def _parse_lines(self, lines: Lines, texts: Sequence[memoryview], indices: np.ndarray) -> LeafValues:
         rows, kept, bad = [], [], []
-        for place in places.tolist():
+        for index in indices.tolist():
             try:
-                document = parse_document(texts[place])
+                document = parse_document(texts[index])
                 if self.only_statements:
                     check_statement(document)
-                rows.append([take_value(document, leaf.place, leaf.kind, self._name(leaf)) for leaf in self.leaves])
-                kept.append(place)
+                rows.append([get_value(document, leaf.path, leaf.kind, self._name(leaf)) for leaf in self.leaves])
+                kept.append(index)
             except LineError as error:
-                bad.append(BadLine.cut(lines.first_number + place, error, texts[place]))
+                bad.append(BadLine.cut(lines.first_number + index, error, texts[index]))
         arrays = [
             pa.array([row[number] for row in rows], ARROW_TYPES[leaf.kind]) for number, leaf in enumerate(self.leaves)
         ]
         table = pa.table(arrays, names=[str(number) for number in range(len(self.leaves))])
-        return Extracted(np.array(kept, np.int64), table, bad)
+        return LeafValues(np.array(kept, np.int64), table, bad)
 
     def _name(self, leaf: Leaf) -> str:
-        return self.names.get(leaf) or ".".join(leaf.place)
+        return self.names.get(leaf) or ".".join(leaf.path)
 
 
 def _is_text(data: bytes) -> bool:
@@ -89,8 +89,8 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-def _join(one: Extracted, other: Extracted) -> Extracted:
-    places = np.concatenate([one.places, other.places])
-    order = np.argsort(places, kind="stable")
+def _join(one: LeafValues, other: LeafValues) -> LeafValues:
+    indices = np.concatenate([one.indices, other.indices])
+    order = np.argsort(indices, kind="stable")
     values = pa.concat_tables([one.values, other.values]).take(pa.array(order))
-    return Extracted(places[order], values, [*one.bad, *other.bad])
+    return LeafValues(indices[order], values, [*one.bad, *other.bad])

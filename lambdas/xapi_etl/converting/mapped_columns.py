@@ -15,19 +15,19 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from xapi_etl.exceptions import LineError
 from xapi_etl.reading.lines import Lines
-from xapi_etl.schemas import BadLine, Converted, Source
+from xapi_etl.schemas import BadLine, ConvertedLines, Source
 
-from .documents import check_statement, describe, parse_document, parse_value, take_value
-from .extract import Extracted, Extractor
-from .mapping import ARRIVAL, Column, Leaf, Mapping, split_place
+from .documents import check_statement, describe, get_value, parse_document, parse_value
+from .extract import Extractor, LeafValues
+from .mapping import ARRIVAL, Column, Leaf, Mapping, split_path
 from .scanner import ARROW_TYPES
 from .table_types import TableType
-from .transforms import MILLISECONDS, Checked, parse_durations, parse_times, to_unsigned
+from .transforms import MILLISECONDS, MaskedValues, parse_durations, parse_times, to_unsigned
 
 VERB_LEAF = Leaf(("verb", "id"), "text")
 _AGENT = (("account", "name"), ("mbox",), ("mbox_sha1sum",), ("openid",))
-ACTOR_LEAVES = tuple(Leaf(("actor", *place), "text") for place in _AGENT)
-OBJECT_LEAVES = (Leaf(("object", "id"), "text"), *(Leaf(("object", *place), "text") for place in _AGENT))
+ACTOR_LEAVES = tuple(Leaf(("actor", *path), "text") for path in _AGENT)
+OBJECT_LEAVES = (Leaf(("object", "id"), "text"), *(Leaf(("object", *path), "text") for path in _AGENT))
 STATEMENT_LEAVES = (VERB_LEAF, *ACTOR_LEAVES, *OBJECT_LEAVES)
 """Values by which a line is recognised as a statement."""
 
@@ -55,29 +55,29 @@ class Converter:
         self._leaves = tuple(dict.fromkeys((*self.mapping.leaves, *needed)))
         self._extractor = Extractor(self._leaves, self.mapping.column_of, self.only_statements, self.is_fast)
 
-    def convert(self, lines: Lines, source: Source) -> Converted:
+    def convert(self, lines: Lines, source: Source) -> ConvertedLines:
         """Return the rows of the lines that make one, and what is wrong with the others."""
         texts = lines.texts()
         extracted = self._extractor.extract(lines, texts)
-        found = {leaf: _unite_chunks(extracted.values.column(number)) for number, leaf in enumerate(self._leaves)}
+        found = {leaf: _to_single_chunk(extracted.values.column(number)) for number, leaf in enumerate(self._leaves)}
         wrong = self._find_no_statements(extracted, found, texts) if self.only_statements else {}
         columns = self._compute(found, wrong, source)
         bad = extracted.bad
         if wrong:
             extracted, columns, more = _leave_out(extracted, columns, wrong, lines, texts)
             bad = sorted([*bad, *more], key=lambda line: line.number)
-        if len(extracted.places) < len(lines):
-            lines = lines.pick(extracted.places)
+        if len(extracted.indices) < len(lines):
+            lines = lines.select(extracted.indices)
             texts = lines.texts()
-        numbers = extracted.places + lines.first_number
+        numbers = extracted.indices + lines.first_number
         arrays = [
             columns[column.name] if column.name in columns else _build_lineage(column, lines, texts, numbers, source)
             for column in self.mapping.columns
         ]
-        return Converted(pa.table(arrays, names=[column.name for column in self.mapping.columns]), bad)
+        return ConvertedLines(pa.table(arrays, names=[column.name for column in self.mapping.columns]), bad)
 
     def _find_no_statements(
-        self, extracted: Extracted, found: PyMapping[Leaf, pa.Array], texts: Sequence[memoryview]
+        self, extracted: LeafValues, found: PyMapping[Leaf, pa.Array], texts: Sequence[memoryview]
     ) -> dict[int, LineError]:
         """Return which rows, by their position, come from no statement.
 
@@ -89,7 +89,7 @@ class Converter:
         wrong = {}
         for position in np.flatnonzero(~np.asarray(is_sure)).tolist():
             try:
-                check_statement(parse_document(texts[int(extracted.places[position])]))
+                check_statement(parse_document(texts[int(extracted.indices[position])]))
             except LineError as error:
                 wrong[position] = error
         return wrong
@@ -100,9 +100,9 @@ class Converter:
         """Return the mapped columns; why rows, by their position, are wrong is added to ``wrong``."""
         columns: dict[str, pa.Array] = {}
         for column in self.mapping.columns:
-            if not column.places:
+            if not column.paths:
                 continue
-            values, mask = _transform(column, _coalesce(self._read_places(column, found, wrong)))
+            values, mask = _transform(column, _coalesce(self._read_paths(column, found, wrong)))
             if column.has_arrival:
                 values = pc.fill_null(values, pa.scalar(source.arrived_ms, MILLISECONDS))
             columns[column.name] = values
@@ -122,25 +122,25 @@ class Converter:
             if column.default is not None:
                 columns[column.name] = _fill_default(column, columns)
 
-    def _read_places(
+    def _read_paths(
         self, column: Column, found: PyMapping[Leaf, pa.Array], wrong: dict[int, LineError]
     ) -> list[pa.Array]:
         """Return the values of each of a column's paths."""
         read = []
-        for place in column.places:
-            rest, values = split_place(place)[1], found[column.leaf(place)]
+        for path in column.paths:
+            rest, values = split_path(path)[1], found[column.leaf(path)]
             read.append(_walk_lists(column, rest, values, wrong) if rest else values)
         return read
 
     def _find_origin(self, name: str, found: PyMapping[Leaf, pa.Array]) -> pa.Array:
         """Return for each row the path that gave a column its value."""
         column = next(one for one in self.mapping.columns if one.name == name)
-        length = len(found[column.leaf(column.places[0])])
+        length = len(found[column.leaf(column.paths[0])])
         origin = pa.repeat(ARRIVAL, length) if column.has_arrival else pa.nulls(length, pa.string())
-        for place in reversed(column.places):
-            values = found[column.leaf(place)]
+        for path in reversed(column.paths):
+            values = found[column.leaf(path)]
             if values.null_count < length:
-                origin = pc.if_else(values.is_valid(), ".".join(place), origin)
+                origin = pc.if_else(values.is_valid(), ".".join(path), origin)
         return origin
 
 
@@ -170,7 +170,7 @@ def _walk_lists(column: Column, rest: Sequence[str], values: pa.Array, wrong: di
     for position, text in enumerate(values.to_pylist()):
         if text is not None and text not in seen:
             try:
-                seen[text] = take_value(parse_value(text.encode()), rest, column.kind, column.name)
+                seen[text] = get_value(parse_value(text.encode()), rest, column.kind, column.name)
             except LineError as error:
                 seen[text] = error
         value = seen[text] if text is not None else None
@@ -202,11 +202,11 @@ def _is_any_valid(columns: Sequence[pa.Array]) -> pa.Array:
 def view_lines(lines: Lines) -> pa.Array:
     """Return an Arrow column of the lines, which have to be UTF-8; their bytes are not copied."""
     array = np.frombuffer(lines.data, np.uint8)
-    views = np.zeros((len(lines), 4), np.int32)  # length, beginning, number of the buffer, place in it
+    views = np.zeros((len(lines), 4), np.int32)  # length, prefix, number of the buffer, offset in it
     views[:, 0], views[:, 3] = lines.ends - lines.starts, lines.starts
-    places = np.minimum(lines.starts[:, None] + np.arange(_PREFIX), len(array) - 1)
+    prefixes = np.minimum(lines.starts[:, None] + np.arange(_PREFIX), len(array) - 1)
     as_bytes = views.view(np.uint8)
-    as_bytes[:, 4:8] = array[places]
+    as_bytes[:, 4:8] = array[prefixes]
     for row in np.flatnonzero(views[:, 0] <= _INLINE).tolist():
         text = lines.data[lines.starts[row] : lines.ends[row]]
         as_bytes[row, 4:] = np.frombuffer(text.ljust(_INLINE, b"\0"), np.uint8)
@@ -237,7 +237,7 @@ def _build_lineage(
             return pa.repeat(source.etag, len(texts))
 
 
-def _unite_chunks(column: pa.ChunkedArray) -> pa.Array:
+def _to_single_chunk(column: pa.ChunkedArray) -> pa.Array:
     # Of a single chunk, too, combine_chunks makes a copy.
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
@@ -250,7 +250,7 @@ def _coalesce(found: Sequence[pa.Array]) -> pa.Array:
     return pc.coalesce(*some) if some[1:] else next(iter(some), found[0])
 
 
-def _transform(column: Column, values: pa.Array) -> Checked:
+def _transform(column: Column, values: pa.Array) -> MaskedValues:
     if column.transform == "duration":
         return parse_durations(values)
     if column.transform == "lowercase":
@@ -265,18 +265,18 @@ def _transform(column: Column, values: pa.Array) -> Checked:
 
 
 def _leave_out(
-    extracted: Extracted,
+    extracted: LeafValues,
     columns: dict[str, pa.Array],
     wrong: PyMapping[int, LineError],
     lines: Lines,
     texts: Sequence[memoryview],
-) -> tuple[Extracted, dict[str, pa.Array], list[BadLine]]:
+) -> tuple[LeafValues, dict[str, pa.Array], list[BadLine]]:
     bad = []
     for position in sorted(wrong):
-        place = int(extracted.places[position])
-        bad.append(BadLine.cut(lines.first_number + place, wrong[position], texts[place]))
-    keep = np.ones(len(extracted.places), bool)
+        index = int(extracted.indices[position])
+        bad.append(BadLine.cut(lines.first_number + index, wrong[position], texts[index]))
+    keep = np.ones(len(extracted.indices), bool)
     keep[list(wrong)] = False
     mask = pa.array(keep)
-    kept = Extracted(extracted.places[keep], extracted.values.filter(mask), extracted.bad)
+    kept = LeafValues(extracted.indices[keep], extracted.values.filter(mask), extracted.bad)
     return kept, {name: values.filter(mask) for name, values in columns.items()}, bad

@@ -44,7 +44,7 @@ LINEAGE: dict[Transform, ColumnType] = {
     "source_line": "UInt64",
 }
 """Transforms that read no part of the document, and the type that each gives."""
-_GIVEN: dict[Transform, ColumnType] = {
+_TRANSFORM_TYPES: dict[Transform, ColumnType] = {
     **LINEAGE,
     "lowercase": "String",
     "duration": "Float64",
@@ -52,11 +52,11 @@ _GIVEN: dict[Transform, ColumnType] = {
     "origin": "String",
 }
 """The types that transforms give."""
-_KEYS = {"name", "type", "paths", "transform", "partition", "key", "default", "default_if", "fallback", "of"}
+_ENTRY_KEYS = {"name", "type", "paths", "transform", "partition", "key", "default", "default_if", "fallback", "of"}
 ARRIVAL = "arrival"
 """The fallback of a time: when S3 received the object."""
 
-type Place = tuple[str, ...]
+type JsonPath = tuple[str, ...]
 """The keys that lead to a value."""
 
 
@@ -64,7 +64,7 @@ type Place = tuple[str, ...]
 class Leaf:
     """A value that is taken out of each line."""
 
-    place: Place
+    path: JsonPath
     kind: Kind
 
 
@@ -74,7 +74,7 @@ class Column:
 
     name: str
     type: ColumnType
-    places: tuple[Place, ...]
+    paths: tuple[JsonPath, ...]
     """The first one that is there, and not null, gives the value."""
     transform: Transform | None = None
     is_partition: bool = False
@@ -100,16 +100,16 @@ class Column:
     @property
     def leaves(self) -> tuple[Leaf, ...]:
         """Return where the column's value may be: what a line is searched for."""
-        return tuple(self.leaf(place) for place in self.places)
+        return tuple(self.leaf(path) for path in self.paths)
 
     def without(self, others: Collection[str]) -> Column:
         """Return the column as it is where other columns are left out."""
         return replace(self, default=None, default_if=None) if self.default_if in others else self
 
-    def leaf(self, place: Place) -> Leaf:
-        """Return the leaf of a place: the list in which it is, if it leads through one."""
-        head = split_place(place)[0]
-        return Leaf(head, "raw") if len(head) < len(place) else Leaf(place, self.kind)
+    def leaf(self, path: JsonPath) -> Leaf:
+        """Return the leaf of a path: the list in which it is, if it leads through one."""
+        head = split_path(path)[0]
+        return Leaf(head, "raw") if len(head) < len(path) else Leaf(path, self.kind)
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,11 @@ class Mapping:
 
 def has_schema(leaves: Sequence[Leaf]) -> bool:
     """Return whether all leaves fit into one typed schema, which is what a fast parser needs."""
-    if not leaves or any(leaf.kind == "any" or not leaf.place for leaf in leaves):
+    if not leaves or any(leaf.kind == "any" or not leaf.path for leaf in leaves):
         return False
     return not any(
         long[: len(short)] == short
-        for one, other in combinations([leaf.place for leaf in leaves], 2)
+        for one, other in combinations([leaf.path for leaf in leaves], 2)
         for short, long in [sorted([one, other], key=len)]
     )
 
@@ -173,10 +173,10 @@ def leads_into_list(key: str) -> bool:
     return key == WILDCARD or key.startswith(CONDITION) or (key.isdecimal() and key.isascii())
 
 
-def split_place(place: Place) -> tuple[Place, Place]:
+def split_path(path: JsonPath) -> tuple[JsonPath, JsonPath]:
     """Return a path up to its first list, and the rest, which begins with an index or a wildcard."""
-    steps = [number for number, key in enumerate(place) if leads_into_list(key)]
-    return (place[: steps[0]], place[steps[0] :]) if steps else (place, ())
+    steps = [number for number, key in enumerate(path) if leads_into_list(key)]
+    return (path[: steps[0]], path[steps[0] :]) if steps else (path, ())
 
 
 def load_mapping(text: str | bytes) -> Mapping:
@@ -210,7 +210,7 @@ def load_mapping(text: str | bytes) -> Mapping:
     return mapping
 
 
-def parse_path(path: str) -> Place:
+def parse_path(path: str) -> JsonPath:
     """Return the keys of a JSON pointer (``/a/b~1c``) or of a dotted path (``a.b``).
 
     Raises:
@@ -230,19 +230,19 @@ def _read_column(number: int, entry: Any) -> Column:  # noqa: ANN401  # anything
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not entry["name"]:
         raise MappingError(f"{where} has no name")
     where = f"column {entry['name']!r} of the mapping"
-    if entry.keys() - _KEYS:
-        raise MappingError(f"{where} has unknown keys: {', '.join(sorted(entry.keys() - _KEYS))}")
+    if entry.keys() - _ENTRY_KEYS:
+        raise MappingError(f"{where} has unknown keys: {', '.join(sorted(entry.keys() - _ENTRY_KEYS))}")
     if entry.get("type") not in _TYPES:
         raise MappingError(f"{where} has the type {entry.get('type')!r}, not one of {', '.join(_TYPES)}")
     transform = entry.get("transform")
     if transform is not None and transform not in _TRANSFORMS:
         raise MappingError(f"{where} has the transform {transform!r}, not one of {', '.join(_TRANSFORMS)}")
     _check_transform(where, transform, entry["type"])
-    places = _read_paths(where, transform, entry.get("paths", []))
+    paths = _read_paths(where, transform, entry.get("paths", []))
     is_key = entry.get("key", False)
     if not isinstance(is_key, bool) or (is_key and entry["type"] != "String"):
         raise MappingError(f"{where}: key is not true or false, or the column is not a String")
-    _check_places(where, entry["type"], places)
+    _check_paths(where, entry["type"], paths)
     default, default_if, fallback, origin_of = (
         _read_text(where, entry, key) for key in ("default", "default_if", "fallback", "of")
     )
@@ -255,7 +255,7 @@ def _read_column(number: int, entry: Any) -> Column:  # noqa: ANN401  # anything
     return Column(
         name=entry["name"],
         type=entry["type"],
-        places=places,
+        paths=paths,
         transform=transform,
         is_partition=_read_partition(where, entry),
         is_key=is_key,
@@ -273,33 +273,33 @@ def _read_text(where: str, entry: dict[str, Any], key: str) -> str | None:
     return value
 
 
-def _check_places(where: str, column_type: ColumnType, places: Sequence[Place]) -> None:
+def _check_paths(where: str, column_type: ColumnType, paths: Sequence[JsonPath]) -> None:
     """Raise unless wildcards lead to a column of lists, and nothing else does."""
-    for place in places:
-        if (WILDCARD in place) != (column_type == "Array(String)"):
-            path = "/" + "/".join(place)
+    for path in paths:
+        if (WILDCARD in path) != (column_type == "Array(String)"):
+            pointer = "/" + "/".join(path)
             raise MappingError(
-                f"{where}: path {path!r} and type {column_type} do not go together: * gives Array(String)"
+                f"{where}: path {pointer!r} and type {column_type} do not go together: * gives Array(String)"
             )
 
 
 def _check_transform(where: str, transform: Transform | None, column_type: ColumnType) -> None:
-    needed = _GIVEN.get(transform, column_type) if transform else column_type
+    needed = _TRANSFORM_TYPES.get(transform, column_type) if transform else column_type
     if needed != column_type:
         raise MappingError(f"{where} has the transform {transform!r}, which gives {needed}, not {column_type}")
 
 
-def _read_paths(where: str, transform: str | None, paths: Any) -> tuple[Place, ...]:  # noqa: ANN401
+def _read_paths(where: str, transform: str | None, paths: Any) -> tuple[JsonPath, ...]:  # noqa: ANN401
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise MappingError(f"{where}: paths is not a list of texts")
-    if any(map(_has_half_pair, paths)):
+    if any(map(_has_unpaired_surrogate, paths)):
         raise MappingError(f"{where}: a path holds half of a surrogate pair, which no key can")
     if bool(paths) == (transform in LINEAGE or transform == "origin"):
         raise MappingError(f"{where} {'needs no paths' if paths else 'has no paths'}")
     return tuple(dict.fromkeys(parse_path(path) for path in paths))
 
 
-def _has_half_pair(path: str) -> bool:
+def _has_unpaired_surrogate(path: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in path)
 
 

@@ -15,29 +15,29 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from xapi_etl.exceptions import LineError
 from xapi_etl.reading.lines import BLOCK_BYTES, MAX_LINE_BYTES, MAX_LINES, Lines, LongLine, index_lines, split_blocks
-from xapi_etl.schemas import BadLine, Converted, RowChunk, Source
+from xapi_etl.schemas import BadLine, ConvertedLines, RowChunk, Source
 
-from .tables import unite
+from .tables import join_tables
 
 _MAX_CHUNK_BYTES = 32 * 1024 * 1024
 """Bytes of lines and rows at which a chunk is complete, however few rows it has."""
-_ROW_BYTES = 512
+_MIN_ROW_BYTES = 512
 """Minimum bytes of a row, in addition to its line."""
 
-_AHEAD_BYTES = 8 * BLOCK_BYTES
+_MAX_QUEUED_BYTES = 8 * BLOCK_BYTES
 """Of lines, beyond those at work: more than a thread converts while rows are written as Parquet."""
-_AHEAD_LINES = 2 * MAX_LINES
+_MAX_QUEUED_LINES = 2 * MAX_LINES
 """The same, where lines are tiny."""
 
-type _Block = tuple[Lines, Future[Converted]]
+type _Block = tuple[Lines, Future[ConvertedLines]]
 
-type TakeBad = Callable[[list[BadLine]], None]
+type OnBadLines = Callable[[list[BadLine]], None]
 
 
 class LineConverter(Protocol):
     """Turns lines into rows."""
 
-    def convert(self, lines: Lines, source: Source) -> Converted:
+    def convert(self, lines: Lines, source: Source) -> ConvertedLines:
         """Return the rows of the lines that make one, and what is wrong with the others."""
 
 
@@ -47,43 +47,43 @@ def convert_object(
     converter: LineConverter,
     *,
     max_rows: int,
-    take_bad: TakeBad,
+    on_bad_lines: OnBadLines,
     max_line_bytes: int = MAX_LINE_BYTES,
-    take_dropped: Callable[[Mapping[str, int]], None] | None = None,
+    on_dropped_keys: Callable[[Mapping[str, int]], None] | None = None,
 ) -> Iterator[RowChunk]:
     """Yield an object's rows in chunks of at most ``max_rows``, which depend on the object's bytes only.
 
-    ``take_bad`` is handed the rejected lines, before any chunk that follows them.
+    ``on_bad_lines`` is handed the rejected lines, before any chunk that follows them.
     """
     tables: list[pa.Table] = []
     numbers: list[np.ndarray] = []
     waiting, size = 0, 0
-    batches = _index_blocks(contents, max_line_bytes, take_bad)
+    batches = _index_blocks(contents, max_line_bytes, on_bad_lines)
     for lines, converted in _convert_blocks(batches, source, converter):
         if converted.bad:
-            take_bad(list(converted.bad))
-        if converted.dropped and take_dropped:
-            take_dropped(converted.dropped)
+            on_bad_lines(list(converted.bad))
+        if converted.dropped and on_dropped_keys:
+            on_dropped_keys(converted.dropped)
         tables.append(converted.table)
         numbers.append(_number_rows(lines, converted))
         waiting += len(converted.table)
-        size += len(lines.data) + _ROW_BYTES * len(converted.table)
+        size += len(lines.data) + _MIN_ROW_BYTES * len(converted.table)
         while waiting >= max_rows:
-            table, of_rows = unite(tables), np.concatenate(numbers)
+            table, of_rows = join_tables(tables), np.concatenate(numbers)
             yield RowChunk(source, table.slice(0, max_rows), of_rows[:max_rows])
             tables, numbers = [table.slice(max_rows)], [of_rows[max_rows:]]
             waiting -= max_rows
             size = 0
         if size >= _MAX_CHUNK_BYTES and waiting:
-            yield RowChunk(source, unite(tables), np.concatenate(numbers))
+            yield RowChunk(source, join_tables(tables), np.concatenate(numbers))
             tables, numbers, waiting, size = [], [], 0, 0
     if waiting:
-        yield RowChunk(source, unite(tables), np.concatenate(numbers))
+        yield RowChunk(source, join_tables(tables), np.concatenate(numbers))
 
 
 def _convert_blocks(
     blocks: Iterator[Lines], source: Source, converter: LineConverter
-) -> Iterator[tuple[Lines, Converted]]:
+) -> Iterator[tuple[Lines, ConvertedLines]]:
     """Convert blocks in ``cpu_count - 1`` threads; the consumer keeps one core to write Parquet.
 
     The threads run ahead of the consumer. A consumer that would wait converts queued blocks itself.
@@ -100,7 +100,7 @@ def _convert_blocks(
     try:
         for lines in chain(first, blocks):
             ahead.append((lines, pool.submit(converter.convert, lines, source)))
-            while _is_enough(ahead, concurrency):
+            while _is_queue_full(ahead, concurrency):
                 yield _pop_first(ahead, converter, source)
         while ahead:
             yield _pop_first(ahead, converter, source)
@@ -108,25 +108,25 @@ def _convert_blocks(
         pool.shutdown(cancel_futures=True)
 
 
-def _is_enough(ahead: Iterable[_Block], concurrency: int) -> bool:
+def _is_queue_full(ahead: Iterable[_Block], concurrency: int) -> bool:
     size = sum(len(waiting.data) for waiting, _ in ahead)
     lines = sum(len(waiting) for waiting, _ in ahead)
-    return size > concurrency * BLOCK_BYTES + _AHEAD_BYTES or lines > concurrency * MAX_LINES + _AHEAD_LINES
+    return size > concurrency * BLOCK_BYTES + _MAX_QUEUED_BYTES or lines > concurrency * MAX_LINES + _MAX_QUEUED_LINES
 
 
-def _pop_first(ahead: deque[_Block], converter: LineConverter, source: Source) -> tuple[Lines, Converted]:
+def _pop_first(ahead: deque[_Block], converter: LineConverter, source: Source) -> tuple[Lines, ConvertedLines]:
     """Return the first block; while it is not ready, convert blocks that no thread has started."""
     lines, future = ahead.popleft()
-    for place, (others, later) in enumerate(list(ahead)):
+    for index, (others, later) in enumerate(list(ahead)):
         if future.done():
             break
         if later.cancel():
-            ahead[place] = (others, _convert_here(converter, others, source))
+            ahead[index] = (others, _convert_here(converter, others, source))
     return lines, future.result()
 
 
-def _convert_here(converter: LineConverter, lines: Lines, source: Source) -> Future[Converted]:
-    done = Future[Converted]()
+def _convert_here(converter: LineConverter, lines: Lines, source: Source) -> Future[ConvertedLines]:
+    done = Future[ConvertedLines]()
     try:
         done.set_result(converter.convert(lines, source))
     except Exception as error:  # noqa: BLE001  # raised in its turn, when the block is taken out
@@ -134,12 +134,12 @@ def _convert_here(converter: LineConverter, lines: Lines, source: Source) -> Fut
     return done
 
 
-def _index_blocks(contents: Iterable[bytes], max_line_bytes: int, take_bad: TakeBad) -> Iterator[Lines]:
+def _index_blocks(contents: Iterable[bytes], max_line_bytes: int, on_bad_lines: OnBadLines) -> Iterator[Lines]:
     number = 1
     for block in split_blocks(contents, max_line_bytes=max_line_bytes):
         if isinstance(block, LongLine):
             error = LineError("too_long", f"a line is longer than {max_line_bytes} bytes: it has {block.size}")
-            take_bad([replace(BadLine.cut(number, error, block.beginning), size=block.size)])
+            on_bad_lines([replace(BadLine.cut(number, error, block.beginning), size=block.size)])
             number += 1
             continue
         lines = index_lines(block, number)
@@ -148,7 +148,7 @@ def _index_blocks(contents: Iterable[bytes], max_line_bytes: int, take_bad: Take
             yield from lines.slices()
 
 
-def _number_rows(lines: Lines, converted: Converted) -> np.ndarray:
+def _number_rows(lines: Lines, converted: ConvertedLines) -> np.ndarray:
     numbers = np.arange(lines.first_number, lines.first_number + len(lines), dtype=np.int64)
     if not converted.bad:
         return numbers

@@ -109,17 +109,17 @@ class Scanner:
 
 def build_tree(leaves: Sequence[Leaf]) -> tuple[np.ndarray, np.ndarray, bytes]:
     """Return the leaves' keys as scan.c takes them: nodes, of which the first is the document, slots and keys."""
-    places = sorted({leaf.place[:depth] for leaf in leaves for depth in range(len(leaf.place) + 1)}, key=len)
-    numbers = {place: number for number, place in enumerate(places)}
+    paths = sorted({leaf.path[:depth] for leaf in leaves for depth in range(len(leaf.path) + 1)}, key=len)
+    numbers = {path: number for number, path in enumerate(paths)}
     children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for place in places[1:]:
-        children.setdefault(place[:-1], []).append(place)
-    leaf_of = {leaf.place: (_KINDS[leaf.kind], number) for number, leaf in enumerate(leaves)}
-    nodes, slots, keys = np.zeros(len(places), _NODE), list[int](), b""
-    for number, place in enumerate(places):
-        key = place[-1].encode() if place else b""
-        table = _fill_slots({child[-1].encode(): numbers[child] for child in children.get(place, [])})
-        nodes[number] = (len(keys), len(key), len(slots), len(table), *leaf_of.get(place, (0, 0)))
+    for path in paths[1:]:
+        children.setdefault(path[:-1], []).append(path)
+    leaf_of = {leaf.path: (_KINDS[leaf.kind], number) for number, leaf in enumerate(leaves)}
+    nodes, slots, keys = np.zeros(len(paths), _NODE), list[int](), b""
+    for number, path in enumerate(paths):
+        key = path[-1].encode() if path else b""
+        table = _fill_slots({child[-1].encode(): numbers[child] for child in children.get(path, [])})
+        nodes[number] = (len(keys), len(key), len(slots), len(table), *leaf_of.get(path, (0, 0)))
         slots += table
         keys += key
     return nodes, np.array(slots, np.uint32), keys

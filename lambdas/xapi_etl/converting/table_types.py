@@ -24,7 +24,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from .mapping import ColumnType, Mapping
 from .transforms import parse_nanoseconds
 
-_TAKES: dict[ColumnType, re.Pattern[str]] = {
+_COMPATIBLE_TYPES: dict[ColumnType, re.Pattern[str]] = {
     "String": re.compile(r"String"),
     "DateTime64(3)": re.compile(r"DateTime64\([3-8].*\)"),
     "Float64": re.compile(r"Float64"),
@@ -43,7 +43,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASC
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)", re.ASCII)
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_DIGITS = 80
+_MAX_DIGITS = 80
 """Longer numbers fit into no column."""
 # Source: ClickHouse documentation, "DateTime64", "DateTime", "Date32", "Date".
 _TIME_RANGE = (datetime(1900, 1, 1).date(), datetime(2299, 12, 31).date())  # noqa: DTZ001  # a day
@@ -78,12 +78,12 @@ class TableType:
     def fit(self, values: Sequence[Any]) -> tuple[pa.Array, list[int]]:
         """Return JSON values, or dates and times, as the column takes them, and which of them it does not take."""
         found, wrong = [], []
-        for place, value in enumerate(values):
+        for index, value in enumerate(values):
             try:
                 found.append(None if value is None else self.convert(value))
             except (ValueError, TypeError, OverflowError, InvalidOperation, RecursionError):
                 found.append(None)
-                wrong.append(place)
+                wrong.append(index)
         return pa.array(found, self.arrow), wrong
 
 
@@ -105,7 +105,7 @@ def find_differences(mapping: Mapping, types: PyMapping[str, TableType] | None) 
     return {
         column.name: types[column.name]
         for column in mapping.columns
-        if types and column.name in types and not _TAKES[column.type].fullmatch(types[column.name].inner)
+        if types and column.name in types and not _COMPATIBLE_TYPES[column.type].fullmatch(types[column.name].inner)
     }
 
 
@@ -231,7 +231,7 @@ def _to_whole(value: object) -> int:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and len(value) <= _DIGITS and _WHOLE.fullmatch(value) and value != "-0":
+    if isinstance(value, str) and len(value) <= _MAX_DIGITS and _WHOLE.fullmatch(value) and value != "-0":
         return int(value)
     raise ValueError("not a whole number")
 
@@ -243,7 +243,7 @@ def _to_exact(value: object) -> Decimal:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("out of range")
     text = repr(value) if isinstance(value, float) else str(value)
-    if len(text) > _DIGITS or (isinstance(value, str) and not _NUMBER.fullmatch(text)):
+    if len(text) > _MAX_DIGITS or (isinstance(value, str) and not _NUMBER.fullmatch(text)):
         raise ValueError("not a number that fits")
     return Decimal(text)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa  # type: ignore[import-untyped]
 
 
-def unite(tables: Sequence[pa.Table]) -> pa.Table:
+def join_tables(tables: Sequence[pa.Table]) -> pa.Table:
     """Put tables into one. Where objects differ in a column's type (``COLUMN_MAP=auto``), it becomes one for both."""
     schemas = {tuple(zip(table.schema.names, table.schema.types, strict=True)) for table in tables}
     if len(schemas) == 1:

@@ -29,11 +29,11 @@ _DAY = 86_400
 _SECONDS = (7 * _DAY, 365 * _DAY, 30 * _DAY, _DAY, 3_600, 60, 1)
 """Of a week, a year, a month, a day, an hour, a minute, a second: a duration that knows no date has to assume some."""
 
-type Checked = tuple[pa.Array, np.ndarray | None]
+type MaskedValues = tuple[pa.Array, np.ndarray | None]
 """Values, and where they are wrong; ``None`` for nowhere."""
 
 
-def parse_times(texts: pa.Array) -> Checked:
+def parse_times(texts: pa.Array) -> MaskedValues:
     """Turn ISO 8601 times, of any offset and precision, into milliseconds in UTC; without an offset they are UTC.
 
     Invalid are texts that are not a time, and times that ClickHouse's DateTime64(3) does not reach.
@@ -49,7 +49,7 @@ def parse_times(texts: pa.Array) -> Checked:
     return times, np.asarray(pc.fill_null(wrong, False))  # noqa: FBT003
 
 
-def parse_durations(texts: pa.Array) -> Checked:
+def parse_durations(texts: pa.Array) -> MaskedValues:
     """Turn ISO 8601 durations into seconds; years count 365 days and months 30."""
     present = texts.drop_null()
     if not len(present):
@@ -58,8 +58,8 @@ def parse_durations(texts: pa.Array) -> Checked:
     rest = np.flatnonzero(values.is_null())
     if len(rest):
         seconds = values.to_pylist()
-        for place in rest.tolist():
-            seconds[place] = _parse_duration(present[place].as_py())
+        for index in rest.tolist():
+            seconds[index] = _parse_duration(present[index].as_py())
         values = pa.array(seconds, pa.float64())
     if texts.null_count:
         is_present = np.asarray(texts.is_valid())
@@ -68,7 +68,7 @@ def parse_durations(texts: pa.Array) -> Checked:
     return values, mask if mask.any() else None
 
 
-def to_unsigned(numbers: pa.Array) -> Checked:
+def to_unsigned(numbers: pa.Array) -> MaskedValues:
     """Turn whole numbers into unsigned ones; those below zero are wrong."""
     mask = np.asarray(pc.fill_null(pc.less(numbers, 0), False))  # noqa: FBT003
     if mask.any():

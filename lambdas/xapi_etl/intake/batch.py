@@ -20,7 +20,7 @@ from .messages import parse_body
 
 _LOG_LEVELS = {"failed": "error", "not_started": "warning"}
 
-_NAMED_RECORDS = 20
+_MAX_LOGGED_RECORDS = 20
 
 type Record = Mapping[str, Any]
 
@@ -78,7 +78,7 @@ def _parse(
             logger.error("message_rejected", extra=fields)  # noqa: TRY400  # the error says it all
             continue
         stats.ignored_records += len(ignored)
-        for one in ignored[:_NAMED_RECORDS]:
+        for one in ignored[:_MAX_LOGGED_RECORDS]:
             fields = {"message_id": message, "reason": one.reason, "record": one.event}
             logger.warning("record_ignored", extra={**fields, "bucket": one.bucket, "key": one.key})
     return named, failures

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-_REASON_LENGTH = 256
+_MAX_REASON_LENGTH = 256
 
 type Record = Mapping[str, Any]
 
@@ -63,4 +63,4 @@ def is_last_receive(record: Record, max_receives: int) -> bool:
 def clean_reason(reason: str) -> str:
     """Return a reason as a message attribute takes it: not empty, at most 256 characters, none of them a control."""
     printable = "".join(letter if letter.isprintable() else " " for letter in reason)
-    return printable[:_REASON_LENGTH] or "unknown"
+    return printable[:_MAX_REASON_LENGTH] or "unknown"

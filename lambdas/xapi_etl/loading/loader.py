@@ -16,31 +16,31 @@ from aws_lambda_powertools import Logger
 
 from xapi_etl.clickhouse.http_client import VALUE_CODES
 from xapi_etl.clickhouse.insert_batch import InsertBatch, keep_lines, make_insert_batch, make_insert_batches
-from xapi_etl.clickhouse.inserter import Inserter, NoInserter
+from xapi_etl.clickhouse.inserter import FailingInserter, Inserter
 from xapi_etl.clickhouse.ledger import Entry, Member
 from xapi_etl.converting.row_chunks import LineConverter, convert_object
-from xapi_etl.converting.tables import unite
+from xapi_etl.converting.tables import join_tables
 from xapi_etl.exceptions import InsertError, OutOfTimeError, SourceError
 from xapi_etl.reading.decompress import decompress
-from xapi_etl.reading.sources import Opened, SourceReader
+from xapi_etl.reading.sources import OpenObject, SourceReader
 from xapi_etl.reading.unwrap import unwrap_statements
 from xapi_etl.schemas import BadLine, BatchStats, ObjectName, Outcome, Result, RowChunk, Source
 from xapi_etl.settings import Settings
 
-from .quarantine import BadLines, find_key
+from .quarantine import BadLines, make_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 OUT_OF_TIME = "the function's time limit is near"
-_SPOOL_MEMORY = 16 * 1024 * 1024
-_LAST_INSERT_MS = 3_000
+_SPOOL_MEMORY_BYTES = 16 * 1024 * 1024
+_CONVERSION_RESERVE_MS = 3_000
 """Reserved for the conversion of what has been read, in addition to the time that starting an INSERT needs."""
-_GATHERED_BYTES = 32 * 1024 * 1024
+_MAX_GATHERED_BYTES = 32 * 1024 * 1024
 """Bytes of gathered Arrow columns at which they are inserted, however few rows they hold."""
 
 
-_DROPPED_NAMES = 100
+_MAX_DROPPED_KEYS = 100
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Loader:
     s3: S3Client
     reader: SourceReader
     converter: LineConverter
-    inserter: Inserter | NoInserter | None
+    inserter: Inserter | FailingInserter | None
     """``None``: everything is done but the INSERT."""
     partition_column: str | None
     logger: Logger
@@ -66,7 +66,7 @@ class Loader:
 
     def run(self, names: Sequence[ObjectName]) -> None:
         """Load as many objects as the time allows and record the outcome of each in the statistics."""
-        for name, opened in self.reader.open_all(names, self._reading_seconds):
+        for name, opened in self.reader.open_objects(names, self._reading_seconds):
             if self._is_late():
                 break
             if isinstance(opened, SourceError):
@@ -78,7 +78,7 @@ class Loader:
             self.stats.outcomes[name] = self.stats.outcomes[first]
         self._set_outcome([name for name in names if name not in self.stats.outcomes], "not_started", OUT_OF_TIME)
 
-    def _load(self, opened: Opened) -> None:
+    def _load(self, opened: OpenObject) -> None:
         name = opened.name
         if opened.source in self._first_of:
             self._same_as[name] = self._first_of[opened.source]
@@ -105,7 +105,7 @@ class Loader:
             self.logger.exception("object_broken", extra={"bucket": name.bucket, "key": name.key})
             self._set_outcome([name], "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
 
-    def _convert(self, opened: Opened, bad: BadLines) -> Iterator[RowChunk]:
+    def _convert(self, opened: OpenObject, bad: BadLines) -> Iterator[RowChunk]:
         """Yield an object's chunks and log the progress.
 
         Raises:
@@ -127,7 +127,7 @@ class Loader:
                     self.logger.info("lines_progress", extra={**fields, "bytes_read": read, "size": opened.size})
                 yield block
 
-        def take_bad(lines: list[BadLine]) -> None:
+        def on_bad_lines(lines: list[BadLine]) -> None:
             self.stats.lines += len(lines)
             self.stats.bad_lines += len(lines)
             self.stats.bad_codes.update(line.code for line in lines)
@@ -139,9 +139,9 @@ class Loader:
             opened.source,
             self.converter,
             max_rows=self.settings.max_rows,
-            take_bad=take_bad,
+            on_bad_lines=on_bad_lines,
             max_line_bytes=self.settings.max_line_bytes,
-            take_dropped=self._count_dropped,
+            on_dropped_keys=self._count_dropped,
         ):
             if not rows:
                 self._log_schema(opened.name, chunk)
@@ -167,13 +167,13 @@ class Loader:
     def _count_dropped(self, keys: Mapping[str, int]) -> None:
         """Count keys without a column; beyond the limit, further names share one counter."""
         for name, count in keys.items():
-            known = name in self.stats.dropped or len(self.stats.dropped) < _DROPPED_NAMES
+            known = name in self.stats.dropped or len(self.stats.dropped) < _MAX_DROPPED_KEYS
             self.stats.dropped[name if known else "…"] += count
 
     def _unwrap(self, contents: Iterable[bytes]) -> Iterable[bytes]:
         return unwrap_statements(contents) if self.settings.only_statements else contents
 
-    def _handle_bad_lines(self, opened: Opened, bad: BadLines, rows: int) -> None:
+    def _handle_bad_lines(self, opened: OpenObject, bad: BadLines, rows: int) -> None:
         """Fail the object, skip its bad lines or store them in the quarantine, before any of its rows are inserted.
 
         Raises:
@@ -200,7 +200,7 @@ class Loader:
             self.logger.warning("lines_skipped", extra=fields)
             return
         if self.inserter is None:
-            where = f"s3://{self.settings.quarantine_bucket or name.bucket}/{find_key(self.settings, name)}"
+            where = f"s3://{self.settings.quarantine_bucket or name.bucket}/{make_key(self.settings, name)}"
         else:
             where = bad.store(self.s3, self.settings, name, opened.source)
         self.logger.warning("lines_quarantined", extra={**fields, "quarantine": where})
@@ -209,7 +209,9 @@ class Loader:
         rows, size = len(chunk.table), chunk.table.nbytes
         # An object large enough for an INSERT of its own keeps its token, whatever arrives with it next time.
         is_enough = rows >= self.settings.target_rows
-        is_full = self._gathered_rows + rows > self.settings.max_rows or self._gathered_bytes + size > _GATHERED_BYTES
+        is_full = (
+            self._gathered_rows + rows > self.settings.max_rows or self._gathered_bytes + size > _MAX_GATHERED_BYTES
+        )
         if is_enough or is_full:
             self._insert_gathered()
         self._gathered.append((name, chunk))
@@ -247,18 +249,18 @@ class Loader:
             for name, chunk in gathered:
                 self._set_outcome([name], self._succeed(is_fresh=chunk.source in fresh))
 
-    def _insert_many(self, opened: Opened, chunks: Iterable[RowChunk], bad: BadLines) -> None:
+    def _insert_many(self, opened: OpenObject, chunks: Iterable[RowChunk], bad: BadLines) -> None:
         """Insert an object that needs several INSERTs, after all of it has been read and accepted."""
         fresh = False
-        with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY) as spool:
+        with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY_BYTES) as spool:
             batches = [
                 (_store(spool, batch.parquet), replace(batch, parquet=b""))
                 for chunk in chunks
                 for batch in self._make_batches([chunk])
             ]
             self._handle_bad_lines(opened, bad, sum(len(batch) for _, batch in batches))
-            for place, batch in batches:
-                fresh |= bool(self._insert(replace(batch, parquet=_fetch(spool, place)), []))
+            for span, batch in batches:
+                fresh |= bool(self._insert(replace(batch, parquet=_fetch(spool, span)), []))
         self._set_outcome([opened.name], self._succeed(is_fresh=fresh))
 
     def _make_batches(self, chunks: Sequence[RowChunk]) -> Iterator[InsertBatch]:
@@ -300,7 +302,7 @@ class Loader:
             opened.source,
             self.converter,
             max_rows=self.settings.max_rows,
-            take_bad=lambda _: None,
+            on_bad_lines=lambda _: None,
             max_line_bytes=self.settings.max_line_bytes,
         )
         found: list[RowChunk] = []
@@ -312,7 +314,9 @@ class Loader:
         if not found:
             raise SourceError("the lines are not accepted as rows any more")
         return RowChunk(
-            opened.source, unite([chunk.table for chunk in found]), np.concatenate([chunk.lines for chunk in found])
+            opened.source,
+            join_tables([chunk.table for chunk in found]),
+            np.concatenate([chunk.lines for chunk in found]),
         )
 
     def _insert(self, batch: InsertBatch, chunks: Sequence[RowChunk]) -> list[Source]:
@@ -353,7 +357,7 @@ class Loader:
 
     def _reading_seconds(self) -> float:
         """Return how many seconds remain for reading; after them, the gathered rows are inserted."""
-        return (self.remaining_ms() - self.settings.start_insert_ms - _LAST_INSERT_MS) / 1000
+        return (self.remaining_ms() - self.settings.start_insert_ms - _CONVERSION_RESERVE_MS) / 1000
 
     def _fail(self, names: Iterable[ObjectName], error: SourceError | InsertError) -> None:
         if isinstance(error, SourceError):
@@ -373,14 +377,14 @@ class Loader:
 
 
 def _store(spool: IO[bytes], data: bytes) -> tuple[int, int]:
-    place = spool.tell()
+    span = spool.tell()
     try:
         spool.write(data)
     except OSError as error:
         raise SourceError(f"the object's rows do not fit into the temporary folder: {error.strerror}") from error
-    return place, len(data)
+    return span, len(data)
 
 
-def _fetch(spool: IO[bytes], place: tuple[int, int]) -> bytes:
-    spool.seek(place[0])
-    return spool.read(place[1])
+def _fetch(spool: IO[bytes], span: tuple[int, int]) -> bytes:
+    spool.seek(span[0])
+    return spool.read(span[1])

@@ -18,12 +18,12 @@ from xapi_etl.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_MEMORY = 4 * 1024 * 1024
+_SPOOL_MEMORY_BYTES = 4 * 1024 * 1024
 _MAX_LINES = 100_000
 _MAX_BYTES = 128 * 1024 * 1024
-NAMED_LINES = 20
+MAX_REPORTED_LINES = 20
 """Bad lines that a log line names, and a failure."""
-_EXISTS = {"PreconditionFailed", "412"}
+_EXISTS_CODES = {"PreconditionFailed", "412"}
 
 
 class BadLines:
@@ -37,7 +37,7 @@ class BadLines:
         self._is_kept = is_kept
         self._is_limited = is_limited
         self._size = 0
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_MEMORY)  # noqa: SIM115  # closed by close()
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_SPOOL_MEMORY_BYTES)  # noqa: SIM115  # closed by close()
 
     def add(self, source: Source, lines: Sequence[BadLine]) -> None:
         """Add lines.
@@ -46,7 +46,7 @@ class BadLines:
             SourceError: there are more than a quarantine object may hold.
         """
         for line in lines:
-            if self.count < NAMED_LINES:
+            if self.count < MAX_REPORTED_LINES:
                 self.first.append(BadLine(line.number, line.code, line.reason, b"", line.size))
             self.count += 1
             self.codes[line.code] += 1
@@ -95,10 +95,10 @@ class BadLines:
             SourceError: S3 has not taken it, or it would be read as input.
         """
         bucket = settings.quarantine_bucket or name.bucket
-        key = find_key(settings, name)
+        key = make_key(settings, name)
         try:
             if not self._put(s3, bucket, key, source, is_new=True):
-                if not _is_of(s3, bucket, key, source):
+                if not _belongs_to(s3, bucket, key, source):
                     key = f"{key.removesuffix('.jsonl')}.{source.version_id or source.etag}.jsonl"
                 self._put(s3, bucket, key, source, is_new=False)
         except (ClientError, BotoCoreError) as error:
@@ -120,7 +120,7 @@ class BadLines:
                 **condition,
             )
         except ClientError as error:
-            if is_new and error.response["Error"]["Code"] in _EXISTS:
+            if is_new and error.response["Error"]["Code"] in _EXISTS_CODES:
                 return False
             raise
         return True
@@ -130,7 +130,7 @@ class BadLines:
         self._file.close()
 
 
-def find_key(settings: Settings, name: ObjectName) -> str:
+def make_key(settings: Settings, name: ObjectName) -> str:
     """Return the key of an object's bad lines.
 
     Raises:
@@ -143,7 +143,7 @@ def find_key(settings: Settings, name: ObjectName) -> str:
     return f"{settings.quarantine_prefix}{name.key}.jsonl"
 
 
-def _is_of(s3: S3Client, bucket: str, key: str, source: Source) -> bool:
+def _belongs_to(s3: S3Client, bucket: str, key: str, source: Source) -> bool:
     """Return whether an object holds the bad lines of this version."""
     return s3.head_object(Bucket=bucket, Key=key)["Metadata"] == _describe_source(source)
 

@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from xapi_etl.clickhouse.http_client import ClickHouse, Deadline
-from xapi_etl.clickhouse.inserter import Inserter, NoInserter, Rows
+from xapi_etl.clickhouse.inserter import FailingInserter, Inserter, Rows
 from xapi_etl.clickhouse.ledger import Ledger
 from xapi_etl.clients import http_session, read_mapping, read_secret, s3_client
 from xapi_etl.converting.auto_columns import AUTO_LINEAGE, AutoConverter
@@ -34,14 +34,14 @@ def make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Log
     s3 = open_s3(settings)
     mapping = _find_mapping(settings)
     clickhouse = None if settings.is_dry_run else connect(settings, remaining_ms, logger)
-    types, refusal = None, None
+    types, failing_inserter = None, None
     try:
         types = _read_types(clickhouse, settings, logger)
     except InsertError as error:
-        refusal = NoInserter(error)  # bad lines and bad objects are told all the same
+        failing_inserter = FailingInserter(error)  # bad lines and bad objects are told all the same
     converter: LineConverter
     if mapping:
-        mapping = _leave_out_missing(mapping, types, settings, logger)
+        mapping = _drop_missing_columns(mapping, types, settings, logger)
         differences = find_differences(mapping, types)
         converter = Converter(mapping, only_statements=settings.only_statements, types=differences)
     else:
@@ -51,7 +51,8 @@ def make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Log
         s3,
         SourceReader(s3, settings.read_concurrency, settings.max_object_bytes),
         converter,
-        refusal or (None if clickhouse is None else _make_inserter(settings, mapping, types, clickhouse, logger)),
+        failing_inserter
+        or (None if clickhouse is None else _make_inserter(settings, mapping, types, clickhouse, logger)),
         mapping.partition_column if mapping else None,
         logger,
         remaining_ms,
@@ -77,7 +78,7 @@ def _read_types(clickhouse: ClickHouse | None, settings: Settings, logger: Logge
     return types
 
 
-def _leave_out_missing(
+def _drop_missing_columns(
     mapping: ColumnMapping, types: Mapping[str, TableType] | None, settings: Settings, logger: Logger
 ) -> ColumnMapping:
     """Return the mapping without the shipped columns that a table from before an update does not have yet."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_OTHERS = {
+_UNSUPPORTED_SIGNATURES = {
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
     b"PK\x03\x04": "a ZIP archive",
@@ -29,31 +29,31 @@ _OTHERS = {
     b"\x00\x00\xfe\xff": "UTF-32",
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
-    b"{\x00": "UTF-16 without a byte order mark",
-    b"\x00{": "UTF-16 without a byte order mark",
+    b"{\x00": "UTF-16 without a byte order signature",
+    b"\x00{": "UTF-16 without a byte order signature",
 }
 """Signatures of unsupported formats, and their names."""
-_LONGEST_MARK = max(map(len, _OTHERS))
-_READABLE = "read are JSON Lines in UTF-8, as they are or compressed with gzip or Zstandard"
+_MAX_SIGNATURE_BYTES = max(map(len, _UNSUPPORTED_SIGNATURES))
+_SUPPORTED_FORMATS = "read are JSON Lines in UTF-8, as they are or compressed with gzip or Zstandard"
 _OUTPUT_BYTES = 1024 * 1024
 _ZSTD_INPUT_BYTES = 256
 """At most some 8 MiB come out of so many bytes, however they were made."""
 _ZSTD_WINDOW_BYTES = 128 * 1024 * 1024
 
 
-def decompress(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield a stream's contents, by what it begins with and not by its name.
 
     Raises:
         SourceError: compressed data is damaged or ends early, or of another kind.
     """
-    rest = iter(pieces)
+    rest = iter(chunks)
     beginning = b""
-    for piece in rest:
-        beginning += piece
-        if len(beginning) >= _LONGEST_MARK:
+    for chunk in rest:
+        beginning += chunk
+        if len(beginning) >= _MAX_SIGNATURE_BYTES:
             break
-    _refuse_others(beginning)
+    _reject_unsupported(beginning)
     stream = _chain(beginning, rest)
     if beginning.startswith(_GZIP):
         yield from _gunzip(stream)
@@ -63,13 +63,13 @@ def decompress(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield from stream
 
 
-def _refuse_others(beginning: bytes) -> None:
-    for mark, name in _OTHERS.items():
-        if beginning.startswith(mark):
-            raise SourceError(f"the object is {name}; {_READABLE}", "unknown_format", is_final=True)
+def _reject_unsupported(beginning: bytes) -> None:
+    for signature, name in _UNSUPPORTED_SIGNATURES.items():
+        if beginning.startswith(signature):
+            raise SourceError(f"the object is {name}; {_SUPPORTED_FORMATS}", "unknown_format", is_final=True)
 
 
-def _damaged(reason: str) -> SourceError:
+def _make_damage_error(reason: str) -> SourceError:
     return SourceError(reason, "damaged", is_final=True)
 
 
@@ -78,11 +78,11 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
     member = zlib.decompressobj(wbits=31)
     is_open = False
-    for piece in pieces:
-        data, is_full = piece, False
+    for chunk in chunks:
+        data, is_full = chunk, False
         while data or is_full:
             if not is_open and not data.strip(b"\0"):
                 break  # padding after the last member
@@ -90,32 +90,32 @@ def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
             try:
                 output = member.decompress(data, _OUTPUT_BYTES)
             except zlib.error as error:
-                raise _damaged(f"not valid gzip: {error}") from error
+                raise _make_damage_error(f"not valid gzip: {error}") from error
             yield output
             # With the input used up, there may still be output that did not fit.
             data, is_full = member.unconsumed_tail, len(output) == _OUTPUT_BYTES
             if member.eof:
                 data, member, is_open, is_full = member.unused_data, zlib.decompressobj(wbits=31), False, False
     if is_open:
-        raise _damaged("the gzip data ends early")
+        raise _make_damage_error("the gzip data ends early")
 
 
-def _unzstd(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
     import zstandard  # noqa: PLC0415  # few objects need it
 
     decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
     frame: ZstdDecompressionObj | None = None
-    for piece in pieces:
-        for start in range(0, len(piece), _ZSTD_INPUT_BYTES):
-            data = piece[start : start + _ZSTD_INPUT_BYTES]
+    for chunk in chunks:
+        for start in range(0, len(chunk), _ZSTD_INPUT_BYTES):
+            data = chunk[start : start + _ZSTD_INPUT_BYTES]
             while data:
                 frame = frame or decompressor.decompressobj()
                 try:
                     yield frame.decompress(data)
                 except zstandard.ZstdError as error:
-                    raise _damaged(f"not valid Zstandard: {error}") from error
+                    raise _make_damage_error(f"not valid Zstandard: {error}") from error
                 data = b""
                 if frame.eof:
                     data, frame = frame.unused_data, None
     if frame is not None:
-        raise _damaged("the Zstandard data ends early")
+        raise _make_damage_error("the Zstandard data ends early")

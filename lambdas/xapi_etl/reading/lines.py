@@ -51,9 +51,9 @@ class Lines:
             begin = int(starts[0])
             yield Lines(self.data[begin : int(ends[-1])], starts - begin, ends - begin, self.first_number + first)
 
-    def pick(self, places: np.ndarray) -> Lines:
-        """Return just the lines at these places; their numbers are not consecutive any more."""
-        return replace(self, starts=self.starts[places], ends=self.ends[places])
+    def select(self, indices: np.ndarray) -> Lines:
+        """Return just the lines at these indices; their numbers are not consecutive any more."""
+        return replace(self, starts=self.starts[indices], ends=self.ends[indices])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,41 +68,41 @@ class LongLine:
         """Return a line of that many bytes so far; what is kept of it does not depend on how the stream comes."""
         return cls(data[start : start + min(MAX_KEPT_LINE_BYTES, max_line_bytes)], size)
 
-    def go_on(self, piece: bytes) -> tuple[LongLine, bytes, bool]:
-        """Return the line with what a piece adds, what follows it, and whether it has ended."""
-        end = _find_end(piece, 0)
+    def extend(self, chunk: bytes) -> tuple[LongLine, bytes, bool]:
+        """Return the line with what a chunk adds, what follows it, and whether it has ended."""
+        end = _find_end(chunk, 0)
         if end < 0:
-            return replace(self, size=self.size + len(piece)), b"", False
-        return replace(self, size=self.size + end), piece[end + 1 :], True
+            return replace(self, size=self.size + len(chunk)), b"", False
+        return replace(self, size=self.size + end), chunk[end + 1 :], True
 
 
 def split_blocks(
-    pieces: Iterable[bytes], block_bytes: int = BLOCK_BYTES, max_line_bytes: int = MAX_LINE_BYTES
+    chunks: Iterable[bytes], block_bytes: int = BLOCK_BYTES, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[bytes | LongLine]:
     """Cut a stream into blocks of whole lines; a byte order mark at its beginning is left out.
 
-    Where the cuts are depends on the stream's bytes only, not on how they come in pieces. Of a line that is longer
+    Where the cuts are depends on the stream's bytes only, not on how they come in chunks. Of a line that is longer
     than the limit only the beginning is kept.
     """
     waiting: list[bytes | memoryview] = []
     size, is_searched = 0, False
     long: LongLine | None = None
-    for arrived in _strip_bom(pieces):
-        piece = arrived
+    for arrived in _strip_bom(chunks):
+        chunk = arrived
         if long:
-            long, piece, is_over = long.go_on(piece)
+            long, chunk, is_over = long.extend(chunk)
             if not is_over:
                 continue
             yield long
             long = None
-        waiting.append(piece)
-        before, size = size, size + len(piece)
-        # A long line's pieces are put together once, when it ends.
-        if size < block_bytes or (is_searched and size <= max_line_bytes and _find_end(piece, 0) < 0):
+        waiting.append(chunk)
+        before, size = size, size + len(chunk)
+        # A long line's chunks are put together once, when it ends.
+        if size < block_bytes or (is_searched and size <= max_line_bytes and _find_end(chunk, 0) < 0):
             continue
-        data, start = piece, _find_last(piece, 0, block_bytes - before)
+        data, start = chunk, _find_last(chunk, 0, block_bytes - before)
         if start:
-            yield b"".join([*waiting[:-1], memoryview(piece)[:start]])
+            yield b"".join([*waiting[:-1], memoryview(chunk)[:start]])
         elif before:
             data = b"".join(waiting)
         cuts = list(_find_cuts(data, start, block_bytes))
@@ -136,20 +136,20 @@ def index_lines(data: bytes, first_number: int = 1) -> Lines:
     return Lines(data, starts[:found], ends[:found], first_number)
 
 
-def _strip_bom(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _strip_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
     beginning = b""
-    rest = iter(pieces)
-    for piece in rest:
-        beginning += piece
+    rest = iter(chunks)
+    for chunk in rest:
+        beginning += chunk
         if len(beginning) >= len(_BOM):
             break
     yield beginning.removeprefix(_BOM)
     yield from rest
 
 
-def _find_end(piece: bytes, start: int) -> int:
+def _find_end(chunk: bytes, start: int) -> int:
     """Return where the first line ends; -1 if none does."""
-    found = [place for end in (b"\n", b"\r") if (place := piece.find(end, start)) >= 0]
+    found = [position for end in (b"\n", b"\r") if (position := chunk.find(end, start)) >= 0]
     return min(found, default=-1)
 
 

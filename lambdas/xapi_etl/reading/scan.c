@@ -19,12 +19,12 @@
 #include <string.h>
 
 /* Deeper lines are odd: each level takes a bit of the stack. */
-#define DEPTH_LIMIT 64
+#define MAX_DEPTH 64
 /* Longer numbers are odd; with an exponent of two digits none of them is beyond a double's range. */
-#define NUMBER_LIMIT 200
-#define EXPONENT_LIMIT 2
+#define MAX_NUMBER_LENGTH 200
+#define MAX_EXPONENT_DIGITS 2
 /* Any whole number of so many characters fits into 64 bits. */
-#define INTEGER_LIMIT 18
+#define MAX_INTEGER_LENGTH 18
 
 /* 2^64 by the golden ratio. */
 #define GOLDEN 0x9E3779B97F4A7C15ull
@@ -46,7 +46,7 @@ struct tree {
     const uint32_t *slots; /* numbers of nodes; 0 is an empty slot */
 };
 
-/* Where a value stands: of a text, what is between the quotes. A line begins with a brace, so 0 is no place. */
+/* Where a value stands: of a text, what is between the quotes. A line begins with a brace, so 0 means no value. */
 struct span {
     uint32_t start;
     uint32_t length; /* with ESCAPED: holds escapes */
@@ -70,26 +70,26 @@ struct scan {
 };
 
 /* Of functions that read something: where it ends, or NULL for odd. */
-typedef const uint8_t *place;
+typedef const uint8_t *cursor;
 
-static place read_value(const struct scan *scan, place at, unsigned depth);
+static cursor read_value(const struct scan *scan, cursor at, unsigned depth);
 
-static inline place skip_blanks(place at) {
+static inline cursor skip_blanks(cursor at) {
     while (*at == ' ' || *at == '\t') at++;
     return at;
 }
 
 static inline bool is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
 
-static inline place read_word(place at, const char *word) {
+static inline cursor read_word(cursor at, const char *word) {
     for (; *word; at++, word++)
         if (*at != (uint8_t)*word) return NULL;
     return at;
 }
 
-static place read_hex(place at, uint32_t *number) {
+static cursor read_hex(cursor at, uint32_t *number) {
     *number = 0;
-    for (place end = at + 4; at < end; at++) {
+    for (cursor end = at + 4; at < end; at++) {
         uint8_t lower = *at | 0x20;
         if (!is_digit(*at) && (lower < 'a' || lower > 'f')) return NULL;
         *number = *number << 4 | (uint32_t)(is_digit(*at) ? *at - '0' : lower - 'a' + 10);
@@ -101,7 +101,7 @@ static inline bool is_high(uint32_t number) { return number >= 0xD800 && number 
 static inline bool is_low(uint32_t number) { return number >= 0xDC00 && number <= 0xDFFF; }
 
 /* From behind the backslash. A character beyond U+FFFF is a pair of surrogates; half a pair is odd. */
-static place read_escape(place at, uint32_t *character) {
+static cursor read_escape(cursor at, uint32_t *character) {
     static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
     uint32_t low;
     if (*at != 'u') {
@@ -130,7 +130,7 @@ static inline uint64_t mark_stops(uint64_t word) {
 }
 
 /* From behind the opening quote to the closing one. */
-static inline place find_quote(const struct scan *scan, place at, bool *has_escapes) {
+static inline cursor find_quote(const struct scan *scan, cursor at, bool *has_escapes) {
     uint32_t character;
     for (;;) {
         for (uint64_t word, stops; scan->end - at >= 8; at += 8) {
@@ -147,14 +147,14 @@ static inline place find_quote(const struct scan *scan, place at, bool *has_esca
     }
 }
 
-static inline place read_digits(place at) {
+static inline cursor read_digits(cursor at) {
     if (!is_digit(*at)) return NULL;
     while (is_digit(*at)) at++;
     return at;
 }
 
-static place read_number(place at, bool *is_whole, bool *is_huge) {
-    place start = at, exponent;
+static cursor read_number(cursor at, bool *is_whole, bool *is_huge) {
+    cursor start = at, exponent;
     at += *at == '-';
     at = *at == '0' ? at + 1 : read_digits(at);
     if (at && *at == '.') {
@@ -165,14 +165,14 @@ static place read_number(place at, bool *is_whole, bool *is_huge) {
         *is_whole = false;
         exponent = at + 1 + (at[1] == '+' || at[1] == '-');
         at = read_digits(exponent);
-        *is_huge |= at && at - exponent > EXPONENT_LIMIT;
+        *is_huge |= at && at - exponent > MAX_EXPONENT_DIGITS;
     }
-    *is_huge |= at && at - start > NUMBER_LIMIT;
+    *is_huge |= at && at - start > MAX_NUMBER_LENGTH;
     return at;
 }
 
-static place read_list(const struct scan *scan, place at, unsigned depth) {
-    if (depth == DEPTH_LIMIT) return NULL;
+static cursor read_list(const struct scan *scan, cursor at, unsigned depth) {
+    if (depth == MAX_DEPTH) return NULL;
     at = skip_blanks(at + 1);
     if (*at == ']') return at + 1;
     for (;; at++) {
@@ -184,18 +184,18 @@ static place read_list(const struct scan *scan, place at, unsigned depth) {
 }
 
 /* From a key's opening quote to its value. */
-static inline place read_key(const struct scan *scan, place at, size_t *length, bool *has_escapes) {
-    place start = at + 1;
+static inline cursor read_key(const struct scan *scan, cursor at, size_t *length, bool *has_escapes) {
+    cursor start = at + 1;
     if (*at != '"' || !(at = find_quote(scan, start, has_escapes))) return NULL;
     *length = (size_t)(at - start);
     at = skip_blanks(at + 1);
     return *at == ':' ? skip_blanks(at + 1) : NULL;
 }
 
-static place read_object(const struct scan *scan, place at, unsigned depth) {
+static cursor read_object(const struct scan *scan, cursor at, unsigned depth) {
     size_t length;
     bool has_escapes = false;
-    if (depth == DEPTH_LIMIT) return NULL;
+    if (depth == MAX_DEPTH) return NULL;
     at = skip_blanks(at + 1);
     if (*at == '}') return at + 1;
     for (;; at++) {
@@ -208,7 +208,7 @@ static place read_object(const struct scan *scan, place at, unsigned depth) {
 }
 
 /* A value that nobody asked for. */
-static place read_value(const struct scan *scan, place at, unsigned depth) {
+static cursor read_value(const struct scan *scan, cursor at, unsigned depth) {
     bool has_escapes = false, is_whole = true, is_huge = false;
     switch (*at) {
     case '"':
@@ -230,9 +230,9 @@ static place read_value(const struct scan *scan, place at, unsigned depth) {
 }
 
 /* The value of a leaf; a raw one is kept as JSON. */
-static place take_value(const struct scan *scan, place at, const struct node *node, unsigned depth) {
+static cursor extract_value(const struct scan *scan, cursor at, const struct node *node, unsigned depth) {
     bool has_escapes = false, is_whole = true, is_huge = false;
-    place start = at;
+    cursor start = at;
     if (*at == 'n') return read_word(at, "null");
     switch (node->kind) {
     case TEXT:
@@ -246,7 +246,7 @@ static place take_value(const struct scan *scan, place at, const struct node *no
         break;
     default:
         at = read_number(at, &is_whole, &is_huge);
-        if (at && node->kind == INTEGER) is_huge |= !is_whole || at - start > INTEGER_LIMIT;
+        if (at && node->kind == INTEGER) is_huge |= !is_whole || at - start > MAX_INTEGER_LENGTH;
     }
     if (!at || is_huge) return NULL;
     /* To the careful parser this is a whole number, which has no sign. */
@@ -256,7 +256,7 @@ static place take_value(const struct scan *scan, place at, const struct node *no
     return at + (node->kind == TEXT);
 }
 
-static inline uint64_t load_bytes(place at, size_t length) {
+static inline uint64_t load_bytes(cursor at, size_t length) {
     uint64_t word = 0;
     if (length >= 8)
         memcpy(&word, at, 8);
@@ -269,13 +269,13 @@ static inline uint64_t load_bytes(place at, size_t length) {
  * A key's first slot: by its length, its first and its last eight bytes, as scanner.py has it. Of a product the highest
  * bits depend on all of the factors' (Fibonacci hashing).
  */
-static inline uint32_t choose_slot(place key, size_t length, uint32_t slots) {
+static inline uint32_t choose_slot(cursor key, size_t length, uint32_t slots) {
     uint64_t head = load_bytes(key, length), tail = length > 8 ? load_bytes(key + length - 8, 8) : 0;
     uint64_t product = (head * GOLDEN ^ tail) * GOLDEN;
     return (uint32_t)((product >> 32) * slots >> 32) + (uint32_t)length;
 }
 
-static inline const struct node *find_child(const struct tree *tree, const struct node *parent, place key,
+static inline const struct node *find_child(const struct tree *tree, const struct node *parent, cursor key,
                                             size_t length) {
     const uint32_t *slots = tree->slots + parent->slots_start;
     for (uint32_t slot = choose_slot(key, length, parent->slots);; slot++) {
@@ -286,15 +286,15 @@ static inline const struct node *find_child(const struct tree *tree, const struc
 }
 
 /* An object on a mapped path. Of keys that come twice the last one counts, which is for the careful parser. */
-static place take_object(const struct scan *scan, place at, const struct node *node, unsigned depth) {
+static cursor extract_object(const struct scan *scan, cursor at, const struct node *node, unsigned depth) {
     if (*at == 'n') return read_word(at, "null");
-    if (*at != '{' || depth == DEPTH_LIMIT) return NULL;
+    if (*at != '{' || depth == MAX_DEPTH) return NULL;
     at = skip_blanks(at + 1);
     if (*at == '}') return at + 1;
     for (;; at++) {
         size_t length;
         bool has_escapes = false;
-        place quote = skip_blanks(at);
+        cursor quote = skip_blanks(at);
         if (!(at = read_key(scan, quote, &length, &has_escapes)) || has_escapes) return NULL;
         const struct node *child = find_child(scan->tree, node, quote + 1, length);
         if (!child) {
@@ -303,8 +303,8 @@ static place take_object(const struct scan *scan, place at, const struct node *n
             uint32_t *seen = &scan->seen[child - scan->tree->nodes];
             if (*seen == scan->line + 1) return NULL;
             *seen = scan->line + 1;
-            at = child->kind == OBJECT ? take_object(scan, at, child, depth + 1)
-                                       : take_value(scan, at, child, depth + 1);
+            at = child->kind == OBJECT ? extract_object(scan, at, child, depth + 1)
+                                       : extract_value(scan, at, child, depth + 1);
         }
         if (!at) return NULL;
         at = skip_blanks(at);
@@ -313,8 +313,8 @@ static place take_object(const struct scan *scan, place at, const struct node *n
     }
 }
 
-static inline place find_byte(place at, place limit, int byte) {
-    place found = memchr(at, byte, (size_t)(limit - at));
+static inline cursor find_byte(cursor at, cursor limit, int byte) {
+    cursor found = memchr(at, byte, (size_t)(limit - at));
     return found ? found : limit;
 }
 
@@ -323,9 +323,9 @@ static inline place find_byte(place at, place limit, int byte) {
  * left out. Without room for them it just returns how many there are at most.
  */
 uint64_t find_lines(const uint8_t *data, uint64_t size, int64_t *starts, int64_t *ends) {
-    place limit = data + size, feed = find_byte(data, limit, '\n'), back = find_byte(data, limit, '\r');
+    cursor limit = data + size, feed = find_byte(data, limit, '\n'), back = find_byte(data, limit, '\r');
     uint64_t lines = 0;
-    for (place at = data, end; at < limit; at = end + 1) {
+    for (cursor at = data, end; at < limit; at = end + 1) {
         end = feed < back ? feed : back;
         /* Each is looked for only behind the last one, so that no byte is looked at again. */
         if (end < limit && end == feed) feed = find_byte(end + 1, limit, '\n');
@@ -340,11 +340,11 @@ uint64_t find_lines(const uint8_t *data, uint64_t size, int64_t *starts, int64_t
     return lines;
 }
 
-static bool take_line(const struct scan *scan, place at, place end) {
+static bool extract_line(const struct scan *scan, cursor at, cursor end) {
     if (*end != '\n' && *end != '\r' && *end != '\0') return false;
     at = skip_blanks(at);
     if (*at != '{') return false; /* null is no document */
-    at = take_object(scan, at, scan->tree->nodes, 0);
+    at = extract_object(scan, at, scan->tree->nodes, 0);
     return at && skip_blanks(at) == end;
 }
 
@@ -355,12 +355,12 @@ static bool take_line(const struct scan *scan, place at, place end) {
  * line are. odd: for each line 1 or 0.
  */
 void scan_lines(const struct block *block, const struct tree *tree, uint32_t leaves, uint32_t *seen, struct span *spans,
-                uint8_t *odd) {
+                uint8_t *slow_path) {
     struct scan scan = {tree, block->data, block->data + block->size, 0, block->lines, seen, spans};
     for (uint32_t line = 0; line < block->lines; line++) {
         scan.line = line;
-        odd[line] = !take_line(&scan, block->data + block->starts[line], block->data + block->ends[line]);
-        if (odd[line])
+        slow_path[line] = !extract_line(&scan, block->data + block->starts[line], block->data + block->ends[line]);
+        if (slow_path[line])
             for (uint32_t leaf = 0; leaf < leaves; leaf++)
                 spans[(size_t)leaf * block->lines + line] = (struct span){0, 0};
     }
@@ -378,7 +378,7 @@ static uint8_t *write_utf8(uint8_t *to, uint32_t character) {
 }
 
 /* An escape is never shorter than what it stands for. */
-static uint8_t *write_text(uint8_t *to, place at, place end) {
+static uint8_t *write_text(uint8_t *to, cursor at, cursor end) {
     while (at < end) {
         uint32_t character;
         if (*at != '\\') {
@@ -399,7 +399,7 @@ static uint32_t copy_leaf(const uint8_t *data, const struct span *spans, uint32_
     for (uint32_t line = 0; line < lines; line++) {
         offsets[line] = (int32_t)(to - texts);
         if (!spans[line].start) continue;
-        place from = data + spans[line].start;
+        cursor from = data + spans[line].start;
         uint32_t length = spans[line].length & ~ESCAPED;
         if (spans[line].length & ESCAPED) {
             to = write_text(to, from, from + length);

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 8 * 1024 * 1024
 """Maximum bytes of one read; a small object takes one request, a broken read repeats one block."""
-_AHEAD_BYTES = 64 * 1024 * 1024
+_MAX_PREFETCH_BYTES = 64 * 1024 * 1024
 """Total bytes of first blocks that are read ahead."""
 _MAX_ATTEMPTS = 3
-_EMPTY = {"InvalidRange", "416"}
-_CHANGED = {"PreconditionFailed", "412"}
-_GONE = {"NoSuchKey": "the object does not exist", "NoSuchVersion": "this version of the object does not exist"}
+_EMPTY_OBJECT_CODES = {"InvalidRange", "416"}
+_OVERWRITTEN_CODES = {"PreconditionFailed", "412"}
+_GONE_REASONS = {"NoSuchKey": "the object does not exist", "NoSuchVersion": "this version of the object does not exist"}
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenObject:
     """An object whose first block has come."""
 
     name: ObjectName
@@ -51,18 +51,18 @@ class SourceReader:
         self._s3 = s3
         self._concurrency = concurrency
         self._max_bytes = max_bytes
-        self._first_bytes = min(BLOCK_BYTES, _AHEAD_BYTES // concurrency)
+        self._first_bytes = min(BLOCK_BYTES, _MAX_PREFETCH_BYTES // concurrency)
 
-    def open_all(
+    def open_objects(
         self, names: Sequence[ObjectName], remaining_seconds: Callable[[], float]
-    ) -> Iterator[tuple[ObjectName, Opened | SourceError]]:
+    ) -> Iterator[tuple[ObjectName, OpenObject | SourceError]]:
         """Yield each object, or why it cannot be read, in the order of the names, while there is time.
 
         ``remaining_seconds`` says how long may be waited for.
         """
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="open")
         left = iter(names)
-        ahead: deque[tuple[ObjectName, Future[Opened | SourceError]]] = deque()
+        ahead: deque[tuple[ObjectName, Future[OpenObject | SourceError]]] = deque()
         try:
             while True:
                 for name in islice(left, self._concurrency - len(ahead)):
@@ -79,7 +79,7 @@ class SourceReader:
             # A read that hangs is not waited for.
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def open(self, name: ObjectName) -> Opened:
+    def open(self, name: ObjectName) -> OpenObject:
         """Return one object.
 
         Raises:
@@ -90,7 +90,7 @@ class SourceReader:
             raise opened
         return opened
 
-    def read(self, opened: Opened) -> Iterator[bytes]:
+    def read(self, opened: OpenObject) -> Iterator[bytes]:
         """Yield an object's bytes.
 
         Raises:
@@ -102,7 +102,7 @@ class SourceReader:
             options = {"IfMatch": f'"{opened.source.etag}"', "Range": f"bytes={start}-{end - 1}"}
             yield self._get(opened.name, options, end - start)[1]
 
-    def _open(self, name: ObjectName) -> Opened | SourceError:
+    def _open(self, name: ObjectName) -> OpenObject | SourceError:
         try:
             response, first = self._get(name, {"Range": f"bytes=0-{self._first_bytes - 1}"})
         except SourceError as error:
@@ -111,7 +111,7 @@ class SourceReader:
         size = int(whole) if whole else len(first)
         arrived = round(response["LastModified"].timestamp() * 1000)
         source = Source(name.url, response["ETag"].strip('"'), response.get("VersionId") or name.version_id, arrived)
-        return Opened(name, source, size, first)
+        return OpenObject(name, source, size, first)
 
     def _get(self, name: ObjectName, extra: dict[str, str], length: int | None = None) -> tuple[Any, bytes]:
         """Return the response and its body, of ``length`` bytes if that is known."""
@@ -125,7 +125,7 @@ class SourceReader:
                 self._check_size(response)
                 body = response["Body"].read()
             except ClientError as error:
-                if error.response["Error"]["Code"] in _EMPTY and length is None:
+                if error.response["Error"]["Code"] in _EMPTY_OBJECT_CODES and length is None:
                     del options["Range"]  # of an empty object there is no range
                     continue
                 raise _describe(error) from error
@@ -150,8 +150,8 @@ class SourceReader:
 
 def _describe(error: ClientError) -> SourceError:
     code = error.response["Error"]["Code"]
-    if code in _CHANGED:
+    if code in _OVERWRITTEN_CODES:
         return SourceError("the object was overwritten while it was read", "overwritten")
-    if code in _GONE:
-        return SourceError(_GONE[code], "gone", is_final=True)
+    if code in _GONE_REASONS:
+        return SourceError(_GONE_REASONS[code], "gone", is_final=True)
     return SourceError(f"GetObject failed: {code}")

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from itertools import chain
 
 _BOM = b"\xef\xbb\xbf"
-_SNIFFED = 64 * 1024
+_SNIFF_BYTES = 64 * 1024
 _TEXT = rb'"(?:[^"\\]|\\.)*"'
-_BEFORE = rb'(?:"more"\s*:\s*(?:null|' + _TEXT + rb")\s*,\s*)?"
-_WRAPPED = re.compile(rb"\s*(\{\s*" + _BEFORE + rb'"statements"\s*:\s*)?\[\s*(?=[{\]])', re.DOTALL)
+_MORE_PROPERTY = rb'(?:"more"\s*:\s*(?:null|' + _TEXT + rb")\s*,\s*)?"
+_WRAPPED = re.compile(rb"\s*(\{\s*" + _MORE_PROPERTY + rb'"statements"\s*:\s*)?\[\s*(?=[{\]])', re.DOTALL)
 _IN_TEXT = re.compile(rb'["\\\r\n]')
 _IN_VALUE = re.compile(rb'["{}\[\]]')
 _IN_LIST = re.compile(rb'["{}\[\],]')
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
-_NO_JSON = b"\x01"
+_INVALID_LINE = b"\x01"
 """Spoils a line that would be JSON otherwise."""
 
 
@@ -41,9 +41,9 @@ def unwrap_statements(contents: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _read_ahead(beginning: bytes, rest: Iterator[bytes]) -> bytes:
-    for piece in rest:
-        beginning += piece
-        if len(beginning) >= _SNIFFED:
+    for chunk in rest:
+        beginning += chunk
+        if len(beginning) >= _SNIFF_BYTES:
             break
     return beginning
 
@@ -65,32 +65,32 @@ class _Scanner:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the bytes of the list's elements in one chunk of the stream."""
-        place, start = self._skips, 0
+        position, start = self._skips, 0
         self._skips = 0
-        while place < len(data) and not self.is_done:
-            match = self._pattern.search(data, place)
+        while position < len(data) and not self.is_done:
+            match = self._pattern.search(data, position)
             if not match:
                 break
-            place = match.end()
+            position = match.end()
             if self._in_text:
-                place += self._read_in_text(match[0])
+                position += self._read_in_text(match[0])
             elif self._depth or self._in_tail or match[0] in b'"{[':
                 self._read_in_value(match[0])
             else:  # a comma, or the end of the list
                 yield from self._end_element(data[start : match.start()])
-                start = place
+                start = position
                 if match[0] != b",":
                     self._in_tail, self._depth, self.is_done = True, self.depth_of_end, not self.depth_of_end
-        self._skips = max(0, place - len(data))
+        self._skips = max(0, position - len(data))
         if self.is_done:
-            self.rest = data[place:]
+            self.rest = data[position:]
         elif not self._in_tail:
             yield from self._continue_element(data[start:])
 
     def finish(self) -> Iterator[bytes]:
         """Yield what is left at the end of the stream: a line that is not JSON, if the list has not ended."""
         if not self.is_done:
-            yield _NO_JSON + b"\n"
+            yield _INVALID_LINE + b"\n"
 
     @property
     def _pattern(self) -> re.Pattern[bytes]:
@@ -126,5 +126,5 @@ class _Scanner:
     def _end_element(self, part: bytes) -> Iterator[bytes]:
         yield from self._continue_element(part)
         if self._has_element:
-            yield _NO_JSON + b"\n" if self._is_broken else b"\n"
+            yield _INVALID_LINE + b"\n" if self._is_broken else b"\n"
         self._has_element = self._is_broken = False

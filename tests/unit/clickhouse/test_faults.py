@@ -1,25 +1,25 @@
-"""Injected faults; no engine needed."""
+"""InjectedResponse faults; no engine needed."""
 
 import json
 
 import pytest
 
-from clickhouse.engine import Answer
-from clickhouse.faults import Dropped, Fault, FaultBook, Injected, read_fault
+from clickhouse.engine import QueryResult
+from clickhouse.faults import ConnectionDropped, Fault, FaultQueue, InjectedResponse, read_fault
 
 
 def run(fault: Fault) -> list[str]:
     """Run a query under a fault; return what became visible of it, in order."""
     seen: list[str] = []
 
-    def act() -> Answer:
+    def act() -> QueryResult:
         seen.append("ran")
-        return Answer(b"", "")
+        return QueryResult(b"", "")
 
     try:
         fault.run(act)
         seen.append("answered")
-    except (Dropped, Injected) as error:
+    except (ConnectionDropped, InjectedResponse) as error:
         seen.append(type(error).__name__)
     return seen
 
@@ -28,10 +28,10 @@ def run(fault: Fault) -> list[str]:
     ("kind", "seen"),
     [
         ("none", ["ran", "answered"]),
-        ("drop", ["Dropped"]),
-        ("drop_after", ["ran", "Dropped"]),
-        ("answer", ["Injected"]),
-        ("answer_after", ["ran", "Injected"]),
+        ("drop", ["ConnectionDropped"]),
+        ("drop_after", ["ran", "ConnectionDropped"]),
+        ("answer", ["InjectedResponse"]),
+        ("answer_after", ["ran", "InjectedResponse"]),
         ("delay", ["ran", "answered"]),
     ],
 )
@@ -40,7 +40,7 @@ def test_fault_strikes_before_or_after_the_query(kind: str, seen: list[str]) -> 
 
 
 def test_fault_strikes_as_often_as_ordered_and_only_what_matches() -> None:
-    book = FaultBook()
+    book = FaultQueue()
     book.add(Fault("drop", times=2, skip=1))
     queries = [b"SELECT 1", b"INSERT INTO t", b" insert into t", b"INSERT INTO t", b"INSERT INTO t"]
     assert [book.take(query).kind for query in queries] == ["none", "none", "drop", "drop", "none"]

@@ -3,7 +3,7 @@
 import pytest
 
 from clickhouse.errors import ClickHouseError
-from clickhouse.statement import Insert, Other, parse, select_from_file, selects_from_input
+from clickhouse.statement import Insert, OtherStatement, parse, select_from_file, selects_from_input
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_insert_is_taken_apart(query: bytes, target: bytes, settings: bytes, nam
     ],
 )
 def test_other_statement_tells_only_its_format(query: bytes, name: str) -> None:
-    assert parse(query) == Other(name)
+    assert parse(query) == OtherStatement(name)
 
 
 @pytest.mark.parametrize("query", [b"SELECT 1; SELECT 2", b"SELECT ';' ; DROP TABLE t;", b"SELECT 1 FORMAT CSV; x"])

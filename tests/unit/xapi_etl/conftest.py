@@ -54,11 +54,11 @@ class Etl:
         returned = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         return [record["body"] for record in records if record["messageId"] in returned]
 
-    def ask(self, text: str) -> str:
+    def query(self, text: str) -> str:
         return query(self.url, text)
 
     def count(self, where: str = "1") -> int:
-        return int(self.ask(f"SELECT count() FROM xapi.statements WHERE {where}"))
+        return int(self.query(f"SELECT count() FROM xapi.statements WHERE {where}"))
 
     def rows(self, columns: str = "*", where: str = "1") -> list[dict[str, Any]]:
         """Rows as clickhouse-connect reads them, by object and line."""

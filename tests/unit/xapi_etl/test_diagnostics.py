@@ -73,7 +73,7 @@ def test_clickhouse_check_compares_the_columns(etl: Etl, environ: Environ) -> No
         "columns_missing": [],
         "columns_not_inserted": ["inserted_at"],
     }
-    etl.ask("CREATE OR REPLACE TABLE xapi.few (statement_id String, own String) ENGINE = MergeTree ORDER BY tuple()")
+    etl.query("CREATE OR REPLACE TABLE xapi.few (statement_id String, own String) ENGINE = MergeTree ORDER BY tuple()")
     environ(CLICKHOUSE_TABLE="few")
     check = diagnose(clickhouse_check=True)["clickhouse_check"]
     assert (check["ok"], check["columns_not_inserted"]) == (False, ["own"])

@@ -3,7 +3,7 @@
 import pytest
 
 from xapi_etl import clients
-from xapi_etl.clickhouse.http_client import OWN_SETTINGS, find_clashes
+from xapi_etl.clickhouse.http_client import OWN_SETTINGS, find_overridden_settings
 from xapi_etl.env import SettingsError
 from xapi_etl.loading.wiring import open_s3
 from xapi_etl.settings import Settings
@@ -60,7 +60,7 @@ def test_settings_are_a_list_of_names_and_values() -> None:
 
 
 def test_settings_that_exactly_once_needs_are_not_the_users() -> None:
-    assert find_clashes(
+    assert find_overridden_settings(
         {"async_insert": "1", "max_insert_threads": "1", "x": "y", "insert_deduplication_token": "t"}
     ) == [
         "async_insert",

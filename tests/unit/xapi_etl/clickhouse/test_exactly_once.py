@@ -58,18 +58,18 @@ def test_answers_lost_until_the_message_comes_back_regrouped(etl: Etl, no_pause:
 
 def test_token_that_is_forgotten_is_not_needed(etl: Etl, environ: Environ) -> None:
     bodies = put_many(etl, 2)
-    etl.ask("ALTER TABLE xapi.statements MODIFY SETTING non_replicated_deduplication_window = 0")
+    etl.query("ALTER TABLE xapi.statements MODIFY SETTING non_replicated_deduplication_window = 0")
     try:
         assert etl.deliver(*bodies) == []
         assert etl.deliver(*bodies) == []
         assert etl.deliver(bodies[0], receives=2) == []
         assert etl.count() == 20
     finally:
-        etl.ask("ALTER TABLE xapi.statements MODIFY SETTING non_replicated_deduplication_window = 10000")
+        etl.query("ALTER TABLE xapi.statements MODIFY SETTING non_replicated_deduplication_window = 10000")
 
 
 def test_token_alone_keeps_rows_from_landing_twice(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Inserter, "_look_up", lambda _self, _part: [])
+    monkeypatch.setattr(Inserter, "_look_up", lambda _self, _batch: [])
     bodies = put_many(etl, 3)
     assert etl.deliver(*bodies) == []
     assert etl.deliver(*reversed(bodies)) == []
@@ -79,7 +79,7 @@ def test_token_alone_keeps_rows_from_landing_twice(etl: Etl, monkeypatch: pytest
 def test_part_of_an_object_is_completed(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
     (body,) = put_many(etl, 1, rows=40)
     assert etl.deliver(body) == []
-    etl.ask("DELETE FROM xapi.statements WHERE source_line % 3 = 0")
+    etl.query("DELETE FROM xapi.statements WHERE source_line % 3 = 0")
     assert etl.count() == 27
     assert etl.deliver(body, receives=2) == []
     assert sorted(row["source_line"] for row in etl.rows()) == list(range(1, 41))
@@ -152,20 +152,20 @@ def cut(chunks: list[RowChunk], max_bytes: int = 2**20) -> list[InsertBatch]:
     return list(make_insert_batches(chunks, compression="snappy", max_bytes=max_bytes, partition_column="timestamp"))
 
 
-PIECES = [convert(f"{n}", n) for n in range(4)]
+CHUNKS = [convert(f"{n}", n) for n in range(4)]
 
 
 @settings(deadline=None)
-@given(st.permutations(PIECES))
+@given(st.permutations(CHUNKS))
 def test_same_objects_give_the_same_part_in_any_order(chunks: list[RowChunk]) -> None:
-    (batch,), (reference,) = cut(chunks), cut(PIECES)
+    (batch,), (reference,) = cut(chunks), cut(CHUNKS)
     assert batch.token == reference.token
     assert batch.parquet == reference.parquet
 
 
 def test_token_says_which_rows_there_are_and_nothing_else() -> None:
-    (batch,) = cut(PIECES[:2])
-    (other,) = cut(PIECES[:3])
+    (batch,) = cut(CHUNKS[:2])
+    (other,) = cut(CHUNKS[:3])
     everything = np.ones(len(batch), bool)
     half = everything.copy()
     half[::2] = False
@@ -173,14 +173,14 @@ def test_token_says_which_rows_there_are_and_nothing_else() -> None:
         batch.token,
         other.token,
         batch.keep(half, "snappy").token,
-        *(half.token for half in cut(PIECES[:2], 8000)),
+        *(half.token for half in cut(CHUNKS[:2], 8000)),
     }
-    assert len(tokens) == 3 + len(cut(PIECES[:2], 8000))
+    assert len(tokens) == 3 + len(cut(CHUNKS[:2], 8000))
     assert batch.keep(everything, "zstd").token == batch.token
 
 
 def test_part_of_some_rows_holds_these_rows() -> None:
-    (batch,) = cut(PIECES[:2])
+    (batch,) = cut(CHUNKS[:2])
     mask = np.zeros(len(batch), bool)
     mask[[1, 5, 25]] = True
     kept = batch.keep(mask, "snappy")

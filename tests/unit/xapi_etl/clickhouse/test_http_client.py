@@ -43,7 +43,7 @@ def put(etl: Etl, rows: int = 3) -> str:
 def test_users_settings_are_sent_and_ours_win(
     etl: Etl, environ: Environ, calls: Calls, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app._log_clashes.cache_clear()
+    app._log_overridden_settings.cache_clear()
     environ(CLICKHOUSE_SETTINGS="async_insert=1,max_insert_block_size=100000,wait_end_of_query=0")
     assert etl.deliver(put(etl)) == []
     assert etl.deliver(put(etl)) == []
@@ -112,15 +112,15 @@ def test_retry_is_not_waited_for_beyond_the_time(
 def test_value_that_the_table_refuses_fails_its_own_object_only(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture, change: str, reason: str
 ) -> None:
-    etl.ask("CREATE OR REPLACE TABLE xapi.strict AS xapi.statements")
-    etl.ask(f"ALTER TABLE xapi.strict {change}")
+    etl.query("CREATE OR REPLACE TABLE xapi.strict AS xapi.statements")
+    etl.query(f"ALTER TABLE xapi.strict {change}")
     environ(CLICKHOUSE_TABLE="strict")
     bodies = [etl.put(f"statements/{n}.jsonl", b'{"id":"%d","result":{"response":"%d"}}' % (n, n)) for n in range(7)]
     poison = etl.put("statements/poison.jsonl", b'{"id":"p","result":{"response":"' + b"x" * 1000 + b'"}}')
     assert etl.deliver(*bodies[:3], poison, *bodies[3:]) == [poison]
-    assert etl.ask("SELECT count(), sum(toInt64(assumeNotNull(response))) FROM xapi.strict") == "7\t21"
+    assert etl.query("SELECT count(), sum(toInt64(assumeNotNull(response))) FROM xapi.strict") == "7\t21"
     assert etl.deliver(*bodies, poison, receives=2) == [poison]
-    assert etl.ask("SELECT count() FROM xapi.strict") == "7"
+    assert etl.query("SELECT count() FROM xapi.strict") == "7"
     assert reason in find_events(caplog, "object_failed")[0].reason
     assert "x" * 201 not in logged(caplog)
 
@@ -160,15 +160,15 @@ def test_without_a_table_there_is_no_look(
 def test_table_without_lineage_is_inserted_into_without_a_look(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
 ) -> None:
-    etl.ask("CREATE OR REPLACE TABLE xapi.narrow (id String, n Int64) ENGINE = MergeTree ORDER BY id")
+    etl.query("CREATE OR REPLACE TABLE xapi.narrow (id String, n Int64) ENGINE = MergeTree ORDER BY id")
     environ(COLUMN_MAP="auto", CLICKHOUSE_TABLE="narrow")
     assert etl.deliver(etl.put("statements/a.jsonl", b'{"id":"a","n":1,"more":[1]}\n{"id":"b"}')) == []
-    assert etl.ask("SELECT groupArray((id, n)) FROM xapi.narrow") == "[('a',1),('b',0)]"
+    assert etl.query("SELECT groupArray((id, n)) FROM xapi.narrow") == "[('a',1),('b',0)]"
     assert find_event(caplog, "look_impossible").reason
 
 
 def test_every_key_becomes_a_column(etl: Etl, environ: Environ) -> None:
-    etl.ask(
+    etl.query(
         "CREATE OR REPLACE TABLE xapi.keys (s String, i Int64, f Float64, b Bool, o String, m String, "
         "event_hash String, source_file String, source_etag String, source_line UInt64) "
         "ENGINE = MergeTree ORDER BY source_line SETTINGS non_replicated_deduplication_window = 100"
@@ -184,7 +184,7 @@ def test_every_key_becomes_a_column(etl: Etl, environ: Environ) -> None:
     assert etl.deliver(body, other) == []
     columns = "s, i, f, b, o, m, source_line"
     order = "ORDER BY source_file, source_line FORMAT JSONCompactEachRow"
-    rows = etl.ask(f"SELECT {columns} FROM xapi.keys {order}")
+    rows = etl.query(f"SELECT {columns} FROM xapi.keys {order}")
     assert [json.loads(row) for row in rows.splitlines()] == [
         ["ü", -5, 1, True, '{"a":[1,null]}', "x", 1],
         ["", 0, 1.5, False, "", "7", 2],
@@ -192,7 +192,7 @@ def test_every_key_becomes_a_column(etl: Etl, environ: Environ) -> None:
     ]
     environ(CLICKHOUSE_INSERT_COLUMNS="i,source_file,source_etag,source_line")
     assert etl.deliver(etl.put("statements/c.jsonl", b'{"i": 3, "s": "left out"}')) == []
-    assert etl.ask("SELECT i, s FROM xapi.keys WHERE source_file LIKE '%c.jsonl'") == "3\t"
+    assert etl.query("SELECT i, s FROM xapi.keys WHERE source_file LIKE '%c.jsonl'") == "3\t"
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +269,7 @@ def test_parquet_in_every_compression(etl: Etl, environ: Environ, codec: str) ->
 
 def test_names_and_texts_are_quoted(etl: Etl) -> None:
     text = "it's a \\ back`slash\n\t\0 ü"
-    assert json.loads(etl.ask(f"SELECT {quote_text(text)} FORMAT JSONCompactEachRow")) == [text]
+    assert json.loads(etl.query(f"SELECT {quote_text(text)} FORMAT JSONCompactEachRow")) == [text]
     assert quote_name("a`b\\c") == "`a\\`b\\\\c`"
 
 

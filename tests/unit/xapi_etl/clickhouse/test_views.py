@@ -10,7 +10,7 @@ from clickhouse.apply import read_statements
 from tests.support.clickhouse_server import order_fault
 from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_events
 from tests.unit.xapi_etl.statements import make_statements, write_lines
-from xapi_etl.clickhouse.http_client import find_clashes, merge_settings
+from xapi_etl.clickhouse.http_client import find_overridden_settings, merge_settings
 from xapi_etl.clickhouse.ledger import LEDGER_DDL, read_ranges, write_ranges
 
 ROW_COUNT = "statement_id String, source_line UInt64"
@@ -21,21 +21,21 @@ DEDUPLICATED = "SETTINGS non_replicated_deduplication_window = 1000"
 def views(etl: Etl) -> Iterator[Etl]:
     """A table behind the statements, and another behind that one."""
     for name in ("first", "second"):
-        etl.ask(f"CREATE TABLE xapi.{name} ({ROW_COUNT}) ENGINE = MergeTree ORDER BY source_line {DEDUPLICATED}")
-    etl.ask(
+        etl.query(f"CREATE TABLE xapi.{name} ({ROW_COUNT}) ENGINE = MergeTree ORDER BY source_line {DEDUPLICATED}")
+    etl.query(
         "CREATE MATERIALIZED VIEW xapi.to_first TO xapi.first AS SELECT statement_id, source_line FROM xapi.statements"
     )
     make_second(etl)
     yield etl
     for name in ("to_first", "to_second", "first", "second"):
-        etl.ask(f"DROP TABLE IF EXISTS xapi.{name}")
+        etl.query(f"DROP TABLE IF EXISTS xapi.{name}")
 
 
 def make_second(etl: Etl, expression: str = "source_line") -> None:
     """Make the second view anew; it fails where its expression does."""
-    etl.ask("DROP VIEW IF EXISTS xapi.to_second")
+    etl.query("DROP VIEW IF EXISTS xapi.to_second")
     select = f"SELECT statement_id, {expression} AS source_line FROM xapi.first"
-    etl.ask(f"CREATE MATERIALIZED VIEW xapi.to_second TO xapi.second AS {select}")
+    etl.query(f"CREATE MATERIALIZED VIEW xapi.to_second TO xapi.second AS {select}")
 
 
 FAILURES = {
@@ -45,7 +45,7 @@ FAILURES = {
 
 
 def counts(etl: Etl) -> list[int]:
-    return [int(etl.ask(f"SELECT count() FROM xapi.{name}")) for name in ("statements", "first", "second")]
+    return [int(etl.query(f"SELECT count() FROM xapi.{name}")) for name in ("statements", "first", "second")]
 
 
 def put(etl: Etl, name: str, rows: int = 5) -> str:
@@ -139,14 +139,14 @@ def test_insert_whose_objects_are_gone_is_not_waited_for(
     views.s3.delete_object(Bucket=BUCKET, Key="statements/b.jsonl")
     assert views.deliver(*bodies, receives=2) == bodies[1:]
     assert "insert_not_repeatable" in events(caplog)
-    assert int(views.ask("SELECT count() FROM xapi.statements FINAL")) == 10
+    assert int(views.query("SELECT count() FROM xapi.statements FINAL")) == 10
 
 
 def test_table_that_was_emptied_is_filled_again(views: Etl) -> None:
     body = put(views, "a")
     assert views.deliver(body) == []
     for table in ("statements", "first", "second"):
-        views.ask(f"TRUNCATE TABLE xapi.{table}")
+        views.query(f"TRUNCATE TABLE xapi.{table}")
     assert views.deliver(body) == []
     assert views.deliver(body) == []
     assert counts(views) == [5, 5, 5]
@@ -155,17 +155,17 @@ def test_table_that_was_emptied_is_filled_again(views: Etl) -> None:
 def test_rows_that_were_deleted_one_by_one_are_sent_again(views: Etl) -> None:
     body = put(views, "a")
     assert views.deliver(body) == []
-    views.ask("DELETE FROM xapi.statements WHERE 1")
+    views.query("DELETE FROM xapi.statements WHERE 1")
     assert views.deliver(body) == []
     assert views.deliver(body) == []
     assert counts(views)[0] == 5
 
 
 def test_ledger_that_is_not_there_is_made(views: Etl) -> None:
-    views.ask("DROP TABLE xapi.statements_inserts")
+    views.query("DROP TABLE xapi.statements_inserts")
     body = put(views, "a")
     assert views.deliver(body) == []
-    assert views.ask("SELECT groupArray(state) FROM (SELECT * FROM xapi.statements_inserts ORDER BY state)") == (
+    assert views.query("SELECT groupArray(state) FROM (SELECT * FROM xapi.statements_inserts ORDER BY state)") == (
         "['started','acknowledged']"
     )
 
@@ -185,7 +185,7 @@ def test_schema_has_the_ledger_that_the_function_makes() -> None:
 
 def test_settings_that_work_against_it_do_not_count() -> None:
     mine = {"materialized_views_ignore_errors": "1", "deduplicate_insert": "disable", "max_threads": "2"}
-    assert find_clashes(mine) == ["deduplicate_insert", "materialized_views_ignore_errors"]
+    assert find_overridden_settings(mine) == ["deduplicate_insert", "materialized_views_ignore_errors"]
     merged = merge_settings(mine, "t")
     assert merged["materialized_views_ignore_errors"] == "0"
     assert "deduplicate_insert" not in merged

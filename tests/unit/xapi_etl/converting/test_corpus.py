@@ -24,7 +24,7 @@ def test_statements_of_public_projects_are_rows(path: Path) -> None:
         bad: list[BadLine] = []
         converter = Converter(MAPPING, is_fast, only_statements=True)
         contents = iter([path.read_bytes()])
-        pieces = convert_object(contents, Source("s3://b/k", "e"), converter, max_rows=30_000, take_bad=bad.extend)
+        pieces = convert_object(contents, Source("s3://b/k", "e"), converter, max_rows=30_000, on_bad_lines=bad.extend)
         found.append(([row for piece in pieces for row in piece.table.to_pylist()], bad))
     assert found[0] == found[1]
     rows, bad = found[0]

@@ -16,7 +16,7 @@ from xapi_etl.converting.documents import parse_document
 from xapi_etl.converting.mapped_columns import Converter
 from xapi_etl.converting.mapping import SHIPPED, load_mapping
 from xapi_etl.reading.lines import index_lines
-from xapi_etl.schemas import Converted, Source
+from xapi_etl.schemas import ConvertedLines, Source
 
 MAPPING = load_mapping(SHIPPED.read_bytes())
 FAST = Converter(MAPPING)
@@ -131,7 +131,7 @@ ODD = [
 ]
 
 
-def describe(converted: Converted) -> tuple[pa.Table, list[tuple[int, str, bytes]]]:
+def describe(converted: ConvertedLines) -> tuple[pa.Table, list[tuple[int, str, bytes]]]:
     return converted.table, [(line.number, line.reason, line.text) for line in converted.bad]
 
 

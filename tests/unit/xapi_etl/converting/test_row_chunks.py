@@ -11,7 +11,7 @@ import pytest
 from xapi_etl.converting import row_chunks
 from xapi_etl.converting.row_chunks import convert_object
 from xapi_etl.reading.lines import BLOCK_BYTES, Lines
-from xapi_etl.schemas import Converted, RowChunk, Source
+from xapi_etl.schemas import ConvertedLines, RowChunk, Source
 
 SOURCE = Source("s3://bucket/key", "etag")
 LINE = b"x" * 1023 + b"\n"
@@ -27,19 +27,19 @@ class Slow:
     begun: list[int] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
 
-    def convert(self, lines: Lines, source: Source) -> Converted:
+    def convert(self, lines: Lines, source: Source) -> ConvertedLines:
         assert source is SOURCE
         self.begun.append(lines.first_number)
         self.threads.add(threading.get_ident())
         time.sleep(0.01)
         if lines.first_number in self.broken:
             raise RuntimeError(str(lines.first_number))
-        return Converted(pa.table({"n": range(lines.first_number, lines.first_number + len(lines))}), [])
+        return ConvertedLines(pa.table({"n": range(lines.first_number, lines.first_number + len(lines))}), [])
 
 
 def convert(converter: Slow, *, blocks: int = BLOCKS, max_rows: int = PER_BLOCK) -> Iterator[RowChunk]:
     contents = iter([LINE * PER_BLOCK] * blocks)
-    return convert_object(contents, SOURCE, converter, max_rows=max_rows, take_bad=lambda _: None)
+    return convert_object(contents, SOURCE, converter, max_rows=max_rows, on_bad_lines=lambda _: None)
 
 
 @pytest.fixture(params=[1, 2, 4], autouse=True)
@@ -76,7 +76,7 @@ def test_rows_that_nobody_takes_are_not_made() -> None:
 
 
 def test_few_blocks_wait_where_lines_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_chunks, "_AHEAD_BYTES", 2 * BLOCK_BYTES)
+    monkeypatch.setattr(row_chunks, "_MAX_QUEUED_BYTES", 2 * BLOCK_BYTES)
     taken = 0
 
     def read() -> Iterator[bytes]:
@@ -85,7 +85,7 @@ def test_few_blocks_wait_where_lines_are_long(monkeypatch: pytest.MonkeyPatch) -
             taken += 1
             yield b"x" * (3 * BLOCK_BYTES) + b"\n"
 
-    rows = convert_object(read(), SOURCE, Slow(), max_rows=1, take_bad=lambda _: None)
+    rows = convert_object(read(), SOURCE, Slow(), max_rows=1, on_bad_lines=lambda _: None)
     next(rows)
     # Two to begin with, and those that a thread apiece and the blocks ahead may hold.
     assert taken <= 4

@@ -24,15 +24,15 @@ ALPHABET = b'{}[]",:\\/ \t\x00\x1f\x7f-+.eE0123456789truefalsnbu'
 
 
 def scan(leaves: list[Leaf], *texts: bytes) -> tuple[list[dict[str, Any]], list[bool]]:
-    table, odd = Scanner(leaves).scan(index_lines(b"\n".join(texts)))
+    table, slow_path = Scanner(leaves).scan(index_lines(b"\n".join(texts)))
     table.validate(full=True)
-    return table.to_pylist(), odd.tolist()
+    return table.to_pylist(), slow_path.tolist()
 
 
 def find(place: tuple[str, ...], text: bytes) -> Any:
     """The text at a path of a line that has to be plain."""
-    rows, odd = scan([Leaf(place, "text")], text)
-    assert odd == [False]
+    rows, slow_path = scan([Leaf(place, "text")], text)
+    assert slow_path == [False]
     return rows[0]["0"]
 
 
@@ -41,8 +41,8 @@ def test_every_character_is_read_as_json_has_it(make_ascii: bool) -> None:
     points = [*range(0xD800), *range(0xE000, 0x110000, 7)]
     texts = ["".join(map(chr, points[start : start + 500])) for start in range(0, len(points), 500)]
     lines = [json.dumps({"a": text}, ensure_ascii=make_ascii).encode() for text in texts]
-    rows, odd = scan([Leaf(("a",), "text")], *lines)
-    assert not any(odd)
+    rows, slow_path = scan([Leaf(("a",), "text")], *lines)
+    assert not any(slow_path)
     assert [row["0"] for row in rows] == texts
 
 
@@ -70,8 +70,8 @@ def test_keys_that_are_alike_are_told_apart() -> None:
     leaves = [Leaf((name,), "text") for name in names]
     shuffled = Random(SEED).sample(names, len(names))
     document = {name: f"of {name}" for name in shuffled} | {"unknown": "x", "https://example.org/200/the-same-end": "y"}
-    rows, odd = scan(leaves, json.dumps(document, ensure_ascii=False).encode())
-    assert odd == [False]
+    rows, slow_path = scan(leaves, json.dumps(document, ensure_ascii=False).encode())
+    assert slow_path == [False]
     assert rows[0] == {str(number): f"of {name}" for number, name in enumerate(names)}
 
 
@@ -88,16 +88,16 @@ def test_deep_paths_are_followed_and_deeper_lines_are_left_to_the_careful_way() 
     for key in reversed(place):
         document = {key: document}
     assert find(place, json.dumps(document).encode()) == "found"
-    rows, odd = scan([Leaf(("a",), "text")], b'{"a":"x","b":' + b"[" * 100 + b"]" * 100 + b"}")
-    assert odd == [True]
+    rows, slow_path = scan([Leaf(("a",), "text")], b'{"a":"x","b":' + b"[" * 100 + b"]" * 100 + b"}")
+    assert slow_path == [True]
     assert rows[0]["0"] is None
 
 
 def test_lines_of_several_rounds_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xapi_etl.converting.scanner._MAX_SPANS", 1_000)
     texts = [b'{"a":"%d"}' % number if number % 1000 else b"?" for number in range(4_500)]
-    rows, odd = scan([Leaf(("a",), "text")], *texts)
-    assert [number for number, is_odd in enumerate(odd) if is_odd] == list(range(0, 4_500, 1000))
+    rows, slow_path = scan([Leaf(("a",), "text")], *texts)
+    assert [number for number, is_odd in enumerate(slow_path) if is_odd] == list(range(0, 4_500, 1000))
     assert [row["0"] for row in rows] == [str(number) if number % 1000 else None for number in range(4_500)]
 
 
@@ -105,9 +105,9 @@ def test_lines_are_plain_only_if_they_are_documents() -> None:
     """Bytes changed at random: what is plain to the library is a document to orjson, with the same values."""
     dice, leaves = Random(SEED), [Leaf(("id",), "text"), Leaf(("result", "score", "raw"), "number")]
     texts = [change(dice, dice.choice(PLAIN)[: dice.choice([100, 2000])]) for _ in range(20_000)]
-    rows, odd = scan(leaves, *texts)
-    assert 1_000 < sum(odd) < len(texts) - 1_000
-    for text, row, is_odd in zip(texts, rows, odd, strict=True):
+    rows, slow_path = scan(leaves, *texts)
+    assert 1_000 < sum(slow_path) < len(texts) - 1_000
+    for text, row, is_odd in zip(texts, rows, slow_path, strict=True):
         if not is_odd:
             document = parse_document(text)
             assert row["0"] == document.get("id")
@@ -150,13 +150,13 @@ def scan_at_the_edge() -> None:
 
 
 def scan_memory(address: int, size: int) -> bool:
-    """Scan the one line that stands at an address; tell whether it is odd."""
+    """Scan the one line that stands at an address; tell whether it is slow_path."""
     leaves = [Leaf(("id",), "text"), Leaf(("result", "score", "raw"), "number"), Leaf(("result", "success"), "flag")]
     nodes, slots, keys = build_tree(leaves)
     seen, spans = np.zeros(len(nodes), np.uint32), np.zeros((len(leaves), 1, 2), np.uint32)
-    starts, ends, odd = np.zeros(1, np.int64), np.full(1, size, np.int64), np.empty(1, bool)
+    starts, ends, slow_path = np.zeros(1, np.int64), np.full(1, size, np.int64), np.empty(1, bool)
     block = (ctypes.c_uint64 * 5)(address, size, starts.ctypes.data, ends.ctypes.data, 1)
     names = ctypes.create_string_buffer(keys)
     tree = (ctypes.c_uint64 * 3)(nodes.ctypes.data, ctypes.addressof(names), slots.ctypes.data)
-    load_library().scan_lines(block, tree, len(leaves), seen.ctypes.data, spans.ctypes.data, odd.ctypes.data)
-    return bool(odd[0])
+    load_library().scan_lines(block, tree, len(leaves), seen.ctypes.data, spans.ctypes.data, slow_path.ctypes.data)
+    return bool(slow_path[0])

@@ -69,7 +69,7 @@ LINEAGE = "source_file String, source_etag String, source_line UInt64"
 
 def make_table(etl: Etl, *types: str) -> None:
     columns = ", ".join(f"c{number} {kind}" for number, kind in enumerate(types))
-    etl.ask(f"CREATE OR REPLACE TABLE xapi.typed ({columns}, {LINEAGE}) ENGINE = MergeTree ORDER BY source_line")
+    etl.query(f"CREATE OR REPLACE TABLE xapi.typed ({columns}, {LINEAGE}) ENGINE = MergeTree ORDER BY source_line")
 
 
 def test_values_land_exactly(etl: Etl, environ: Environ) -> None:
@@ -77,7 +77,7 @@ def test_values_land_exactly(etl: Etl, environ: Environ) -> None:
     environ(COLUMN_MAP="auto", CLICKHOUSE_TABLE="typed")
     line = json.dumps({f"c{number}": value for number, (_, value, _) in enumerate(EXACT)}).encode()
     assert etl.deliver(etl.put("statements/a.jsonl", line)) == []
-    found = [etl.ask(f"SELECT toString(c{number}) FROM xapi.typed FORMAT TSVRaw") for number in range(len(EXACT))]
+    found = [etl.query(f"SELECT toString(c{number}) FROM xapi.typed FORMAT TSVRaw") for number in range(len(EXACT))]
     assert found == [expected for _, _, expected in EXACT]
 
 
@@ -88,7 +88,7 @@ def test_values_that_do_not_fit_make_their_lines_bad(etl: Etl, environ: Environ)
     good = dict.fromkeys(good, "2025-01-01")
     lines = [json.dumps(good | {f"c{number}": value}) for number, (_, value) in enumerate(INEXACT)]
     assert etl.deliver(etl.put("statements/a.jsonl", "\n".join([json.dumps(good), *lines]).encode())) == []
-    assert etl.ask("SELECT count() FROM xapi.typed") == "1"
+    assert etl.query("SELECT count() FROM xapi.typed") == "1"
     records = etl.quarantined("quarantine/statements/a.jsonl.jsonl", BUCKET)
     codes = [record["reason_code"] for record in records]
     expected = [
@@ -124,15 +124,15 @@ def test_own_mapping_into_other_types_is_exact_too(
         {"t": text, "n": -1.0},
     ]
     assert etl.deliver(etl.put("statements/a.jsonl", "\n".join(map(json.dumps, lines)).encode())) == []
-    assert etl.ask("SELECT groupArray(c1) FROM (SELECT c1 FROM xapi.typed ORDER BY c1)") == "[-1,7]"
-    assert etl.ask("SELECT any(toDate(c0)), any(c3) FROM xapi.typed").startswith(f"{expected}\t2025-03-04T")
+    assert etl.query("SELECT groupArray(c1) FROM (SELECT c1 FROM xapi.typed ORDER BY c1)") == "[-1,7]"
+    assert etl.query("SELECT any(toDate(c0)), any(c3) FROM xapi.typed").startswith(f"{expected}\t2025-03-04T")
 
 
 def test_keys_without_a_column_are_told_and_counted(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
 ) -> None:
     columns = f"a Int64, b Int64 ALIAS a, c Int64 MATERIALIZED a, {LINEAGE}"
-    etl.ask(f"CREATE OR REPLACE TABLE xapi.typed ({columns}) ENGINE = MergeTree ORDER BY a")
+    etl.query(f"CREATE OR REPLACE TABLE xapi.typed ({columns}) ENGINE = MergeTree ORDER BY a")
     environ(COLUMN_MAP="auto", CLICKHOUSE_TABLE="typed")
     assert etl.deliver(etl.put("statements/a.jsonl", b'{"a":1,"b":2,"x":3}\n{"a":1,"c":4,"x":5}')) == []
     complete = find_event(caplog, "batch_complete")
@@ -143,19 +143,19 @@ def test_keys_without_a_column_are_told_and_counted(
 def test_table_from_before_an_update_is_filled_as_far_as_it_goes(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
 ) -> None:
-    etl.ask("CREATE OR REPLACE TABLE xapi.older AS xapi.statements")
-    etl.ask("ALTER TABLE xapi.older DROP COLUMN timestamp_source, DROP COLUMN course_id, DROP COLUMN parent_ids")
+    etl.query("CREATE OR REPLACE TABLE xapi.older AS xapi.statements")
+    etl.query("ALTER TABLE xapi.older DROP COLUMN timestamp_source, DROP COLUMN course_id, DROP COLUMN parent_ids")
     environ(CLICKHOUSE_TABLE="older")
     assert etl.deliver(etl.put("statements/a.jsonl", b'{"id":"a"}')) == []
-    assert etl.ask("SELECT count() FROM xapi.older") == "1"
+    assert etl.query("SELECT count() FROM xapi.older") == "1"
     assert find_event(caplog, "columns_missing").columns == ["timestamp_source", "course_id", "parent_ids"]
     for _ in range(2):
         apply_schema(etl.url, {}, "xapi", "older")
     assert etl.deliver(etl.put("statements/b.jsonl", b'{"id":"b"}')) == []
-    found = etl.ask("SELECT statement_id, timestamp_source FROM xapi.older ORDER BY statement_id FORMAT CSV")
+    found = etl.query("SELECT statement_id, timestamp_source FROM xapi.older ORDER BY statement_id FORMAT CSV")
     assert found == '"a",""\n"b","arrival"'
-    names = [json.loads(line)[0] for line in etl.ask("DESCRIBE xapi.older FORMAT JSONCompactEachRow").splitlines()]
-    shipped = etl.ask("DESCRIBE xapi.statements FORMAT JSONCompactEachRow").splitlines()
+    names = [json.loads(line)[0] for line in etl.query("DESCRIBE xapi.older FORMAT JSONCompactEachRow").splitlines()]
+    shipped = etl.query("DESCRIBE xapi.statements FORMAT JSONCompactEachRow").splitlines()
     assert names == [json.loads(line)[0] for line in shipped]
 
 

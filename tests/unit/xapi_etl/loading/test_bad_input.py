@@ -144,7 +144,7 @@ def test_line_of_20_megabytes_is_a_row(etl: Etl) -> None:
     line = json.dumps({"id": "long", "result": {"response": "x" * 20_000_000}}).encode()
     assert etl.deliver(etl.put("statements/long.jsonl", GOOD + line + b"\n" + MORE)) == []
     assert etl.count() == 7
-    assert etl.ask("SELECT length(response) FROM xapi.statements WHERE statement_id = 'long'") == "20000000"
+    assert etl.query("SELECT length(response) FROM xapi.statements WHERE statement_id = 'long'") == "20000000"
 
 
 def test_line_without_end_is_refused(etl: Etl, neighbour: str, caplog: pytest.LogCaptureFixture) -> None:

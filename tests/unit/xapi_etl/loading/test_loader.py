@@ -12,7 +12,7 @@ from tests.unit.xapi_etl.conftest import BUCKET, Context, Environ, Etl, events, 
 from tests.unit.xapi_etl.statements import make_statements, write_lines
 from xapi_etl.exceptions import SourceError
 from xapi_etl.loading.loader import Loader
-from xapi_etl.reading.sources import Opened, SourceReader
+from xapi_etl.reading.sources import OpenObject, SourceReader
 from xapi_etl.schemas import ObjectName
 
 
@@ -102,7 +102,7 @@ def test_what_was_read_is_inserted_when_time_runs_short(etl: Etl, monkeypatch: p
     load = Loader._load
     loaded: list[str] = []
 
-    def take_time(self: Loader, opened: Opened) -> None:
+    def take_time(self: Loader, opened: OpenObject) -> None:
         load(self, opened)
         loaded.append(opened.name.key)
         context.remaining_ms -= 1000 * (len(loaded) == 2)
@@ -119,7 +119,7 @@ def test_read_that_hangs_keeps_nothing_else_from_being_inserted(etl: Etl, monkey
     end = threading.Event()
     opening = SourceReader._open
 
-    def hang(self: SourceReader, name: ObjectName) -> Opened | SourceError:
+    def hang(self: SourceReader, name: ObjectName) -> OpenObject | SourceError:
         if name.key == "statements/1.jsonl":
             end.wait(60)
         return opening(self, name)
