@@ -17,9 +17,9 @@ logger = make_logger("xapi_etl")
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Load the objects that the batch's messages name; the response lists the messages that have to come back.
+    """Load the objects that the batch's messages name; the response lists the messages to redeliver.
 
-    With ``{"diagnostics": true}`` the response is a report instead.
+    With ``{"diagnostics": true}`` the response is a diagnostics report instead.
     """
     _log_cold_start()
     if event.get("diagnostics"):

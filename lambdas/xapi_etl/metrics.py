@@ -1,4 +1,4 @@
-"""CloudWatch metrics of an invocation, and facts about the runtime."""
+"""CloudWatch metrics of an invocation, and versions of the runtime and its dependencies."""
 
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
@@ -29,7 +29,7 @@ _CODES = (
 
 
 def describe_runtime() -> dict[str, object]:
-    """Return facts about the runtime; the dependencies' versions are read and nothing of them imported."""
+    """Return facts about the runtime; reads the dependencies' versions without importing them."""
     return {
         "python_version": python_version(),
         "python_implementation": python_implementation(),
@@ -39,7 +39,7 @@ def describe_runtime() -> dict[str, object]:
 
 
 def put_metrics(function_name: str, stats: BatchStats, messages_failed: int) -> None:
-    """Print the invocation's metrics in CloudWatch's embedded metric format; the name tells deployments apart."""
+    """Print the invocation's metrics in CloudWatch's embedded metric format, with the function's name as dimension."""
     results = Counter(outcome.result for outcome in stats.outcomes.values())
     metrics = EphemeralMetrics(namespace="Sluice", service="xapi_etl")
     metrics.add_dimension("function_name", function_name)

@@ -1,4 +1,4 @@
-"""The function's settings, read once an invocation from its environment."""
+"""The function's settings, read from its environment in each invocation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _CODECS = {"snappy", "gzip", "brotli", "zstd", "lz4", "none"}
 _ON, _OFF = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _S3_URL = re.compile(r"s3://[^/]+/.+")
-_INVALID_URL = "is not a URL like https://host:8443, or no host of one"
+_INVALID_URL = "is not a URL like https://host:8443, or not a valid host"
 _UNLIMITED = 5 * 1024**4
 """S3's own limit of an object, bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClickHouseSettings:
-    """Where rows go, and how."""
+    """Endpoint, table, credentials and request limits of ClickHouse."""
 
     url: str
-    """Without credentials; empty where none is needed."""
+    """The URL without credentials; empty if a dry run needs none."""
     database: str
     table: str
     insert_sql: str | None
@@ -40,7 +40,7 @@ class ClickHouseSettings:
 
     @property
     def target(self) -> str | None:
-        """Return the table's quoted name; ``None`` if only ``CLICKHOUSE_INSERT_SQL`` says where rows go."""
+        """Return the table's quoted name; ``None`` if only ``CLICKHOUSE_INSERT_SQL`` names the table."""
         if not self.table:
             return None
         return ".".join(quote_name(name) for name in (self.database, self.table) if name)
@@ -55,7 +55,7 @@ class ClickHouseSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be tuned; sizes are bytes, times in the unit of the name."""
+    """All settings; sizes are in bytes, times in the unit of the name."""
 
     clickhouse: ClickHouseSettings
     log_level: str
@@ -72,10 +72,10 @@ class Settings:
     strictness: Literal["statement", "json"]
     bad_lines: Literal["fail", "quarantine", "skip"]
     bad_lines_max_ratio: float
-    """Share of bad lines above which an object fails, where they are not to fail it anyway."""
+    """Share of bad lines above which an object fails, unless ``bad_lines`` is ``fail``."""
     max_line_bytes: int
     quarantine_bucket: str | None
-    """``None``: the bucket of the object."""
+    """``None``: the input object's bucket."""
     quarantine_prefix: str
     failure_queue_url: str | None
     max_receives: int
@@ -162,7 +162,7 @@ def _read_clickhouse(env: Environment, *, is_needed: bool) -> ClickHouseSettings
 
 
 def _read_endpoint(env: Environment, *, is_needed: bool) -> tuple[str, dict[str, str]]:
-    """Return the URL without credentials and parameters, and these."""
+    """Return the URL without credentials and query, and these as a dictionary."""
     path = env.text("CLICKHOUSE_PATH", "").strip("/")
     is_secure = read_switch(env, "CLICKHOUSE_SECURE", "true")
     port = env.integer("CLICKHOUSE_PORT", 8443 if is_secure else 8123, 1, 65535)
@@ -176,7 +176,7 @@ def _read_endpoint(env: Environment, *, is_needed: bool) -> tuple[str, dict[str,
         url = f"{'https' if is_secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
     parts = _split_url(url)
     if parts is None:
-        # Not quoted: it may hold a password.
+        # Not quoted, because it may contain a password.
         env.reject("CLICKHOUSE_URL" if env.text("CLICKHOUSE_URL", "") else "CLICKHOUSE_HOST", _INVALID_URL)
         return "", {}
     netloc = parts.netloc.rpartition("@")[2]
@@ -194,7 +194,7 @@ def _select_settings(parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def _split_url(url: str) -> SplitResult | None:
-    """Return an endpoint's parts; ``None`` if it is none."""
+    """Return an endpoint's parts; ``None`` if it is not a valid URL."""
     try:
         parts = urlsplit(url)
         is_wrong = parts.port == 0
@@ -212,7 +212,7 @@ def _read_settings(env: Environment) -> dict[str, str]:
         if not entry.strip():
             continue
         if not separator or not _NAME.fullmatch(name):
-            # Not quoted whole: a value may be a secret.
+            # Not quoted, because a value may be a secret.
             env.reject("CLICKHOUSE_SETTINGS", "is not a list like name=value,name=value")
             return {}
         settings[name] = value
@@ -220,7 +220,7 @@ def _read_settings(env: Environment) -> dict[str, str]:
 
 
 def read_switch(env: Environment, name: str, default: str) -> bool:
-    """Return a switch as people write it."""
+    """Return a switch; accepts the usual spellings of true and false."""
     value = env.text(name, default).lower()
     if value not in _ON | _OFF:
         env.reject(name, f"is {value!r}, not one of {', '.join(sorted(_ON | _OFF))}")
@@ -228,7 +228,7 @@ def read_switch(env: Environment, name: str, default: str) -> bool:
 
 
 def _read_number(env: Environment, name: str, default: float, minimum: float, maximum: float) -> float:
-    """Return a number, which may have decimals; a whole one stays whole."""
+    """Return a number, which may have decimals; a whole number is an int."""
     value = env.text(name, str(default))
     try:
         number = float(value)

@@ -1,4 +1,4 @@
-"""ClickHouse's HTTP interface: the requests of one connection."""
+"""ClickHouse's HTTP interface: the request handler of one connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from clickhouse.query import FormattedResult, execute_request
 from clickhouse.request import Credentials, Request, read_request
 
 LINGER_ZERO = struct.pack("ii", 1, 0)
-"""The socket option that makes a close a reset."""
+"""The socket option with which closing resets the connection."""
 _IDLE_SECONDS = 120
 _CONTENT_TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
@@ -36,7 +36,7 @@ _OK = "Ok.\n"
 
 
 class QueryServer(Protocol):
-    """What a handler needs of the server that it belongs to."""
+    """The parts of the server that a handler needs."""
 
     engine: Engine
     expected: Credentials
@@ -44,11 +44,11 @@ class QueryServer(Protocol):
     hosts: set[str]
 
     def run_query(self, query: bytes, action: Callable[[], QueryResult]) -> QueryResult:
-        """Run a query under the fault that is due for it, if any."""
+        """Run a query under its pending fault, if any."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers the requests of one connection."""
+    """Handles the requests of one connection."""
 
     protocol_version = "HTTP/1.1"
     server_version = "SluiceClickHouse/1"
@@ -69,15 +69,15 @@ class Handler(BaseHTTPRequestHandler):
         self._respond()
 
     def do_PUT(self) -> None:
-        """Order a fault; a query elsewhere."""
+        """Add a fault; on other paths, run a query."""
         self._respond()
 
     def do_DELETE(self) -> None:
-        """Forget the faults."""
+        """Remove the faults."""
         self._respond()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Print nothing for a request that was answered."""
+        """Print nothing: requests are not logged."""
 
     def _respond(self) -> None:
         blocks = read_blocks(self.rfile, self.headers)
@@ -110,11 +110,11 @@ class Handler(BaseHTTPRequestHandler):
                 self._send_text(HTTPStatus.NOT_FOUND, f"There is no handle {path}\n")
 
     def _check_origin(self) -> None:
-        """Raise ClickHouseError for a web page's request: the engine reads and writes this user's files."""
+        """Raise ClickHouseError for a web page's request, because the engine can read and write this user's files."""
         host = self.headers.get("Host", "").rpartition(":")
         name = host[0] if host[1] and host[2].isdecimal() else "".join(host)
         if "Origin" in self.headers or name not in self.server.hosts:
-            raise make_error(497, "ACCESS_DENIED", "The offline ClickHouse answers programs on this machine only")
+            raise make_error(497, "ACCESS_DENIED", "The offline ClickHouse accepts local programs only")
 
     def _respond_to_query(self, request: Request, blocks: Iterator[bytes]) -> None:
         if request.credentials != self.server.expected:
@@ -124,9 +124,9 @@ class Handler(BaseHTTPRequestHandler):
             raise make_error(516, "AUTHENTICATION_FAILED", reason)
         compression = find_compression(self.headers)
         if "multipart/form-data" in self.headers.get("Content-Type", ""):
-            raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse does not know external data")
-        reply = execute_request(self.server.engine, request, blocks, compression, self.server.run_query)
-        self._send_result(request, reply)
+            raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse does not support external data")
+        result = execute_request(self.server.engine, request, blocks, compression, self.server.run_query)
+        self._send_result(request, result)
 
     def _handle_faults(self, faults: FaultQueue, body: bytes) -> None:
         try:
@@ -139,20 +139,20 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send_text(HTTPStatus.OK, faults.describe() + "\n")
 
-    def _send_result(self, request: Request, reply: FormattedResult) -> None:
-        content = reply.answer.content
+    def _send_result(self, request: Request, formatted: FormattedResult) -> None:
+        content = formatted.result.content
         headers = {
-            "Content-Type": _CONTENT_TYPES.get(reply.format, "text/plain; charset=UTF-8"),
+            "Content-Type": _CONTENT_TYPES.get(formatted.format, "text/plain; charset=UTF-8"),
             "X-ClickHouse-Query-Id": request.query_id or str(uuid.uuid4()),
             "X-ClickHouse-Server-Display-Name": "sluice",
             "X-ClickHouse-Timezone": request.conditions.settings.get("session_timezone") or "UTC",
-            "X-ClickHouse-Format": reply.format,
-            "X-ClickHouse-Summary": reply.answer.summary,
+            "X-ClickHouse-Format": formatted.format,
+            "X-ClickHouse-Summary": formatted.result.summary,
         }
         if content and request.wants_compression and "gzip" in self.headers.get("Accept-Encoding", ""):
             content = compress_gzip(content)
             headers["Content-Encoding"] = "gzip"
-        self._send(HTTPStatus.OK, headers, content, is_cut=reply.answer.is_cut)
+        self._send(HTTPStatus.OK, headers, content, is_cut=formatted.result.is_cut)
 
     def _send_text(self, status: HTTPStatus, text: str) -> None:
         self._send(status, {"Content-Type": "text/plain; charset=UTF-8"}, text.encode())
@@ -176,7 +176,7 @@ class Handler(BaseHTTPRequestHandler):
             raise ConnectionDropped("cut")
 
     def _drain_body(self, blocks: Iterator[bytes]) -> None:
-        """Read what is left of a body, so that the client is ready for the answer and the connection for more."""
+        """Read the rest of a body, so that the client reads the response and the connection can be reused."""
         for _ in blocks:
             pass
 

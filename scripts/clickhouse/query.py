@@ -1,4 +1,4 @@
-"""One query: from a request's address and body to the engine."""
+"""One query: from a request's URL and body to the engine."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from clickhouse.request import Request
 from clickhouse.statement import Insert, parse, selects_from_input
 
 type Runner = Callable[[bytes, Callable[[], QueryResult]], QueryResult]
-"""Runs a query, whose text it is told, as it sees fit."""
+"""Runs the given query text by calling the given function; may inject a fault."""
 
 
 @dataclass(frozen=True)
 class FormattedResult:
-    """An answer and its format."""
+    """A result and its format."""
 
-    answer: QueryResult
+    result: QueryResult
     format: str
 
 
 def execute_request(
     engine: Engine, request: Request, blocks: Iterator[bytes], compression: str, run: Runner
 ) -> FormattedResult:
-    """Read a request's body and run the query that address and body make together. Raises ClickHouseError.
+    """Run the query of a request's URL and body; return its result. Raises ClickHouseError.
 
-    The data of an INSERT goes to a file first, however long it is: a body that ends early inserts nothing, and
-    the engine reads formats that need it (Parquet) without holding all of it.
+    The data of an INSERT is spooled to a file first, regardless of its size: a truncated body inserts nothing, and
+    the engine can seek in formats that need it (Parquet) without holding the data in memory.
     """
     statement = parse(request.query)
     if isinstance(statement, Insert) and request.query and not statement.data:
@@ -52,8 +52,8 @@ def _insert(
     with engine.make_spool_file() as path:
         with path.open("wb") as file:
             file.writelines(blocks)
-        answer = run(statement.target, lambda: engine.insert(statement, path, compression, request.conditions))
-    return FormattedResult(answer, "")
+        result = run(statement.target, lambda: engine.insert(statement, path, compression, request.conditions))
+    return FormattedResult(result, "")
 
 
 def _run_text(engine: Engine, request: Request, query: bytes, output_format: str, run: Runner) -> FormattedResult:
@@ -64,9 +64,9 @@ def _run_text(engine: Engine, request: Request, query: bytes, output_format: str
     if not text.strip():
         raise make_error(62, "SYNTAX_ERROR", "Empty query")
     if text.lstrip()[:6].upper() == "INSERT" and selects_from_input(query):
-        raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse wants FORMAT after SELECT ... FROM input()")
-    answer = run(query, lambda: engine.run(text, request.default_format, request.conditions))
-    return FormattedResult(answer, output_format or request.default_format)
+        raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse requires FORMAT after SELECT ... FROM input()")
+    result = run(query, lambda: engine.run(text, request.default_format, request.conditions))
+    return FormattedResult(result, output_format or request.default_format)
 
 
 def _decompress(engine: Engine, blocks: Iterable[bytes], compression: str) -> bytes:
@@ -77,7 +77,7 @@ def _decompress(engine: Engine, blocks: Iterable[bytes], compression: str) -> by
 
 
 def _gather(blocks: Iterator[bytes]) -> bytes:
-    """Return the beginning of a body, enough for any statement before its data."""
+    """Return the start of a body, enough for any statement before its data."""
     parts, size = [], 0
     for block in blocks:
         parts.append(block)
@@ -88,7 +88,7 @@ def _gather(blocks: Iterator[bytes]) -> bytes:
 
 
 def _is_text(statement: Insert, head: bytes) -> bool:
-    """Tell whether an INSERT's values are as well left where they are."""
+    """Return whether an INSERT's values can stay in the query's text."""
     if statement.format != "Values" or len(head) >= BLOCK_BYTES or selects_from_input(statement.target):
         return False
     try:

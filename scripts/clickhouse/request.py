@@ -1,4 +1,4 @@
-"""What a request asks for: query, credentials, settings and parameters from its address and headers."""
+"""An HTTP request: query, credentials, settings and parameters from its URL and headers."""
 
 import base64
 import binascii
@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 from clickhouse.engine import QueryContext
 from clickhouse.errors import make_error
 
-# Parameters of the interface itself; all others are settings. Those about sessions and about waiting for the end
-# change nothing here: each query is a session of its own, and an answer is complete before it is sent.
+# Parameters of the interface itself; all others are settings. Those about sessions and about waiting for the end have
+# no effect here: each query has its own session, and a response is complete before it is sent.
 _RESERVED = frozenset({
     "query", "database", "default_format", "user", "password", "query_id", "session_id", "session_timeout",
     "session_check", "close_session", "quota_key", "role", "stacktrace", "buffer_size", "wait_end_of_query",
@@ -29,7 +29,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Request:
-    """A request but for its body."""
+    """A request without its body."""
 
     path: str
     query: bytes
@@ -41,12 +41,12 @@ class Request:
 
 
 def read_request(target: str, headers: Message, *, is_get: bool) -> Request:
-    """Read a request's target and headers; raises ClickHouseError for what cannot be honoured."""
+    """Read a request's target and headers; raises ClickHouseError for unsupported parameters and credentials."""
     parts = urlsplit(target)
     fields = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in ("compress", "decompress"):
         if fields.get(name, "0") not in {"0", "false"}:
-            raise make_error(48, "NOT_IMPLEMENTED", f"The offline ClickHouse does not know {name}=1")
+            raise make_error(48, "NOT_IMPLEMENTED", f"The offline ClickHouse does not support {name}=1")
     settings = {name: value for name, value in fields.items() if _is_setting(name)}
     parameters = {name.removeprefix(_PARAMETER): fields[name] for name in fields if name.startswith(_PARAMETER)}
     database = fields.get("database") or headers.get("X-ClickHouse-Database") or ""
@@ -66,7 +66,7 @@ def _is_setting(name: str) -> bool:
 
 
 def _read_credentials(fields: dict[str, str], headers: Message) -> Credentials:
-    """Return the one pair that a request gives; raises ClickHouseError for several ways at once."""
+    """Return a request's user and password; raises ClickHouseError if it has several pairs."""
     given = []
     if "X-ClickHouse-User" in headers or "X-ClickHouse-Key" in headers:
         given.append(Credentials(headers.get("X-ClickHouse-User", "default"), headers.get("X-ClickHouse-Key", "")))
@@ -87,5 +87,5 @@ def _read_basic(header: str) -> Credentials:
     except (binascii.Error, UnicodeDecodeError):
         colon = ""
     if scheme.lower() != "basic" or not colon:
-        raise make_error(516, "AUTHENTICATION_FAILED", "Invalid authentication: no Basic credentials")
+        raise make_error(516, "AUTHENTICATION_FAILED", "Invalid authentication: not Basic credentials")
     return Credentials(user, password)

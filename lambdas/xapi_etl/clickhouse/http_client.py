@@ -29,7 +29,7 @@ _RETRYABLE_STATUS = {
 # Source: src/Common/ErrorCodes.cpp of ClickHouse: errors that another attempt may resolve.
 RETRYABLE_CODES = frozenset(
     {
-        3,  # UNEXPECTED_END_OF_FILE: the body was cut on its way
+        3,  # UNEXPECTED_END_OF_FILE: the body was truncated in transit
         32,  # ATTEMPT_TO_READ_AFTER_EOF: the same
         159,  # TIMEOUT_EXCEEDED
         160,  # TOO_SLOW
@@ -58,7 +58,7 @@ RETRYABLE_CODES = frozenset(
         999,  # KEEPER_EXCEPTION
     }
 )
-# The same file: a value that its column does not take.
+# Source: the same file: errors about a value that its column does not accept.
 VALUE_CODES = frozenset(
     {
         6,  # CANNOT_PARSE_TEXT
@@ -85,24 +85,24 @@ VALUE_CODES = frozenset(
 )
 OWN_SETTINGS = MappingProxyType(
     {
-        "async_insert": "0",  # what is acknowledged is in the table
-        "deduplicate_blocks_in_dependent_materialized_views": "1",  # a block that comes again fills views that lack it
+        "async_insert": "0",  # acknowledged rows are in the table
+        "deduplicate_blocks_in_dependent_materialized_views": "1",  # a repeated block completes the views that lack it
         "insert_deduplicate": "1",
-        "materialized_views_ignore_errors": "0",  # what is acknowledged is in the views, too
+        "materialized_views_ignore_errors": "0",  # acknowledged rows are in the views, too
         "max_insert_threads": "1",  # the same rows give the same blocks
-        "wait_end_of_query": "1",  # the status is the whole query's
+        "wait_end_of_query": "1",  # the HTTP status is that of the whole query
     }
 )
 """Settings that exactly-once loading needs; they override the user's."""
 _DROPPED_SETTINGS = frozenset(
     {"deduplicate_insert", "insert_deduplication_token", "ignore_materialized_views_with_dropped_target_table"}
 )
-"""Settings that break it. They are not sent, because older servers do not know all of them."""
+"""Settings that break exactly-once loading. They are dropped rather than overridden: older servers reject some."""
 _INITIAL_BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 8.0
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _MAX_MESSAGE_LENGTH = 200
-"""Characters of an error response that go into messages; the response may quote rows."""
+"""Characters of an error response that are kept in messages; the response may quote rows."""
 
 
 def find_overridden_settings(settings: Mapping[str, str]) -> list[str]:
@@ -113,7 +113,7 @@ def find_overridden_settings(settings: Mapping[str, str]) -> list[str]:
 
 
 def merge_settings(settings: Mapping[str, str], token: str) -> dict[str, str]:
-    """Return the settings of an INSERT: the user's, and those that override them."""
+    """Return the settings of an INSERT: the user's, overridden by those that exactly-once loading needs."""
     kept = {name: value for name, value in settings.items() if name not in _DROPPED_SETTINGS}
     return {**kept, **OWN_SETTINGS, "insert_deduplication_token": token}
 
@@ -125,28 +125,28 @@ def quote_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The time of the invocation that is left for a request."""
+    """The invocation's remaining time, as a limit for requests."""
 
     remaining_ms: Callable[[], int]
     start_ms: int
-    """With less left, no request is started."""
+    """With less time left, no request is started."""
     margin_ms: int
-    """So much is left when a request is given up."""
+    """The time that is left when a request is cancelled."""
     timeout_seconds: float
 
     def check(self, *, is_urgent: bool = False) -> None:
-        """Raise OutOfTimeError when it is too late to begin; an urgent request may begin until the margin."""
+        """Raise OutOfTimeError if too little time is left; an urgent request may start until the margin is reached."""
         if self.remaining_ms() < max(0 if is_urgent else self.start_ms, self.margin_ms + 1):
             raise OutOfTimeError("the function's time limit is near")
 
     def timeout(self) -> float:
-        """Return how long a request may take, seconds."""
+        """Return the timeout of a request in seconds."""
         return min(self.timeout_seconds, (self.remaining_ms() - self.margin_ms) / 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class ClickHouse:
-    """A server that takes queries."""
+    """A ClickHouse server, reached by HTTP."""
 
     session: requests.Session
     url: str
@@ -160,21 +160,21 @@ class ClickHouse:
 
         Raises:
             InsertError: the server rejected it or did not respond.
-            OutOfTimeError: too little time is left to begin.
+            OutOfTimeError: too little time is left to start.
         """
         return self._repeat(lambda: self._post(settings, text.encode()))
 
     def insert(self, statement: str, data: bytes, settings: Mapping[str, str]) -> None:
-        """Insert data, with the same settings at each attempt.
+        """Insert data, with the same settings on each attempt.
 
         Raises:
             InsertError: the server rejected it, or no response arrived; the data may or may not be in the table.
-            OutOfTimeError: too little time is left to begin.
+            OutOfTimeError: too little time is left to start.
         """
         self.send(statement, data, settings)
 
     def send(self, statement: str, data: bytes, settings: Mapping[str, str], *, is_urgent: bool = False) -> None:
-        """Send data as :meth:`insert` does; an urgent request may begin until the deadline's margin."""
+        """Send data as :meth:`insert` does; an urgent request may start until the deadline's margin is reached."""
         self._repeat(lambda: self._post({**settings, "query": statement}, data), is_urgent=is_urgent)
 
     def _repeat(self, call: Callable[[], str], *, is_urgent: bool = False) -> str:
@@ -194,7 +194,7 @@ class ClickHouse:
         raise AssertionError("unreachable")
 
     def _post(self, parameters: Mapping[str, str], body: bytes) -> str:
-        import requests  # noqa: PLC0415  # not needed for diagnostics and dry runs
+        import requests  # noqa: PLC0415  # diagnostics and dry runs do not need it
 
         timeout = max(self.deadline.timeout(), 0.1)
         try:
@@ -208,7 +208,7 @@ class ClickHouse:
             )
         except requests.RequestException as error:
             # The text of the exception contains the URL, which must not be logged.
-            raise RetryableInsertError(f"no answer: {type(error).__name__}") from error
+            raise RetryableInsertError(f"no response: {type(error).__name__}") from error
         return _read_response(response)
 
 
@@ -225,7 +225,7 @@ def _read_response(response: requests.Response) -> str:
 
 
 def _find_code(header: str | None, text: str) -> int | None:
-    """Return the exception code; a response that began with status 200 has it in its body only."""
+    """Return the exception code; a response that started with status 200 has it only in its body."""
     if header and header.isdigit():
         return int(header) or None
     match = _CODE.match(text)

@@ -31,11 +31,11 @@ class InsertBatch:
 
     parquet: bytes
     sources: tuple[Source, ...]
-    """Sorted by name, so that the same objects give the same batch in any order of arrival."""
+    """Sorted by URL, so that the same objects give the same batch whatever order they arrive in."""
     owners: np.ndarray
-    """For each row the position of its source."""
+    """The position in ``sources`` of each row's source."""
     lines: np.ndarray
-    """For each row its line."""
+    """The line number of each row."""
     times: tuple[int, int] | None
     """Earliest and latest time of the partition column, milliseconds since 1970, if the table is partitioned."""
 
@@ -65,7 +65,7 @@ class InsertBatch:
         return [table.column(name).to_pylist() for name in columns]
 
     def count_repeated(self, key: str, line_hash: str, sent: np.ndarray) -> int:
-        """Return how many of the rows that were sent give way to another one of the same statement among them."""
+        """Return how many of the sent rows repeat a statement of another sent row."""
         table = pq.ParquetFile(io.BytesIO(self.parquet)).read([key, line_hash]).filter(pa.array(sent))
         keys = pc.fill_null(table.column(key), "")
         has_key = pc.not_equal(keys, "")
@@ -83,7 +83,7 @@ class InsertBatch:
 def make_insert_batches(
     chunks: Sequence[RowChunk], *, compression: str, max_bytes: int, partition_column: str | None = None
 ) -> Iterator[InsertBatch]:
-    """Encode rows, in as few batches as the limits of an INSERT allow; the same rows always give the same batches."""
+    """Encode rows in as few batches as the limits of an INSERT allow; the same rows always give the same batches."""
     ordered = sorted(chunks, key=lambda chunk: (chunk.source.file, chunk.source.etag, chunk.lines[0]))
     table = join_tables([chunk.table for chunk in ordered])
     sources = tuple(dict.fromkeys(chunk.source for chunk in ordered))
@@ -102,7 +102,7 @@ def make_insert_batches(
 def make_insert_batch(
     chunks: Sequence[RowChunk], *, compression: str, partition_column: str | None = None
 ) -> InsertBatch:
-    """Encode rows in one batch, which :func:`make_insert_batches` made before from the same rows."""
+    """Encode rows as the single batch that :func:`make_insert_batches` once made of them."""
     (batch,) = make_insert_batches(
         chunks, compression=compression, max_bytes=sys.maxsize, partition_column=partition_column
     )
@@ -118,7 +118,7 @@ def keep_lines(chunk: RowChunk, wanted: np.ndarray) -> RowChunk:
 
 
 def _split_by_months(months: np.ndarray | None, length: int) -> Iterator[np.ndarray]:
-    """Yield positions of rows such that none touch too many partitions."""
+    """Yield the positions of rows, grouped so that no group touches too many partitions."""
     if months is None or len(distinct := np.unique(months)) <= MAX_PARTITIONS:
         yield np.arange(length)
         return

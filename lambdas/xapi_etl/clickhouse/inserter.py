@@ -1,8 +1,8 @@
 """Insertion of each row exactly once.
 
-An INSERT carries a token that depends on nothing but which lines it holds, so that ClickHouse drops it when it comes
-again. The ledger says which INSERTs ClickHouse has acknowledged: their rows are not sent again. An INSERT in doubt is
-sent again as a whole, under its first token, whatever else has come with it since.
+Each INSERT carries a token that depends only on the lines it holds, so that ClickHouse drops a repeated one. The ledger
+lists the INSERTs that ClickHouse has acknowledged: their rows are not sent again. An INSERT in doubt is sent again as a
+whole, under its first token, whatever other messages are in the current batch.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ _KEYS_PER_LOOKUP = 1000
 _REQUIRED_LINEAGE: frozenset[Transform] = frozenset({"source_file", "source_etag", "source_line"})
 
 type Rebuild = Callable[[Entry], InsertBatch | None]
-"""Returns the batch of an INSERT that was started, made again; ``None`` if its objects are not what they were."""
+"""Rebuilds the batch of an INSERT that was started; ``None`` if its objects have changed."""
 
 
 @dataclass(slots=True)
 class Inserter:
-    """Inserts batches."""
+    """Inserts batches of rows, each row exactly once."""
 
     clickhouse: ClickHouse
     settings: ClickHouseSettings
     columns: tuple[str, ...]
-    """Of the INSERT; empty for those of the data."""
+    """The columns of the INSERT; empty for the columns of the data."""
     ledger: Ledger | None
-    """``None``: only the token protects from rows that come again."""
+    """``None``: only the token protects against repeated rows."""
     rows: Rows
     compression: str
     logger: Logger
 
     def insert(self, batch: InsertBatch, rebuild: Rebuild) -> np.ndarray:
-        """Insert what is missing of a batch; return which of its rows were sent and acknowledged.
+        """Insert the missing rows of a batch; return a mask of the rows that were sent and acknowledged.
 
         Raises:
             InsertError: the server rejected it, or no response arrived.
-            OutOfTimeError: too little time is left to begin.
+            OutOfTimeError: too little time is left to start.
         """
         self.clickhouse.deadline.check()
         entries = self._look_up(batch)
@@ -74,7 +74,7 @@ class Inserter:
         return done
 
     def count_repeated(self, batch: InsertBatch, sent: np.ndarray) -> int:
-        """Return how many of the rows that were sent the table does not keep: others of them are the same statement."""
+        """Return how many of the sent rows the table does not keep, because another sent row is the same statement."""
         key, line_hash = self.rows.key_column, self.rows.lineage.get("line_sha256")
         if key is None or line_hash is None or not sent.any():
             return 0
@@ -100,7 +100,7 @@ class Inserter:
     def _resolve_doubts(
         self, batch: InsertBatch, entries: Sequence[Entry], rebuild: Rebuild
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Repeat INSERTs in doubt; return which of the batch's rows were sent and which are acknowledged now."""
+        """Repeat INSERTs in doubt; return masks of the batch's rows that were sent and that are now acknowledged."""
         sent, acknowledged = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
         for entry in entries:
             if entry.is_acknowledged:
@@ -110,7 +110,7 @@ class Inserter:
             if not entry.is_in_doubt or not rows.any() or self.ledger is None:
                 continue
             whole = entry if entry.token == batch.token else self.ledger.complete(entry)
-            if not whole.is_acknowledged:  # by another invocation, meanwhile
+            if not whole.is_acknowledged:  # another invocation may have done it meanwhile
                 again = batch if whole is entry else self._rebuild(whole, rebuild)
                 if again is None:
                     self.logger.warning("insert_not_repeatable", extra={"token": entry.token})
@@ -122,7 +122,7 @@ class Inserter:
         return sent, acknowledged
 
     def _rebuild(self, entry: Entry, rebuild: Rebuild) -> InsertBatch | None:
-        """Return the whole batch of an INSERT in doubt; ``None`` if it cannot be made, or was abandoned elsewhere."""
+        """Return the whole batch of an INSERT in doubt; ``None`` if it cannot be rebuilt or was abandoned elsewhere."""
         return rebuild(entry) if entry.is_in_doubt else None
 
     def _send(self, batch: InsertBatch, token: str) -> None:
@@ -145,11 +145,11 @@ class Inserter:
         try:
             self.ledger.record("acknowledged", token, list_members(batch), is_urgent=True)
         except (InsertError, OutOfTimeError) as error:
-            # The rows are in; if their message comes again, they are sent again under the same token.
+            # The rows are in the table. If their message is redelivered, they are sent again under the same token.
             self._log_not_recorded(token, error)
 
     def _abandon(self, batch: InsertBatch, token: str) -> bool:
-        """Forget an INSERT that was refused before any of its rows landed; return whether some have."""
+        """Record a rejected INSERT as abandoned, unless some of its rows landed; return whether some did."""
         if self.ledger is None:
             return False
         try:
@@ -190,13 +190,13 @@ class FailingInserter:
 
 @dataclass(slots=True)
 class Rows:
-    """The rows of the table, found by where they come from."""
+    """The rows of the table, looked up by their lineage."""
 
     clickhouse: ClickHouse
     target: str | None
     """The table's quoted name."""
     lineage: Mapping[Transform, str]
-    """Names of the columns that say where a row comes from."""
+    """Names of the columns that hold a row's origin."""
     partition_column: str | None
     key_column: str | None
     can_look_up: bool = field(init=False)
@@ -205,9 +205,9 @@ class Rows:
         self.can_look_up = self.target is not None and self.lineage.keys() >= _REQUIRED_LINEAGE
 
     def find_present(self, batch: InsertBatch, wanted: np.ndarray) -> np.ndarray:
-        """Return which of the wanted rows are in the table, themselves or as another row of the same statement.
+        """Return a mask of the wanted rows that are in the table, themselves or as another row of the same statement.
 
-        Where the table has no columns to look at, all of them are.
+        If the table has no lineage columns, all wanted rows count as present.
         """
         if not self.can_look_up:
             return wanted
@@ -218,7 +218,7 @@ class Rows:
         return present
 
     def find_landed(self, batch: InsertBatch, wanted: np.ndarray) -> np.ndarray:
-        """Return which of the wanted rows are in the table themselves; none where it has no columns to look at."""
+        """Return a mask of the wanted rows that are in the table themselves; none if it has no lineage columns."""
         present = np.zeros(len(batch), bool)
         if not wanted.any() or not self.can_look_up:
             return present
@@ -244,16 +244,16 @@ class Rows:
         return present
 
     def _find_replaced(self, batch: InsertBatch, missing: np.ndarray) -> np.ndarray:
-        """Return which of the missing rows of a batch that has landed gave way to another row of the same statement.
+        """Return a mask of the missing rows that another row of the same statement replaced.
 
-        ClickHouse keeps one row for a key, already of those in one INSERT.
+        ClickHouse keeps one row for each key, even within one INSERT.
         """
         replaced = np.zeros(len(batch), bool)
         key, line_hash = self.key_column, self.lineage.get("line_sha256")
         if key is None or line_hash is None:
             return replaced
         keys, hashes = batch.read([key, line_hash])
-        # A statement without an id is told from others by its line.
+        # A statement without an id is identified by its line.
         for column, values in ((key, keys), (line_hash, [None if k else h for k, h in zip(keys, hashes, strict=True)])):
             wanted = [value for position in np.flatnonzero(missing).tolist() if (value := values[position])]
             present = self._find_present(column, wanted)
@@ -281,7 +281,7 @@ class Rows:
         ]
         where = f"({' OR '.join(wanted)})"
         if self.partition_column and batch.times:
-            # Parts of the table that hold other months are not looked at; a day more, whatever its time zone.
+            # The time range lets ClickHouse skip other partitions. One extra day covers any time zone of the table.
             first, last = batch.times[0] - _DAY_MS, batch.times[1] + _DAY_MS
             times = (f"fromUnixTimestamp64Milli(toInt64({number}), 'UTC')" for number in (first, last))
             where += f" AND {quote_name(self.partition_column)} BETWEEN {' AND '.join(times)}"
@@ -292,7 +292,7 @@ class Rows:
 
 
 def _choose_token(batch: InsertBatch, spent: Sequence[str], *, is_again: bool) -> str:
-    """Return a batch's token; another one for rows that are sent again although they were acknowledged or refused."""
+    """Return a batch's token, or a new one for rows that were acknowledged or rejected under it before."""
     if not is_again and batch.token not in spent:
         return batch.token
     return hashlib.sha256("|".join([batch.token, *sorted(spent)]).encode()).hexdigest()

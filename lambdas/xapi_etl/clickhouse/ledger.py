@@ -1,9 +1,9 @@
 """The ledger: a second table, which records which INSERTs were started and which ClickHouse acknowledged.
 
 Rows in the loaded table do not prove that their INSERT has finished: a view behind the table may have failed, or the
-server may have died between the two. So each INSERT's token and rows are recorded before it is sent, and again after
-ClickHouse has acknowledged it as a whole. What was started and not acknowledged is in doubt: it is sent again, the same
-rows under the same token.
+server may have died between the two. Each INSERT's token and rows are therefore recorded before it is sent, and again
+after ClickHouse has acknowledged it as a whole. An INSERT that was started and not acknowledged is in doubt: it is sent
+again, the same rows under the same token.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Entry:
         return self.states == {"started"}
 
     def covers(self, batch: InsertBatch) -> np.ndarray:
-        """Return which of a batch's rows are in this INSERT."""
+        """Return a mask of the batch's rows that are in this INSERT."""
         mask = np.zeros(len(batch), bool)
         positions = {source: position for position, source in enumerate(batch.sources)}
         for member in self.members:
@@ -98,7 +98,7 @@ class Ledger:
         self.clickhouse.query(LEDGER_DDL.format(ledger=self.name), {})
 
     def find_entries(self, sources: Iterable[Source]) -> list[Entry]:
-        """Return the INSERTs that hold rows of these objects, each with the members among these objects only."""
+        """Return the INSERTs that hold rows of these objects, each with its members among these objects only."""
         entries: dict[str, Entry] = {}
         for some in batched(sources, _NAMES_PER_QUERY, strict=False):
             names = ", ".join(f"({quote_text(one.file)}, {quote_text(one.etag)})" for one in some)

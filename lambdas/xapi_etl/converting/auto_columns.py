@@ -27,31 +27,31 @@ AUTO_LINEAGE: dict[Transform, str] = {
     "source_etag": "source_etag",
     "source_line": "source_line",
 }
-"""Columns that every row gets; a key of the same name gives way."""
+"""Columns that every row gets; they take precedence over keys of the same name."""
 _INT64 = 2**63
 _MAX_COLUMNS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class AutoConverter:
-    """Turns lines into rows without a mapping; ``only`` are the columns wanted, if not all."""
+    """Turns lines into rows without a mapping; ``only`` limits the columns, if it is not empty."""
 
     only: tuple[str, ...] = ()
     types: Mapping[str, TableType] | None = None
-    """The table's columns; ``None`` where they are not known: then the values decide."""
+    """The table's columns; ``None`` if they are unknown: the values then determine the types."""
     only_statements: bool = False
     """Whether a line that is not a statement is rejected."""
     lineage: frozenset[str] = field(default=frozenset(AUTO_LINEAGE.values()))
 
     def convert(self, lines: Lines, source: Source) -> ConvertedLines:
-        """Return the rows of the lines that are JSON objects, and what is wrong with the others.
+        """Return the rows of the lines that are JSON objects, and the other lines with reasons.
 
-        With the table's columns known, a value is converted into its column's type exactly, or its line is a bad one;
-        keys without a column are counted. Otherwise a column's type is what all of its values are: Bool, Int64,
-        Float64, String; where they differ, or are lists or objects, it is String and holds JSON.
+        If the table's columns are known, each value is converted exactly into its column's type, or its line is bad;
+        keys without a column are counted. Otherwise a column has the common type of its values: Bool, Int64, Float64
+        or String. Values of several types, lists and objects become a String that holds JSON.
 
         Raises:
-            SourceError: the lines have more keys than a table has columns.
+            SourceError: the lines have more keys than the limit of columns, or a key that is not a valid column name.
         """
         documents: list[Document] = []
         kept: list[memoryview] = []
@@ -97,7 +97,9 @@ class AutoConverter:
         names = [name for name in counts if name not in self.lineage and self._is_wanted(name)]
         if len(names) > _MAX_COLUMNS or any(not _is_name(name) for name in names):
             raise SourceError(
-                f"the lines have {len(names)} keys, or one that no column can have", "too_many_columns", is_final=True
+                f"the lines have {len(names)} keys: more than {_MAX_COLUMNS}, or one that is not a valid column name",
+                "too_many_columns",
+                is_final=True,
             )
         is_known = self.types is not None
         return names, Counter({name: count for name, count in counts.items() if is_known and name not in names})
@@ -127,7 +129,7 @@ def _guess(values: Sequence[Any]) -> pa.Array:
 
 
 def _are_doubles(values: Iterable[float | None]) -> bool:
-    """Return whether all numbers are doubles without losing anything."""
+    """Return whether all numbers fit into doubles without loss."""
     return all(value is None or (abs(value) <= 2**1023 and float(value) == value) for value in values)
 
 
@@ -136,5 +138,5 @@ def _write(value: Any) -> str:  # noqa: ANN401  # any JSON value
         return "1e999" if value > 0 else "-1e999"
     try:
         return write_text(value)
-    except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can spell
+    except UnicodeEncodeError:  # an unpaired surrogate, which only an escape can produce
         return json.dumps(value)

@@ -1,8 +1,8 @@
-"""The careful parser: one line as a JSON document, with the reason why it is rejected.
+"""The careful parser of the slow path: one line as a JSON document, or the reason why the line is rejected.
 
-A line is RFC 8259 JSON in UTF-8, an object, at most 1,024 levels deep. Of keys that come twice the last one counts.
-Numbers of any size, and halves of surrogate pairs, are fine where no column wants them. An empty list stands for an
-empty object: PHP writes both alike.
+A line is RFC 8259 JSON in UTF-8, an object, at most 1,024 levels deep. If a key is repeated, the last value counts.
+Numbers of any size and unpaired surrogates are accepted in values that no column reads. An empty list counts as an
+empty object, because PHP writes both alike.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from xapi_etl.exceptions import LineError
 from .mapping import CONDITION, WILDCARD, Kind, leads_into_list
 
 MAX_DEPTH = 1024
-"""orjson's own."""
+"""orjson's own limit."""
 MAX_VALUES = 400_000
-"""Values of one line: each takes up to some 200 bytes as an object of Python."""
+"""Maximum values of one line; as a Python object each takes up to some 200 bytes."""
 _MIN_COUNTED_BYTES = 512 * 1024
-"""Bytes of a line whose values are not counted."""
+"""Lines of at most this many bytes are not checked: they cannot hold too many values."""
 _INT64 = 2**63
 _NAMES: dict[Kind, str] = {"text": "a text", "number": "a number", "integer": "a whole number", "flag": "true or false"}
 
@@ -43,7 +43,7 @@ def parse_document(text: memoryview | bytes) -> Document:
 
 
 def parse_value(text: memoryview | bytes) -> Any:  # noqa: ANN401  # any JSON value
-    """Return the value that a text is; raises LineError as :func:`parse_document`."""
+    """Return the JSON value of a text; raises LineError as :func:`parse_document` does."""
     if len(text) > _MIN_COUNTED_BYTES and _count_values(bytes(text)) > MAX_VALUES:
         raise LineError("too_many_values", f"more than {MAX_VALUES} values")
     try:
@@ -56,7 +56,7 @@ def parse_value(text: memoryview | bytes) -> Any:  # noqa: ANN401  # any JSON va
 
 
 def is_statement(document: Document) -> bool:
-    """Raise LineError unless a document is a statement: an actor, a verb with an id, an object."""
+    """Return whether a document is a statement: it has an actor, a verb with an id, and an object."""
     actor, verb, target = (document.get(name) for name in ("actor", "verb", "object"))
     if not (isinstance(actor, dict) and actor and isinstance(target, dict) and target and isinstance(verb, dict)):
         return False
@@ -69,8 +69,8 @@ def check_statement(document: Document) -> None:
         raise LineError("not_a_statement", "not a statement: it has no actor, no verb with an id, or no object")
 
 
-def get_value(document: Any, path: Sequence[str], kind: Kind, name: str) -> Any:  # noqa: ANN401  # of that kind
-    """Return the value at a path, for the column of that name; ``None`` where there is none, or null.
+def get_value(document: Any, path: Sequence[str], kind: Kind, name: str) -> Any:  # noqa: ANN401  # any JSON value
+    """Return the value at a path, for the column ``name``; ``None`` if it is missing or null.
 
     Raises:
         LineError: something at the path is of another type.
@@ -91,7 +91,7 @@ def _walk(value: Any, path: Sequence[str], depth: int, name: str) -> Any:  # noq
             return None
         key = path[step]
         if isinstance(value, dict):
-            # Where xAPI 1.0 has one object, later versions have a list of objects.
+            # xAPI 1.0 has a single object where later versions have a list of objects.
             if key not in value and (key in {WILDCARD, "0"} or key.startswith(CONDITION)):
                 value = [value]
             else:
@@ -151,7 +151,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def describe(value: object) -> str:
-    """Return what kind of JSON value this is."""
+    """Return the kind of a JSON value, in words."""
     match value:
         case None:
             return "null"
@@ -160,7 +160,7 @@ def describe(value: object) -> str:
         case int() | float():
             return "a number" if math.isfinite(value) else "a number out of range"
         case str():
-            return "a text" if _is_unicode(value) else "a text with half of a surrogate pair"
+            return "a text" if _is_unicode(value) else "a text with an unpaired surrogate"
         case list():
             return "a list"
         case _:
@@ -169,7 +169,7 @@ def describe(value: object) -> str:
 
 def _write(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    # An escape can spell half of a surrogate pair, UTF-8 cannot.
+    # UTF-8 cannot encode an unpaired surrogate; a JSON escape can.
     return text if _is_unicode(text) else json.dumps(value, separators=(",", ":"))
 
 
@@ -178,7 +178,7 @@ def _name(path: Sequence[str]) -> str:
 
 
 def _shorten(error: ValueError) -> str:
-    """Return a parser's message, which names positions and no contents."""
+    """Return a parser's message, which contains positions and no contents."""
     return str(error).replace(" line 1 ", " ")[:200]
 
 
@@ -187,7 +187,7 @@ def _count_values(text: bytes) -> int:
 
 
 def _parse_with_json(text: bytes, orjson_error: ValueError) -> Any:  # noqa: ANN401  # any JSON value
-    """Parse what orjson refuses for a number beyond a double's range, which becomes infinite, or half a surrogate."""
+    """Parse a text that orjson rejects for a number beyond a double's range, which becomes infinite, or a surrogate."""
     try:
         document = json.loads(text.decode(), parse_constant=_reject_constant, parse_int=_to_int)
     except (ValueError, RecursionError) as error:
@@ -206,7 +206,7 @@ def _to_int(digits: str) -> int | float:
 
 
 def _check_depth(document: object) -> None:
-    """Raise for what the standard parser takes and orjson would not."""
+    """Raise LineError for nesting that the standard parser accepts and orjson rejects."""
     waiting: list[tuple[object, int]] = [(document, 1)]
     while waiting:
         value, depth = waiting.pop()

@@ -1,7 +1,8 @@
 """The mapped values of a block of lines, as Arrow columns.
 
-Two ways lead to the same columns: scanner.py takes plain lines, many at once, and documents.py any line. What the first
-one calls slow_path goes the second way, which decides what a line means and what is wrong with it.
+Two parsers give the same columns. scanner.py, the fast path, reads plain lines, many at once. documents.py, the slow
+path, reads any line. Lines that the scanner rejects take the slow path, which decides what a line means and whether it
+is bad.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .scanner import ARROW_TYPES, Scanner
 
 @dataclass(slots=True)
 class LeafValues:
-    """Values of the lines at ``indices``, ascending, by the number of their leaf; and what is wrong with the others."""
+    """The values of the lines at ``indices``, ascending, in columns named by leaf number; and the bad lines."""
 
     indices: np.ndarray
     values: pa.Table
@@ -32,13 +33,13 @@ class LeafValues:
 
 @dataclass(slots=True)
 class Extractor:
-    """Takes the values of leaves out of lines."""
+    """Extracts the values of leaves from lines."""
 
     leaves: Sequence[Leaf]
     names: Mapping[Leaf, str]
-    """The columns that errors name."""
+    """The column of each leaf, for error messages."""
     only_statements: bool
-    """Whether a document has to be a statement. What the scanner has read is for the caller to check."""
+    """Whether a document has to be a statement; the caller checks this for lines that the scanner reads."""
     is_fast: bool = True
     _scanner: Scanner | None = field(init=False)
 
@@ -46,7 +47,7 @@ class Extractor:
         self._scanner = Scanner(self.leaves) if self.is_fast and has_schema(self.leaves) else None
 
     def extract(self, lines: Lines, texts: Sequence[memoryview]) -> LeafValues:
-        """Return the values of every line that is a document with the right types."""
+        """Return the values of every line that is a document with the right types, and the bad lines."""
         if self._scanner is None or not len(lines):
             return self._parse_lines(lines, texts, np.arange(len(lines)))
         values, slow_path = self._scanner.scan(lines)

@@ -33,7 +33,10 @@ STATEMENT_LEAVES = (VERB_LEAF, *ACTOR_LEAVES, *OBJECT_LEAVES)
 
 _HASH_LENGTH = 64
 _PREFIX, _INLINE = 4, 12
-"""Of a text's view. Source: Arrow's columnar format, "Variable-size Binary View Layout"."""
+"""Bytes of a string view's prefix, and of a text that is stored inline.
+
+Source: Arrow's columnar format, "Variable-size Binary View Layout".
+"""
 
 
 @dataclass(slots=True)
@@ -42,11 +45,11 @@ class Converter:
 
     mapping: Mapping
     is_fast: bool = True
-    """Whether to try the fast way; both give the same rows."""
+    """Whether to try the fast path; both paths give the same rows."""
     only_statements: bool = False
     """Whether a line that is not a statement is rejected."""
     types: PyMapping[str, TableType] = field(default_factory=dict)
-    """The table's columns, as far as they are of other types than the mapping's."""
+    """The table's columns whose types differ from the mapping's."""
     _extractor: Extractor = field(init=False)
     _leaves: tuple[Leaf, ...] = field(init=False)
 
@@ -56,7 +59,7 @@ class Converter:
         self._extractor = Extractor(self._leaves, self.mapping.column_of, self.only_statements, self.is_fast)
 
     def convert(self, lines: Lines, source: Source) -> ConvertedLines:
-        """Return the rows of the lines that make one, and what is wrong with the others."""
+        """Return the rows of the accepted lines, and the bad lines with reasons."""
         texts = lines.texts()
         extracted = self._extractor.extract(lines, texts)
         found = {leaf: _to_single_chunk(extracted.values.column(number)) for number, leaf in enumerate(self._leaves)}
@@ -79,9 +82,9 @@ class Converter:
     def _find_no_statements(
         self, extracted: LeafValues, found: PyMapping[Leaf, pa.Array], texts: Sequence[memoryview]
     ) -> dict[int, LineError]:
-        """Return which rows, by their position, come from no statement.
+        """Return the errors of rows that are not statements, by row position.
 
-        Of most lines the values that were found are enough to tell; the others are looked at as documents.
+        For most lines the extracted values decide this; the others are parsed as documents.
         """
         is_sure = pc.fill_null(pc.not_equal(found[VERB_LEAF], ""), False)  # noqa: FBT003
         for leaves in (ACTOR_LEAVES, OBJECT_LEAVES):
@@ -97,7 +100,7 @@ class Converter:
     def _compute(
         self, found: PyMapping[Leaf, pa.Array], wrong: dict[int, LineError], source: Source
     ) -> dict[str, pa.Array]:
-        """Return the mapped columns; why rows, by their position, are wrong is added to ``wrong``."""
+        """Return the mapped columns; add the errors of rows, by position, to ``wrong``."""
         columns: dict[str, pa.Array] = {}
         for column in self.mapping.columns:
             if not column.paths:
@@ -115,7 +118,7 @@ class Converter:
         return columns
 
     def _complete(self, columns: dict[str, pa.Array], found: PyMapping[Leaf, pa.Array]) -> None:
-        """Add what depends on other columns."""
+        """Add the columns and defaults that depend on other columns."""
         for column in self.mapping.columns:
             if column.origin_of is not None:
                 columns[column.name] = self._find_origin(column.origin_of, found)
@@ -133,7 +136,7 @@ class Converter:
         return read
 
     def _find_origin(self, name: str, found: PyMapping[Leaf, pa.Array]) -> pa.Array:
-        """Return for each row the path that gave a column its value."""
+        """Return the path that gave the column its value in each row."""
         column = next(one for one in self.mapping.columns if one.name == name)
         length = len(found[column.leaf(column.paths[0])])
         origin = pa.repeat(ARRIVAL, length) if column.has_arrival else pa.nulls(length, pa.string())
@@ -151,20 +154,20 @@ def _add_type_errors(column: Column, mask: np.ndarray, wrong: dict[int, LineErro
 
 
 def fit_column(name: str, values: Sequence[Any], table_type: TableType, wrong: dict[int, LineError]) -> pa.Array:
-    """Return values as the table's column takes them; which do not fit is added to ``wrong``."""
+    """Return values as the table's column accepts them; add the errors of values that do not fit to ``wrong``."""
     fitted, misfits = table_type.fit(values)
     for position in misfits:
         reason = f"{name} is {describe(values[position])} that is not exactly a {table_type.name}"
         wrong.setdefault(position, LineError(f"wrong_type:{name}", reason))
     if table_type.needs_value and fitted.null_count:
-        # ClickHouse would put a date there that nobody said.
+        # ClickHouse would store a date that is not in the data.
         for position in np.flatnonzero(np.asarray(fitted.is_null())).tolist():
             wrong.setdefault(position, LineError(f"missing:{name}", f"{name} is missing"))
     return fitted
 
 
 def _walk_lists(column: Column, rest: Sequence[str], values: pa.Array, wrong: dict[int, LineError]) -> pa.Array:
-    """Return what paths lead to within lists; the same list comes often, as a course does."""
+    """Return the values that paths lead to within lists; parse each distinct list once, because lists repeat."""
     seen: dict[str, Any] = {}
     found: list[Any] = []
     for position, text in enumerate(values.to_pylist()):
@@ -200,7 +203,7 @@ def _is_any_valid(columns: Sequence[pa.Array]) -> pa.Array:
 
 
 def view_lines(lines: Lines) -> pa.Array:
-    """Return an Arrow column of the lines, which have to be UTF-8; their bytes are not copied."""
+    """Return an Arrow column of the lines, which must be UTF-8; their bytes are not copied."""
     array = np.frombuffer(lines.data, np.uint8)
     views = np.zeros((len(lines), 4), np.int32)  # length, prefix, number of the buffer, offset in it
     views[:, 0], views[:, 3] = lines.ends - lines.starts, lines.starts
@@ -238,7 +241,7 @@ def _build_lineage(
 
 
 def _to_single_chunk(column: pa.ChunkedArray) -> pa.Array:
-    # Of a single chunk, too, combine_chunks makes a copy.
+    # combine_chunks copies even a single chunk.
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 

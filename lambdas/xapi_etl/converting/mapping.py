@@ -21,9 +21,9 @@ type Transform = Literal[
 type Kind = Literal["text", "number", "integer", "flag", "any", "raw", "texts"]
 """The JSON type that a value must have; ``raw`` is a list or object that is traversed later."""
 WILDCARD = "*"
-"""The part of a path that stands for every element of a list."""
+"""The path component that stands for every element of a list."""
 CONDITION = "?"
-"""The prefix of a part of a path that stands for a list's first element with a value: ``?definition.type=x``."""
+"""The prefix of a path component that stands for a list's first element with a value: ``?definition.type=x``."""
 
 _TYPES: tuple[str, ...] = get_args(ColumnType.__value__)
 _TRANSFORMS: tuple[str, ...] = get_args(Transform.__value__)
@@ -43,7 +43,7 @@ LINEAGE: dict[Transform, ColumnType] = {
     "source_etag": "String",
     "source_line": "UInt64",
 }
-"""Transforms that read no part of the document, and the type that each gives."""
+"""Transforms that do not read the document, and the type of their values."""
 _TRANSFORM_TYPES: dict[Transform, ColumnType] = {
     **LINEAGE,
     "lowercase": "String",
@@ -51,10 +51,10 @@ _TRANSFORM_TYPES: dict[Transform, ColumnType] = {
     "json": "String",
     "origin": "String",
 }
-"""The types that transforms give."""
+"""The type of each transform's values."""
 _ENTRY_KEYS = {"name", "type", "paths", "transform", "partition", "key", "default", "default_if", "fallback", "of"}
 ARRIVAL = "arrival"
-"""The fallback of a time: when S3 received the object."""
+"""The fallback of a missing time: when S3 received the object."""
 
 type JsonPath = tuple[str, ...]
 """The keys that lead to a value."""
@@ -62,7 +62,7 @@ type JsonPath = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A value that is taken out of each line."""
+    """A value that is extracted from each line."""
 
     path: JsonPath
     kind: Kind
@@ -75,39 +75,39 @@ class Column:
     name: str
     type: ColumnType
     paths: tuple[JsonPath, ...]
-    """The first one that is there, and not null, gives the value."""
+    """The first path with a value that is not null gives the value."""
     transform: Transform | None = None
     is_partition: bool = False
     """Whether the table is partitioned by this column's month."""
     is_key: bool = False
-    """Whether the table keeps one row for each of this column's values, and drops the others in time."""
+    """Whether the table keeps one row for each value of this column and eventually drops the others."""
     default: str | None = None
     """The text for a missing value."""
     default_if: str | None = None
-    """The column that needs a value for the default to stand; ``None``: always."""
+    """The column that must have a value for the default to apply; ``None``: the default always applies."""
     has_arrival: bool = False
-    """Whether a time that is missing is that of the object's arrival."""
+    """Whether a missing time becomes that of the object's arrival."""
     origin_of: str | None = None
-    """The column of which this one says where its value comes from."""
+    """The column whose value's path this column holds."""
 
     @property
     def kind(self) -> Kind:
-        """Return what the column's values have to be in the document."""
+        """Return the JSON type that the column's values must have in the document."""
         if self.transform == "json":
             return "any"
         return "text" if self.transform == "duration" else _KINDS[self.type]
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
-        """Return where the column's value may be: what a line is searched for."""
+        """Return the leaves that may hold the column's value."""
         return tuple(self.leaf(path) for path in self.paths)
 
     def without(self, others: Collection[str]) -> Column:
-        """Return the column as it is where other columns are left out."""
+        """Return the column for a mapping without the columns ``others``."""
         return replace(self, default=None, default_if=None) if self.default_if in others else self
 
     def leaf(self, path: JsonPath) -> Leaf:
-        """Return the leaf of a path: the list in which it is, if it leads through one."""
+        """Return the leaf of a path; if the path leads through a list, the leaf is that list."""
         head = split_path(path)[0]
         return Leaf(head, "raw") if len(head) < len(path) else Leaf(path, self.kind)
 
@@ -120,7 +120,7 @@ class Mapping:
 
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:
-        """Return every value that a line is searched for, once."""
+        """Return the leaves of all columns, without duplicates."""
         return tuple(dict.fromkeys(leaf for column in self.columns for leaf in column.leaves))
 
     @cached_property
@@ -135,7 +135,7 @@ class Mapping:
 
     @cached_property
     def key_column(self) -> str | None:
-        """Return the name of the column that tells one statement from another."""
+        """Return the name of the column that identifies a statement."""
         return next((column.name for column in self.columns if column.is_key), None)
 
     def name_of(self, transform: Transform) -> str | None:
@@ -146,7 +146,7 @@ class Mapping:
         """Return the mapping with just the named columns, in that order.
 
         Raises:
-            MappingError: a name is none of the mapping's.
+            MappingError: a name is not a column of the mapping.
         """
         known = {column.name: column for column in self.columns}
         unknown = [name for name in names if name not in known]
@@ -158,7 +158,7 @@ class Mapping:
 
 
 def has_schema(leaves: Sequence[Leaf]) -> bool:
-    """Return whether all leaves fit into one typed schema, which is what a fast parser needs."""
+    """Return whether all leaves fit into one typed schema, which the fast path requires."""
     if not leaves or any(leaf.kind == "any" or not leaf.path for leaf in leaves):
         return False
     return not any(
@@ -169,7 +169,7 @@ def has_schema(leaves: Sequence[Leaf]) -> bool:
 
 
 def leads_into_list(key: str) -> bool:
-    """Return whether a part of a path may stand for elements of a list."""
+    """Return whether a path component may stand for elements of a list."""
     return key == WILDCARD or key.startswith(CONDITION) or (key.isdecimal() and key.isascii())
 
 
@@ -183,7 +183,7 @@ def load_mapping(text: str | bytes) -> Mapping:
     """Read a mapping as ``columns.json`` holds it.
 
     Raises:
-        MappingError: it is not one; the message names the column and what is wrong.
+        MappingError: it is invalid; the message names the column and the problem.
     """
     try:
         document = json.loads(text)
@@ -225,7 +225,7 @@ def parse_path(path: str) -> JsonPath:
     return parts
 
 
-def _read_column(number: int, entry: Any) -> Column:  # noqa: ANN401  # anything can be in a file
+def _read_column(number: int, entry: Any) -> Column:  # noqa: ANN401  # a file may contain any JSON value
     where = f"column {number} of the mapping"
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not entry["name"]:
         raise MappingError(f"{where} has no name")
@@ -251,7 +251,7 @@ def _read_column(number: int, entry: Any) -> Column:  # noqa: ANN401  # anything
     if fallback is not None and (fallback != ARRIVAL or entry["type"] != "DateTime64(3)"):
         raise MappingError(f"{where}: fallback is not {ARRIVAL!r}, or the column is not a time")
     if (origin_of is None) == (transform == "origin"):
-        raise MappingError(f"{where}: the transform origin and the key of belong together")
+        raise MappingError(f"{where}: the transform 'origin' and the key 'of' require each other")
     return Column(
         name=entry["name"],
         type=entry["type"],
@@ -274,13 +274,11 @@ def _read_text(where: str, entry: dict[str, Any], key: str) -> str | None:
 
 
 def _check_paths(where: str, column_type: ColumnType, paths: Sequence[JsonPath]) -> None:
-    """Raise unless wildcards lead to a column of lists, and nothing else does."""
+    """Raise MappingError unless the paths have wildcards exactly if the column's type is Array(String)."""
     for path in paths:
         if (WILDCARD in path) != (column_type == "Array(String)"):
             pointer = "/" + "/".join(path)
-            raise MappingError(
-                f"{where}: path {pointer!r} and type {column_type} do not go together: * gives Array(String)"
-            )
+            raise MappingError(f"{where}: path {pointer!r} does not match type {column_type}: * gives Array(String)")
 
 
 def _check_transform(where: str, transform: Transform | None, column_type: ColumnType) -> None:
@@ -293,7 +291,7 @@ def _read_paths(where: str, transform: str | None, paths: Any) -> tuple[JsonPath
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise MappingError(f"{where}: paths is not a list of texts")
     if any(map(_has_unpaired_surrogate, paths)):
-        raise MappingError(f"{where}: a path holds half of a surrogate pair, which no key can")
+        raise MappingError(f"{where}: a path contains an unpaired surrogate, which no key can contain")
     if bool(paths) == (transform in LINEAGE or transform == "origin"):
         raise MappingError(f"{where} {'needs no paths' if paths else 'has no paths'}")
     return tuple(dict.fromkeys(parse_path(path) for path in paths))
@@ -308,5 +306,5 @@ def _read_partition(where: str, entry: dict[str, Any]) -> bool:
     if partition not in {None, "month"}:
         raise MappingError(f"{where}: partition is {partition!r}, not 'month'")
     if partition and entry["type"] != "DateTime64(3)":
-        raise MappingError(f"{where} is a partition column, but no time")
+        raise MappingError(f"{where} is a partition column, but its type is not DateTime64(3)")
     return bool(partition)

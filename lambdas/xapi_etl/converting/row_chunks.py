@@ -20,14 +20,14 @@ from xapi_etl.schemas import BadLine, ConvertedLines, RowChunk, Source
 from .tables import join_tables
 
 _MAX_CHUNK_BYTES = 32 * 1024 * 1024
-"""Bytes of lines and rows at which a chunk is complete, however few rows it has."""
+"""Bytes of lines and rows at which a chunk is complete, regardless of its number of rows."""
 _MIN_ROW_BYTES = 512
 """Minimum bytes of a row, in addition to its line."""
 
 _MAX_QUEUED_BYTES = 8 * BLOCK_BYTES
-"""Of lines, beyond those at work: more than a thread converts while rows are written as Parquet."""
+"""Maximum bytes of queued lines, beyond the blocks in progress: what threads convert during a Parquet write."""
 _MAX_QUEUED_LINES = 2 * MAX_LINES
-"""The same, where lines are tiny."""
+"""Maximum number of queued lines, which is the effective limit for tiny lines."""
 
 type _Block = tuple[Lines, Future[ConvertedLines]]
 
@@ -38,7 +38,7 @@ class LineConverter(Protocol):
     """Turns lines into rows."""
 
     def convert(self, lines: Lines, source: Source) -> ConvertedLines:
-        """Return the rows of the lines that make one, and what is wrong with the others."""
+        """Return the rows of the accepted lines, and the bad lines with reasons."""
 
 
 def convert_object(
@@ -53,7 +53,7 @@ def convert_object(
 ) -> Iterator[RowChunk]:
     """Yield an object's rows in chunks of at most ``max_rows``, which depend on the object's bytes only.
 
-    ``on_bad_lines`` is handed the rejected lines, before any chunk that follows them.
+    ``on_bad_lines`` receives the rejected lines before any chunk that follows them is yielded.
     """
     tables: list[pa.Table] = []
     numbers: list[np.ndarray] = []
@@ -91,7 +91,7 @@ def _convert_blocks(
     processors = os.process_cpu_count() or 1
     concurrency = max(1, processors - 1)
     first = list(islice(blocks, 2))
-    if len(first) < 2 or processors == 1:  # noqa: PLR2004  # a thread is worth it from the second block on
+    if len(first) < 2 or processors == 1:  # noqa: PLR2004  # a single block is not worth a thread
         for lines in chain(first, blocks):
             yield lines, converter.convert(lines, source)
         return
@@ -129,7 +129,7 @@ def _convert_here(converter: LineConverter, lines: Lines, source: Source) -> Fut
     done = Future[ConvertedLines]()
     try:
         done.set_result(converter.convert(lines, source))
-    except Exception as error:  # noqa: BLE001  # raised in its turn, when the block is taken out
+    except Exception as error:  # noqa: BLE001  # raised when the consumer reaches this block
         done.set_exception(error)
     return done
 
@@ -138,7 +138,8 @@ def _index_blocks(contents: Iterable[bytes], max_line_bytes: int, on_bad_lines: 
     number = 1
     for block in split_blocks(contents, max_line_bytes=max_line_bytes):
         if isinstance(block, LongLine):
-            error = LineError("too_long", f"a line is longer than {max_line_bytes} bytes: it has {block.size}")
+            reason = f"the line has {block.size} bytes, more than the {max_line_bytes} of MAX_LINE_BYTES"
+            error = LineError("too_long", reason)
             on_bad_lines([replace(BadLine.cut(number, error, block.beginning), size=block.size)])
             number += 1
             continue

@@ -1,6 +1,6 @@
-"""The mapped values of plain lines, found by a small library in C (scan.c): a line is read once, and not kept.
+"""The fast path: the mapped values of plain lines, found by a C library (scan.c) that reads each line once.
 
-What the library calls slow_path is left to the careful way of documents.py.
+Lines that the library marks as slow_path are left to the careful parser, documents.py.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ ARROW_TYPES: dict[Kind, pa.DataType] = {
     "raw": pa.string(),
 }
 _MAX_SPANS = 512 * 1024
-"""Values that are looked for at once: with many short lines or many columns they would be larger than the lines."""
+"""Maximum spans of one call; for many short lines or many columns they would need more memory than the lines."""
 
-# As scan.c has them.
+# These match the definitions in scan.c.
 _KINDS: dict[Kind, int] = {"text": 1, "number": 2, "integer": 3, "flag": 4, "raw": 5}
 _NODE = np.dtype([(name, np.uint32) for name in ("key_start", "key_length", "slots_start", "slots", "kind", "leaf")])
 _WORD = 8
@@ -52,7 +52,7 @@ class _Block(ctypes.Structure):
 
 @dataclass(slots=True)
 class Scanner:
-    """Finds the values of leaves, of which none lies within another."""
+    """Finds the values of leaves; no leaf may lie within another."""
 
     leaves: Sequence[Leaf]
     _nodes: np.ndarray = field(init=False)
@@ -91,7 +91,7 @@ class Scanner:
         return pa.table(columns, names=[str(number) for number in range(len(columns))]), slow_path
 
     def _copy_values(self, data: bytes, spans: np.ndarray) -> list[pa.Array]:
-        """Return the leaves' columns; their buffers are parts of large ones, which are had at less cost."""
+        """Return the leaves' columns; their buffers are slices of a few large ones, which are cheaper to allocate."""
         leaves, lines, _ = spans.shape
         ends = np.cumsum((spans[:, :, 1] & _LENGTH_BITS).sum(axis=1, dtype=np.int64))
         starts, found = np.concatenate([[0], ends[:-1]]), np.empty(leaves, np.uint32)
@@ -108,7 +108,7 @@ class Scanner:
 
 
 def build_tree(leaves: Sequence[Leaf]) -> tuple[np.ndarray, np.ndarray, bytes]:
-    """Return the leaves' keys as scan.c takes them: nodes, of which the first is the document, slots and keys."""
+    """Return the tree of the leaves' keys for scan.c: nodes (the first is the document), slots and keys."""
     paths = sorted({leaf.path[:depth] for leaf in leaves for depth in range(len(leaf.path) + 1)}, key=len)
     numbers = {path: number for number, path in enumerate(paths)}
     children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
@@ -139,7 +139,7 @@ def _fill_slots(numbers: dict[bytes, int]) -> list[int]:
 
 
 def _choose_slot(key: bytes, slots: int) -> int:
-    """Return the slot that scan.c looks at first."""
+    """Return the slot that scan.c probes first."""
     head = int.from_bytes(key[:_WORD], "little")
     tail = int.from_bytes(key[-_WORD:], "little") if len(key) > _WORD else 0
     product = (head * _GOLDEN % 2**64 ^ tail) * _GOLDEN % 2**64

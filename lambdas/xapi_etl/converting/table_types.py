@@ -1,7 +1,8 @@
 """The types of the table's columns, and the exact conversion of JSON values into them.
 
-ClickHouse turns what it cannot convert into NULL where a column is nullable, and cuts numbers. So values are converted
-here, before they are sent: exactly, or the line is a bad one. Times are cut to a DateTime64's decimals, as documented.
+ClickHouse turns values that it cannot convert into NULL if the column is nullable, and truncates numbers. This module
+therefore converts each value before it is sent: exactly, or the line is bad. Times are truncated to a DateTime64's
+decimals, as documented.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _COMPATIBLE_TYPES: dict[ColumnType, re.Pattern[str]] = {
     "Bool": re.compile(r"Bool"),
     "Array(String)": re.compile(r"Array\((LowCardinality\()?String\)?\)"),
 }
-"""Types, without wrappers, that take a mapping's type as it is, whatever the value."""
+"""Table types, without wrappers, that accept every value of a mapping's type unchanged."""
 
 type Convert = Callable[[Any], Any]
 
@@ -44,7 +45,7 @@ _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)", re.ASCII)
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MAX_DIGITS = 80
-"""Longer numbers fit into no column."""
+"""No column accepts longer numbers."""
 # Source: ClickHouse documentation, "DateTime64", "DateTime", "Date32", "Date".
 _TIME_RANGE = (datetime(1900, 1, 1).date(), datetime(2299, 12, 31).date())  # noqa: DTZ001  # a day
 _DATE_RANGE = (date(1970, 1, 1), date(2149, 6, 6))
@@ -63,20 +64,20 @@ class TableType:
     inner: str
     """Without wrappers."""
     family: str
-    """Without parameters, too."""
+    """Without wrappers and parameters."""
     is_nullable: bool
     arrow: pa.DataType
-    """What values are sent as."""
+    """The Arrow type in which values are sent."""
     convert: Convert
-    """Returns a JSON value as Arrow takes it; raises ValueError where it cannot be exactly that."""
+    """Returns a JSON value as Arrow accepts it; raises ValueError if the conversion is not exact."""
 
     @property
     def needs_value(self) -> bool:
-        """Return whether a missing value would become a date that nobody said."""
+        """Return whether ClickHouse would store a made-up date for a missing value."""
         return not self.is_nullable and self.family in {"Date", "Date32", "DateTime", "DateTime64"}
 
     def fit(self, values: Sequence[Any]) -> tuple[pa.Array, list[int]]:
-        """Return JSON values, or dates and times, as the column takes them, and which of them it does not take."""
+        """Return JSON values, dates and times as the column accepts them, and the indices of those that it rejects."""
         found, wrong = [], []
         for index, value in enumerate(values):
             try:
@@ -89,7 +90,7 @@ class TableType:
 
 @lru_cache(maxsize=4096)
 def parse_type(name: str) -> TableType:
-    """Return a type as DESCRIBE names it; values of one that is not known are sent as JSON, for ClickHouse to judge."""
+    """Return the type that DESCRIBE names; values of an unknown type are sent as JSON, and ClickHouse decides."""
     inner, is_nullable = name, False
     while match := _WRAPPERS.fullmatch(inner):
         is_nullable |= inner.startswith("Nullable")
@@ -101,7 +102,7 @@ def parse_type(name: str) -> TableType:
 
 
 def find_differences(mapping: Mapping, types: PyMapping[str, TableType] | None) -> dict[str, TableType]:
-    """Return the table's columns whose types are not those that the mapping gives."""
+    """Return the table's columns whose types differ from the mapping's."""
     return {
         column.name: types[column.name]
         for column in mapping.columns
@@ -156,7 +157,7 @@ def _choose(  # noqa: C901, PLR0911, PLR0912  # a table of types
 
 
 def _choose_integer(*, is_unsigned: bool, bits: int) -> tuple[pa.DataType, Convert]:
-    # Arrow has no wider ones: what they could hold beyond 64 bits is refused.
+    # Arrow has no wider integers, so values beyond 64 bits are rejected.
     width = min(bits, 64)
     low, high = (0, 2**width - 1) if is_unsigned else (-(2 ** (width - 1)), 2 ** (width - 1) - 1)
     arrow = getattr(pa, f"{'u' if is_unsigned else ''}int{width}")()
@@ -171,7 +172,7 @@ def _choose_integer(*, is_unsigned: bool, bits: int) -> tuple[pa.DataType, Conve
 
 
 def write_text(value: Any) -> str:  # noqa: ANN401  # any JSON value
-    """Return a text as it is, anything else as JSON; raises ValueError for half of a surrogate pair."""
+    """Return a text unchanged and any other value as JSON; raises ValueError for an unpaired surrogate."""
     text = value if isinstance(value, str) else write_json(value)
     text.encode()
     return text
@@ -203,13 +204,13 @@ def _limit(value: object, length: int) -> str:
 def _match(value: object, pattern: re.Pattern[str]) -> str:
     text = _check_text(value)
     if not pattern.fullmatch(text):
-        raise ValueError("another form")
+        raise ValueError("does not match the format")
     return text
 
 
 def _find_name(value: object, names: frozenset[str]) -> str:
     if _check_text(value) not in names:
-        raise ValueError("no name of the Enum")
+        raise ValueError("not a name of the Enum")
     return str(value)
 
 
@@ -237,7 +238,7 @@ def _to_whole(value: object) -> int:
 
 
 def _to_exact(value: object) -> Decimal:
-    """Return the number that a value says."""
+    """Return the exact number that a value represents."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError("not a number")
     if isinstance(value, float) and not math.isfinite(value):
@@ -251,7 +252,7 @@ def _to_exact(value: object) -> Decimal:
 def _to_double(value: object) -> float:
     exact = _to_exact(value)
     number = float(exact)
-    # A decimal fraction means the nearest number; more digits than it has are lost.
+    # A decimal fraction stands for the nearest double; reject digits that the double would lose.
     if not math.isfinite(number) or Decimal(repr(number)) != exact:
         raise ValueError("not exactly a Float64")
     return number
@@ -279,12 +280,12 @@ def _to_nanoseconds(value: object) -> int:
         return int(value.timestamp()) * _SECOND + value.microsecond * 1000
     found = parse_nanoseconds(_check_text(value))
     if found is None:
-        raise ValueError("no time")
+        raise ValueError("not a time")
     return found
 
 
 def _to_seconds(value: object) -> int:
-    """Return milliseconds: Parquet knows no seconds."""
+    """Return milliseconds: Parquet has no type for seconds."""
     is_count = isinstance(value, int) and not isinstance(value, bool)
     nanoseconds: int = value * _SECOND if is_count else _to_nanoseconds(value)  # type: ignore[operator]
     if nanoseconds % _SECOND or not 0 <= nanoseconds < 2**32 * _SECOND:
@@ -308,7 +309,7 @@ def _to_date(value: object, limits: tuple[date, date]) -> date:
     else:
         nanoseconds = _to_nanoseconds(value)
         if nanoseconds % _DAY:
-            raise ValueError("a time of day")
+            raise ValueError("has a time of day")
         day = _EPOCH + timedelta(days=nanoseconds // _DAY)
     if not limits[0] <= day <= limits[1]:
         raise ValueError("out of range")

@@ -8,7 +8,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 
 def join_tables(tables: Sequence[pa.Table]) -> pa.Table:
-    """Put tables into one. Where objects differ in a column's type (``COLUMN_MAP=auto``), it becomes one for both."""
+    """Return tables joined into one; a column whose types differ (``COLUMN_MAP=auto``) gets a type that fits all."""
     schemas = {tuple(zip(table.schema.names, table.schema.types, strict=True)) for table in tables}
     if len(schemas) == 1:
         return pa.concat_tables(tables)
@@ -32,7 +32,7 @@ def _choose_type(found: set[pa.DataType], tables: Sequence[pa.Table], name: str)
     try:
         for table in tables:
             table.column(name).cast(pa.float64())
-    except pa.ArrowInvalid:  # a whole number that no Float64 is
+    except pa.ArrowInvalid:  # a whole number that a Float64 cannot represent
         return pa.string()
     return pa.float64()
 

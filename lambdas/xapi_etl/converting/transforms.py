@@ -11,7 +11,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 MILLISECONDS = pa.timestamp("ms", "UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Of DateTime64(3). Source: ClickHouse documentation, "DateTime64".
+# The range of DateTime64(3). Source: ClickHouse documentation, "DateTime64".
 _FIRST_MS = -2_208_988_800_000  # 1900-01-01
 _LAST_MS = 10_413_791_999_999  # 2299-12-31 23:59:59.999
 _TIME = re.compile(
@@ -27,16 +27,16 @@ _DURATION = re.compile(
 _USUAL_DURATION = r"^PT(?:(?P<h>[0-9]{1,9})H)?(?:(?P<m>[0-9]{1,9})M)?(?P<s>[0-9]{1,9}(?:\.[0-9]{1,9})?)S$"
 _DAY = 86_400
 _SECONDS = (7 * _DAY, 365 * _DAY, 30 * _DAY, _DAY, 3_600, 60, 1)
-"""Of a week, a year, a month, a day, an hour, a minute, a second: a duration that knows no date has to assume some."""
+"""Seconds of a week, year, month, day, hour, minute, second; a year counts as 365 days and a month as 30."""
 
 type MaskedValues = tuple[pa.Array, np.ndarray | None]
-"""Values, and where they are wrong; ``None`` for nowhere."""
+"""Values, and a mask of invalid ones; ``None`` if all are valid."""
 
 
 def parse_times(texts: pa.Array) -> MaskedValues:
-    """Turn ISO 8601 times, of any offset and precision, into milliseconds in UTC; without an offset they are UTC.
+    """Convert ISO 8601 times of any offset and precision to milliseconds in UTC; without an offset they are UTC.
 
-    Invalid are texts that are not a time, and times that ClickHouse's DateTime64(3) does not reach.
+    Texts that are not a time, and times outside the range of ClickHouse's DateTime64(3), are invalid.
     """
     numbers = _cast_times(texts)
     if numbers is None:
@@ -50,7 +50,7 @@ def parse_times(texts: pa.Array) -> MaskedValues:
 
 
 def parse_durations(texts: pa.Array) -> MaskedValues:
-    """Turn ISO 8601 durations into seconds; years count 365 days and months 30."""
+    """Convert ISO 8601 durations to seconds; years count 365 days and months 30."""
     present = texts.drop_null()
     if not len(present):
         return pa.nulls(len(texts), pa.float64()), None
@@ -69,7 +69,7 @@ def parse_durations(texts: pa.Array) -> MaskedValues:
 
 
 def to_unsigned(numbers: pa.Array) -> MaskedValues:
-    """Turn whole numbers into unsigned ones; those below zero are wrong."""
+    """Convert whole numbers to unsigned ones; negative numbers are invalid."""
     mask = np.asarray(pc.fill_null(pc.less(numbers, 0), False))  # noqa: FBT003
     if mask.any():
         return pc.if_else(pa.array(mask), pa.scalar(None, pa.int64()), numbers).cast(pa.uint64()), mask
@@ -84,7 +84,7 @@ def find_months(times: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def _cast_times(texts: pa.Array) -> pa.Array | None:
-    """Return milliseconds, if Arrow's parser takes every text: all have an offset, and at most six decimals."""
+    """Return milliseconds; ``None`` unless Arrow's parser accepts all texts: with offset and at most six decimals."""
     for unit, factor in (("ms", 1), ("us", 1000)):
         try:
             numbers = pc.cast(texts, pa.timestamp(unit, "UTC")).cast(pa.int64())
@@ -98,7 +98,7 @@ def _cast_times(texts: pa.Array) -> pa.Array | None:
 
 
 def parse_nanoseconds(text: str) -> int | None:
-    """Return an ISO 8601 time as nanoseconds since 1970; ``None`` if the text is none. More decimals are cut."""
+    """Return an ISO 8601 time, truncated to nanoseconds since 1970; ``None`` if the text is not a time."""
     match = _TIME.fullmatch(text)
     if not match:
         return None
@@ -107,7 +107,7 @@ def parse_nanoseconds(text: str) -> int | None:
     if int(offset_hours) > 23 or int(offset_minutes) > 59 or int(second) > 60:  # noqa: PLR2004  # parts of a clock
         return None
     try:
-        # A leap second is the next one's beginning.
+        # A leap second counts as the start of the next minute.
         moment = datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC)
         moment += timedelta(seconds=int(second)) - (-offset if sign == "-" else offset)
     except (ValueError, OverflowError):
@@ -117,13 +117,13 @@ def parse_nanoseconds(text: str) -> int | None:
 
 
 def _parse_time(text: str) -> int:
-    """Return milliseconds since 1970; a number that is out of range if the text is not a time."""
+    """Return milliseconds since 1970, or a number beyond the valid range if the text is not a time."""
     nanoseconds = parse_nanoseconds(text)
     return _LAST_MS + 1 if nanoseconds is None else nanoseconds // 1_000_000
 
 
 def _cast_durations(texts: pa.Array) -> pa.Array:
-    """Return the seconds of durations of hours, minutes and seconds, the usual ones; null for any other text."""
+    """Return the seconds of durations in hours, minutes and seconds, the common form; null for any other text."""
     parts = pc.extract_regex(texts, _USUAL_DURATION)
     total = None
     for name, seconds in (("h", 3600.0), ("m", 60.0), ("s", 1.0)):

@@ -9,7 +9,7 @@ import sys
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 1024 * 1024 * 1024
 _LARGE_BYTES = 32 * 1024 * 1024
-"""The most that glibc up to 2.34, which Lambda has, takes for what counts as large."""
+"""The maximum threshold that glibc up to 2.34 (Lambda's version) accepts."""
 _SWITCH_SECONDS = 0.0005
 
 
@@ -24,8 +24,8 @@ def tune_process() -> None:
 def keep_freed_memory() -> bool:
     """Make the C library keep freed memory for reuse; return whether it supports that.
 
-    It gives large pieces back at once, and new ones are cleared by the kernel page by page: with blocks of lines
-    coming and going that took up to a seventh of all processor time.
+    By default it returns large allocations to the kernel at once, and the kernel clears new ones page by page. For
+    blocks of lines this took up to a seventh of all processor time.
     """
     try:
         set_option = ctypes.CDLL(None).mallopt

@@ -1,6 +1,6 @@
-"""Queue messages: the objects that they name, and the messages that fail for the last time.
+"""Queue messages: the objects that they name, and copies of those that fail for the last time.
 
-`batch` is the way in. It processes the records of one SQS event.
+`batch` is the entry point. It processes the records of one SQS event.
 """
 
 __all__ = ["batch"]

@@ -1,4 +1,4 @@
-"""One SQS batch: it parses the messages, loads their objects and decides which messages come back."""
+"""One SQS batch: parsing of its messages, loading of their objects, and the choice of the messages to redeliver."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Report:
     """The result of a batch."""
 
     failures: Mapping[str, str]
-    """By message id, why it has to come back."""
+    """The reason for each message to redeliver, by message id."""
     stats: BatchStats
 
 
 def process_batch(
     records: Sequence[Record], settings: Settings, remaining_ms: Callable[[], int], logger: Logger
 ) -> Report:
-    """Load what the messages name."""
+    """Load the objects that the messages name; return the messages to redeliver and the statistics."""
     stats = BatchStats()
     named, failures = _parse(records, logger, stats)
     names = list(dict.fromkeys(name for found in named.values() for name in found))
@@ -49,7 +49,7 @@ def process_batch(
         stats.outcomes |= {name: Outcome("not_started", str(error)) for name in names if name not in stats.outcomes}
     except XapiEtlError as error:
         # Without a mapping or credentials nothing can be loaded.
-        logger.error("batch_failed", extra={"error": str(error)})  # noqa: TRY400  # the error says it all
+        logger.error("batch_failed", extra={"error": str(error)})  # noqa: TRY400  # the stack trace adds nothing
         stats.outcomes |= {name: Outcome("failed", str(error), "batch_failed") for name in names}
     _log(stats, logger)
     if stats.dropped:
@@ -75,7 +75,7 @@ def _parse(
         except MessageRejectedError as error:
             failures[message] = Failure(str(error), "message_rejected", is_final=True)
             fields = {"message_id": message, "error": str(error)}
-            logger.error("message_rejected", extra=fields)  # noqa: TRY400  # the error says it all
+            logger.error("message_rejected", extra=fields)  # noqa: TRY400  # the stack trace adds nothing
             continue
         stats.ignored_records += len(ignored)
         for one in ignored[:_MAX_LOGGED_RECORDS]:
@@ -85,9 +85,9 @@ def _parse(
 
 
 def _find_failure(outcomes: Sequence[Outcome]) -> Failure | None:
-    """Return why a message is not done with: the first of its objects that is not.
+    """Return why a message has failed, by the first of its objects that failed; ``None`` if all are done.
 
-    It is final if no other try could bring any of them further.
+    The failure is final if all its failed objects would fail again on another attempt.
     """
     failed = [outcome for outcome in outcomes if outcome.result not in FINISHED]
     if not failed:
@@ -99,7 +99,7 @@ def _find_failure(outcomes: Sequence[Outcome]) -> Failure | None:
 def _copy_failures(
     records: Sequence[Record], failures: Mapping[str, Failure], settings: Settings, logger: Logger, stats: BatchStats
 ) -> dict[str, str]:
-    """Send on what has failed for the last time, or for good; return the messages that have to come back, and why."""
+    """Copy messages that failed for the last time, or for good; return the messages to redeliver, with reasons."""
     returned = {message: failure.reason for message, failure in failures.items()}
     if settings.failure_queue_url is None or settings.is_dry_run:
         return returned

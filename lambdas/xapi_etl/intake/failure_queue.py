@@ -19,19 +19,19 @@ type Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a message has to come back."""
+    """The reason why a message failed."""
 
     reason: str
     code: str
     """The reason in one word."""
     is_final: bool
-    """Whether it would fail in the same way each time."""
+    """Whether the message would fail in the same way on each attempt."""
 
 
 def copy_message(sqs: SQSClient, queue_url: str, record: Record, failure: Failure, logger: Logger) -> bool:
-    """Send a message's body on, with its id and the reason; return whether that was possible.
+    """Send a copy of a message with its id and the reason; return whether that succeeded.
 
-    That it was not is logged, for the message stays.
+    An error is only logged, because the message stays in its queue.
     """
     fields = {"message_id": record["messageId"]}
     try:
@@ -45,7 +45,7 @@ def copy_message(sqs: SQSClient, queue_url: str, record: Record, failure: Failur
             },
         )
     except (ClientError, BotoCoreError) as error:
-        logger.error("message_not_copied", extra={**fields, "error": str(error)})  # noqa: TRY400  # the error says it all
+        logger.error("message_not_copied", extra={**fields, "error": str(error)})  # noqa: TRY400  # the stack trace adds nothing
         return False
     fields |= {"reason": failure.reason, "reason_code": failure.code}
     if failure.is_final:
@@ -61,6 +61,6 @@ def is_last_receive(record: Record, max_receives: int) -> bool:
 
 
 def clean_reason(reason: str) -> str:
-    """Return a reason as a message attribute takes it: not empty, at most 256 characters, none of them a control."""
+    """Return a reason as a valid message attribute: not empty, at most 256 characters, no control characters."""
     printable = "".join(letter if letter.isprintable() else " " for letter in reason)
     return printable[:_MAX_REASON_LENGTH] or "unknown"

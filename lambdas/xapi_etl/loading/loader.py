@@ -1,4 +1,4 @@
-"""Loading of the objects of one invocation: it reads, converts and gathers their rows and inserts them."""
+"""Loading of the objects of one invocation: reading, converting, gathering into INSERTs, inserting."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Loader:
     reader: SourceReader
     converter: LineConverter
     inserter: Inserter | FailingInserter | None
-    """``None``: everything is done but the INSERT."""
+    """``None`` in a dry run, which skips the INSERT."""
     partition_column: str | None
     logger: Logger
     remaining_ms: Callable[[], int]
@@ -61,11 +61,11 @@ class Loader:
     _gathered_rows: int = 0
     _gathered_bytes: int = 0
     _first_of: dict[Source, ObjectName] = field(default_factory=dict)
-    """Two versions with the same bytes have the same ETag, and so the same rows."""
+    """The first name of each source: two versions with the same bytes have the same ETag, and so the same rows."""
     _same_as: dict[ObjectName, ObjectName] = field(default_factory=dict)
 
     def run(self, names: Sequence[ObjectName]) -> None:
-        """Load as many objects as the time allows and record the outcome of each in the statistics."""
+        """Load as many objects as the time allows; record the outcome of each in the statistics."""
         for name, opened in self.reader.open_objects(names, self._reading_seconds):
             if self._is_late():
                 break
@@ -103,7 +103,7 @@ class Loader:
             self._fail([name], error)
         except Exception as error:
             self.logger.exception("object_broken", extra={"bucket": name.bucket, "key": name.key})
-            self._set_outcome([name], "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
+            self._set_outcome([name], "failed", f"unexpected error: {type(error).__name__}", "unforeseen")
 
     def _convert(self, opened: OpenObject, bad: BadLines) -> Iterator[RowChunk]:
         """Yield an object's chunks and log the progress.
@@ -207,7 +207,7 @@ class Loader:
 
     def _gather(self, name: ObjectName, chunk: RowChunk) -> None:
         rows, size = len(chunk.table), chunk.table.nbytes
-        # An object large enough for an INSERT of its own keeps its token, whatever arrives with it next time.
+        # An object large enough for its own INSERT keeps its token, whatever other objects arrive with it next time.
         is_enough = rows >= self.settings.target_rows
         is_full = (
             self._gathered_rows + rows > self.settings.max_rows or self._gathered_bytes + size > _MAX_GATHERED_BYTES
@@ -238,13 +238,13 @@ class Loader:
             if error.code not in VALUE_CODES or error.has_landed or len(gathered) == 1:
                 self._set_outcome(names, "failed", f"INSERT failed: {error}", "insert_failed")
                 return
-            # The table refuses a value: the objects that do not hold it must not end with the one that does.
+            # The table rejects a value. The objects without it must not fail together with the one that has it.
             middle = len(gathered) // 2
             self._insert_together(gathered[:middle])
             self._insert_together(gathered[middle:])
         except Exception as error:
             self.logger.exception("insert_broken", extra={"objects": len(names)})
-            self._set_outcome(names, "failed", f"unforeseen: {type(error).__name__}", "unforeseen")
+            self._set_outcome(names, "failed", f"unexpected error: {type(error).__name__}", "unforeseen")
         else:
             for name, chunk in gathered:
                 self._set_outcome([name], self._succeed(is_fresh=chunk.source in fresh))
@@ -289,7 +289,7 @@ class Loader:
         return make_insert_batch(found, compression=self.settings.compression, partition_column=self.partition_column)
 
     def _read_again(self, member: Member) -> RowChunk:
-        """Return the rows of an object's lines.
+        """Read an object again and return the rows of a member's lines.
 
         Raises:
             SourceError: the object cannot be read, or has been overwritten.
@@ -320,7 +320,7 @@ class Loader:
         )
 
     def _insert(self, batch: InsertBatch, chunks: Sequence[RowChunk]) -> list[Source]:
-        """Insert a batch; return the objects of which something was sent."""
+        """Insert a batch; return the objects of which rows were sent."""
         self.stats.parquet_bytes += len(batch.parquet)
         if self.inserter is None:
             return list(batch.sources)

@@ -1,4 +1,4 @@
-"""The quarantine: an S3 object with the lines of an object that were rejected."""
+"""The quarantine: an S3 object with the rejected lines of an input object."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SPOOL_MEMORY_BYTES = 4 * 1024 * 1024
 _MAX_LINES = 100_000
 _MAX_BYTES = 128 * 1024 * 1024
 MAX_REPORTED_LINES = 20
-"""Bad lines that a log line names, and a failure."""
+"""Maximum bad lines that a failure's reason lists."""
 _EXISTS_CODES = {"PreconditionFailed", "412"}
 
 
@@ -32,7 +32,7 @@ class BadLines:
     def __init__(self, *, is_kept: bool, is_limited: bool) -> None:
         self.count = 0
         self.first: list[BadLine] = []
-        """A few of them, without their texts."""
+        """The first bad lines, without their texts."""
         self.codes: Counter[str] = Counter()
         self._is_kept = is_kept
         self._is_limited = is_limited
@@ -43,7 +43,7 @@ class BadLines:
         """Add lines.
 
         Raises:
-            SourceError: there are more than a quarantine object may hold.
+            SourceError: there are more lines than a quarantine object may hold.
         """
         for line in lines:
             if self.count < MAX_REPORTED_LINES:
@@ -56,7 +56,7 @@ class BadLines:
                 self._keep(source, line)
 
     def _make_error(self) -> SourceError:
-        reason = f"more bad lines than the quarantine takes: {_MAX_LINES} lines, {_MAX_BYTES} bytes"
+        reason = f"more bad lines than a quarantine object may hold ({_MAX_LINES} lines, {_MAX_BYTES} bytes)"
         return SourceError(f"{reason}; {self.describe()}", "too_many_bad_lines", is_final=True)
 
     def _keep(self, source: Source, line: BadLine) -> None:
@@ -81,18 +81,18 @@ class BadLines:
             raise SourceError(f"the bad lines do not fit into the temporary folder: {error.strerror}") from error
 
     def describe(self) -> str:
-        """Return what is wrong with the lines, the first ones by number."""
+        """Return the reasons of the first bad lines, with line numbers, and the number of others."""
         named = "; ".join(f"line {line.number} rejected: {line.reason}" for line in self.first)
         more = self.count - len(self.first)
         return named + (f"; and {more} more" if more else "")
 
     def store(self, s3: S3Client, settings: Settings, name: ObjectName, source: Source) -> str:
-        """Write the lines to the quarantine, as one object for one version of an object; return its URL.
+        """Write the lines to the quarantine as one object for one version of the input object; return its URL.
 
-        The name is the object's; another version's lines, if they are there already, are left alone.
+        Its key derives from the input object's. Lines of another version that are already there are kept.
 
         Raises:
-            SourceError: S3 has not taken it, or it would be read as input.
+            SourceError: S3 rejects the object, or it would be read as input.
         """
         bucket = settings.quarantine_bucket or name.bucket
         key = make_key(settings, name)
@@ -107,7 +107,7 @@ class BadLines:
         return f"s3://{bucket}/{key}"
 
     def _put(self, s3: S3Client, bucket: str, key: str, source: Source, *, is_new: bool) -> bool:
-        """Write the lines; return whether that was possible without replacing an object."""
+        """Write the lines; return False if ``is_new`` and the object already exists."""
         self._file.seek(0)
         condition: Any = {"IfNoneMatch": "*"} if is_new else {}
         try:
@@ -131,14 +131,14 @@ class BadLines:
 
 
 def make_key(settings: Settings, name: ObjectName) -> str:
-    """Return the key of an object's bad lines.
+    """Return the quarantine key of an object's bad lines.
 
     Raises:
-        SourceError: they would be read as input.
+        SourceError: the key would be read as input.
     """
     bucket = settings.quarantine_bucket or name.bucket
     if bucket == name.bucket and name.key.startswith(settings.quarantine_prefix):
-        reason = "the object lies in the quarantine, which has to be outside of the notified prefix"
+        reason = "the object is in the quarantine: QUARANTINE_PREFIX must be outside the notified prefix"
         raise SourceError(reason, "in_quarantine", is_final=True)
     return f"{settings.quarantine_prefix}{name.key}.jsonl"
 

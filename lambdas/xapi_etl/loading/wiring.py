@@ -1,4 +1,4 @@
-"""The objects of an invocation, connected as the settings say."""
+"""Factories: the loader, its parts and its clients, created from the settings."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from xapi_etl.settings import Settings
 from .loader import Loader
 
 _COMPUTED = frozenset({"MATERIALIZED", "ALIAS"})
-"""Columns that take no values."""
+"""Default kinds of columns that accept no values."""
 
 
 def make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Logger, stats: BatchStats) -> Loader:
-    """Return the loader of one invocation, which adds what it does to the stats."""
+    """Return the loader of one invocation, which updates ``stats``."""
     s3 = open_s3(settings)
     mapping = _find_mapping(settings)
     clickhouse = None if settings.is_dry_run else connect(settings, remaining_ms, logger)
@@ -38,7 +38,7 @@ def make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Log
     try:
         types = _read_types(clickhouse, settings, logger)
     except InsertError as error:
-        failing_inserter = FailingInserter(error)  # bad lines and bad objects are told all the same
+        failing_inserter = FailingInserter(error)  # bad lines and bad objects are still reported
     converter: LineConverter
     if mapping:
         mapping = _drop_missing_columns(mapping, types, settings, logger)
@@ -61,10 +61,10 @@ def make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Log
 
 
 def _read_types(clickhouse: ClickHouse | None, settings: Settings, logger: Logger) -> dict[str, TableType] | None:
-    """Return the table's columns that take values; ``None`` where a statement of one's own says which those are.
+    """Return the types of the table's insertable columns; ``None`` in a dry run or with ``CLICKHOUSE_INSERT_SQL``.
 
     Raises:
-        InsertError: the table does not exist, or ClickHouse does not answer.
+        InsertError: the table does not exist, or ClickHouse does not respond.
     """
     target = settings.clickhouse.target
     if clickhouse is None or target is None or settings.clickhouse.insert_sql:
@@ -73,7 +73,7 @@ def _read_types(clickhouse: ClickHouse | None, settings: Settings, logger: Logge
     rows = [json.loads(line) for line in response.splitlines()]
     types = {name: parse_type(kind) for name, kind, default, *_ in rows if default not in _COMPUTED}
     if not {"source_file", "source_etag", "source_line"} <= types.keys():
-        reason = "the table has no source_file, source_etag and source_line: rows that are gone are not missed"
+        reason = "the table lacks source_file, source_etag or source_line, so missing rows cannot be detected"
         logger.warning("look_impossible", extra={"reason": reason})
     return types
 
@@ -81,7 +81,7 @@ def _read_types(clickhouse: ClickHouse | None, settings: Settings, logger: Logge
 def _drop_missing_columns(
     mapping: ColumnMapping, types: Mapping[str, TableType] | None, settings: Settings, logger: Logger
 ) -> ColumnMapping:
-    """Return the mapping without the shipped columns that a table from before an update does not have yet."""
+    """Return the mapping without the shipped columns that an older table lacks."""
     if types is None or settings.column_map_url is not None or settings.insert_columns:
         return mapping
     missing = [column.name for column in mapping.columns if column.name not in types]
@@ -121,7 +121,7 @@ def _make_inserter(
 
 
 def _find_mapping(settings: Settings) -> ColumnMapping | None:
-    """Return the mapping with the columns that are wanted; ``None`` for ``COLUMN_MAP=auto``."""
+    """Return the mapping with the configured columns; ``None`` for ``COLUMN_MAP=auto``."""
     if settings.column_map == "auto":
         return None
     mapping = read_mapping(settings.column_map_url, open_s3(settings))
@@ -129,7 +129,7 @@ def _find_mapping(settings: Settings) -> ColumnMapping | None:
 
 
 def find_columns(settings: Settings) -> tuple[str, ...]:
-    """Return the columns that are inserted, as far as they are known before the data is.
+    """Return the columns of the INSERT; empty if they depend on the data.
 
     Raises:
         MappingError: the mapping cannot be read.
@@ -138,15 +138,15 @@ def find_columns(settings: Settings) -> tuple[str, ...]:
     return tuple(column.name for column in mapping.columns) if mapping else settings.insert_columns
 
 
-def open_s3(settings: Settings) -> Any:  # noqa: ANN401  # boto3's stubs are no dependency
-    """Return the S3 client that the settings ask for."""
+def open_s3(settings: Settings) -> Any:  # noqa: ANN401  # boto3's type stubs are not installed at run time
+    """Return an S3 client with the limits of the settings."""
     return s3_client(
         settings.read_concurrency, settings.s3_connect_seconds, settings.s3_read_seconds, settings.s3_max_attempts
     )
 
 
 def connect(settings: Settings, remaining_ms: Callable[[], int], logger: Logger) -> ClickHouse:
-    """Return the ClickHouse server that the settings name.
+    """Return the client of the ClickHouse server in the settings.
 
     Raises:
         InsertError: the secret with the credentials cannot be read.

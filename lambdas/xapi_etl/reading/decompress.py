@@ -1,4 +1,4 @@
-"""Decompression of what begins like gzip or Zstandard; anything else passes as it is."""
+"""Decompression of gzip and Zstandard, recognised by their first bytes; other data passes unchanged."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _UNSUPPORTED_SIGNATURES = {
 }
 """Signatures of unsupported formats, and their names."""
 _MAX_SIGNATURE_BYTES = max(map(len, _UNSUPPORTED_SIGNATURES))
-_SUPPORTED_FORMATS = "read are JSON Lines in UTF-8, as they are or compressed with gzip or Zstandard"
+_SUPPORTED_FORMATS = "supported are JSON Lines in UTF-8, uncompressed or compressed with gzip or Zstandard"
 _OUTPUT_BYTES = 1024 * 1024
 _ZSTD_INPUT_BYTES = 256
-"""At most some 8 MiB come out of so many bytes, however they were made."""
+"""At most some 8 MiB come out of this many bytes, even of crafted ones."""
 _ZSTD_WINDOW_BYTES = 128 * 1024 * 1024
 
 
 def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a stream's contents, by what it begins with and not by its name.
+    """Yield a stream's contents, decompressed as its first bytes require.
 
     Raises:
-        SourceError: compressed data is damaged or ends early, or of another kind.
+        SourceError: compressed data is damaged or ends early, or the format is not supported.
     """
     rest = iter(chunks)
     beginning = b""
@@ -92,7 +92,7 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
             except zlib.error as error:
                 raise _make_damage_error(f"not valid gzip: {error}") from error
             yield output
-            # With the input used up, there may still be output that did not fit.
+            # Even when all input is consumed, output that did not fit may remain.
             data, is_full = member.unconsumed_tail, len(output) == _OUTPUT_BYTES
             if member.eof:
                 data, member, is_open, is_full = member.unused_data, zlib.decompressobj(wbits=31), False, False
@@ -101,7 +101,7 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    import zstandard  # noqa: PLC0415  # few objects need it
+    import zstandard  # noqa: PLC0415  # few objects are compressed with it
 
     decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
     frame: ZstdDecompressionObj | None = None

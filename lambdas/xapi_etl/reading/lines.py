@@ -1,4 +1,4 @@
-"""Lines: blocks of whole lines from a stream of bytes, with the start and end of each line."""
+"""Blocks of whole lines from a stream of bytes, with the start and end of each line."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from xapi_etl.schemas import MAX_KEPT_LINE_BYTES
 from .native import load_library
 
 BLOCK_BYTES = 4 * 1024 * 1024
-"""Bytes that are converted at once, unless a line is longer."""
+"""Maximum bytes of a block, unless a line is longer."""
 MAX_LINE_BYTES = 32 * 1024 * 1024
 MAX_LINES = 16_384
-"""Lines that are converted at once: of tiny ones a block holds more than a million."""
+"""Maximum lines that are converted at once; a block may hold more than a million tiny lines."""
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Some consecutive lines, without the blank ones."""
+    """Consecutive lines without the blank ones."""
 
     data: bytes
     starts: np.ndarray
-    """Where each line begins in ``data``, bytes."""
+    """The start of each line in ``data``, in bytes."""
     ends: np.ndarray
-    """Where each line ends, its line end not counted."""
+    """The end of each line, without its line end."""
     first_number: int
-    """Of the first line, from 1, in the object."""
+    """The first line's number in the object, from 1."""
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def texts(self) -> list[memoryview]:
-        """Return the lines' bytes, not copied."""
+        """Return the lines as views of their bytes."""
         view = memoryview(self.data)
         return [view[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
 
     def slices(self, count: int = MAX_LINES) -> Iterator[Lines]:
-        """Yield the lines in parts of at most ``count``, each with just its own bytes."""
+        """Yield the lines in slices of at most ``count``, each with only its own bytes."""
         if len(self) <= count:
             yield self
             return
@@ -52,7 +52,7 @@ class Lines:
             yield Lines(self.data[begin : int(ends[-1])], starts - begin, ends - begin, self.first_number + first)
 
     def select(self, indices: np.ndarray) -> Lines:
-        """Return just the lines at these indices; their numbers are not consecutive any more."""
+        """Return only the lines at these indices; their numbers are no longer consecutive."""
         return replace(self, starts=self.starts[indices], ends=self.ends[indices])
 
 
@@ -65,11 +65,11 @@ class LongLine:
 
     @classmethod
     def cut(cls, data: bytes, start: int, size: int, max_line_bytes: int) -> Self:
-        """Return a line of that many bytes so far; what is kept of it does not depend on how the stream comes."""
+        """Return a long line with ``size`` bytes so far; its kept beginning does not depend on the stream's chunks."""
         return cls(data[start : start + min(MAX_KEPT_LINE_BYTES, max_line_bytes)], size)
 
     def extend(self, chunk: bytes) -> tuple[LongLine, bytes, bool]:
-        """Return the line with what a chunk adds, what follows it, and whether it has ended."""
+        """Return the line extended by a chunk, the bytes after the line, and whether the line has ended."""
         end = _find_end(chunk, 0)
         if end < 0:
             return replace(self, size=self.size + len(chunk)), b"", False
@@ -79,10 +79,10 @@ class LongLine:
 def split_blocks(
     chunks: Iterable[bytes], block_bytes: int = BLOCK_BYTES, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[bytes | LongLine]:
-    """Cut a stream into blocks of whole lines; a byte order mark at its beginning is left out.
+    """Yield a stream as blocks of whole lines, without a leading byte order mark.
 
-    Where the cuts are depends on the stream's bytes only, not on how they come in chunks. Of a line that is longer
-    than the limit only the beginning is kept.
+    The cuts depend only on the stream's bytes, not on its chunks. A line above the limit becomes a LongLine, which
+    keeps only its beginning.
     """
     waiting: list[bytes | memoryview] = []
     size, is_searched = 0, False
@@ -97,7 +97,7 @@ def split_blocks(
             long = None
         waiting.append(chunk)
         before, size = size, size + len(chunk)
-        # A long line's chunks are put together once, when it ends.
+        # The chunks of a long line are joined once, when the line ends.
         if size < block_bytes or (is_searched and size <= max_line_bytes and _find_end(chunk, 0) < 0):
             continue
         data, start = chunk, _find_last(chunk, 0, block_bytes - before)
@@ -119,7 +119,7 @@ def split_blocks(
 
 
 def _make_block(data: bytes, start: int, end: int, max_line_bytes: int) -> bytes | LongLine:
-    """Return a block; a block of more than the limit is a single line."""
+    """Return a block; a block above the limit is a single line."""
     size = end - start
     if size <= max_line_bytes:
         return data[start:end]
@@ -128,7 +128,7 @@ def _make_block(data: bytes, start: int, end: int, max_line_bytes: int) -> bytes
 
 
 def index_lines(data: bytes, first_number: int = 1) -> Lines:
-    """Find the lines of a block; each of CR, LF and CR LF ends one, and blank ones are left out."""
+    """Return the lines of a block without blank ones; CR, LF and CR LF each end a line."""
     find = load_library().find_lines
     room = find(data, len(data), None, None)
     starts, ends = np.empty(room, np.int64), np.empty(room, np.int64)
@@ -148,13 +148,13 @@ def _strip_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _find_end(chunk: bytes, start: int) -> int:
-    """Return where the first line ends; -1 if none does."""
+    """Return the position of the first line end; -1 if there is none."""
     found = [position for end in (b"\n", b"\r") if (position := chunk.find(end, start)) >= 0]
     return min(found, default=-1)
 
 
 def _find_last(data: bytes, start: int, limit: int) -> int:
-    """Return where the last line before ``limit`` ends; 0 if none does."""
+    """Return the position after the last line end before ``limit``; 0 if there is none."""
     if limit <= start:
         return 0
     last = data.rfind(b"\n", start, limit)
@@ -162,13 +162,13 @@ def _find_last(data: bytes, start: int, limit: int) -> int:
 
 
 def _find_cuts(data: bytes, start: int, block_bytes: int) -> Iterator[int]:
-    """Yield where the blocks from ``start`` on end."""
+    """Yield the ends of the blocks from ``start`` on."""
     while start := _find_cut(data, start, block_bytes):
         yield start
 
 
 def _find_cut(data: bytes, start: int, block_bytes: int) -> int:
-    """Return where the block from ``start`` on ends: after its last line end, or the first one after it; 0: not yet."""
+    """Return the end of the block at ``start``, after its last line end or else the next one; 0 if incomplete."""
     limit = start + block_bytes
     if len(data) < limit:
         return 0

@@ -14,7 +14,7 @@ def load_library() -> ctypes.CDLL:
     """Return the compiled scan.c, whose functions run without the GIL.
 
     Raises:
-        OSError: it is missing, or was built for another processor.
+        OSError: the library is missing, or was built for another processor.
     """
     library = ctypes.CDLL(str(LIBRARY))
     library.scan_lines.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, *[ctypes.c_void_p] * 3]

@@ -1,16 +1,16 @@
 /*
- * Finds the mapped values in lines of JSON, without making anything of the rest.
+ * Fast path of the xAPI ETL: finds the mapped values in lines of JSON and builds nothing else.
  *
- * find_lines says where lines begin and end, scan_lines where the values of the mapped paths stand in each, and
- * copy_texts makes Arrow columns of these.
+ * find_lines finds the start and end of each line, scan_lines the position of each mapped value in a line, and
+ * copy_texts copies the values into Arrow columns.
  *
- * What is no strict JSON (RFC 8259), or needs a second thought, is called odd and left to the careful parser of
- * documents.py: keys that come twice, types that do not fit, numbers near the limits, deep nesting. A line that is not
- * odd means here what it means there. Whether text is UTF-8 is for the caller to look at.
+ * A line that is not strict JSON (RFC 8259), or that needs a closer look, takes the slow path: it is left to the
+ * careful parser, documents.py. Reasons are repeated keys, values of another type, numbers near the limits and deep
+ * nesting. For any other line both parsers give the same values. The caller checks that texts are UTF-8.
  *
  * No byte is read beyond the block's end. Each line is followed by a line end, or by the NUL that follows the bytes of
- * a Python object, and nothing goes on behind such a byte: white space in a line is blanks and tabs, and within texts
- * control characters are odd.
+ * a Python object, and reading never continues past such a byte: white space within a line is blanks and tabs, and a
+ * control character within a text sends the line to the slow path.
  */
 
 #include <stdbool.h>
@@ -18,26 +18,26 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Deeper lines are odd: each level takes a bit of the stack. */
+/* Deeper lines take the slow path: each level uses some stack. */
 #define MAX_DEPTH 64
-/* Longer numbers are odd; with an exponent of two digits none of them is beyond a double's range. */
+/* Longer numbers take the slow path; with an exponent of two digits, shorter ones are within a double's range. */
 #define MAX_NUMBER_LENGTH 200
 #define MAX_EXPONENT_DIGITS 2
-/* Any whole number of so many characters fits into 64 bits. */
+/* Any whole number of at most this many characters fits into 64 bits. */
 #define MAX_INTEGER_LENGTH 18
 
-/* 2^64 by the golden ratio. */
+/* 2^64 divided by the golden ratio. */
 #define GOLDEN 0x9E3779B97F4A7C15ull
 
-/* These four structures are scanner.py's, too. */
+/* scanner.py defines these four structures, too. */
 enum kind { OBJECT, TEXT, NUMBER, INTEGER, FLAG, RAW };
 
-/* A key on a mapped path; the first one, without a key, is the document. */
+/* A key on a mapped path; the first node, without a key, is the document. */
 struct node {
     uint32_t key_start, key_length; /* in the bytes of all keys */
-    uint32_t slots_start, slots;    /* its children's hash table: a power of two, none for a leaf */
+    uint32_t slots_start, slots;    /* hash table of its children: a power of two, or 0 for a leaf */
     uint32_t kind;
-    uint32_t leaf; /* its number, unless it is an object */
+    uint32_t leaf; /* number of the leaf, unless the node is an object */
 };
 
 struct tree {
@@ -46,10 +46,10 @@ struct tree {
     const uint32_t *slots; /* numbers of nodes; 0 is an empty slot */
 };
 
-/* Where a value stands: of a text, what is between the quotes. A line begins with a brace, so 0 means no value. */
+/* Position of a value; of a text, without its quotes. A line begins with a brace, so 0 means no value. */
 struct span {
     uint32_t start;
-    uint32_t length; /* with ESCAPED: holds escapes */
+    uint32_t length; /* ESCAPED is set if the text contains escapes */
 };
 #define ESCAPED 0x80000000u
 
@@ -60,16 +60,16 @@ struct block {
     uint32_t lines;
 };
 
-/* What is known while a line is read. */
+/* State of the scan of a line. */
 struct scan {
     const struct tree *tree;
     const uint8_t *data, *end; /* of the block */
     uint32_t line, lines;
-    uint32_t *seen;     /* for each node the last line that had it, from 1 */
+    uint32_t *seen;     /* for each node, the last line that contained it, from 1 */
     struct span *spans; /* [leaf][line] */
 };
 
-/* Of functions that read something: where it ends, or NULL for odd. */
+/* Position in the block. Functions that read a token return its end, or NULL for the slow path. */
 typedef const uint8_t *cursor;
 
 static cursor read_value(const struct scan *scan, cursor at, unsigned depth);
@@ -100,7 +100,7 @@ static cursor read_hex(cursor at, uint32_t *number) {
 static inline bool is_high(uint32_t number) { return number >= 0xD800 && number <= 0xDBFF; }
 static inline bool is_low(uint32_t number) { return number >= 0xDC00 && number <= 0xDFFF; }
 
-/* From behind the backslash. A character beyond U+FFFF is a pair of surrogates; half a pair is odd. */
+/* Starts after the backslash. A character beyond U+FFFF is a surrogate pair; an unpaired one takes the slow path. */
 static cursor read_escape(cursor at, uint32_t *character) {
     static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
     uint32_t low;
@@ -119,17 +119,17 @@ static cursor read_escape(cursor at, uint32_t *character) {
     return at;
 }
 
-/* Words are looked at eight bytes at once; both of Lambda's processors have the lowest byte first. */
+/* Texts are scanned eight bytes at a time; both of Lambda's architectures are little-endian. */
 #define EACH_BYTE 0x0101010101010101ull
 
-/* The highest bit of each byte that is a quote, a backslash or a control character; right up to the first one. */
+/* Sets the highest bit of each quote, backslash and control character; valid up to the first one. */
 static inline uint64_t mark_stops(uint64_t word) {
     uint64_t quotes = word ^ EACH_BYTE * '"', slashes = word ^ EACH_BYTE * '\\';
     uint64_t below = (word - EACH_BYTE * 0x20) | (quotes - EACH_BYTE) | (slashes - EACH_BYTE);
     return below & ~word & EACH_BYTE * 0x80;
 }
 
-/* From behind the opening quote to the closing one. */
+/* Reads from after the opening quote to the closing quote. */
 static inline cursor find_quote(const struct scan *scan, cursor at, bool *has_escapes) {
     uint32_t character;
     for (;;) {
@@ -183,7 +183,7 @@ static cursor read_list(const struct scan *scan, cursor at, unsigned depth) {
     }
 }
 
-/* From a key's opening quote to its value. */
+/* Reads from a key's opening quote to its value. */
 static inline cursor read_key(const struct scan *scan, cursor at, size_t *length, bool *has_escapes) {
     cursor start = at + 1;
     if (*at != '"' || !(at = find_quote(scan, start, has_escapes))) return NULL;
@@ -207,7 +207,7 @@ static cursor read_object(const struct scan *scan, cursor at, unsigned depth) {
     }
 }
 
-/* A value that nobody asked for. */
+/* Reads a value that no column needs. */
 static cursor read_value(const struct scan *scan, cursor at, unsigned depth) {
     bool has_escapes = false, is_whole = true, is_huge = false;
     switch (*at) {
@@ -229,7 +229,7 @@ static cursor read_value(const struct scan *scan, cursor at, unsigned depth) {
     }
 }
 
-/* The value of a leaf; a raw one is kept as JSON. */
+/* Records the position of a leaf's value; a raw value is kept as JSON. */
 static cursor extract_value(const struct scan *scan, cursor at, const struct node *node, unsigned depth) {
     bool has_escapes = false, is_whole = true, is_huge = false;
     cursor start = at;
@@ -249,7 +249,7 @@ static cursor extract_value(const struct scan *scan, cursor at, const struct nod
         if (at && node->kind == INTEGER) is_huge |= !is_whole || at - start > MAX_INTEGER_LENGTH;
     }
     if (!at || is_huge) return NULL;
-    /* To the careful parser this is a whole number, which has no sign. */
+    /* The careful parser reads -0 as a whole number, which has no sign. */
     if (node->kind == NUMBER && at - start == 2 && !memcmp(start, "-0", 2)) return NULL;
     scan->spans[(size_t)node->leaf * scan->lines + scan->line] =
         (struct span){(uint32_t)(start - scan->data), (uint32_t)(at - start) | (has_escapes ? ESCAPED : 0)};
@@ -266,8 +266,8 @@ static inline uint64_t load_bytes(cursor at, size_t length) {
 }
 
 /*
- * A key's first slot: by its length, its first and its last eight bytes, as scanner.py has it. Of a product the highest
- * bits depend on all of the factors' (Fibonacci hashing).
+ * Returns a key's first slot, computed from its length and its first and last eight bytes as in scanner.py. The highest
+ * bits of a product depend on all bits of the factors (Fibonacci hashing).
  */
 static inline uint32_t choose_slot(cursor key, size_t length, uint32_t slots) {
     uint64_t head = load_bytes(key, length), tail = length > 8 ? load_bytes(key + length - 8, 8) : 0;
@@ -285,7 +285,7 @@ static inline const struct node *find_child(const struct tree *tree, const struc
     }
 }
 
-/* An object on a mapped path. Of keys that come twice the last one counts, which is for the careful parser. */
+/* Reads an object on a mapped path. A repeated key takes the slow path, where the last value counts. */
 static cursor extract_object(const struct scan *scan, cursor at, const struct node *node, unsigned depth) {
     if (*at == 'n') return read_word(at, "null");
     if (*at != '{' || depth == MAX_DEPTH) return NULL;
@@ -319,15 +319,15 @@ static inline cursor find_byte(cursor at, cursor limit, int byte) {
 }
 
 /*
- * Finds the lines of a block, and returns how many there are: each of CR, LF and CR LF ends one, and blank ones are
- * left out. Without room for them it just returns how many there are at most.
+ * Finds the lines of a block without blank ones and returns their number; CR, LF and CR LF each end a line. Without
+ * arrays for the positions, returns an upper limit of the number.
  */
 uint64_t find_lines(const uint8_t *data, uint64_t size, int64_t *starts, int64_t *ends) {
     cursor limit = data + size, feed = find_byte(data, limit, '\n'), back = find_byte(data, limit, '\r');
     uint64_t lines = 0;
     for (cursor at = data, end; at < limit; at = end + 1) {
         end = feed < back ? feed : back;
-        /* Each is looked for only behind the last one, so that no byte is looked at again. */
+        /* Each search starts after the previous result, so that no byte is searched twice. */
         if (end < limit && end == feed) feed = find_byte(end + 1, limit, '\n');
         if (end < limit && end == back) back = find_byte(end + 1, limit, '\r');
         if (starts) {
@@ -343,16 +343,16 @@ uint64_t find_lines(const uint8_t *data, uint64_t size, int64_t *starts, int64_t
 static bool extract_line(const struct scan *scan, cursor at, cursor end) {
     if (*end != '\n' && *end != '\r' && *end != '\0') return false;
     at = skip_blanks(at);
-    if (*at != '{') return false; /* null is no document */
+    if (*at != '{') return false; /* null is not a document */
     at = extract_object(scan, at, scan->tree->nodes, 0);
     return at && skip_blanks(at) == end;
 }
 
 /*
- * Finds the values of some lines.
+ * Finds the mapped values of the block's lines.
  *
- * seen: one number for each node, all 0. spans: [leaf][line], all 0, which is what a missing value and those of an odd
- * line are. odd: for each line 1 or 0.
+ * seen: one number for each node, all 0. spans: [leaf][line], all 0; a missing value and all values of a slow-path line
+ * stay 0. slow_path: receives 1 or 0 for each line.
  */
 void scan_lines(const struct block *block, const struct tree *tree, uint32_t leaves, uint32_t *seen, struct span *spans,
                 uint8_t *slow_path) {
@@ -377,7 +377,7 @@ static uint8_t *write_utf8(uint8_t *to, uint32_t character) {
     return to;
 }
 
-/* An escape is never shorter than what it stands for. */
+/* Unescapes a text; an escape is never shorter than the bytes that it stands for. */
 static uint8_t *write_text(uint8_t *to, cursor at, cursor end) {
     while (at < end) {
         uint32_t character;
@@ -391,7 +391,7 @@ static uint8_t *write_text(uint8_t *to, cursor at, cursor end) {
     return to;
 }
 
-/* Returns how many values are there. */
+/* Returns the number of values that are present. */
 static uint32_t copy_leaf(const uint8_t *data, const struct span *spans, uint32_t lines, int32_t *offsets,
                           uint8_t *validity, uint8_t *texts) {
     uint8_t *to = texts;
@@ -415,11 +415,11 @@ static uint32_t copy_leaf(const uint8_t *data, const struct span *spans, uint32_
 }
 
 /*
- * Puts the values of each leaf one after another, as Arrow's strings are (columnar format, "Variable-size Binary
- * Layout").
+ * Copies the values of each leaf one after another, in the layout of Arrow's strings (columnar format, "Variable-size
+ * Binary Layout").
  *
- * offsets: [leaf][lines + 1]. validity: [leaf][a bit for each line, in whole bytes], all 0. texts: room for all spans,
- * starts: where in it a leaf's begin. found: for each leaf how many values are there.
+ * offsets: [leaf][lines + 1]. validity: [leaf][one bit for each line, in whole bytes], all 0. texts: room for all
+ * spans. starts: the start of each leaf's values in texts. found: receives the number of values of each leaf.
  */
 void copy_texts(const uint8_t *data, const struct span *spans, uint32_t leaves, uint32_t lines, int32_t *offsets,
                 uint8_t *validity, uint8_t *texts, const int64_t *starts, uint32_t *found) {

@@ -1,4 +1,4 @@
-"""Reads of S3 objects, several ahead of their turn."""
+"""Reads of S3 objects, with the first blocks of the next objects prefetched."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BLOCK_BYTES = 8 * 1024 * 1024
-"""Maximum bytes of one read; a small object takes one request, a broken read repeats one block."""
+"""Maximum bytes of one read; a small object takes one request, and a failed read repeats one block."""
 _MAX_PREFETCH_BYTES = 64 * 1024 * 1024
-"""Total bytes of first blocks that are read ahead."""
+"""Maximum total bytes of prefetched first blocks."""
 _MAX_ATTEMPTS = 3
 _EMPTY_OBJECT_CODES = {"InvalidRange", "416"}
 _OVERWRITTEN_CODES = {"PreconditionFailed", "412"}
@@ -29,22 +29,22 @@ _GONE_REASONS = {"NoSuchKey": "the object does not exist", "NoSuchVersion": "thi
 
 @dataclass(frozen=True, slots=True)
 class OpenObject:
-    """An object whose first block has come."""
+    """An object whose first block has been read."""
 
     name: ObjectName
     source: Source
     size: int
-    """Bytes, as it is stored."""
+    """Size in bytes, as stored."""
     first: bytes
 
 
 class SourceReader:
-    """Reads objects, the beginnings of several ahead of their turn.
+    """Reads objects and prefetches the first blocks of the next ones.
 
     Args:
         s3: an S3 client with room for ``concurrency`` connections.
-        concurrency: reads at once.
-        max_bytes: largest object that is read.
+        concurrency: number of parallel reads.
+        max_bytes: size limit of an object.
     """
 
     def __init__(self, s3: S3Client, concurrency: int, max_bytes: int) -> None:
@@ -58,7 +58,7 @@ class SourceReader:
     ) -> Iterator[tuple[ObjectName, OpenObject | SourceError]]:
         """Yield each object, or why it cannot be read, in the order of the names, while there is time.
 
-        ``remaining_seconds`` says how long may be waited for.
+        ``remaining_seconds`` returns the maximum wait for the next object.
         """
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="open")
         left = iter(names)
@@ -76,7 +76,7 @@ class SourceReader:
                     return
                 yield name, found
         finally:
-            # A read that hangs is not waited for.
+            # Do not wait for a read that hangs.
             pool.shutdown(wait=False, cancel_futures=True)
 
     def open(self, name: ObjectName) -> OpenObject:
@@ -94,7 +94,7 @@ class SourceReader:
         """Yield an object's bytes.
 
         Raises:
-            SourceError: a read fails, or the object is overwritten meanwhile.
+            SourceError: a read fails, or the object has been overwritten.
         """
         yield opened.first
         for start in range(len(opened.first), opened.size, BLOCK_BYTES):
@@ -114,7 +114,7 @@ class SourceReader:
         return OpenObject(name, source, size, first)
 
     def _get(self, name: ObjectName, extra: dict[str, str], length: int | None = None) -> tuple[Any, bytes]:
-        """Return the response and its body, of ``length`` bytes if that is known."""
+        """Return the response and its body, of ``length`` bytes if that is given."""
         options: dict[str, Any] = {"Bucket": name.bucket, "Key": name.key, **extra}
         if name.version_id:
             options["VersionId"] = name.version_id
@@ -126,17 +126,17 @@ class SourceReader:
                 body = response["Body"].read()
             except ClientError as error:
                 if error.response["Error"]["Code"] in _EMPTY_OBJECT_CODES and length is None:
-                    del options["Range"]  # of an empty object there is no range
+                    del options["Range"]  # an empty object has no range
                     continue
                 raise _describe(error) from error
-            except (HTTPClientError, IncompleteReadError) as error:  # reset, timeout or early end of the body
+            except (HTTPClientError, IncompleteReadError) as error:  # reset, timeout or truncated body
                 problem = type(error).__name__
                 continue
             except BotoCoreError as error:
                 raise SourceError(f"GetObject failed: {type(error).__name__}") from error
             if len(body) == (response["ContentLength"] if length is None else length):
                 return response, body
-            problem = f"{len(body)} bytes"
+            problem = f"the body has only {len(body)} bytes"
         raise SourceError(f"GetObject failed: {problem}")
 
     def _check_size(self, response: Any) -> None:  # noqa: ANN401  # boto3's response

@@ -1,7 +1,7 @@
 """Wrapped statements as lines: the response of a learning record store, or a JSON array.
 
 Stores export ``{"statements": […], "more": "…"}`` (xAPI 1.0.3, part three, section 2.1.3) or a bare array, often on
-many lines. Each statement becomes a line of its own. Anything else passes as it is.
+many lines. Each statement becomes one line. Other data passes unchanged.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _IN_VALUE = re.compile(rb'["{}\[\]]')
 _IN_LIST = re.compile(rb'["{}\[\],]')
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _INVALID_LINE = b"\x01"
-"""Spoils a line that would be JSON otherwise."""
+"""Makes a line invalid JSON."""
 
 
 def unwrap_statements(contents: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a stream in which wrapped statements are lines; one response or array may follow another."""
+    """Yield a stream with each wrapped statement on one line; several responses or arrays may follow each other."""
     rest = iter(contents)
     ahead = _read_ahead(b"", rest).removeprefix(_BOM)
     while match := _WRAPPED.match(ahead):
@@ -50,10 +50,10 @@ def _read_ahead(beginning: bytes, rest: Iterator[bytes]) -> bytes:
 
 @dataclass(slots=True)
 class _Scanner:
-    """Walks through a list of values, from behind its opening bracket, and on to the end of what is around it."""
+    """Scans a list of values, from after its opening bracket to the end of the response or array."""
 
     depth_of_end: int
-    """1: the list is within an object."""
+    """1 if the list is within an object, else 0."""
     is_done: bool = False
     rest: bytes = b""
     _depth: int = 0
@@ -88,7 +88,7 @@ class _Scanner:
             yield from self._continue_element(data[start:])
 
     def finish(self) -> Iterator[bytes]:
-        """Yield what is left at the end of the stream: a line that is not JSON, if the list has not ended."""
+        """Yield an invalid line if the stream ended before the list did."""
         if not self.is_done:
             yield _INVALID_LINE + b"\n"
 
@@ -99,13 +99,13 @@ class _Scanner:
         return _IN_VALUE if self._depth or self._in_tail else _IN_LIST
 
     def _read_in_text(self, sign: bytes) -> int:
-        """Return how many bytes behind a sign belong to it."""
+        """Return the number of bytes after a sign that belong to it."""
         if sign == b"\\":
             return 1
         if sign == b'"':
             self._in_text = False
         else:
-            self._is_broken = True  # a text holds no line end
+            self._is_broken = True  # a JSON text contains no raw line end
         return 0
 
     def _read_in_value(self, sign: bytes) -> None:

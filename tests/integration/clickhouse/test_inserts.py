@@ -85,7 +85,7 @@ def test_schema_may_be_applied_again_and_says_what_a_server_refuses(
     assert apply.main({"CLICKHOUSE_URL": url}) == 0
     assert query(url, COUNT) == "10"
     assert apply.main({"CLICKHOUSE_URL": url, "CLICKHOUSE_PASSWORD": "wrong"}) == 1
-    assert "answered 403: Code: 516." in capsys.readouterr().err
+    assert "returned HTTP 403: Code: 516." in capsys.readouterr().err
     uncommented = "SELECT name FROM system.columns WHERE database = 'xapi' AND table = 'statements' AND comment = ''"
     assert query(url, uncommented) == ""
 

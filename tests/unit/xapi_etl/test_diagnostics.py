@@ -86,7 +86,7 @@ def test_clickhouse_check_compares_the_columns(etl: Etl, environ: Environ) -> No
 def test_clickhouse_that_does_not_answer_is_reported(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
     environ(CLICKHOUSE_URL="http://127.0.0.1:9")
     check = diagnose(clickhouse_check=True)["clickhouse_check"]
-    assert check == {"ok": False, "error": "no answer: ConnectionError"}
+    assert check == {"ok": False, "error": "no response: ConnectionError"}
 
 
 def test_cold_start_is_logged_once(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:

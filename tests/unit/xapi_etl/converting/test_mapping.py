@@ -92,10 +92,10 @@ WRONG = [
     ('[{"name": "a", "type": "String", "paths": "a"}]', "not a list of texts"),
     ('[{"name": "a", "type": "String", "paths": ["a"], "transform": "line"}]', "needs no paths"),
     ('[{"name": "a", "type": "String", "paths": ["a..b"]}]', "empty part"),
-    ('[{"name": "a", "type": "String", "paths": ["a"], "partition": "month"}]', "no time"),
+    ('[{"name": "a", "type": "String", "paths": ["a"], "partition": "month"}]', "not DateTime64"),
     ('[{"name": "a", "type": "Bool", "paths": ["a"], "key": true}]', "key is not"),
     ('[{"name": "a", "type": "String", "paths": ["a"], "path": 1}]', "unknown keys: path"),
-    ('[{"name": "a", "type": "String", "paths": ["a.\\ud800"]}]', "half of a surrogate pair"),
+    ('[{"name": "a", "type": "String", "paths": ["a.\\ud800"]}]', "unpaired surrogate"),
     (json.dumps([FILE, FILE]), "several columns source_file"),
 ]
 

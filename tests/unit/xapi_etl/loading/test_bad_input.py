@@ -151,7 +151,7 @@ def test_line_without_end_is_refused(etl: Etl, neighbour: str, caplog: pytest.Lo
     bomb = etl.put("statements/bomb.jsonl.gz", gzip.compress(b"x" * 80_000_000, 1))
     assert etl.deliver(bomb, neighbour) == [bomb]
     assert etl.count() == 2
-    assert "a line is longer than" in find_event(caplog, "object_failed").reason
+    assert "more than the 33554432 of MAX_LINE_BYTES" in find_event(caplog, "object_failed").reason
 
 
 def test_wrong_settings_are_all_named(monkeypatch: pytest.MonkeyPatch, environ: Environ) -> None:
