@@ -22,7 +22,7 @@ def test_body_is_read_to_its_length_and_not_beyond() -> None:
     assert source.read() == b"GET /"
 
 
-def test_body_in_chunks_is_put_together() -> None:
+def test_chunked_body_is_joined() -> None:
     source = io.BytesIO(b"3\r\nabc\r\n4;note=1\r\n\r\nde\r\n0\r\nTrailer: 1\r\n\r\nGET /")
     assert b"".join(read_blocks(source, make_headers(Transfer_Encoding="chunked"))) == b"abc\r\nde"
     assert source.read() == b"GET /"

@@ -21,7 +21,7 @@ def test_error_of_the_engine_is_mapped(message: str, code: int, status: int) -> 
     assert str(error).startswith(f"Code: {code}. DB::Exception: ")
 
 
-def test_error_about_data_does_not_tell_of_the_file_that_it_was_in() -> None:
+def test_error_about_data_does_not_name_the_spool_file() -> None:
     error = read_error(
         "Code: 117. DB::Exception: Code: 117. DB::Exception: Too short: (in file/uri /d/spool/1f): While executing "
         "ParquetV3BlockInputFormat: While executing File: data for INSERT was parsed from file. (INCORRECT_DATA) "
@@ -31,5 +31,5 @@ def test_error_about_data_does_not_tell_of_the_file_that_it_was_in() -> None:
     assert str(error) == f"Code: 117. DB::Exception: {kept}"
 
 
-def test_error_of_the_front_is_worded_as_the_engine_does() -> None:
+def test_own_error_has_the_engines_format() -> None:
     assert str(make_error(62, "SYNTAX_ERROR", "Empty query")) == "Code: 62. DB::Exception: Empty query (SYNTAX_ERROR)"

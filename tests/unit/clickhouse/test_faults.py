@@ -1,4 +1,4 @@
-"""InjectedResponse faults; no engine needed."""
+"""Injected faults; no engine needed."""
 
 import json
 
@@ -9,7 +9,7 @@ from clickhouse.faults import ConnectionDropped, Fault, FaultQueue, InjectedResp
 
 
 def run(fault: Fault) -> list[str]:
-    """Run a query under a fault; return what became visible of it, in order."""
+    """Run a query under a fault; return the visible steps in order."""
     seen: list[str] = []
 
     def act() -> QueryResult:
@@ -35,11 +35,11 @@ def run(fault: Fault) -> list[str]:
         ("delay", ["ran", "answered"]),
     ],
 )
-def test_fault_strikes_before_or_after_the_query(kind: str, seen: list[str]) -> None:
+def test_fault_happens_before_or_after_the_query(kind: str, seen: list[str]) -> None:
     assert run(Fault(kind)) == seen
 
 
-def test_fault_strikes_as_often_as_ordered_and_only_what_matches() -> None:
+def test_fault_hits_the_given_number_of_matching_queries() -> None:
     book = FaultQueue()
     book.add(Fault("drop", times=2, skip=1))
     queries = [b"SELECT 1", b"INSERT INTO t", b" insert into t", b"INSERT INTO t", b"INSERT INTO t"]
@@ -50,6 +50,6 @@ def test_fault_strikes_as_often_as_ordered_and_only_what_matches() -> None:
 @pytest.mark.parametrize(
     "body", [b"[]", b"{}", b'{"kind": "x"}', b'{"kind": "drop", "y": 1}', b'{"kind": "answer", "status": 1}', b"x"]
 )
-def test_fault_that_makes_no_sense_is_refused(body: bytes) -> None:
+def test_invalid_fault_is_rejected(body: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - JSON's own included
         read_fault(body)

@@ -16,7 +16,7 @@ def make_headers(**fields: str) -> Message:
     return headers
 
 
-def ask(target: str, **headers: str) -> Request:
+def read(target: str, **headers: str) -> Request:
     return read_request(target, make_headers(**headers), is_get=False)
 
 
@@ -24,8 +24,8 @@ def encode(pair: str) -> str:
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
-def test_parameters_are_told_from_settings() -> None:
-    request = ask(
+def test_parameters_are_separated_from_settings() -> None:
+    request = read(
         "/?query=SELECT+%7Bx%3AString%7D&database=d&param_x=a%26b&insert_deduplication_token=a%27b&max_threads=1"
         "&wait_end_of_query=1&buffer_size=9&session_id=s&client_protocol_version=54405&query_id=q&default_format=JSON"
     )
@@ -37,7 +37,7 @@ def test_parameters_are_told_from_settings() -> None:
 
 
 def test_database_and_format_may_come_as_headers() -> None:
-    request = ask("/", X_ClickHouse_Database="d", X_ClickHouse_Format="CSV")
+    request = read("/", X_ClickHouse_Database="d", X_ClickHouse_Format="CSV")
     assert (request.conditions.database, request.default_format) == ("d", "CSV")
 
 
@@ -54,7 +54,7 @@ def test_database_and_format_may_come_as_headers() -> None:
 def test_credentials_are_read_from_wherever_they_are(
     target: str, headers: dict[str, str], expected: Credentials
 ) -> None:
-    assert ask(target, **headers).credentials == expected
+    assert read(target, **headers).credentials == expected
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ def test_credentials_are_read_from_wherever_they_are(
         ("/", {"Authorization": encode("no colon")}),
     ],
 )
-def test_doubtful_credentials_are_refused(target: str, headers: dict[str, str]) -> None:
+def test_ambiguous_credentials_are_rejected(target: str, headers: dict[str, str]) -> None:
     with pytest.raises(ClickHouseError) as caught:
-        ask(target, **headers)
+        read(target, **headers)
     assert (caught.value.code, caught.value.status) == (516, 403)
 
 
 @pytest.mark.parametrize("name", ["compress", "decompress"])
 def test_native_compression_is_refused_rather_than_ignored(name: str) -> None:
     with pytest.raises(ClickHouseError) as caught:
-        ask(f"/?{name}=1")
+        read(f"/?{name}=1")
     assert caught.value.status == 501
-    assert ask(f"/?{name}=0").conditions.settings == {}
+    assert read(f"/?{name}=0").conditions.settings == {}

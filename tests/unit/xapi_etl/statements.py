@@ -1,4 +1,4 @@
-"""Statements as a learning platform sends them, some 1.2 KB each, made from a seed."""
+"""Generated statements like those of a learning platform, some 1.2 KB each, from a seed."""
 
 import json
 import random

@@ -11,13 +11,13 @@ from xapi_etl import app
 
 
 def diagnose(**event: Any) -> dict[str, Any]:
-    answer = app.lambda_handler({"diagnostics": True, **event}, Context())
-    assert answer["statusCode"] == 200
-    report: dict[str, Any] = json.loads(answer["body"])
+    response = app.lambda_handler({"diagnostics": True, **event}, Context())
+    assert response["statusCode"] == 200
+    report: dict[str, Any] = json.loads(response["body"])
     return report
 
 
-def test_report_tells_runtime_settings_and_dependencies(etl: Etl, environ: Environ) -> None:
+def test_report_contains_runtime_settings_and_dependencies(etl: Etl, environ: Environ) -> None:
     environ(CLICKHOUSE_PASSWORD="s3cret", CLICKHOUSE_USER="writer", BAD_LINES="quarantine")
     report = diagnose()
     assert report["runtime"]["python_version"].startswith("3.")
@@ -83,7 +83,7 @@ def test_clickhouse_check_compares_the_columns(etl: Etl, environ: Environ) -> No
     assert (check["ok"], check["table_exists"]) == (False, False)
 
 
-def test_clickhouse_that_does_not_answer_is_reported(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
+def test_clickhouse_that_does_not_respond_is_reported(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
     environ(CLICKHOUSE_URL="http://127.0.0.1:9")
     check = diagnose(clickhouse_check=True)["clickhouse_check"]
     assert check == {"ok": False, "error": "no response: ConnectionError"}
@@ -99,7 +99,7 @@ def test_cold_start_is_logged_once(etl: Etl, caplog: pytest.LogCaptureFixture) -
     assert len(find_events(caplog, "batch_complete")) == 2
 
 
-def test_log_level_is_the_variables(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_level_follows_the_variable(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
     body = etl.put("statements/a.jsonl", b"{}")
     environ(LOG_LEVEL="DEBUG")
     etl.deliver(body)
@@ -153,7 +153,7 @@ def test_s3_check_that_names_no_bucket_is_reported(etl: Etl, environ: Environ) -
 
 
 @pytest.mark.usefixtures("defaults")
-def test_debug_tells_each_objects_schema_and_more_in_diagnostics(
+def test_debug_logs_schemas_and_extends_diagnostics(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
 ) -> None:
     environ(LOG_LEVEL="DEBUG", CLICKHOUSE_PASSWORD="hunter2", CLICKHOUSE_SETTINGS="log_comment=hunter2")
@@ -165,9 +165,9 @@ def test_debug_tells_each_objects_schema_and_more_in_diagnostics(
         "timestamp[ms, tz=UTC]",
     )
     assert "organisation" in schema.empty_columns
-    answer = app.lambda_handler({"diagnostics": True}, Context())["body"]
-    report = json.loads(answer)
+    response = app.lambda_handler({"diagnostics": True}, Context())["body"]
+    report = json.loads(response)
     assert report["debug"]["mapping"]["columns"][0] == "statement_id"
     assert report["debug"]["settings"]["bad_lines"] == "quarantine"
     assert "READ_CONCURRENCY" in report["not_set"]
-    assert "hunter2" not in answer
+    assert "hunter2" not in response

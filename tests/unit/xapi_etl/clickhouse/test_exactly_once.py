@@ -1,4 +1,4 @@
-"""Nothing twice and nothing lost: lost answers, regrouped messages, forgotten tokens, partial landings."""
+"""Exactly-once loading: lost responses, regrouped messages, forgotten tokens, partial INSERTs."""
 
 import json
 
@@ -25,7 +25,7 @@ def put_many(etl: Etl, count: int, rows: int = 10) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "answer_after"])
-def test_answer_lost_after_the_commit_is_found_out_in_the_same_invocation(
+def test_response_lost_after_the_commit_is_recovered_in_the_same_invocation(
     etl: Etl, no_pause: list[float], caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     bodies = put_many(etl, 3)
@@ -36,7 +36,7 @@ def test_answer_lost_after_the_commit_is_found_out_in_the_same_invocation(
     assert len(no_pause) == 1
 
 
-def test_answer_that_comes_after_the_client_gave_up(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
+def test_response_after_the_client_timeout(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
     environ(CLICKHOUSE_TIMEOUT_SECONDS="1")
     (body,) = put_many(etl, 1)
     order_fault(etl.url, "delay_after", times=1, seconds=1.5)
@@ -44,7 +44,7 @@ def test_answer_that_comes_after_the_client_gave_up(etl: Etl, environ: Environ, 
     assert etl.count() == 10
 
 
-def test_answers_lost_until_the_message_comes_back_regrouped(etl: Etl, no_pause: list[float]) -> None:
+def test_responses_lost_until_the_messages_are_redelivered_regrouped(etl: Etl, no_pause: list[float]) -> None:
     bodies = put_many(etl, 4)
     order_fault(etl.url, "drop_after", times=2)
     assert etl.deliver(*bodies[:3]) == bodies[:3], "ClickHouse has never answered"
@@ -56,7 +56,7 @@ def test_answers_lost_until_the_message_comes_back_regrouped(etl: Etl, no_pause:
     assert count_faults(etl.url)["drop_after"] == 2
 
 
-def test_token_that_is_forgotten_is_not_needed(etl: Etl, environ: Environ) -> None:
+def test_forgotten_token_is_not_needed(etl: Etl, environ: Environ) -> None:
     bodies = put_many(etl, 2)
     etl.query("ALTER TABLE xapi.statements MODIFY SETTING non_replicated_deduplication_window = 0")
     try:
@@ -68,7 +68,7 @@ def test_token_that_is_forgotten_is_not_needed(etl: Etl, environ: Environ) -> No
         etl.query("ALTER TABLE xapi.statements MODIFY SETTING non_replicated_deduplication_window = 10000")
 
 
-def test_token_alone_keeps_rows_from_landing_twice(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_alone_prevents_duplicate_rows(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Inserter, "_look_up", lambda _self, _batch: [])
     bodies = put_many(etl, 3)
     assert etl.deliver(*bodies) == []
@@ -76,7 +76,7 @@ def test_token_alone_keeps_rows_from_landing_twice(etl: Etl, monkeypatch: pytest
     assert etl.count() == 30
 
 
-def test_part_of_an_object_is_completed(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
+def test_partially_present_object_is_completed(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
     (body,) = put_many(etl, 1, rows=40)
     assert etl.deliver(body) == []
     etl.query("DELETE FROM xapi.statements WHERE source_line % 3 = 0")
@@ -86,7 +86,7 @@ def test_part_of_an_object_is_completed(etl: Etl, caplog: pytest.LogCaptureFixtu
     assert [record.rows_inserted for record in find_events(caplog, "insert_complete")] == [40, 13]
 
 
-def test_statement_that_comes_twice_in_an_object_does_not_come_back(etl: Etl) -> None:
+def test_statement_repeated_in_an_object_is_not_sent_again(etl: Etl) -> None:
     statements = make_statements(5)
     lines = [json.dumps(one) for one in [*statements, *statements[:2], {"verb": {"id": "v"}}, {"verb": {"id": "v"}}]]
     body = etl.put("statements/a.jsonl", "\n".join(lines).encode())
@@ -115,7 +115,7 @@ def test_failed_insert_fails_its_own_messages_only(
     [(500, 202, 2), (500, 241, 2), (500, 252, 2), (503, 0, 2), (429, 0, 2), (502, 0, 2), (504, 0, 2), (500, 60, 1),
      (500, 0, 1), (404, 0, 1), (403, 516, 1), (302, 0, 1)],
 )  # fmt: skip
-def test_what_is_tried_again(
+def test_retried_errors(
     etl: Etl, no_pause: list[float], caplog: pytest.LogCaptureFixture, status: int, code: int, attempts: int
 ) -> None:
     (body,) = put_many(etl, 1)
@@ -126,7 +126,7 @@ def test_what_is_tried_again(
     assert find_event(caplog, "insert_failed").code == (code or None)
 
 
-def test_look_that_fails_keeps_everything_from_being_inserted(
+def test_failed_ledger_lookup_prevents_the_insert(
     etl: Etl, no_pause: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     (body,) = put_many(etl, 1)
@@ -135,7 +135,7 @@ def test_look_that_fails_keeps_everything_from_being_inserted(
     assert etl.count() == 0
 
 
-def test_server_that_is_not_there(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
+def test_unreachable_server(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
     (body,) = put_many(etl, 1)
     environ(CLICKHOUSE_URL="http://127.0.0.1:9")
     assert etl.deliver(body) == [body]
@@ -157,13 +157,13 @@ CHUNKS = [convert(f"{n}", n) for n in range(4)]
 
 @settings(deadline=None)
 @given(st.permutations(CHUNKS))
-def test_same_objects_give_the_same_part_in_any_order(chunks: list[RowChunk]) -> None:
+def test_same_objects_give_the_same_batch_in_any_order(chunks: list[RowChunk]) -> None:
     (batch,), (reference,) = cut(chunks), cut(CHUNKS)
     assert batch.token == reference.token
     assert batch.parquet == reference.parquet
 
 
-def test_token_says_which_rows_there_are_and_nothing_else() -> None:
+def test_token_depends_on_the_rows_only() -> None:
     (batch,) = cut(CHUNKS[:2])
     (other,) = cut(CHUNKS[:3])
     everything = np.ones(len(batch), bool)
@@ -179,7 +179,7 @@ def test_token_says_which_rows_there_are_and_nothing_else() -> None:
     assert batch.keep(everything, "zstd").token == batch.token
 
 
-def test_part_of_some_rows_holds_these_rows() -> None:
+def test_batch_with_only_some_rows() -> None:
     (batch,) = cut(CHUNKS[:2])
     mask = np.zeros(len(batch), bool)
     mask[[1, 5, 25]] = True

@@ -1,4 +1,4 @@
-"""How the function talks to ClickHouse: statements, settings, credentials, other tables, time."""
+"""The ClickHouse client: statements, settings, credentials, other tables, deadlines."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def put(etl: Etl, rows: int = 3) -> str:
     return etl.put("statements/a.jsonl", write_lines(make_statements(rows)))
 
 
-def test_users_settings_are_sent_and_ours_win(
+def test_own_settings_override_the_users(
     etl: Etl, environ: Environ, calls: Calls, caplog: pytest.LogCaptureFixture
 ) -> None:
     app._log_overridden_settings.cache_clear()
@@ -65,7 +65,7 @@ def test_users_settings_are_sent_and_ours_win(
     assert {parameters["select_sequential_consistency"] for parameters in looks} == {"1"}
 
 
-def test_timeout_is_the_lesser_of_the_setting_and_what_is_left(etl: Etl, environ: Environ, calls: Calls) -> None:
+def test_timeout_is_the_minimum_of_setting_and_remaining_time(etl: Etl, environ: Environ, calls: Calls) -> None:
     assert etl.deliver(put(etl), context=Context(20_000)) == []
     assert etl.deliver(etl.put("statements/b.jsonl", b"{}"), context=Context(120_000)) == []
     environ(LAMBDA_TIMEOUT_SAFETY_MARGIN_MS="17500")
@@ -74,7 +74,7 @@ def test_timeout_is_the_lesser_of_the_setting_and_what_is_left(etl: Etl, environ
     assert timeouts == [(5.0, 15.0), (5.0, 30), (2.5, 2.5)]
 
 
-def test_insert_is_not_started_without_time_for_it() -> None:
+def test_insert_is_not_started_near_the_deadline() -> None:
     deadline = Deadline(lambda: 9_999, 10_000, 5_000, 30)
     with pytest.raises(OutOfTimeError):
         deadline.check()
@@ -83,7 +83,7 @@ def test_insert_is_not_started_without_time_for_it() -> None:
         Deadline(lambda: 5_000, 0, 5_000, 30).check()
 
 
-def test_retry_is_not_waited_for_beyond_the_time(
+def test_no_retry_beyond_the_deadline(
     etl: Etl, environ: Environ, no_pause: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environ(CLICKHOUSE_MAX_ATTEMPTS="9")
@@ -109,7 +109,7 @@ def test_retry_is_not_waited_for_beyond_the_time(
         ("ADD CONSTRAINT short CHECK length(response) < 100", "INSERT failed"),
     ],
 )
-def test_value_that_the_table_refuses_fails_its_own_object_only(
+def test_value_rejected_by_the_table_fails_only_its_object(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture, change: str, reason: str
 ) -> None:
     etl.query("CREATE OR REPLACE TABLE xapi.strict AS xapi.statements")
@@ -125,7 +125,7 @@ def test_value_that_the_table_refuses_fails_its_own_object_only(
     assert "x" * 201 not in logged(caplog)
 
 
-def test_pauses_grow(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
+def test_backoff_grows(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
     environ(CLICKHOUSE_MAX_ATTEMPTS="7")
     order_fault(etl.url, "answer", times=6, status=503)
     assert etl.deliver(put(etl)) == []
@@ -133,7 +133,7 @@ def test_pauses_grow(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
     assert all(top / 2 <= pause <= top for pause, top in zip(no_pause, longest, strict=True))
 
 
-def test_insert_statement_of_ones_own(etl: Etl, environ: Environ, calls: Calls) -> None:
+def test_custom_insert_statement(etl: Etl, environ: Environ, calls: Calls) -> None:
     environ(CLICKHOUSE_INSERT_SQL="INSERT INTO xapi.statements (statement_id, timestamp) FORMAT Parquet;")
     assert etl.deliver(put(etl)) == []
     environ(CLICKHOUSE_INSERT_SQL="INSERT INTO xapi.statements (verb_id)\n")
@@ -144,7 +144,7 @@ def test_insert_statement_of_ones_own(etl: Etl, environ: Environ, calls: Calls) 
     ]
 
 
-def test_without_a_table_there_is_no_look(
+def test_no_ledger_lookup_without_a_table(
     etl: Etl, environ: Environ, calls: Calls, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("CLICKHOUSE_TABLE")
@@ -157,7 +157,7 @@ def test_without_a_table_there_is_no_look(
     assert events(caplog).count("look_impossible") == 2
 
 
-def test_table_without_lineage_is_inserted_into_without_a_look(
+def test_table_without_lineage_columns_is_not_queried(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
 ) -> None:
     etl.query("CREATE OR REPLACE TABLE xapi.narrow (id String, n Int64) ENGINE = MergeTree ORDER BY id")
@@ -242,7 +242,7 @@ def test_wrong_password_fails_at_once_without_showing_it(
     assert "wr0ng" not in logged(caplog)
 
 
-def test_exception_behind_a_good_beginning_is_an_error(
+def test_exception_after_status_200_is_an_error(
     etl: Etl, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     post = requests.Session.post
@@ -273,5 +273,5 @@ def test_names_and_texts_are_quoted(etl: Etl) -> None:
     assert quote_name("a`b\\c") == "`a\\`b\\\\c`"
 
 
-def test_clients_are_made_once() -> None:
+def test_clients_are_cached() -> None:
     assert clients.http_session() is clients.http_session()

@@ -1,4 +1,4 @@
-"""How rows become Parquet: what is compressed, and what is written as numbers of a dictionary."""
+"""Rows as Parquet: compressed columns and dictionaries."""
 
 import io
 import uuid
@@ -37,10 +37,10 @@ def test_rows_come_back_in_one_row_group(compression: str) -> None:
     assert file.read().to_pydict() == TABLE.to_pydict()
 
 
-def test_what_does_not_shrink_is_not_compressed() -> None:
+def test_incompressible_columns_are_not_compressed() -> None:
     footer = read_footer(write_parquet(TABLE, "snappy"))
     assert {name for name, column in footer.items() if column.compression == "UNCOMPRESSED"} == {"id"}
-    # Thirty-two of a UUID's characters hold half a byte each.
+    # Each of a UUID's 32 hexadecimal digits holds half a byte.
     assert read_footer(write_parquet(TABLE, "zstd"))["id"].compression == "ZSTD"
 
 
@@ -49,10 +49,10 @@ def test_values_that_repeat_have_a_dictionary() -> None:
     assert {name for name, column in footer.items() if column.has_dictionary_page} == {"verb", "nothing"}
 
 
-def test_lines_that_repeat_are_written_all_the_same() -> None:
+def test_repeated_lines_are_all_written() -> None:
     table = pa.table({"line": pa.array(["the same line"] * ROWS, pa.string_view())})
     assert pq.ParquetFile(io.BytesIO(write_parquet(table, "snappy"))).read().to_pydict() == table.to_pydict()
 
 
-def test_no_rows_are_a_file_too() -> None:
+def test_empty_table_is_a_valid_file() -> None:
     assert pq.ParquetFile(io.BytesIO(write_parquet(TABLE.slice(0, 0), "snappy"))).metadata.num_rows == 0

@@ -1,4 +1,4 @@
-"""Nothing counts as loaded that ClickHouse has not acknowledged as a whole: the views behind the table included."""
+"""The ledger: rows count as loaded only after ClickHouse has acknowledged the whole INSERT, including views."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ DEDUPLICATED = "SETTINGS non_replicated_deduplication_window = 1000"
 
 @pytest.fixture
 def views(etl: Etl) -> Iterator[Etl]:
-    """A table behind the statements, and another behind that one."""
+    """A view on the statements, and another view on the first one's table."""
     for name in ("first", "second"):
         etl.query(f"CREATE TABLE xapi.{name} ({ROW_COUNT}) ENGINE = MergeTree ORDER BY source_line {DEDUPLICATED}")
     etl.query(
@@ -32,7 +32,7 @@ def views(etl: Etl) -> Iterator[Etl]:
 
 
 def make_second(etl: Etl, expression: str = "source_line") -> None:
-    """Make the second view anew; it fails where its expression does."""
+    """Recreate the second view; it fails if its expression does."""
     etl.query("DROP VIEW IF EXISTS xapi.to_second")
     select = f"SELECT statement_id, {expression} AS source_line FROM xapi.first"
     etl.query(f"CREATE MATERIALIZED VIEW xapi.to_second TO xapi.second AS {select}")
@@ -67,7 +67,7 @@ def test_insert_that_fails_in_a_view_is_sent_again_whole(views: Etl, expression:
 
 
 @pytest.mark.parametrize("expression", FAILURES.values(), ids=FAILURES.keys())
-def test_messages_that_come_back_in_other_company_fill_the_view_once(views: Etl, expression: str) -> None:
+def test_messages_redelivered_in_another_batch_fill_the_view_once(views: Etl, expression: str) -> None:
     bodies = [put(views, name) for name in "abcd"]
     make_second(views, expression)
     assert views.deliver(*bodies[:3]) == bodies[:3]
@@ -91,7 +91,7 @@ def test_object_of_several_inserts_is_completed(views: Etl, environ: Environ) ->
     assert counts(views) == [35, 35, 35]
 
 
-def test_answer_that_is_lost_fills_the_views_once(views: Etl, no_pause: list[float]) -> None:
+def test_lost_response_fills_the_views_once(views: Etl, no_pause: list[float]) -> None:
     bodies = [put(views, name) for name in "abc"]
     order_fault(views.url, "drop_after", times=2)
     assert views.deliver(*bodies) == bodies
@@ -111,16 +111,14 @@ def test_acknowledgement_that_cannot_be_recorded_changes_nothing(
     assert counts(views) == [5, 5, 5]
 
 
-def test_nothing_is_sent_that_the_ledger_does_not_announce(views: Etl, no_pause: list[float]) -> None:
+def test_nothing_is_sent_before_the_ledger_records_it(views: Etl, no_pause: list[float]) -> None:
     body = put(views, "a")
     order_fault(views.url, "drop", times=2, match="ledger")
     assert views.deliver(body) == [body]
     assert counts(views) == [0, 0, 0]
 
 
-def test_refused_insert_that_has_left_nothing_does_not_bind_its_objects(
-    views: Etl, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_rejected_insert_without_rows_is_abandoned(views: Etl, caplog: pytest.LogCaptureFixture) -> None:
     bodies = [put(views, name) for name in "ab"]
     order_fault(views.url, "answer", times=1, status=400, code=60)
     assert views.deliver(*bodies) == bodies
@@ -130,7 +128,7 @@ def test_refused_insert_that_has_left_nothing_does_not_bind_its_objects(
     assert "insert_not_repeatable" not in events(caplog)
 
 
-def test_insert_whose_objects_are_gone_is_not_waited_for(
+def test_insert_in_doubt_whose_objects_are_gone_is_abandoned(
     views: Etl, no_pause: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     bodies = [put(views, name) for name in "ab"]
@@ -142,7 +140,7 @@ def test_insert_whose_objects_are_gone_is_not_waited_for(
     assert int(views.query("SELECT count() FROM xapi.statements FINAL")) == 10
 
 
-def test_table_that_was_emptied_is_filled_again(views: Etl) -> None:
+def test_truncated_table_is_filled_again(views: Etl) -> None:
     body = put(views, "a")
     assert views.deliver(body) == []
     for table in ("statements", "first", "second"):
@@ -161,7 +159,7 @@ def test_rows_that_were_deleted_one_by_one_are_sent_again(views: Etl) -> None:
     assert counts(views)[0] == 5
 
 
-def test_ledger_that_is_not_there_is_made(views: Etl) -> None:
+def test_missing_ledger_is_created(views: Etl) -> None:
     views.query("DROP TABLE xapi.statements_inserts")
     body = put(views, "a")
     assert views.deliver(body) == []
@@ -170,20 +168,20 @@ def test_ledger_that_is_not_there_is_made(views: Etl) -> None:
     )
 
 
-def test_first_deliveries_do_not_look_at_the_table(views: Etl, caplog: pytest.LogCaptureFixture) -> None:
+def test_first_deliveries_do_not_query_the_table(views: Etl, caplog: pytest.LogCaptureFixture) -> None:
     order_fault(views.url, "drop", times=100, match="groupUniqArray")
     assert views.deliver(*[put(views, name) for name in "abc"]) == []
     assert [record.rows_inserted for record in find_events(caplog, "insert_complete")] == [15]
 
 
-def test_schema_has_the_ledger_that_the_function_makes() -> None:
+def test_schema_and_function_create_the_same_ledger() -> None:
     shipped = [re.sub(r"\s+", " ", statement) for statement in read_statements("xapi", "statements")]
     assert re.sub(r"\s+", " ", LEDGER_DDL.format(ledger="xapi.statements_inserts")) in [
         one.rstrip(";") for one in shipped
     ]
 
 
-def test_settings_that_work_against_it_do_not_count() -> None:
+def test_conflicting_settings_are_overridden() -> None:
     mine = {"materialized_views_ignore_errors": "1", "deduplicate_insert": "disable", "max_threads": "2"}
     assert find_overridden_settings(mine) == ["deduplicate_insert", "materialized_views_ignore_errors"]
     merged = merge_settings(mine, "t")

@@ -1,4 +1,4 @@
-"""Statements of public projects: all of them are rows, and both ways agree on them."""
+"""Statements of public projects: all of them are accepted, and both parsers agree on them."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not h
 
 
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*.jsonl")), ids=lambda path: path.stem)
-def test_statements_of_public_projects_are_rows(path: Path) -> None:
+def test_statements_of_public_projects_are_accepted(path: Path) -> None:
     found = []
     for is_fast in (True, False):
         bad: list[BadLine] = []

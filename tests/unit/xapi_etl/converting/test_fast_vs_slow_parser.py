@@ -1,4 +1,4 @@
-"""The fast way and the careful way give the same rows and find the same lines bad, whatever the lines."""
+"""Comparison of the parsers: the fast path and the slow path give the same rows and the same bad lines."""
 
 import json
 import random
@@ -45,12 +45,12 @@ ODD = [
         b"[{}]",
     ],
     *[b'{"id":"a"', b'{"id":"a",}', b'{"id" "a"}', b"{'id':'a'}", b"{id:1}", b'{"id":"a"} x', b'{"id":"a"}//c'],
-    # together these two would be two documents
+    # joined, these two lines would be two documents
     *[b'{"id":"a"}{"id":"b"}', b'{"id":', b'"a"}', b'{"a":{}', b'{"id":"x"}}'],
-    # keys that come twice, or are written otherwise
+    # repeated keys, and keys with escapes
     *[b'{"id":"a","id":"b"}', b'{"id":"a","id":null}', b'{"id":1,"id":"b"}', b'{"verb":{"id":"a"},"verb":{"id":"b"}}'],
     *[b'{"verb":{"id":"a"},"verb":null}', b'{"x":1,"x":2}', b'{"\\u0069d":"a"}', b'{"":1}', b'{"verb":{"":{"id":1}}}'],
-    # what only one of the parsers takes
+    # texts that only one of the parsers accepts
     *[b'{"x":NaN}', b'{"x":Infinity}', b'{"x":-Infinity}', b'{"x":Inf}', b'{"x":[NaN,1]}', b'{"x":"NaN, Inf}"}'],
     *[b'{"x":1e999}', b'{"x":-1e999}', b'{"x":' + b"9" * 400 + b"}", b'{"x":' + b"9" * 300 + b"e20}", b'{"x":1e-999}'],
     *[
@@ -136,7 +136,7 @@ def describe(converted: ConvertedLines) -> tuple[pa.Table, list[tuple[int, str, 
 
 
 def list_bits(table: pa.Table) -> dict[str, list[int]]:
-    """The bits of all numbers, of which 0.0 and -0.0 are equal otherwise."""
+    """Return all numbers as bits, because 0.0 and -0.0 compare equal."""
     numbers = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     return {name: table.column(name).fill_null(0).to_numpy().view(np.int64).tolist() for name in numbers}
 
@@ -153,12 +153,12 @@ def check(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("line", ODD)
-def test_odd_line_among_good_ones(line: bytes) -> None:
+def test_slow_path_line_among_fast_ones(line: bytes) -> None:
     check(b"\n".join([*GOOD, line, *GOOD]))
     check(line)
 
 
-def test_all_odd_lines_together() -> None:
+def test_all_slow_path_lines_together() -> None:
     for seed in range(20):
         dice = random.Random(seed)
         lines = [dice.choice(ODD) if dice.random() < 0.2 else dice.choice(GOOD) for _ in range(300)]
@@ -183,7 +183,7 @@ CHANGES = st.sampled_from(["id", "timestamp", "stored", "actor", "verb", "object
 
 @st.composite
 def changed_statements(draw: st.DrawFn) -> dict[str, Any]:
-    """A statement in which something, at some depth, is something else."""
+    """Draw a statement in which the value at some path is replaced by another one."""
     statement: dict[str, Any] = json.loads(json.dumps(draw(typical)))
     node = statement
     while True:
@@ -218,7 +218,7 @@ def test_line_of_20_megabytes() -> None:
     check(b"\n".join([GOOD[0], long, GOOD[1], long[:-1], GOOD[2]]))
 
 
-def test_fast_way_is_taken_for_plain_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_statements_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the careful way was taken")
 
@@ -227,7 +227,7 @@ def test_fast_way_is_taken_for_plain_statements(monkeypatch: pytest.MonkeyPatch)
     assert len(FAST.convert(lines, SOURCE).table) == len(GOOD)
 
 
-def test_one_bad_line_does_not_send_the_others_the_careful_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_line_does_not_send_others_to_the_slow_path(monkeypatch: pytest.MonkeyPatch) -> None:
     careful = 0
 
     def count(text: memoryview) -> Any:

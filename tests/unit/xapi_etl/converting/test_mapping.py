@@ -1,4 +1,4 @@
-"""The column mapping: paths, transforms, selections, and what is wrong with one."""
+"""The column mapping: paths, transforms, selections and errors."""
 
 import json
 from typing import Any
@@ -73,7 +73,7 @@ def test_first_hit_wins_and_types_are_kept(is_fast: bool) -> None:
         [FILE],
     ],
 )
-def test_mapping_that_the_fast_way_cannot_take_works_too(columns: list[dict[str, Any]]) -> None:
+def test_mapping_without_a_fast_path(columns: list[dict[str, Any]]) -> None:
     assert not has_schema(load_mapping(json.dumps(columns)).leaves)
     (row,) = convert(columns, {"a": {"n": 1, "ü": [None]}})
     expected = {"all": '{"n":1,"ü":[null]}', "n": 1.0, "i": 1, "source_file": "s3://b/k"}
@@ -106,7 +106,7 @@ def test_wrong_mapping_is_explained(text: str, problem: str) -> None:
         load_mapping(text)
 
 
-def test_mapping_of_ones_own_is_read_from_s3(etl: Etl, environ: Environ) -> None:
+def test_custom_mapping_is_read_from_s3(etl: Etl, environ: Environ) -> None:
     columns = [column for column in json.loads(SHIPPED.read_bytes()) if column["name"] != "verb_id"]
     columns.append({"name": "verb_id", "type": "String", "paths": ["verb.display.en-US"]})
     etl.s3.put_object(Bucket="quarantine", Key="columns.json", Body=json.dumps(columns).encode())

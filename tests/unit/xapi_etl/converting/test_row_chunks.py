@@ -1,4 +1,4 @@
-"""Blocks converted by several threads at once: what comes out, in which order, and what is left behind."""
+"""Blocks converted in several threads: results, their order, errors and limits."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ BLOCKS = 20
 
 @dataclass
 class Slow:
-    """Makes rows of line numbers; a block that begins with a line of ``broken`` fails."""
+    """Converts lines to their numbers; fails for a block whose first line is in ``broken``."""
 
     broken: tuple[int, ...] = ()
     begun: list[int] = field(default_factory=list)
@@ -53,11 +53,11 @@ def test_rows_come_in_order_whoever_converts_them(processors: int) -> None:
     tables = [piece.table for piece in convert(converter)]
     assert pa.concat_tables(tables).column("n").to_pylist() == list(range(1, BLOCKS * PER_BLOCK + 1))
     assert sorted(converter.begun) == list(range(1, BLOCKS * PER_BLOCK, PER_BLOCK))
-    # All of the threads, and who takes the rows besides.
+    # All pool threads, and the consumer.
     assert len(converter.threads) == processors
 
 
-def test_the_first_fault_is_raised_after_all_that_comes_before_it() -> None:
+def test_first_error_is_raised_after_the_blocks_before_it() -> None:
     broken = tuple(block * PER_BLOCK + 1 for block in (7, 8, 9))
     taken: list[RowChunk] = []
     with pytest.raises(RuntimeError, match=str(broken[0])):
@@ -65,7 +65,7 @@ def test_the_first_fault_is_raised_after_all_that_comes_before_it() -> None:
     assert sum(len(piece.table) for piece in taken) == 7 * PER_BLOCK
 
 
-def test_rows_that_nobody_takes_are_not_made() -> None:
+def test_rows_are_not_converted_without_a_consumer() -> None:
     converter = Slow()
     rows = convert(converter, blocks=100)
     next(rows)
@@ -75,7 +75,7 @@ def test_rows_that_nobody_takes_are_not_made() -> None:
     assert len(converter.begun) == begun < 20
 
 
-def test_few_blocks_wait_where_lines_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_long_lines_are_queued(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_chunks, "_MAX_QUEUED_BYTES", 2 * BLOCK_BYTES)
     taken = 0
 
@@ -87,5 +87,5 @@ def test_few_blocks_wait_where_lines_are_long(monkeypatch: pytest.MonkeyPatch) -
 
     rows = convert_object(read(), SOURCE, Slow(), max_rows=1, on_bad_lines=lambda _: None)
     next(rows)
-    # Two to begin with, and those that a thread apiece and the blocks ahead may hold.
+    # The first two blocks, one for each thread, and the queued blocks.
     assert taken <= 4

@@ -1,4 +1,4 @@
-"""Rows as ClickHouse gives them back, field by field against the statements that they come from."""
+"""Rows read back from ClickHouse, compared field by field with their statements."""
 
 import hashlib
 import json
@@ -149,7 +149,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 def write_line(document: dict[str, Any]) -> bytes:
     try:
         return json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
+    except UnicodeEncodeError:  # an unpaired surrogate
         return json.dumps(document).encode()
 
 

@@ -1,4 +1,4 @@
-"""The library in C: what it finds, what it leaves to the careful way, and that it reads nothing but its lines."""
+"""The C library: values of the fast path, lines of the slow path, and memory bounds."""
 
 import ctypes
 import json
@@ -30,7 +30,7 @@ def scan(leaves: list[Leaf], *texts: bytes) -> tuple[list[dict[str, Any]], list[
 
 
 def find(place: tuple[str, ...], text: bytes) -> Any:
-    """The text at a path of a line that has to be plain."""
+    """Return the text at a path of a line that must take the fast path."""
     rows, slow_path = scan([Leaf(place, "text")], text)
     assert slow_path == [False]
     return rows[0]["0"]
@@ -51,19 +51,19 @@ def test_every_short_escape_is_read() -> None:
 
 
 @pytest.mark.parametrize("letter", [chr(code) for code in range(0x20, 0x7F) if chr(code) not in '"\\/bfnrtu'])
-def test_other_escapes_are_odd(letter: str) -> None:
+def test_other_escapes_take_the_slow_path(letter: str) -> None:
     line = json.dumps({"a": "?"}).replace("?", "\\" + letter).encode()
     assert scan([Leaf(("a",), "text")], line, line.replace(b'"a"', b'"b"'))[1] == [True, True]
 
 
 @pytest.mark.parametrize("length", range(40))
-def test_texts_of_every_length_end_where_they_end(length: int) -> None:
+def test_texts_of_every_length_end_at_their_quote(length: int) -> None:
     text = "x" * length
     assert find(("a",), json.dumps({"b": text, "a": text, "c": 1}).encode()) == text
     assert find(("a",), json.dumps({"b": text, "a": text + '"' + text}).encode()) == text + '"' + text
 
 
-def test_keys_that_are_alike_are_told_apart() -> None:
+def test_similar_keys_are_distinguished() -> None:
     names = ["", "a", "b", "ab", "ba", *("k" * length for length in range(5, 20))]
     names += [f"https://example.org/{number:03}/the-same-end" for number in range(200)]
     names += [f"column_{number:03}" for number in range(600)] + ["\u00fc", "\U0001f600", "a/b", "a~b", "a.b"]
@@ -76,13 +76,13 @@ def test_keys_that_are_alike_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("form", ["column_{:03}", "{:03}_column", "https://example.org/extensions/{:03}", "{}"])
-def test_keys_that_are_alike_do_not_crowd_together(form: str) -> None:
+def test_similar_keys_do_not_collide(form: str) -> None:
     _, slots, _ = build_tree([Leaf((form.format(number),), "text") for number in range(600)])
     crowds = "".join("x" if slot else " " for slot in slots).split()
     assert max(map(len, crowds)) < 40
 
 
-def test_deep_paths_are_followed_and_deeper_lines_are_left_to_the_careful_way() -> None:
+def test_deep_paths_are_followed_and_deeper_lines_take_the_slow_path() -> None:
     place = tuple(f"k{depth}" for depth in range(50))
     document: Any = "found"
     for key in reversed(place):
@@ -102,7 +102,7 @@ def test_lines_of_several_rounds_keep_their_order(monkeypatch: pytest.MonkeyPatc
 
 
 def test_lines_are_plain_only_if_they_are_documents() -> None:
-    """Bytes changed at random: what is plain to the library is a document to orjson, with the same values."""
+    """Change bytes at random: orjson accepts every line of the fast path and reads the same values."""
     dice, leaves = Random(SEED), [Leaf(("id",), "text"), Leaf(("result", "score", "raw"), "number")]
     texts = [change(dice, dice.choice(PLAIN)[: dice.choice([100, 2000])]) for _ in range(20_000)]
     rows, slow_path = scan(leaves, *texts)
@@ -115,7 +115,7 @@ def test_lines_are_plain_only_if_they_are_documents() -> None:
 
 
 def change(dice: Random, line: bytes) -> bytes:
-    """Replace, leave out and insert a few bytes."""
+    """Replace, remove and insert a few bytes."""
     text = bytearray(line)
     for _ in range(dice.randint(1, 3)):
         place = dice.randrange(len(text))
@@ -123,19 +123,19 @@ def change(dice: Random, line: bytes) -> bytes:
     return bytes(text)
 
 
-def test_plain_statements_and_documents_are_not_odd() -> None:
+def test_plain_statements_and_documents_take_the_fast_path() -> None:
     spaced = [json.dumps(one, separators=(" , ", "\t: ")).encode() for one in make_statements(100)]
     others = [b"{}", b" {\t} ", b'{"x":[[],{},[1,-2.5e+3,true,false,null,"\\u00e4"]]}']
     assert not any(scan([Leaf(("id",), "text")], *PLAIN, *spaced, *others)[1])
 
 
 def test_no_byte_is_read_beyond_the_lines_end() -> None:
-    """In a process of its own, where the page behind the lines cannot be read: a byte too much kills it."""
+    """Run in a separate process where the page after the lines is not readable: an extra byte read crashes it."""
     assert count_in_own_process(__name__, "scan_at_the_edge") > 5_000
 
 
 def scan_at_the_edge() -> None:
-    """Scan every beginning of many lines where nothing may be read behind their end; prints how many."""
+    """Scan every prefix of many lines before an unreadable page; print their number."""
     memory = mmap.mmap(-1, 2 * mmap.PAGESIZE * 16)
     start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     edge = start + mmap.PAGESIZE * 16
@@ -150,7 +150,7 @@ def scan_at_the_edge() -> None:
 
 
 def scan_memory(address: int, size: int) -> bool:
-    """Scan the one line that stands at an address; tell whether it is slow_path."""
+    """Scan the single line at a memory address; return whether it takes the slow path."""
     leaves = [Leaf(("id",), "text"), Leaf(("result", "score", "raw"), "number"), Leaf(("result", "success"), "flag")]
     nodes, slots, keys = build_tree(leaves)
     seen, spans = np.zeros(len(nodes), np.uint32), np.zeros((len(leaves), 1, 2), np.uint32)

@@ -1,4 +1,4 @@
-"""Values become exactly what the table's columns hold, or their line is a bad one."""
+"""Exact conversion into the table's types: a value that does not fit makes its line bad."""
 
 import json
 from typing import Any
@@ -72,7 +72,7 @@ def make_table(etl: Etl, *types: str) -> None:
     etl.query(f"CREATE OR REPLACE TABLE xapi.typed ({columns}, {LINEAGE}) ENGINE = MergeTree ORDER BY source_line")
 
 
-def test_values_land_exactly(etl: Etl, environ: Environ) -> None:
+def test_values_are_stored_exactly(etl: Etl, environ: Environ) -> None:
     make_table(etl, *(kind for kind, _, _ in EXACT))
     environ(COLUMN_MAP="auto", CLICKHOUSE_TABLE="typed")
     line = json.dumps({f"c{number}": value for number, (_, value, _) in enumerate(EXACT)}).encode()
@@ -104,7 +104,7 @@ def test_values_that_do_not_fit_make_their_lines_bad(etl: Etl, environ: Environ)
         ("Date", "2025-03-04T00:00:00Z", "2025-03-04"),
     ],
 )
-def test_own_mapping_into_other_types_is_exact_too(
+def test_custom_mapping_into_other_types_is_exact(
     etl: Etl, environ: Environ, kind: str, text: str, expected: str
 ) -> None:
     make_table(etl, kind, "Nullable(Int8)", "Nullable(UUID)", "String")
@@ -128,7 +128,7 @@ def test_own_mapping_into_other_types_is_exact_too(
     assert etl.query("SELECT any(toDate(c0)), any(c3) FROM xapi.typed").startswith(f"{expected}\t2025-03-04T")
 
 
-def test_keys_without_a_column_are_told_and_counted(
+def test_keys_without_a_column_are_logged_and_counted(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
 ) -> None:
     columns = f"a Int64, b Int64 ALIAS a, c Int64 MATERIALIZED a, {LINEAGE}"
@@ -140,7 +140,7 @@ def test_keys_without_a_column_are_told_and_counted(
     assert find_event(caplog, "keys_dropped").lines_by_key == {"b": 1, "c": 1, "x": 2}
 
 
-def test_table_from_before_an_update_is_filled_as_far_as_it_goes(
+def test_older_table_is_filled_without_missing_columns(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
 ) -> None:
     etl.query("CREATE OR REPLACE TABLE xapi.older AS xapi.statements")

@@ -1,4 +1,4 @@
-"""Times and durations: what Arrow's parser takes means the same as what ours makes of it."""
+"""Times and durations: Arrow's parser and our own agree."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_one(text: str) -> int | None:
-    """Milliseconds; None for wrong."""
+    """Return milliseconds; None for an invalid time."""
     values, wrong = parse_times(pa.array([text]))
     return None if wrong is not None else values.cast(pa.int64())[0].as_py()
 
@@ -64,7 +64,7 @@ def test_time_of_any_form(text: str, expected: str) -> None:
         *["1900-01-01T00:00:00+00:01", " 2025-01-01", "2025-01-01T00:00:00Z\n", "٢٠٢٥-01-01", "1735689600"],
     ],
 )
-def test_what_is_no_time_is_wrong(text: str) -> None:
+def test_invalid_time(text: str) -> None:
     assert parse_one(text) is None
 
 
@@ -105,7 +105,7 @@ def test_duration_in_seconds(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "P", "PT", "P1DT", "1S", "PT1", "PT-1S", "-PT1S", "pt1s", "PT1S ", "P1W2D", "PT1M1H", "PT٢S"]
 )
-def test_what_is_no_duration_is_wrong(text: str) -> None:
+def test_invalid_duration(text: str) -> None:
     values, wrong = parse_durations(pa.array([text, None, "PT1S"]))
     assert wrong is not None
     assert wrong.tolist() == [True, False, False]

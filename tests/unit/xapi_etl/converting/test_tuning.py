@@ -1,4 +1,4 @@
-"""What is set for the process."""
+"""Process tuning: memory allocator and GIL switch interval."""
 
 import ctypes
 import platform
@@ -9,16 +9,16 @@ import pytest
 from xapi_etl.converting.tuning import keep_freed_memory, tune_process
 
 
-def test_options_are_taken_by_glibc() -> None:
+def test_glibc_accepts_the_options() -> None:
     assert keep_freed_memory() is (platform.libc_ver()[0] == "glibc")
 
 
-def test_another_c_library_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_c_library_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
     assert keep_freed_memory() is False
 
 
-def test_lock_changes_hands_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_switch_interval_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[float] = []
     monkeypatch.setattr(sys, "setswitchinterval", found.append)
     tune_process()

@@ -9,7 +9,7 @@ from tests.unit.xapi_etl.statements import BAD, make_statements, write_lines
 GOOD = write_lines(make_statements(3))
 
 
-def test_copy_goes_to_the_failure_queue_on_the_last_receive_only(
+def test_copy_goes_to_the_failure_queue_only_on_the_last_receive(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
 ) -> None:
     environ(FAILURE_DLQ_URL=etl.failure_url, MAX_RECEIVES="3")
@@ -26,13 +26,13 @@ def test_copy_goes_to_the_failure_queue_on_the_last_receive_only(
     assert events(caplog).count("message_copied") == 1
 
 
-def test_failure_queue_that_is_gone_changes_nothing(etl: Etl, environ: Environ) -> None:
+def test_missing_failure_queue_changes_nothing(etl: Etl, environ: Environ) -> None:
     environ(FAILURE_DLQ_URL=etl.failure_url + "-gone", MAX_RECEIVES="1")
     assert etl.deliver("?") == ["?"]
 
 
 @pytest.mark.usefixtures("defaults")
-def test_deterministic_failures_go_to_the_dead_letter_queue_at_once(
+def test_final_failures_go_to_the_failure_queue_at_once(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
 ) -> None:
     environ(FAILURE_DLQ_URL=etl.failure_url, BAD_LINES="fail")
@@ -50,13 +50,13 @@ def test_deterministic_failures_go_to_the_dead_letter_queue_at_once(
 
 
 @pytest.mark.usefixtures("defaults")
-def test_message_that_cannot_be_sent_on_comes_back(etl: Etl, environ: Environ) -> None:
+def test_message_that_cannot_be_copied_is_redelivered(etl: Etl, environ: Environ) -> None:
     environ(FAILURE_DLQ_URL=etl.failure_url + "-gone")
     assert etl.deliver("?") == ["?"]
 
 
 @pytest.mark.usefixtures("defaults")
-def test_what_another_try_may_mend_comes_back(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
+def test_transient_failure_is_redelivered(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
     environ(FAILURE_DLQ_URL=etl.failure_url, CLICKHOUSE_URL="http://127.0.0.1:9")
     body = etl.put("statements/good.jsonl", GOOD)
     assert etl.deliver(body) == [body]

@@ -23,7 +23,7 @@ def test_malformed_message_comes_back_alone(etl: Etl, neighbour: str, body: str)
     assert etl.count() == 2
 
 
-def test_key_is_taken_out_of_its_encoding(etl: Etl) -> None:
+def test_key_is_url_decoded(etl: Etl) -> None:
     key = "statements/a b+c ü'\\`\"%2F.jsonl"
     body = etl.put(key, write_lines(make_statements(1)))
     assert etl.deliver(body) == []
@@ -45,7 +45,7 @@ GOOD = write_lines(make_statements(3))
 
 
 @pytest.mark.usefixtures("defaults")
-def test_event_bridge_and_other_shapes_load_and_other_records_are_told(
+def test_event_bridge_and_other_shapes_load_and_other_records_are_logged(
     etl: Etl, caplog: pytest.LogCaptureFixture
 ) -> None:
     etl.put("statements/a b.jsonl", GOOD)

@@ -1,4 +1,4 @@
-"""Runs the real handler on objects, under a memory limit, and prints what became of them and the peak.
+"""Runs the real handler on objects, under a memory limit, and prints their outcomes and the peak.
 
 The object's bodies come from a folder; ``argv``: the folder, then the memory limit of the address space, bytes.
 """
@@ -21,13 +21,13 @@ BUCKET = "statements"
 
 
 def read_peak() -> int:
-    """The highest resident size since the last reset, MB."""
+    """Return the highest resident size since the last reset, in MB."""
     status = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) // 1024
 
 
 class FileBody:
-    """A body that is read from a file, in place of one that moto holds in memory."""
+    """A response body that is read from a file, instead of moto's in memory."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -40,7 +40,7 @@ class FileBody:
 
 
 def serve_files(folder: Path) -> Any:
-    """Stand in for S3's GetObject: an object's bytes are in a file, and only those of the range are read."""
+    """Replacement for S3's GetObject that reads only the requested range from a file."""
 
     def get_object(**options: Any) -> dict[str, Any]:
         path = folder / options["Key"].rpartition("/")[2]
@@ -63,7 +63,7 @@ def serve_files(folder: Path) -> Any:
 def main() -> None:
     folder, limit = Path(sys.argv[1]), int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    # Imported under the limit.
+    # Imported after the limit is set.
     from xapi_etl import app, clients  # noqa: PLC0415
     from xapi_etl.loading import wiring  # noqa: PLC0415
 

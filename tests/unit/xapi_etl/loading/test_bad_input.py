@@ -1,4 +1,4 @@
-"""Bad input of every kind: what becomes of it, and that its neighbours are loaded."""
+"""Bad input of every kind: its outcome, and the loading of other objects in the batch."""
 
 import gzip
 import json
@@ -74,7 +74,7 @@ def test_object_over_the_limit_fails_with_its_reason(
 
 
 def wrong_types() -> list[tuple[str, bytes]]:
-    """For each mapped path a line whose value there is of another type."""
+    """Return one line for each mapped path, with a value of another type at that path."""
     found = []
     for column in json.loads(SHIPPED.read_bytes()):
         for path in column["paths"]:
@@ -147,7 +147,7 @@ def test_line_of_20_megabytes_is_a_row(etl: Etl) -> None:
     assert etl.query("SELECT length(response) FROM xapi.statements WHERE statement_id = 'long'") == "20000000"
 
 
-def test_line_without_end_is_refused(etl: Etl, neighbour: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_line_without_end_is_rejected(etl: Etl, neighbour: str, caplog: pytest.LogCaptureFixture) -> None:
     bomb = etl.put("statements/bomb.jsonl.gz", gzip.compress(b"x" * 80_000_000, 1))
     assert etl.deliver(bomb, neighbour) == [bomb]
     assert etl.count() == 2

@@ -1,4 +1,4 @@
-"""From objects to rows: what lands, how it is gathered, what comes back."""
+"""The loader: inserted rows, gathering into INSERTs, redelivered messages."""
 
 import errno
 import io
@@ -42,7 +42,7 @@ def test_messages_regrouped_with_others_add_what_is_missing(etl: Etl) -> None:
     assert etl.count() == 16
 
 
-def test_large_object_goes_in_by_pieces(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
+def test_large_object_takes_several_inserts(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
     environ(TARGET_ROWS_PER_INSERT="10", MAX_ROWS_PER_INSERT="20")
     body = etl.put("statements/large.jsonl", write_lines(make_statements(50)))
     assert etl.deliver(body) == []
@@ -52,9 +52,7 @@ def test_large_object_goes_in_by_pieces(etl: Etl, environ: Environ, caplog: pyte
     assert inserted == [20, 20, 10] * 2
 
 
-def test_object_that_is_enough_for_an_insert_has_its_own(
-    etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_object_large_enough_has_its_own_insert(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
     environ(TARGET_ROWS_PER_INSERT="10", MAX_ROWS_PER_INSERT="30")
     sizes = [4, 5, 10, 3, 6, 8]
     bodies = [etl.put(f"statements/{n}.jsonl", write_lines(make_statements(rows, n))) for n, rows in enumerate(sizes)]
@@ -63,7 +61,7 @@ def test_object_that_is_enough_for_an_insert_has_its_own(
     assert etl.count() == sum(sizes)
 
 
-def test_insert_is_cut_at_its_limit_of_bytes(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
+def test_insert_is_split_at_its_byte_limit(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
     environ(MAX_PARQUET_BYTES_PER_INSERT="20000")
     assert etl.deliver(etl.put("statements/a.jsonl", write_lines(make_statements(100)))) == []
     assert etl.count() == 100
@@ -84,19 +82,19 @@ def test_statements_of_more_months_than_an_insert_may_touch(etl: Etl, caplog: py
     assert first == [100, 100, 50]
 
 
-def test_empty_object_and_one_of_blank_lines_are_done_with(etl: Etl) -> None:
+def test_empty_objects_and_blank_lines_are_done(etl: Etl) -> None:
     assert etl.deliver(etl.put("statements/empty.jsonl", b""), etl.put("statements/blank.jsonl", b"\n \t\r\n\n")) == []
     assert etl.count() == 0
 
 
-def test_nothing_is_begun_near_the_time_limit(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_started_near_the_time_limit(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
     body = etl.put("statements/a.jsonl", write_lines(make_statements(1)))
     assert etl.deliver(body, context=Context(9_999)) == [body]
     assert etl.count() == 0
     assert find_event(caplog, "object_not_started").reason == "the function's time limit is near"
 
 
-def test_what_was_read_is_inserted_when_time_runs_short(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_read_so_far_are_inserted_near_the_time_limit(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
     bodies = [etl.put(f"statements/{n}.jsonl", write_lines(make_statements(2, seed=n))) for n in range(4)]
     context = Context(13_000)
     load = Loader._load
@@ -114,7 +112,7 @@ def test_what_was_read_is_inserted_when_time_runs_short(etl: Etl, monkeypatch: p
     assert len(loaded) == 2
 
 
-def test_read_that_hangs_keeps_nothing_else_from_being_inserted(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_read_does_not_block_other_objects(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
     bodies = [etl.put(f"statements/{n}.jsonl", write_lines(make_statements(2, seed=n))) for n in range(3)]
     end = threading.Event()
     opening = SourceReader._open
@@ -142,7 +140,7 @@ def test_full_disk_fails_the_large_object_and_no_other(
         def write(self, _data: object) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    # Not of the module itself: moto keeps its objects in such files.
+    # Patch only the loader's reference: moto itself keeps objects in such files.
     monkeypatch.setattr("xapi_etl.loading.loader.tempfile", SimpleNamespace(SpooledTemporaryFile=Full))
     environ(TARGET_ROWS_PER_INSERT="10", MAX_ROWS_PER_INSERT="10")
     large = etl.put("statements/large.jsonl", write_lines(make_statements(30)))
@@ -162,7 +160,7 @@ def test_many_objects_of_one_line_go_in_together(etl: Etl, caplog: pytest.LogCap
     assert [record.objects for record in find_events(caplog, "insert_complete")] == [400, 10]
 
 
-def test_dry_run_does_everything_but_insert(
+def test_dry_run_skips_only_the_insert(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CLICKHOUSE_URL")

@@ -1,4 +1,4 @@
-"""Memory is a promise: no object takes the function beyond its memory, and a bad one fails alone."""
+"""Memory limits: no object exceeds the function's memory, and a bad one fails alone."""
 
 import gzip
 import json
@@ -23,7 +23,7 @@ STATEMENT_BEGINNING = b'{"id":"1","actor":{"mbox":"m"},"verb":{"id":"v"},"object
 
 
 def repeat(text: bytes, size: int) -> Iterator[bytes]:
-    """A text again and again, in pieces."""
+    """Yield a repeated text in chunks."""
     piece = text * max(1, MIB // len(text))
     for _ in range(size // len(piece)):
         yield piece
@@ -36,7 +36,7 @@ def one_line(text: bytes, size: int, end: bytes = b"0]}\n") -> Iterator[bytes]:
 
 
 def odd(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The same for the careful way: a key that comes twice."""
+    """Return the same line with a repeated key, which takes the slow path."""
     yield next(lines).replace(b'{"id":"1",', b'{"id":"2","id":"1",')
     yield from lines
 
@@ -84,7 +84,7 @@ INPUTS: dict[str, tuple[Callable[[], Iterator[bytes]], dict[str, str]]] = {
 
 
 def write(path: Path, pieces: Iterator[bytes], compression: str) -> int:
-    """Write a compressed object; return how many bytes it holds."""
+    """Write a compressed object; return its uncompressed size."""
     size = 0
     with path.open("wb") as file:
         if compression == "zstd":
@@ -144,5 +144,5 @@ def test_many_tiny_lines_stay_within_the_memory(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 @pytest.mark.parametrize("name", INPUTS)
-def test_no_object_takes_more_than_the_memory(tmp_path: Path, name: str, compression: str) -> None:
+def test_no_object_exceeds_the_memory(tmp_path: Path, name: str, compression: str) -> None:
     check(tmp_path, name, compression)

@@ -1,4 +1,4 @@
-"""With the defaults: nothing that is no statement becomes a row, and what becomes of bad lines."""
+"""Default settings: only statements become rows, and bad lines are quarantined, counted or fail their object."""
 
 import json
 from typing import Any
@@ -37,7 +37,7 @@ NO_STATEMENTS: list[Any] = [
 
 
 @pytest.mark.parametrize("document", few_quick(NO_STATEMENTS, quick=6))
-def test_what_is_no_statement_is_a_bad_line(etl: Etl, document: Any) -> None:
+def test_line_that_is_not_a_statement_is_bad(etl: Etl, document: Any) -> None:
     assert etl.deliver(etl.put("statements/a.jsonl", GOOD + json.dumps(document).encode())) == []
     assert etl.count() == 3
     (record,) = etl.quarantined("quarantine/statements/a.jsonl.jsonl", BUCKET)
@@ -56,7 +56,7 @@ def test_what_is_no_statement_is_a_bad_line(etl: Etl, document: Any) -> None:
         {"object": {"objectType": "Agent", "openid": "o"}},
     ],
 )
-def test_what_is_a_statement_is_a_row(etl: Etl, more: dict[str, Any]) -> None:
+def test_statement_is_a_row(etl: Etl, more: dict[str, Any]) -> None:
     assert etl.deliver(etl.put("statements/a.jsonl", json.dumps(STATEMENT | more).encode())) == []
     assert etl.count() == 1
 
@@ -73,7 +73,7 @@ def test_kept_lines_that_orjson_refuses(etl: Etl) -> None:
     assert [row["statement"] for row in etl.rows("statement")] == contents.decode().splitlines()
 
 
-def test_half_a_surrogate_pair_in_a_column_is_not_replaced_by_something_else(etl: Etl) -> None:
+def test_unpaired_surrogate_in_a_column_is_not_replaced(etl: Etl) -> None:
     bad = json.dumps(STATEMENT | {"actor": {"mbox": "m\ud83d"}}).encode()
     assert etl.deliver(etl.put("statements/a.jsonl", GOOD + bad)) == []
     (record,) = etl.quarantined("quarantine/statements/a.jsonl.jsonl", BUCKET)
@@ -146,7 +146,7 @@ def test_very_many_bad_lines_are_named_in_part(etl: Etl, environ: Environ, caplo
     assert find_event(caplog, "object_failed").reason.endswith("and 980 more")
 
 
-def test_bad_lines_are_skipped_and_told(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
+def test_bad_lines_are_skipped_and_logged(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
     environ(BAD_LINES="skip")
     assert etl.deliver(etl.put("statements/a.jsonl", BAD + GOOD)) == []
     assert etl.count() == 3
@@ -179,7 +179,7 @@ def test_two_versions_of_a_key_have_both_their_bad_lines(etl: Etl) -> None:
     assert "quarantine/statements/a.jsonl.jsonl" in found
 
 
-def test_dry_run_says_what_it_would_put_into_the_quarantine(
+def test_dry_run_logs_the_lines_that_it_would_quarantine(
     etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
 ) -> None:
     environ(DRY_RUN="1")
@@ -193,7 +193,7 @@ def test_dry_run_says_what_it_would_put_into_the_quarantine(
     assert "Contents" not in etl.s3.list_objects_v2(Bucket=BUCKET, Prefix="quarantine/")
 
 
-def test_latin_1_is_a_bad_line_that_says_so(etl: Etl) -> None:
+def test_latin_1_line_is_rejected_with_the_encoding_as_reason(etl: Etl) -> None:
     latin = json.dumps(STATEMENT | {"x": "ü"}, ensure_ascii=False).encode("latin-1")
     assert etl.deliver(etl.put("statements/a.jsonl", GOOD + latin)) == []
     (record,) = etl.quarantined("quarantine/statements/a.jsonl.jsonl", BUCKET)

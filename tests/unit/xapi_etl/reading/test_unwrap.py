@@ -36,7 +36,7 @@ def test_wrapped_statements_are_unwrapped(etl: Etl, wrap: Any, indent: int | Non
 
 @pytest.mark.usefixtures("defaults")
 @pytest.mark.parametrize("end", [b"", b"]", b',{"a":', b"]}"])
-def test_answer_that_is_cut_does_not_pass_for_a_whole_one(etl: Etl, end: bytes) -> None:
+def test_truncated_response_is_not_accepted_as_whole(etl: Etl, end: bytes) -> None:
     contents = b'{"statements":[' + b",".join(GOOD.splitlines()) + end
     assert etl.deliver(etl.put("statements/a.json", contents)) == []
     whole = end == b"]}"
@@ -45,7 +45,7 @@ def test_answer_that_is_cut_does_not_pass_for_a_whole_one(etl: Etl, end: bytes) 
     ] == ([] if whole else ["quarantine/statements/a.json.jsonl"])
 
 
-def test_stream_is_unwrapped_the_same_however_it_comes() -> None:
+def test_unwrapping_does_not_depend_on_chunks() -> None:
     contents = json.dumps({"more": "x", "statements": [{"a": '\\"]'}, 7, [{}], {"ü": "\n"}]}, indent=1).encode()
     whole = b"".join(unwrap_statements([contents]))
     assert len(whole.splitlines()) == 4
