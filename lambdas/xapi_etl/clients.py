@@ -25,7 +25,7 @@ _USER_KEYS = ("username", "user")
 
 @cache
 def s3_client(connections: int, connect_seconds: int, read_seconds: int, attempts: int) -> S3Client:
-    """Return an S3 client with a pool of ``connections`` connections."""
+    """Return an S3 client with room for ``connections`` at once."""
     is_emulated = "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_S3" in os.environ
     config = Config(
         max_pool_connections=connections,

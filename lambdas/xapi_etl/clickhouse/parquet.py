@@ -14,7 +14,7 @@ _MAX_COMPRESSED_RATIO = 0.85
 
 def write_parquet(table: pa.Table, compression: str) -> bytes:
     """Return a table as a Parquet file of one row group: ClickHouse inserts it as one block."""
-    # Whole lines are string views, which this skips: they are long, compress well and do not repeat.
+    # Whole lines are string views and not sampled: they are long, compress well and do not repeat.
     texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
     samples = {name: table.column(name).slice(0, _SAMPLE_ROWS).to_pylist() for name in texts}
     repeated = [name for name, sample in samples.items() if _repeats(sample)]

@@ -23,7 +23,7 @@ MAX_DEPTH = 1024
 MAX_VALUES = 400_000
 """Maximum values of one line; as a Python object each takes up to some 200 bytes."""
 _MIN_COUNTED_BYTES = 512 * 1024
-"""Lines of at most this many bytes are not checked: they cannot hold too many values."""
+"""Lines of at most this many bytes are not checked for the number of their values."""
 _INT64 = 2**63
 _NAMES: dict[Kind, str] = {"text": "a text", "number": "a number", "integer": "a whole number", "flag": "true or false"}
 

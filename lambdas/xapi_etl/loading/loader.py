@@ -15,19 +15,17 @@ import numpy as np
 from aws_lambda_powertools import Logger
 
 from xapi_etl.clickhouse.http_client import VALUE_CODES
-from xapi_etl.clickhouse.insert_batch import InsertBatch, keep_lines, make_insert_batch, make_insert_batches
+from xapi_etl.clickhouse.insert_batch import InsertBatch, make_insert_batches
 from xapi_etl.clickhouse.inserter import FailingInserter, Inserter
-from xapi_etl.clickhouse.ledger import Entry, Member
 from xapi_etl.converting.row_chunks import LineConverter, convert_object
-from xapi_etl.converting.tables import join_tables
 from xapi_etl.exceptions import InsertError, OutOfTimeError, SourceError
-from xapi_etl.reading.decompress import decompress
+from xapi_etl.reading.contents import decode_contents
 from xapi_etl.reading.sources import OpenObject, SourceReader
-from xapi_etl.reading.unwrap import unwrap_statements
 from xapi_etl.schemas import BadLine, BatchStats, ObjectName, Outcome, Result, RowChunk, Source
 from xapi_etl.settings import Settings
 
 from .quarantine import BadLines, make_key
+from .rebuild import BatchRebuilder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 OUT_OF_TIME = "the function's time limit is near"
 _SPOOL_MEMORY_BYTES = 16 * 1024 * 1024
 _CONVERSION_RESERVE_MS = 3_000
-"""Reserved for the conversion of what has been read, in addition to the time that starting an INSERT needs."""
+"""Time reserved for converting the data that has been read, in addition to the time for starting an INSERT."""
 _MAX_GATHERED_BYTES = 32 * 1024 * 1024
 """Bytes of gathered Arrow columns at which they are inserted, however few rows they hold."""
 
@@ -63,6 +61,10 @@ class Loader:
     _first_of: dict[Source, ObjectName] = field(default_factory=dict)
     """The first name of each source: two versions with the same bytes have the same ETag, and so the same rows."""
     _same_as: dict[ObjectName, ObjectName] = field(default_factory=dict)
+    _rebuilder: BatchRebuilder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rebuilder = BatchRebuilder(self.settings, self.reader, self.converter, self.partition_column)
 
     def run(self, names: Sequence[ObjectName]) -> None:
         """Load as many objects as the time allows; record the outcome of each in the statistics."""
@@ -133,7 +135,7 @@ class Loader:
             self.stats.bad_codes.update(line.code for line in lines)
             bad.add(opened.source, lines)
 
-        contents = self._unwrap(decompress(count(self.reader.read(opened))))
+        contents = decode_contents(count(self.reader.read(opened)), only_statements=self.settings.only_statements)
         for chunk in convert_object(
             contents,
             opened.source,
@@ -169,9 +171,6 @@ class Loader:
         for name, count in keys.items():
             known = name in self.stats.dropped or len(self.stats.dropped) < _MAX_DROPPED_KEYS
             self.stats.dropped[name if known else "…"] += count
-
-    def _unwrap(self, contents: Iterable[bytes]) -> Iterable[bytes]:
-        return unwrap_statements(contents) if self.settings.only_statements else contents
 
     def _handle_bad_lines(self, opened: OpenObject, bad: BadLines, rows: int) -> None:
         """Fail the object, skip its bad lines or store them in the quarantine, before any of its rows are inserted.
@@ -271,54 +270,6 @@ class Loader:
             partition_column=self.partition_column,
         )
 
-    def _rebuild(self, entry: Entry, chunks: Sequence[RowChunk]) -> InsertBatch | None:
-        """Rebuild the batch of an earlier INSERT; ``None`` if its objects are gone, overwritten or read differently."""
-        at_hand = {chunk.source: chunk for chunk in chunks}
-        found = []
-        for member in entry.members:
-            try:
-                chunk = at_hand.get(member.source)
-                if chunk is None or not np.isin(member.lines, chunk.lines).all():
-                    chunk = self._read_again(member)
-            except SourceError:
-                return None
-            chunk = keep_lines(chunk, member.lines)
-            if len(chunk.lines) != len(member.lines):
-                return None
-            found.append(chunk)
-        return make_insert_batch(found, compression=self.settings.compression, partition_column=self.partition_column)
-
-    def _read_again(self, member: Member) -> RowChunk:
-        """Read an object again and return the rows of a member's lines.
-
-        Raises:
-            SourceError: the object cannot be read, or has been overwritten.
-        """
-        opened = self.reader.open(ObjectName.from_url(member.source.file, member.source.version_id))
-        if opened.source != member.source:
-            raise SourceError("the object was overwritten")
-        chunks = convert_object(
-            self._unwrap(decompress(self.reader.read(opened))),
-            opened.source,
-            self.converter,
-            max_rows=self.settings.max_rows,
-            on_bad_lines=lambda _: None,
-            max_line_bytes=self.settings.max_line_bytes,
-        )
-        found: list[RowChunk] = []
-        for chunk in chunks:
-            if len((kept := keep_lines(chunk, member.lines)).lines):
-                found.append(kept)
-            if chunk.lines[-1] >= member.lines[-1]:
-                break
-        if not found:
-            raise SourceError("the lines are not accepted as rows any more")
-        return RowChunk(
-            opened.source,
-            join_tables([chunk.table for chunk in found]),
-            np.concatenate([chunk.lines for chunk in found]),
-        )
-
     def _insert(self, batch: InsertBatch, chunks: Sequence[RowChunk]) -> list[Source]:
         """Insert a batch; return the objects of which rows were sent."""
         self.stats.parquet_bytes += len(batch.parquet)
@@ -329,7 +280,7 @@ class Loader:
         fields: dict[str, int | str] = {"rows": len(batch), "objects": objects, "parquet_bytes": len(batch.parquet)}
         fields["token"] = batch.token
         try:
-            inserted = self.inserter.insert(batch, lambda entry: self._rebuild(entry, chunks))
+            inserted = self.inserter.insert(batch, lambda entry: self._rebuilder.rebuild(entry, chunks))
         except InsertError as error:
             self.stats.inserts_failed += 1
             self.logger.error("insert_failed", extra={**fields, "error": str(error), "code": error.code})  # noqa: TRY400
