@@ -1,1 +1,1 @@
-"""JSON Lines in S3 become Parquet and then rows in ClickHouse, each line once."""
+"""ETL of xAPI statements: JSON Lines in S3 become rows in ClickHouse, each line exactly once."""

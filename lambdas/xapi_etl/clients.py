@@ -1,4 +1,4 @@
-"""The AWS clients, the HTTP session and what is read once: the mapping and the secret."""
+"""The AWS clients, the HTTP session, and readers of the column mapping and the secret."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .aws_clients import configure_s3_transfer, get_session, make_config, make_short_timeout_config
+from .converting.mapping import SHIPPED, Mapping, load_mapping
 from .exceptions import InsertError, MappingError
-from .mapping import SHIPPED, Mapping, load_mapping
 
 if TYPE_CHECKING:
     import requests
@@ -45,14 +45,14 @@ def secrets_client() -> SecretsManagerClient:
 @cache
 def http_session() -> requests.Session:
     """Return the session whose connections to ClickHouse stay open between invocations."""
-    import requests  # noqa: PLC0415  # a dry run needs none
+    import requests  # noqa: PLC0415  # a dry run does not need it
 
     return requests.Session()
 
 
 @cache
 def read_mapping(url: str | None, s3: S3Client) -> Mapping:
-    """Return the mapping at an ``s3://`` URL, or the shipped one; read once by each execution environment.
+    """Return the mapping at an ``s3://`` URL, or the shipped one; each execution environment reads it once.
 
     Raises:
         MappingError: it cannot be read, or is not a mapping.
@@ -67,10 +67,10 @@ def read_mapping(url: str | None, s3: S3Client) -> Mapping:
 
 
 def read_secret(name: str) -> tuple[str, str]:
-    """Return the user and the password that a secret holds now, as JSON with ``username`` and ``password``.
+    """Return the user and password from a secret, which is JSON with ``username`` and ``password``; not cached.
 
     Raises:
-        InsertError: it cannot be read, or holds something else; the message holds nothing of it.
+        InsertError: it cannot be read or has another form; the message contains nothing of it.
     """
     try:
         document: Any = json.loads(secrets_client().get_secret_value(SecretId=name)["SecretString"])

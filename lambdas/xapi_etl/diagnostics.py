@@ -1,4 +1,4 @@
-"""The report that ``{"diagnostics": true}`` asks for: the runtime, the settings, whether S3 and ClickHouse answer."""
+"""The diagnostics report, requested by ``{"diagnostics": true}``: runtime, settings, checks of S3 and ClickHouse."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .env import SettingsError
 from .exceptions import XapiEtlError
-from .observation import describe_runtime
+from .metrics import describe_runtime
 from .settings import Settings
 
 SHOWN = (
@@ -56,7 +56,7 @@ SHOWN = (
     "DIAG_S3_BUCKET",
     "DIAG_S3_PREFIX",
 )
-"""Variables whose values the report holds."""
+"""Variables whose values are in the report."""
 HIDDEN = (
     "CLICKHOUSE_URL",
     "CLICKHOUSE_USER",
@@ -66,7 +66,7 @@ HIDDEN = (
     "CLICKHOUSE_INSERT_SQL",
     "FAILURE_DLQ_URL",
 )
-"""Variables of which it only says whether they are set: they are, or may hold, secrets."""
+"""Variables that may contain secrets: the report only says whether they are set."""
 
 _SECRET = frozenset({"clickhouse", "failure_queue_url"})
 
@@ -76,7 +76,7 @@ type Report = dict[str, Any]
 def run_diagnostics(
     event: Mapping[str, Any], variables: Mapping[str, str], context: LambdaContext, logger: Logger
 ) -> Report:
-    """Return a report as an answer with status 200; what is wrong stands in it."""
+    """Return a report as a response with status 200; it contains any errors."""
     report: Report = {
         "runtime": describe_runtime(),
         "function": {"name": context.function_name, "memory_mb": context.memory_limit_in_mb},
@@ -89,7 +89,7 @@ def run_diagnostics(
         report["settings"] = {"ok": True, "dry_run": settings.is_dry_run}
     except SettingsError as error:
         report["settings"] = {"ok": False, "error": str(error)}
-        # Its check needs none but the limits of the S3 client.
+        # The S3 check needs only the limits of the S3 client.
         settings = Settings.from_environment({"DRY_RUN": "true"})
     if settings.log_level == "DEBUG":
         report["debug"] = _describe_more(settings)
@@ -100,8 +100,8 @@ def run_diagnostics(
 
 
 def _describe_more(settings: Settings) -> Report:
-    """Return what ``LOG_LEVEL=DEBUG`` adds: the settings as they count, the mapping, the process; nothing secret."""
-    from .batch import find_columns  # noqa: PLC0415  # with it come Arrow and NumPy
+    """Return the details that ``LOG_LEVEL=DEBUG`` adds: effective settings, mapping and process, without secrets."""
+    from .loading.wiring import find_columns  # noqa: PLC0415  # imports Arrow and NumPy
 
     where = settings.clickhouse
     counts = {name: getattr(settings, name) for name in Settings.__dataclass_fields__ if name not in _SECRET}
@@ -129,14 +129,14 @@ def _run_checks(
     event: Mapping[str, Any], settings: Settings, context: LambdaContext, logger: Logger, *, is_configured: bool
 ) -> Report:
     checks: Report = {}
-    asked = event.get("s3_check") or {}
-    if asked and asked is not True and not isinstance(asked, dict):
-        checks["s3_check"] = {"ok": False, "error": "s3_check is neither true nor an object with bucket and prefix"}
-        asked = {}
-    elif asked or settings.diagnostics_bucket:
-        asked = asked if isinstance(asked, dict) else {}
-        bucket = asked.get("bucket") or settings.diagnostics_bucket
-        prefix = asked.get("prefix", settings.diagnostics_prefix) or ""
+    requested = event.get("s3_check") or {}
+    if requested and requested is not True and not isinstance(requested, dict):
+        checks["s3_check"] = {"ok": False, "error": "s3_check must be true or an object with bucket and prefix"}
+        requested = {}
+    elif requested or settings.diagnostics_bucket:
+        requested = requested if isinstance(requested, dict) else {}
+        bucket = requested.get("bucket") or settings.diagnostics_bucket
+        prefix = requested.get("prefix", settings.diagnostics_prefix) or ""
         checks["s3_check"] = _guard(lambda: _check_s3(settings, bucket, prefix))
     if event.get("clickhouse_check") and is_configured:
         checks["clickhouse_check"] = _guard(lambda: _check_clickhouse(settings, context, logger))
@@ -150,19 +150,19 @@ def _guard(check: Callable[[], Report]) -> Report:
         return {"ok": False, "error": str(error)}
 
 
-def _check_s3(settings: Settings, bucket: Any, prefix: Any) -> Report:  # noqa: ANN401  # what the event says
+def _check_s3(settings: Settings, bucket: Any, prefix: Any) -> Report:  # noqa: ANN401  # values of the event
     if not isinstance(bucket, str) or not bucket or not isinstance(prefix, str):
-        return {"ok": False, "error": "there is no bucket to look into: neither in s3_check nor in DIAG_S3_BUCKET"}
-    from .batch import open_s3  # noqa: PLC0415  # with it come Arrow and NumPy
+        return {"ok": False, "error": "no bucket to check: set s3_check.bucket or DIAG_S3_BUCKET"}
+    from .loading.wiring import open_s3  # noqa: PLC0415  # imports Arrow and NumPy
 
-    answer = open_s3(settings).list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
-    keys = [item["Key"] for item in answer.get("Contents", [])]
+    response = open_s3(settings).list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+    keys = [item["Key"] for item in response.get("Contents", [])]
     return {"bucket": bucket, "prefix": prefix, "objects_seen": len(keys), "first_key": next(iter(keys), None)}
 
 
 def _check_clickhouse(settings: Settings, context: LambdaContext, logger: Logger) -> Report:
-    """Ask for the server's version, and compare the table's columns with those that are inserted."""
-    from .batch import connect, find_columns  # noqa: PLC0415  # with it come Arrow and NumPy
+    """Return the server's version and the differences between the table's columns and the inserted ones."""
+    from .loading.wiring import connect, find_columns  # noqa: PLC0415  # imports Arrow and NumPy
 
     clickhouse = connect(settings, context.get_remaining_time_in_millis, logger)
     report: Report = {"version": clickhouse.query("SELECT version() FORMAT TSV", {}).strip()}
@@ -173,8 +173,8 @@ def _check_clickhouse(settings: Settings, context: LambdaContext, logger: Logger
     report["table_exists"] = exists
     if not exists:
         return {**report, "ok": False}
-    answer = clickhouse.query(f"DESCRIBE TABLE {where.target} FORMAT JSONCompactEachRow", {})
-    present = [json.loads(line)[0] for line in answer.splitlines()]
+    response = clickhouse.query(f"DESCRIBE TABLE {where.target} FORMAT JSONCompactEachRow", {})
+    present = [json.loads(line)[0] for line in response.splitlines()]
     wanted = find_columns(settings)
     missing = [name for name in wanted if name not in present]
     others = [name for name in present if name not in wanted]

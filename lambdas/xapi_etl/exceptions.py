@@ -1,4 +1,4 @@
-"""What can go wrong, by what has to happen next."""
+"""Exceptions, grouped by the reaction that each requires."""
 
 
 class XapiEtlError(Exception):
@@ -6,19 +6,15 @@ class XapiEtlError(Exception):
 
 
 class MessageRejectedError(XapiEtlError):
-    """The SQS message names no objects; it is left to end in the dead-letter queue."""
-
-
-class MessageReturnedError(XapiEtlError):
-    """The message has to come back."""
+    """The SQS message has an unknown shape and names no objects; it ends in the dead-letter queue."""
 
 
 class MappingError(XapiEtlError):
-    """The column mapping cannot be read or makes no sense."""
+    """The column mapping cannot be read or is invalid."""
 
 
 class SourceError(XapiEtlError):
-    """One object cannot be loaded; its neighbours can. ``is_final``: another try would end in the same way."""
+    """One object cannot be loaded; others can. ``is_final``: another attempt would end in the same way."""
 
     def __init__(self, message: str, code: str = "not_readable", *, is_final: bool = False) -> None:
         super().__init__(message)
@@ -27,11 +23,11 @@ class SourceError(XapiEtlError):
 
 
 class OutOfTimeError(SourceError):
-    """The function's time limit is too near to go on."""
+    """Too little of the invocation's time is left to continue."""
 
 
 class LineError(XapiEtlError):
-    """One line is not a row; the message says why and holds nothing of the line, the code says it in one word."""
+    """One line is rejected; the message gives the reason without quoting the line, the code gives it in one word."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -39,14 +35,14 @@ class LineError(XapiEtlError):
 
 
 class InsertError(XapiEtlError):
-    """ClickHouse has not taken a request; ``code`` is its exception code, where it gave one."""
+    """ClickHouse rejected a request or did not respond; ``code`` is its exception code, if it returned one."""
 
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.has_landed = False
-        """Whether rows of the INSERT are in the table all the same, as when a view behind it has failed."""
+        """Whether rows of the INSERT are in the table although it failed, for example in a view behind the table."""
 
 
 class RetryableInsertError(InsertError):
-    """The same, in a way that may pass; the request may have been carried out all the same."""
+    """A transient InsertError; ClickHouse may have executed the request."""

@@ -1,4 +1,4 @@
-"""The data that passes between the modules."""
+"""Data types that several modules share."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class ObjectName:
     bucket: str
     key: str
     version_id: str | None = None
-    """``None`` where the bucket keeps no versions: what is there now is read."""
+    """``None`` if the bucket is not versioned: the current object is read."""
 
     @property
     def url(self) -> str:
-        """Return the object's address, which is its rows' ``source_file``."""
+        """Return the object's URL, which is its rows' ``source_file``."""
         return f"s3://{self.bucket}/{self.key}"
 
     @classmethod
     def from_url(cls, url: str, version_id: str | None) -> Self:
-        """Return the object at an address."""
+        """Return the object at a URL."""
         bucket, _, key = url.removeprefix("s3://").partition("/")
         return cls(bucket, key, version_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One object as it was read: what its rows say of where they come from."""
+    """One object as it was read; the lineage of its rows."""
 
     file: str
     """``s3://bucket/key``."""
@@ -48,43 +48,43 @@ class Source:
     """When S3 received the object, milliseconds since 1970."""
 
 
-LONGEST_KEPT_LINE = 1024 * 1024
-"""Bytes of a bad line that are kept; the rest is in its object."""
+MAX_KEPT_LINE_BYTES = 1024 * 1024
+"""Bytes of a bad line that are kept; the input object has the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that is not a row."""
+    """A rejected line."""
 
     number: int
     """From 1, blank lines not counted."""
     code: str
-    """Why, in one word: ``not_json``, ``not_a_statement``, ``wrong_type:<column>`` …"""
+    """The reason in one word: ``not_json``, ``not_a_statement``, ``wrong_type:<column>`` …"""
     reason: str
-    """Why, in a sentence that holds nothing of the line."""
+    """The reason in a sentence, which does not quote the line."""
     text: bytes
-    """The line; of a very long one its beginning."""
+    """The line, or the beginning of a very long one."""
     size: int
-    """Bytes of the whole line."""
+    """The whole line's size in bytes."""
 
     @classmethod
     def cut(cls, number: int, error: LineError, text: memoryview | bytes) -> Self:
-        """Return a line with what is wrong with it, of a very long one its beginning."""
-        return cls(number, error.code, str(error), bytes(text[:LONGEST_KEPT_LINE]), len(text))
+        """Return a rejected line with its reason, truncated to the kept bytes."""
+        return cls(number, error.code, str(error), bytes(text[:MAX_KEPT_LINE_BYTES]), len(text))
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
-    """Rows of some consecutive lines, in their order."""
+class ConvertedLines:
+    """Rows of consecutive lines, in their order."""
 
     table: pa.Table
     bad: Sequence[BadLine] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
-    """Keys that the table has no column for, and how many lines have each."""
+    """Keys without a column, and the number of lines with each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class RowChunk:
     """Rows of one object that go into one INSERT."""
 
     source: Source
@@ -96,42 +96,42 @@ class Piece:
 type Result = Literal["loaded", "duplicate", "empty", "converted", "failed", "not_started"]
 
 FINISHED: frozenset[Result] = frozenset({"loaded", "duplicate", "empty", "converted"})
-"""Results with which an object is done with; with any other its messages have to come back."""
+"""Results of objects that are done; with any other result, the messages are redelivered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an object."""
+    """The result of loading one object."""
 
     result: Result
     reason: str = ""
     code: str = ""
     """The reason in one word."""
     is_final: bool = False
-    """Whether another try would end in the same way."""
+    """Whether another attempt would end in the same way."""
 
 
 @dataclass(slots=True)
-class Tally:
-    """What an invocation has done."""
+class BatchStats:
+    """Counters and outcomes of an invocation."""
 
     lines: int = 0
     bad_lines: int = 0
     bad_codes: Counter[str] = field(default_factory=Counter)
     """Bad lines by their reason code."""
     dropped: Counter[str] = field(default_factory=Counter)
-    """Lines by the keys that the table has no column for."""
+    """Number of lines by key without a column."""
     ignored_records: int = 0
-    """Records of messages that announce no new object."""
+    """Records that announce no new object."""
     messages_dead_lettered: int = 0
     rows_inserted: int = 0
     rows_repeated: int = 0
-    """Rows that gave way to another one of the same statement in the same INSERT."""
+    """Rows that repeat a statement of the same INSERT, of which ClickHouse keeps one row."""
     rows_present: int = 0
-    """Rows that had landed before, and were left out."""
+    """Rows that were acknowledged before and not sent again."""
     inserts: int = 0
     inserts_failed: int = 0
     parquet_bytes: int = 0
     input_bytes: int = 0
-    """Of the objects as they are stored."""
+    """Total size of the objects, as stored."""
     outcomes: dict[ObjectName, Outcome] = field(default_factory=dict)

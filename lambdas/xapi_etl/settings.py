@@ -1,4 +1,4 @@
-"""The function's settings, read once an invocation from its environment."""
+"""The function's settings, read from its environment in each invocation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _CODECS = {"snappy", "gzip", "brotli", "zstd", "lz4", "none"}
 _ON, _OFF = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _S3_URL = re.compile(r"s3://[^/]+/.+")
-_NO_URL = "is not a URL like https://host:8443, or no host of one"
+_INVALID_URL = "is not a URL like https://host:8443, or not a valid host"
 _UNLIMITED = 5 * 1024**4
 """S3's own limit of an object, bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClickHouseSettings:
-    """Where rows go, and how."""
+    """Endpoint, table, credentials and request limits of ClickHouse."""
 
     url: str
-    """Without credentials; empty where none is needed."""
+    """The URL without credentials; empty if a dry run needs none."""
     database: str
     table: str
     insert_sql: str | None
@@ -40,14 +40,14 @@ class ClickHouseSettings:
 
     @property
     def target(self) -> str | None:
-        """Return the table's quoted name; ``None`` if only ``CLICKHOUSE_INSERT_SQL`` says where rows go."""
+        """Return the table's quoted name; ``None`` if only ``CLICKHOUSE_INSERT_SQL`` names the table."""
         if not self.table:
             return None
         return ".".join(quote_name(name) for name in (self.database, self.table) if name)
 
     @property
     def ledger(self) -> str | None:
-        """Return the quoted name of the table of INSERTs, beside the other; ``None`` without a table."""
+        """Return the quoted name of the table of INSERTs, in the same database; ``None`` without a table."""
         if not self.table:
             return None
         return ".".join(quote_name(name) for name in (self.database, f"{self.table}_inserts") if name)
@@ -55,7 +55,7 @@ class ClickHouseSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be tuned; sizes are bytes, times in the unit of the name."""
+    """All settings; sizes are in bytes, times in the unit of the name."""
 
     clickhouse: ClickHouseSettings
     log_level: str
@@ -72,10 +72,10 @@ class Settings:
     strictness: Literal["statement", "json"]
     bad_lines: Literal["fail", "quarantine", "skip"]
     bad_lines_max_ratio: float
-    """Share of bad lines above which an object fails, where they are not to fail it anyway."""
+    """Share of bad lines above which an object fails, unless ``bad_lines`` is ``fail``."""
     max_line_bytes: int
     quarantine_bucket: str | None
-    """``None``: the bucket of the object."""
+    """``None``: the input object's bucket."""
     quarantine_prefix: str
     failure_queue_url: str | None
     max_receives: int
@@ -90,7 +90,7 @@ class Settings:
 
     @property
     def only_statements(self) -> bool:
-        """Tell whether a line that is no statement is a bad one."""
+        """Return whether a line that is not a statement is rejected."""
         return self.strictness == "statement"
 
     @classmethod
@@ -155,14 +155,14 @@ def _read_clickhouse(env: Environment, *, is_needed: bool) -> ClickHouseSettings
         user=env.text("CLICKHOUSE_USER", "") or parameters.pop("user", None),
         password=env.text("CLICKHOUSE_PASSWORD", "") or parameters.pop("password", ""),
         secret=env.text("CLICKHOUSE_SECRET", "") or None,
-        settings=_leave_out(parameters) | _read_settings(env),
+        settings=_select_settings(parameters) | _read_settings(env),
         timeout_seconds=_read_number(env, "CLICKHOUSE_TIMEOUT_SECONDS", 30, 0.1, 900),
         max_attempts=env.integer("CLICKHOUSE_MAX_ATTEMPTS", 5, 1, 100),
     )
 
 
 def _read_endpoint(env: Environment, *, is_needed: bool) -> tuple[str, dict[str, str]]:
-    """Return the URL without credentials and parameters, and these."""
+    """Return the URL without credentials and query, and these as a dictionary."""
     path = env.text("CLICKHOUSE_PATH", "").strip("/")
     is_secure = read_switch(env, "CLICKHOUSE_SECURE", "true")
     port = env.integer("CLICKHOUSE_PORT", 8443 if is_secure else 8123, 1, 65535)
@@ -176,25 +176,25 @@ def _read_endpoint(env: Environment, *, is_needed: bool) -> tuple[str, dict[str,
         url = f"{'https' if is_secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
     parts = _split_url(url)
     if parts is None:
-        # Not quoted: it may hold a password.
-        env.reject("CLICKHOUSE_URL" if env.text("CLICKHOUSE_URL", "") else "CLICKHOUSE_HOST", _NO_URL)
+        # Not quoted, because it may contain a password.
+        env.reject("CLICKHOUSE_URL" if env.text("CLICKHOUSE_URL", "") else "CLICKHOUSE_HOST", _INVALID_URL)
         return "", {}
-    address = parts.netloc.rpartition("@")[2]
+    netloc = parts.netloc.rpartition("@")[2]
     full_path = "/".join(part for part in (parts.path.strip("/"), path) if part)
     # ClickHouse's own parameters: database, user, password, and settings.
     parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.username:
         parameters |= {"user": unquote(parts.username), "password": unquote(parts.password or "")}
-    return urlunsplit((parts.scheme, address, f"/{full_path}", "", "")), parameters
+    return urlunsplit((parts.scheme, netloc, f"/{full_path}", "", "")), parameters
 
 
-def _leave_out(parameters: Mapping[str, str]) -> dict[str, str]:
+def _select_settings(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the settings among a URL's parameters."""
     return {name: value for name, value in parameters.items() if name not in {"database", "user", "password", "query"}}
 
 
 def _split_url(url: str) -> SplitResult | None:
-    """Return an endpoint's parts; ``None`` if it is none."""
+    """Return an endpoint's parts; ``None`` if it is not a valid URL."""
     try:
         parts = urlsplit(url)
         is_wrong = parts.port == 0
@@ -212,7 +212,7 @@ def _read_settings(env: Environment) -> dict[str, str]:
         if not entry.strip():
             continue
         if not separator or not _NAME.fullmatch(name):
-            # Not quoted whole: a value may be a secret.
+            # Not quoted, because a value may be a secret.
             env.reject("CLICKHOUSE_SETTINGS", "is not a list like name=value,name=value")
             return {}
         settings[name] = value
@@ -220,7 +220,7 @@ def _read_settings(env: Environment) -> dict[str, str]:
 
 
 def read_switch(env: Environment, name: str, default: str) -> bool:
-    """Return a switch as people write it."""
+    """Return a switch; accepts the usual spellings of true and false."""
     value = env.text(name, default).lower()
     if value not in _ON | _OFF:
         env.reject(name, f"is {value!r}, not one of {', '.join(sorted(_ON | _OFF))}")
@@ -228,7 +228,7 @@ def read_switch(env: Environment, name: str, default: str) -> bool:
 
 
 def _read_number(env: Environment, name: str, default: float, minimum: float, maximum: float) -> float:
-    """Return a number, which may have decimals; a whole one stays whole."""
+    """Return a number, which may have decimals; a whole number is an int."""
     value = env.text(name, str(default))
     try:
         number = float(value)

@@ -1,1 +1,1 @@
-"""The offline stack's ClickHouse: the engine itself (chDB, in this process) behind ClickHouse's HTTP interface."""
+"""The offline stack's ClickHouse: the real engine (chDB, in this process) behind ClickHouse's HTTP interface."""

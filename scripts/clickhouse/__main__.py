@@ -1,4 +1,4 @@
-"""Runs the server: `python -m clickhouse --port 4568 --data DIR`, in the folder scripts/."""
+"""Command line of the server: `python -m clickhouse --port 4568 --data DIR`, run in the folder scripts/."""
 
 import argparse
 import os
@@ -7,16 +7,16 @@ import sys
 import threading
 from pathlib import Path
 
-from clickhouse.asked import Credentials
 from clickhouse.engine import Engine
-from clickhouse.faults import FaultBook
+from clickhouse.faults import FaultQueue
+from clickhouse.request import Credentials
 from clickhouse.server import ClickHouseServer
 
 _DRAIN_SECONDS = 10.0
 
 
 def main() -> int:
-    """Serve until asked to end; returns the exit status."""
+    """Serve until SIGTERM or SIGINT; return the exit status."""
     chosen = _read_arguments()
     chosen.data.mkdir(parents=True, exist_ok=True)
     try:
@@ -26,12 +26,12 @@ def main() -> int:
         return 1
     expected = Credentials(chosen.user, os.environ.get("CLICKHOUSE_PASSWORD", ""))
     try:
-        server = ClickHouseServer(chosen.host, chosen.port, engine, expected, FaultBook() if chosen.faults else None)
+        server = ClickHouseServer(chosen.host, chosen.port, engine, expected, FaultQueue() if chosen.faults else None)
     except OSError as error:
         print(f"clickhouse: cannot listen on {chosen.host}:{chosen.port}: {error}", file=sys.stderr)
         engine.close()
         return 1
-    # Not by an exception, which could interrupt the server in the midst of taking a connection over.
+    # A thread, because an exception could interrupt the server while it accepts a connection.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: threading.Thread(target=server.shutdown).start())
     print(f"clickhouse: {server.address}, ClickHouse {engine.version}", flush=True)
@@ -43,11 +43,11 @@ def _read_arguments() -> argparse.Namespace:
         prog="clickhouse",
         description="Serve ClickHouse's HTTP interface. The user's password is $CLICKHOUSE_PASSWORD, none by default.",
     )
-    parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data, this server's alone")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 selects a free one")
+    parser.add_argument("--data", type=Path, required=True, help="data folder; no other server may use it")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--user", default="default", help="the one user (default)")
-    parser.add_argument("--faults", action="store_true", help="let tests order faults at /faults")
+    parser.add_argument("--faults", action="store_true", help="let tests inject faults at /faults")
     return parser.parse_args()
 
 
@@ -57,7 +57,7 @@ def _serve(server: ClickHouseServer, engine: Engine) -> int:
     drained = server.drain(_DRAIN_SECONDS)
     if drained:
         engine.close()
-    # Threads that wait for their clients, or a query that does not end, are no reason to stay.
+    # Exit without waiting for threads that wait for clients, or for a query that does not end.
     sys.stdout.flush()
     os._exit(0 if drained else 1)
 

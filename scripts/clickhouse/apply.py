@@ -1,7 +1,7 @@
-"""Creates the database and the table of schema.sql: `python -m clickhouse.apply`, in the folder scripts/.
+"""Command line that creates the tables of schema.sql: `python -m clickhouse.apply`, in the folder scripts/.
 
-Applies to any server, by ClickHouse's HTTP interface: CLICKHOUSE_URL, CLICKHOUSE_USER, CLICKHOUSE_PASSWORD,
-CLICKHOUSE_DATABASE (xapi), CLICKHOUSE_TABLE (statements). What is there already stays as it is.
+It works with any server that has ClickHouse's HTTP interface. Environment variables: CLICKHOUSE_URL, CLICKHOUSE_USER,
+CLICKHOUSE_PASSWORD, CLICKHOUSE_DATABASE (xapi), CLICKHOUSE_TABLE (statements). Existing tables keep their rows.
 """
 
 import os
@@ -25,17 +25,17 @@ class SchemaError(Exception):
 
 
 def read_statements(database: str, table: str) -> list[str]:
-    """Return the statements of the schema for a database and a table; raises SchemaError for a name that is none."""
+    """Return the statements of the schema for a database and a table; raises SchemaError for an invalid name."""
     for name in (database, table):
         if not _NAME.fullmatch(name):
-            raise SchemaError(f"'{name}' is no name of a database or a table")
+            raise SchemaError(f"'{name}' is not a valid name of a database or table")
     text = SCHEMA.read_text().replace("{database}", database).replace("{table}", table)
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
     return [statement.strip() for statement in "\n".join(lines).split(";\n") if statement.strip(" \n;")]
 
 
 def apply_schema(url: str, headers: Mapping[str, str], database: str, table: str) -> None:
-    """Create the database and the table on a server; raises SchemaError with what the server says."""
+    """Create the database and the table on a server; raises SchemaError with the server's message."""
     for statement in read_statements(database, table):
         _send(url, headers, statement.rstrip(";"))
 
@@ -48,18 +48,18 @@ def _send(url: str, headers: Mapping[str, str], statement: str) -> None:
     connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("POST", parts.path or "/", statement.encode(), dict(headers))
-        answer = connection.getresponse()
-        text = answer.read().decode(errors="replace").strip()
+        response = connection.getresponse()
+        text = response.read().decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        raise SchemaError(f"{url} does not answer: {error}") from error
+        raise SchemaError(f"{url} does not respond: {error}") from error
     finally:
         connection.close()
-    if answer.status != HTTPStatus.OK:
-        raise SchemaError(f"{url} answered {answer.status}: {text}")
+    if response.status != HTTPStatus.OK:
+        raise SchemaError(f"{url} returned HTTP {response.status}: {text}")
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
-    """Apply the schema as the environment says; returns the exit status."""
+    """Apply the schema to the server in the environment variables; return the exit status."""
     database = environment.get("CLICKHOUSE_DATABASE") or DEFAULT_DATABASE
     table = environment.get("CLICKHOUSE_TABLE") or DEFAULT_TABLE
     headers = {"X-ClickHouse-User": environment.get("CLICKHOUSE_USER") or "default"}
@@ -70,7 +70,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     except SchemaError as error:
         print(f"clickhouse schema: {error}", file=sys.stderr)
         return 1
-    print(f"clickhouse schema: {database}.{table} is there")
+    print(f"clickhouse schema: {database}.{table} exists")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Request bodies, read in blocks whichever way they are sent."""
+"""Request bodies, read in blocks, with Content-Length or chunked."""
 
 import zlib
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from io import BufferedIOBase
 from clickhouse.errors import make_error
 
 BLOCK_BYTES = 1 << 18
-_LONGEST_LINE = 1 << 16
-# Names of Content-Encoding, and ClickHouse's for the same.
+_MAX_LINE_BYTES = 1 << 16
+# Content-Encoding values and ClickHouse's names for them.
 COMPRESSIONS = {
     "": "none",
     "identity": "none",
@@ -26,7 +26,7 @@ COMPRESSIONS = {
 
 
 def find_compression(headers: Message) -> str:
-    """Return ClickHouse's name of a body's compression; raises ClickHouseError for one it does not know."""
+    """Return ClickHouse's name of a body's compression; raises ClickHouseError for an unknown one."""
     encoding = headers.get("Content-Encoding", "").strip().lower()
     if encoding not in COMPRESSIONS:
         raise make_error(48, "NOT_IMPLEMENTED", f"Unknown compression method {encoding}")
@@ -34,7 +34,7 @@ def find_compression(headers: Message) -> str:
 
 
 def read_blocks(source: BufferedIOBase, headers: Message) -> Iterator[bytes]:
-    """Give a body's blocks, none of them empty; raises ConnectionError when it ends before its time."""
+    """Yield a body's blocks, none of them empty; raises ConnectionError if the body is truncated."""
     if headers.get("Transfer-Encoding", "").lower() == "chunked":
         yield from _read_chunks(source)
     else:
@@ -63,17 +63,17 @@ def _read_chunk_size(source: BufferedIOBase) -> int:
     try:
         return int(text, 16)
     except ValueError as error:
-        raise ConnectionError(f"a chunk of no length: {text[:20]!r}") from error
+        raise ConnectionError(f"invalid chunk size: {text[:20]!r}") from error
 
 
 def _read_line(source: BufferedIOBase) -> bytes:
-    line = source.readline(_LONGEST_LINE)
+    line = source.readline(_MAX_LINE_BYTES)
     if not line.endswith(b"\n"):
         raise ConnectionError("the body ended within a chunk")
     return line.rstrip(b"\r\n")
 
 
 def compress_gzip(content: bytes) -> bytes:
-    """Return bytes as gzip, fast rather than small."""
+    """Return bytes as gzip, at the fastest level."""
     packer = zlib.compressobj(1, wbits=31)
     return packer.compress(content) + packer.flush()

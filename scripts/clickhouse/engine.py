@@ -1,4 +1,4 @@
-"""The engine in this process, and queries to it."""
+"""The engine (chDB) in this process, and its queries."""
 
 import json
 import os
@@ -32,8 +32,8 @@ class _Connection(Protocol):
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """Under which a query runs; `settings` are applied in order, `read_only` after them."""
+class QueryContext:
+    """Database, settings and parameters of a query; `settings` are applied in order, `read_only` after them."""
 
     database: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -42,44 +42,44 @@ class Conditions:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a query returned; `summary` is the JSON of the header X-ClickHouse-Summary."""
+class QueryResult:
+    """The result of a query; `summary` is the JSON of the header X-ClickHouse-Summary."""
 
     content: bytes
     summary: str
     is_cut: bool = False
-    """Whether a test wants half of the content only to arrive."""
+    """Whether an injected fault truncates the content to its first half."""
 
 
 class Engine:
     """One engine over one folder, which no other process may use at the same time.
 
-    Each query has a connection of its own, hence a session of its own: settings and the current database end
-    with it. Connections are cheap (below a millisecond) and work in parallel.
+    Each query has its own connection, and so its own session: settings and the current database end with it.
+    Connections are cheap (below a millisecond) and work in parallel.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the data in `folder`; raises RuntimeError if another process has it, ImportError without chDB."""
+        """Open the data in `folder`; raises RuntimeError if another process uses it, ImportError without chDB."""
         if _GLOB & set(str(folder.resolve())):
-            raise RuntimeError(f"the data folder's name has one of {' '.join(sorted(_GLOB))}: {folder}")
-        # The real server's image runs in UTC; here the time zone would be the machine's.
+            raise RuntimeError(f"the data folder's path must not contain any of {' '.join(sorted(_GLOB))}: {folder}")
+        # The real server's image runs in UTC; without this the engine would use the machine's time zone.
         os.environ["TZ"] = "UTC"
         import_module("chdb")
         self._module: Any = import_module("chdb._chdb")
         self._path = str(folder.resolve() / "engine")
         self._spool = folder.resolve() / "spool"
-        shutil.rmtree(self._spool, ignore_errors=True)  # bodies that a killed server was receiving
+        shutil.rmtree(self._spool, ignore_errors=True)  # remove the bodies that a killed server left
         self._spool.mkdir(parents=True)
-        # Keeps the engine up while no query runs.
+        # This connection keeps the engine running between queries.
         self._anchor: _Connection = self._module.connect(self._path)
         self.version = self._anchor.query("SELECT version()", "TSVRaw", params={}).bytes().decode().strip()
 
     def close(self) -> None:
-        """End the engine; queries must have ended before."""
+        """Stop the engine; all queries must have ended."""
         self._anchor.close()
 
     @contextmanager
-    def _connect(self, conditions: Conditions) -> Iterator[_Connection]:
+    def _connect(self, conditions: QueryContext) -> Iterator[_Connection]:
         connection: _Connection = self._module.connect(self._path)
         try:
             for statement in _prepare(conditions):
@@ -90,23 +90,23 @@ class Engine:
         finally:
             connection.close()
 
-    def run(self, query: str, output_format: str, conditions: Conditions) -> Answer:
+    def run(self, query: str, output_format: str, conditions: QueryContext) -> QueryResult:
         """Run a statement; raises ClickHouseError."""
         with self._connect(conditions) as connection:
             result = connection.query(query, output_format, params=conditions.parameters)
-            return Answer(result.bytes(), _summarise(result))
+            return QueryResult(result.bytes(), _summarise(result))
 
     @contextmanager
     def make_spool_file(self) -> Iterator[Path]:
-        """Give the name of a file for data to insert; it is deleted when the block ends."""
+        """Yield the path of a file for data to insert; the file is deleted when the block ends."""
         path = self._spool / uuid.uuid4().hex
         try:
             yield path
         finally:
             path.unlink(missing_ok=True)
 
-    def insert(self, statement: Insert, data: Path, compression: str, conditions: Conditions) -> Answer:
-        """Insert a file's rows; `compression` is ClickHouse's name of it, or `none`. Raises ClickHouseError."""
+    def insert(self, statement: Insert, data: Path, compression: str, conditions: QueryContext) -> QueryResult:
+        """Insert a file's rows; `compression` is ClickHouse's name, or `none`. Raises ClickHouseError."""
         if selects_from_input(statement.target):
             query = select_from_file(statement.target, str(data), statement.format, compression)
             return self.run(_decode(query), "Null", conditions)
@@ -115,9 +115,9 @@ class Engine:
         return self.run(f"{head} {source} {settings} FORMAT {statement.format}", "Null", conditions)
 
     def decompress(self, data: Path, compression: str) -> bytes:
-        """Return what a compressed file holds; raises ClickHouseError."""
+        """Return a compressed file's contents; raises ClickHouseError."""
         query = f"SELECT * FROM file('{data}', 'RawBLOB', 'content String', '{compression}')"  # noqa: S608 - ours
-        return self.run(query, "RawBLOB", Conditions()).content
+        return self.run(query, "RawBLOB", QueryContext()).content
 
 
 def _decode(text: bytes) -> str:
@@ -127,8 +127,8 @@ def _decode(text: bytes) -> str:
         raise make_error(62, "SYNTAX_ERROR", "The query is not UTF-8") from error
 
 
-def _prepare(conditions: Conditions) -> Iterator[str]:
-    """Give the statements that set a session up."""
+def _prepare(conditions: QueryContext) -> Iterator[str]:
+    """Yield the statements that set up a session."""
     if conditions.database:
         yield f"USE {_quote(conditions.database, '`')}"
     for name, value in conditions.settings.items():

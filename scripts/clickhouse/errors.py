@@ -1,11 +1,11 @@
-"""Errors as ClickHouse's HTTP interface tells them."""
+"""Errors with ClickHouse's codes, texts and HTTP statuses."""
 
 import re
 from http import HTTPStatus
 
 _CODE = re.compile(r"Code: (\d+)")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
-# What reading from a file of the front's own adds to an error about data: a client sent no file.
+# The engine's hints about the spool file, which mean nothing to a client: it did not send a file.
 _WRAPPING = re.compile(
     r"(Code: \d+\. DB::Exception: )(?=Code: )|: \(in file/uri [^)]*\)|: While executing File: data for INSERT[^.(]*"
     r"(?: \(in file/uri [^)]*\))?"
@@ -31,14 +31,14 @@ _STATUSES: dict[HTTPStatus, str] = {
     HTTPStatus.REQUEST_TIMEOUT: "TIMEOUT_EXCEEDED",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "UNSUPPORTED_MEDIA_TYPE",
 }
-# As src/Server/HTTP/exceptionCodeToHTTPStatus.cpp of ClickHouse has it; all others are 500.
+# Source: src/Server/HTTP/exceptionCodeToHTTPStatus.cpp of ClickHouse; all others are 500.
 _STATUS_OF_NAME = {name: status for status, names in _STATUSES.items() for name in names.split()}
 
 
 class ClickHouseError(Exception):
-    """A refused or failed query.
+    """A rejected or failed query.
 
-    `code` is ClickHouse's number, `name` its symbol, `status` the HTTP status that goes with it.
+    `code` is ClickHouse's error number, `name` its symbol, `status` the matching HTTP status.
     """
 
     def __init__(self, code: int, name: str, message: str) -> None:
@@ -49,12 +49,12 @@ class ClickHouseError(Exception):
 
 
 def make_error(code: int, name: str, reason: str) -> ClickHouseError:
-    """Return an error of the front itself, worded as ClickHouse words its own."""
+    """Return an error of the HTTP interface, in the format of ClickHouse's own errors."""
     return ClickHouseError(code, name, f"Code: {code}. DB::Exception: {reason} ({name})")
 
 
 def read_error(message: str) -> ClickHouseError:
-    """Return the error that the engine's message tells."""
+    """Return the error that an engine's message describes."""
     message = _TWICE.sub(r"\1", _WRAPPING.sub("", message))
     code = _CODE.search(message)
     names = _NAME.findall(message)

@@ -1,4 +1,4 @@
-"""ClickHouse's HTTP interface: the requests of one connection."""
+"""ClickHouse's HTTP interface: the request handler of one connection."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Protocol
 
-from clickhouse.asked import Asked, Credentials, read_request
 from clickhouse.bodies import compress_gzip, find_compression, read_blocks
-from clickhouse.engine import Answer, Engine
+from clickhouse.engine import Engine, QueryResult
 from clickhouse.errors import ClickHouseError, make_error
-from clickhouse.faults import Dropped, FaultBook, Injected, read_fault
-from clickhouse.query import Reply, answer_query
+from clickhouse.faults import ConnectionDropped, FaultQueue, InjectedResponse, read_fault
+from clickhouse.query import FormattedResult, execute_request
+from clickhouse.request import Credentials, Request, read_request
 
 LINGER_ZERO = struct.pack("ii", 1, 0)
-"""The socket option that makes a close a reset."""
+"""The socket option with which closing resets the connection."""
 _IDLE_SECONDS = 120
 _CONTENT_TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
@@ -36,19 +36,19 @@ _OK = "Ok.\n"
 
 
 class QueryServer(Protocol):
-    """What a handler needs of the server that it belongs to."""
+    """The parts of the server that a handler needs."""
 
     engine: Engine
     expected: Credentials
-    faults: FaultBook | None
+    faults: FaultQueue | None
     hosts: set[str]
 
-    def run_query(self, query: bytes, action: Callable[[], Answer]) -> Answer:
-        """Run a query under the fault that is due for it, if any."""
+    def run_query(self, query: bytes, action: Callable[[], QueryResult]) -> QueryResult:
+        """Run a query under its pending fault, if any."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers the requests of one connection."""
+    """Handles the requests of one connection."""
 
     protocol_version = "HTTP/1.1"
     server_version = "SluiceClickHouse/1"
@@ -57,76 +57,78 @@ class Handler(BaseHTTPRequestHandler):
     server: QueryServer  # type: ignore[assignment]  # the base class's is any server
 
     def do_GET(self) -> None:
-        """Answer a query that changes nothing, or a question about the server's health."""
-        self._answer()
+        """Respond to a read-only query or a health check."""
+        self._respond()
 
     def do_HEAD(self) -> None:
-        """Answer as GET does, without the body."""
-        self._answer()
+        """Respond as GET does, without the body."""
+        self._respond()
 
     def do_POST(self) -> None:
-        """Answer a query."""
-        self._answer()
+        """Respond to a query."""
+        self._respond()
 
     def do_PUT(self) -> None:
-        """Order a fault; a query elsewhere."""
-        self._answer()
+        """Add a fault; on other paths, run a query."""
+        self._respond()
 
     def do_DELETE(self) -> None:
-        """Forget the faults."""
-        self._answer()
+        """Remove the faults."""
+        self._respond()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Print nothing for a request that was answered."""
+        """Print nothing: requests are not logged."""
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         blocks = read_blocks(self.rfile, self.headers)
         try:
             self._route(blocks)
-        except Dropped:
+        except ConnectionDropped:
             self._reset()
-        except Injected as injected:
-            self._finish_reading(blocks)
+        except InjectedResponse as injected:
+            self._drain_body(blocks)
             self._send_error(injected.status, injected.code, injected.text)
         except ClickHouseError as error:
-            self._finish_reading(blocks)
+            self._drain_body(blocks)
             text = str(error) if "(version " in str(error) else f"{error} (version {self.server.engine.version})"
             self._send_error(error.status, error.code, text + "\n")
 
     def _route(self, blocks: Iterator[bytes]) -> None:
         self._check_origin()
-        asked = read_request(self.path, self.headers, is_get=self.command in {"GET", "HEAD"})
-        match asked.path:
+        request = read_request(self.path, self.headers, is_get=self.command in {"GET", "HEAD"})
+        match request.path:
             case "/ping" | "/replicas_status":
                 self._send_text(HTTPStatus.OK, _OK)
             case "/faults" if self.server.faults is not None:
-                self._order(self.server.faults, b"".join(blocks))
-            case "/" if not asked.query and self.command in {"GET", "HEAD"}:
+                self._handle_faults(self.server.faults, b"".join(blocks))
+            case "/" if not request.query and self.command in {"GET", "HEAD"}:
                 self._send_text(HTTPStatus.OK, _OK)
             case "/":
-                self._answer_query(asked, blocks)
+                self._respond_to_query(request, blocks)
             case path:
-                self._finish_reading(blocks)
+                self._drain_body(blocks)
                 self._send_text(HTTPStatus.NOT_FOUND, f"There is no handle {path}\n")
 
     def _check_origin(self) -> None:
-        """Raise ClickHouseError for a web page's request: the engine reads and writes this user's files."""
+        """Raise ClickHouseError for a web page's request, because the engine can read and write this user's files."""
         host = self.headers.get("Host", "").rpartition(":")
         name = host[0] if host[1] and host[2].isdecimal() else "".join(host)
         if "Origin" in self.headers or name not in self.server.hosts:
-            raise make_error(497, "ACCESS_DENIED", "The offline ClickHouse answers programs on this machine only")
+            raise make_error(497, "ACCESS_DENIED", "The offline ClickHouse accepts local programs only")
 
-    def _answer_query(self, asked: Asked, blocks: Iterator[bytes]) -> None:
-        if asked.credentials != self.server.expected:
-            reason = f"{asked.credentials.user}: Authentication failed: password is incorrect, or there is no such user"
+    def _respond_to_query(self, request: Request, blocks: Iterator[bytes]) -> None:
+        if request.credentials != self.server.expected:
+            reason = (
+                f"{request.credentials.user}: Authentication failed: password is incorrect, or there is no such user"
+            )
             raise make_error(516, "AUTHENTICATION_FAILED", reason)
         compression = find_compression(self.headers)
         if "multipart/form-data" in self.headers.get("Content-Type", ""):
-            raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse does not know external data")
-        reply = answer_query(self.server.engine, asked, blocks, compression, self.server.run_query)
-        self._send_reply(asked, reply)
+            raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse does not support external data")
+        result = execute_request(self.server.engine, request, blocks, compression, self.server.run_query)
+        self._send_result(request, result)
 
-    def _order(self, faults: FaultBook, body: bytes) -> None:
+    def _handle_faults(self, faults: FaultQueue, body: bytes) -> None:
         try:
             if self.command == "PUT":
                 faults.add(read_fault(body))
@@ -137,20 +139,20 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send_text(HTTPStatus.OK, faults.describe() + "\n")
 
-    def _send_reply(self, asked: Asked, reply: Reply) -> None:
-        content = reply.answer.content
+    def _send_result(self, request: Request, formatted: FormattedResult) -> None:
+        content = formatted.result.content
         headers = {
-            "Content-Type": _CONTENT_TYPES.get(reply.format, "text/plain; charset=UTF-8"),
-            "X-ClickHouse-Query-Id": asked.query_id or str(uuid.uuid4()),
+            "Content-Type": _CONTENT_TYPES.get(formatted.format, "text/plain; charset=UTF-8"),
+            "X-ClickHouse-Query-Id": request.query_id or str(uuid.uuid4()),
             "X-ClickHouse-Server-Display-Name": "sluice",
-            "X-ClickHouse-Timezone": asked.conditions.settings.get("session_timezone") or "UTC",
-            "X-ClickHouse-Format": reply.format,
-            "X-ClickHouse-Summary": reply.answer.summary,
+            "X-ClickHouse-Timezone": request.conditions.settings.get("session_timezone") or "UTC",
+            "X-ClickHouse-Format": formatted.format,
+            "X-ClickHouse-Summary": formatted.result.summary,
         }
-        if content and asked.wants_compression and "gzip" in self.headers.get("Accept-Encoding", ""):
+        if content and request.wants_compression and "gzip" in self.headers.get("Accept-Encoding", ""):
             content = compress_gzip(content)
             headers["Content-Encoding"] = "gzip"
-        self._send(HTTPStatus.OK, headers, content, is_cut=reply.answer.is_cut)
+        self._send(HTTPStatus.OK, headers, content, is_cut=formatted.result.is_cut)
 
     def _send_text(self, status: HTTPStatus, text: str) -> None:
         self._send(status, {"Content-Type": "text/plain; charset=UTF-8"}, text.encode())
@@ -171,10 +173,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content[: len(content) // 2] if is_cut else content)
         if is_cut:
-            raise Dropped("cut")
+            raise ConnectionDropped("cut")
 
-    def _finish_reading(self, blocks: Iterator[bytes]) -> None:
-        """Read what is left of a body, so that the client is ready for the answer and the connection for more."""
+    def _drain_body(self, blocks: Iterator[bytes]) -> None:
+        """Read the rest of a body, so that the client reads the response and the connection can be reused."""
         for _ in blocks:
             pass
 

@@ -1,60 +1,62 @@
-"""One query: from a request's address and body to the engine."""
+"""One query: from a request's URL and body to the engine."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from clickhouse.asked import Asked
 from clickhouse.bodies import BLOCK_BYTES
-from clickhouse.engine import Answer, Engine
+from clickhouse.engine import Engine, QueryResult
 from clickhouse.errors import make_error
+from clickhouse.request import Request
 from clickhouse.statement import Insert, parse, selects_from_input
 
-type Runner = Callable[[bytes, Callable[[], Answer]], Answer]
-"""Runs a query, whose text it is told, as it sees fit."""
+type Runner = Callable[[bytes, Callable[[], QueryResult]], QueryResult]
+"""Runs the given query text by calling the given function; may inject a fault."""
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An answer and its format."""
+class FormattedResult:
+    """A result and its format."""
 
-    answer: Answer
+    result: QueryResult
     format: str
 
 
-def answer_query(engine: Engine, asked: Asked, blocks: Iterator[bytes], compression: str, run: Runner) -> Reply:
-    """Read a request's body and run the query that address and body make together. Raises ClickHouseError.
+def execute_request(
+    engine: Engine, request: Request, blocks: Iterator[bytes], compression: str, run: Runner
+) -> FormattedResult:
+    """Run the query of a request's URL and body; return its result. Raises ClickHouseError.
 
-    The data of an INSERT goes to a file first, however long it is: a body that ends early inserts nothing, and
-    the engine reads formats that need it (Parquet) without holding all of it.
+    The data of an INSERT is spooled to a file first, regardless of its size: a truncated body inserts nothing, and
+    the engine can seek in formats that need it (Parquet) without holding the data in memory.
     """
-    statement = parse(asked.query)
-    if isinstance(statement, Insert) and asked.query and not statement.data:
-        return _insert(engine, asked, statement, blocks, compression, run)
+    statement = parse(request.query)
+    if isinstance(statement, Insert) and request.query and not statement.data:
+        return _insert(engine, request, statement, blocks, compression, run)
     if compression != "none":
         blocks = iter([_decompress(engine, blocks, compression)])
     head = _gather(blocks)
-    if asked.query:
-        head = asked.query + (b"\n" + head if head else b"")
+    if request.query:
+        head = request.query + (b"\n" + head if head else b"")
     statement = parse(head)
     if isinstance(statement, Insert) and not _is_text(statement, head):
-        return _insert(engine, asked, statement, chain([statement.data], blocks), "none", run)
+        return _insert(engine, request, statement, chain([statement.data], blocks), "none", run)
     return _run_text(
-        engine, asked, head + b"".join(blocks), "" if isinstance(statement, Insert) else statement.format, run
+        engine, request, head + b"".join(blocks), "" if isinstance(statement, Insert) else statement.format, run
     )
 
 
 def _insert(
-    engine: Engine, asked: Asked, statement: Insert, blocks: Iterable[bytes], compression: str, run: Runner
-) -> Reply:
+    engine: Engine, request: Request, statement: Insert, blocks: Iterable[bytes], compression: str, run: Runner
+) -> FormattedResult:
     with engine.make_spool_file() as path:
         with path.open("wb") as file:
             file.writelines(blocks)
-        answer = run(statement.target, lambda: engine.insert(statement, path, compression, asked.conditions))
-    return Reply(answer, "")
+        result = run(statement.target, lambda: engine.insert(statement, path, compression, request.conditions))
+    return FormattedResult(result, "")
 
 
-def _run_text(engine: Engine, asked: Asked, query: bytes, output_format: str, run: Runner) -> Reply:
+def _run_text(engine: Engine, request: Request, query: bytes, output_format: str, run: Runner) -> FormattedResult:
     try:
         text = query.decode()
     except UnicodeDecodeError as error:
@@ -62,9 +64,9 @@ def _run_text(engine: Engine, asked: Asked, query: bytes, output_format: str, ru
     if not text.strip():
         raise make_error(62, "SYNTAX_ERROR", "Empty query")
     if text.lstrip()[:6].upper() == "INSERT" and selects_from_input(query):
-        raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse wants FORMAT after SELECT ... FROM input()")
-    answer = run(query, lambda: engine.run(text, asked.default_format, asked.conditions))
-    return Reply(answer, output_format or asked.default_format)
+        raise make_error(48, "NOT_IMPLEMENTED", "The offline ClickHouse requires FORMAT after SELECT ... FROM input()")
+    result = run(query, lambda: engine.run(text, request.default_format, request.conditions))
+    return FormattedResult(result, output_format or request.default_format)
 
 
 def _decompress(engine: Engine, blocks: Iterable[bytes], compression: str) -> bytes:
@@ -75,7 +77,7 @@ def _decompress(engine: Engine, blocks: Iterable[bytes], compression: str) -> by
 
 
 def _gather(blocks: Iterator[bytes]) -> bytes:
-    """Return the beginning of a body, enough for any statement before its data."""
+    """Return the start of a body, enough for any statement before its data."""
     parts, size = [], 0
     for block in blocks:
         parts.append(block)
@@ -86,7 +88,7 @@ def _gather(blocks: Iterator[bytes]) -> bytes:
 
 
 def _is_text(statement: Insert, head: bytes) -> bool:
-    """Tell whether an INSERT's values are as well left where they are."""
+    """Return whether an INSERT's values can stay in the query's text."""
     if statement.format != "Values" or len(head) >= BLOCK_BYTES or selects_from_input(statement.target):
         return False
     try:

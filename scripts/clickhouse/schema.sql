@@ -1,5 +1,5 @@
--- What the xAPI ETL writes. {database} and {table} stand for names: `python -m clickhouse.apply` puts them in.
--- Statements end with a semicolon at the end of a line; applying all of it again changes nothing.
+-- Tables of the xAPI ETL. `python -m clickhouse.apply` replaces {database} and {table} by names.
+-- Each statement ends with a semicolon at the end of a line. Applying the schema again changes nothing.
 
 CREATE DATABASE IF NOT EXISTS {database};
 
@@ -51,18 +51,18 @@ CREATE TABLE IF NOT EXISTS {database}.{table}
 
     inserted_at          DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When it came here; the latest is kept',
 
-    -- Looking for what landed of an object, before it is inserted again, reads a few granules instead of all.
+    -- With this index, a lookup of an object's rows reads a few granules instead of all.
     INDEX source_file_index source_file TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(inserted_at)
 PARTITION BY toYYYYMM(timestamp)
--- A statement that comes again, in whatever form, replaces the one before; those without an id are told by their lines.
+-- A repeated statement, in whatever form, replaces the previous one; statements without an id are identified by their lines.
 ORDER BY (statement_id, if(empty(statement_id), event_hash, ''))
--- The last so many inserted blocks are remembered by their tokens. It is 0 by default, which remembers none.
+-- Number of inserted blocks whose tokens are remembered. The default is 0, which disables deduplication.
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'xAPI statements, a row each';
 
--- Columns that a table from before an update does not have yet. The ETL leaves out what is missing, and says so.
+-- Columns that older tables lack. The ETL leaves out missing columns and logs them.
 ALTER TABLE {database}.{table}
     ADD COLUMN IF NOT EXISTS timestamp_source LowCardinality(String) COMMENT 'Where timestamp comes from: timestamp, stored or arrival (of its object)' AFTER timestamp,
     ADD COLUMN IF NOT EXISTS course_id LowCardinality(Nullable(String)) COMMENT 'Course, from the context''s activities' AFTER session_id,
@@ -70,8 +70,8 @@ ALTER TABLE {database}.{table}
     ADD COLUMN IF NOT EXISTS parent_ids Array(String) COMMENT 'Activities that the object is a direct part of' AFTER organisation,
     ADD COLUMN IF NOT EXISTS grouping_ids Array(String) COMMENT 'Activities that the object is an indirect part of' AFTER parent_ids;
 
--- Which INSERTs were started, and which ClickHouse has acknowledged. Emptying the other table does not need this one
--- emptied: rows that are gone are sent again.
+-- Ledger of the INSERTs that were started and that ClickHouse has acknowledged. When the other table is emptied, this one
+-- can stay: rows that are gone are sent again.
 CREATE TABLE IF NOT EXISTS {database}.{table}_inserts
 (
     source_file          String                   COMMENT 'Object that the rows come from: s3://bucket/key',

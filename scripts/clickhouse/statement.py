@@ -1,4 +1,4 @@
-"""As much of SQL as it takes to tell an INSERT from the data that follows it."""
+"""A minimal SQL tokenizer, which separates an INSERT from the data that follows it."""
 
 import re
 from collections.abc import Iterator
@@ -21,21 +21,21 @@ _LINE_END = re.compile(rb"[ \t\f]*\r?\n?")
 
 @dataclass(frozen=True)
 class Insert:
-    """An INSERT whose data is to follow in `format`.
+    """An INSERT whose data follows in `format`.
 
-    `target` is the statement up to where the data's source would be named, `settings` its SETTINGS clause.
+    `target` is the statement before its FORMAT or VALUES clause, `settings` its SETTINGS clause.
     """
 
     target: bytes
     settings: bytes
     format: str
     data: bytes
-    """What already follows the statement, without the line end after it."""
+    """The data that follows the statement in the same text, without the line end between them."""
 
 
 @dataclass(frozen=True)
-class Other:
-    """Any other statement; `format` is what it asks for its answer, empty if it does not."""
+class OtherStatement:
+    """Any other statement; `format` is that of its FORMAT clause, empty without one."""
 
     format: str
 
@@ -52,7 +52,7 @@ class _Token:
 
 
 def _read_tokens(query: bytes) -> Iterator[_Token]:
-    """Give the tokens outside of parentheses, without spaces and comments."""
+    """Yield the tokens outside parentheses, without spaces and comments."""
     depth = 0
     for match in _TOKEN.finditer(query):
         kind = match.lastgroup or ""
@@ -67,19 +67,19 @@ def _read_tokens(query: bytes) -> Iterator[_Token]:
             depth += 1
 
 
-def parse(query: bytes) -> Insert | Other:
-    """Tell what a query is. Raises ClickHouseError for several statements at once."""
+def parse(query: bytes) -> Insert | OtherStatement:
+    """Return a query as an INSERT with data or as another statement. Raises ClickHouseError for several statements."""
     tokens = _read_tokens(query)
     first = next(tokens, None)
     if first is not None and first.is_word(b"INSERT"):
         found = _find_data(query, tokens)
         if found is not None:
             return found
-    return Other(_find_format(query))
+    return OtherStatement(_find_format(query))
 
 
 def _find_data(query: bytes, tokens: Iterator[_Token]) -> Insert | None:
-    """Return an INSERT that takes data, None for one that selects it."""
+    """Return an INSERT with data; None for one that selects its rows."""
     settings: int | None = None
     before = b""
     for token in tokens:
@@ -97,12 +97,12 @@ def _find_data(query: bytes, tokens: Iterator[_Token]) -> Insert | None:
             return _make_insert(query, settings, token.start, "Values", token.end)
         elif token.is_word(b"FORMAT"):
             return _take_format(query, settings, token, next(tokens, None))
-    # Neither VALUES nor FORMAT: ClickHouse then takes what follows for values.
+    # Without VALUES and FORMAT, ClickHouse reads what follows as values.
     return _make_insert(query, settings, len(query), "Values", len(query))
 
 
 def _find_selected_data(query: bytes, tokens: Iterator[_Token]) -> Insert | None:
-    """Return an INSERT that selects from the data that it takes, None for one that selects from elsewhere."""
+    """Return an INSERT that selects from its own data; None for one that selects from elsewhere."""
     stop = next((token for token in tokens if token.is_word(b"FORMAT")), None)
     if stop is None or not selects_from_input(query[: stop.start]):
         return None
@@ -124,7 +124,7 @@ def _make_insert(query: bytes, settings: int | None, stop: int, name: str, data:
 
 
 def _find_format(query: bytes) -> str:
-    """Return the format that a statement ends with. Raises ClickHouseError for several statements."""
+    """Return the format of a statement's FORMAT clause. Raises ClickHouseError for several statements."""
     found, before, ended = "", None, False
     for token in _read_tokens(query):
         if ended and token.text != b";":
@@ -137,12 +137,12 @@ def _find_format(query: bytes) -> str:
 
 
 def selects_from_input(query: bytes) -> bool:
-    """Tell whether an INSERT selects from the data that is sent with it."""
+    """Return whether an INSERT selects from the data that is sent with it."""
     return _INPUT.search(query) is not None
 
 
 def select_from_file(query: bytes, path: str, name: str, compression: str) -> bytes:
-    """Return an INSERT that selects from a file where it selected from the data that is sent with it."""
+    """Return an INSERT with its input() replaced by a file."""
 
     def replace(match: re.Match[bytes]) -> bytes:
         structure = match["structure"] or b"'auto'"

@@ -222,10 +222,10 @@ def test_bad_objects_harm_no_neighbour_and_end_as_dead_letters_with_their_reason
         reasons = etl.take_reasons(5)
     assert etl.read_rows() == set.union(*(rows_of(name, body) for name, body in good.items()))
     assert reasons.keys() == {*bad, "gone.jsonl"}
-    assert reasons["line.jsonl"].startswith("line 6 is no row:")
+    assert reasons["line.jsonl"].startswith("line 6 rejected:")
     assert "gzip" in reasons["cut.jsonl.gz"]
     assert "MAX_S3_OBJECT_BYTES" in reasons["large.jsonl"]
-    assert reasons["binary.jsonl"].startswith("line 1 is no row:")
+    assert reasons["binary.jsonl"].startswith("line 1 rejected:")
     assert "does not exist" in reasons["gone.jsonl"]
 
 

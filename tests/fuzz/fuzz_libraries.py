@@ -17,10 +17,10 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import tests.fuzz.sanitized  # noqa: F401  # the libraries are the sanitized ones from here on
 from dataset_download.formats.joining import Cells, Mode, join_rows, join_texts
 from tests.fuzz.fuzz_parquet import fuzz_footer, fuzz_page
-from xapi_etl.documents import parse_document, parse_value
-from xapi_etl.lines import index_lines
-from xapi_etl.mapping import Leaf
-from xapi_etl.scanner import Scanner
+from xapi_etl.converting.documents import parse_document, parse_value
+from xapi_etl.converting.mapping import Leaf
+from xapi_etl.converting.scanner import Scanner
+from xapi_etl.reading.lines import index_lines
 
 BLOCK_LINES = 4096
 ROWS = 4096
@@ -105,7 +105,7 @@ def make_blocks(seed: int) -> Iterator[bytes]:
 
 def read_carefully(document: Any, leaf: Leaf) -> Any:
     """What plain Python finds; raises TypeError where something on the way is no object."""
-    for key in leaf.place:
+    for key in leaf.path:
         if document is None:
             return None
         if not isinstance(document, dict):
@@ -142,11 +142,11 @@ def fuzz_scan(seed: int) -> Iterator[int]:
             # Python's own idea of lines; for bytes it knows these three ends only.
             wanted = [line for line in block.splitlines() if line.strip(b" \t")]
             assert [bytes(text) for text in lines.texts()] == wanted
-        table, odd = scanner.scan(lines)
+        table, slow_path = scanner.scan(lines)
         # As bytes: a line beside may hold what is no text.
         columns = [read_values(column) for column in table.columns]
         texts = lines.texts()
-        for place in np.flatnonzero(~odd).tolist():
+        for place in np.flatnonzero(~slow_path).tolist():
             try:
                 text = bytes(texts[place])
                 text.decode()

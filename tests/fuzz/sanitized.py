@@ -8,7 +8,7 @@ from hypothesis import settings
 from dataset_download import footer_library, page_library
 from dataset_download.formats import joining
 from tests.fuzz.sanitizers import FOLDER
-from xapi_etl import library
+from xapi_etl.reading import native
 
 settings.register_profile("sanitized", deadline=None)
 settings.load_profile("sanitized")
@@ -16,4 +16,4 @@ _FOLDER = Path(os.environ[FOLDER])
 joining.LIBRARY = _FOLDER / "join.so"
 footer_library.LIBRARY = _FOLDER / "footer.so"
 page_library.LIBRARY = _FOLDER / "page.so"
-library.LIBRARY = _FOLDER / "scan.so"
+native.LIBRARY = _FOLDER / "scan.so"

@@ -11,7 +11,7 @@ SEED = 20261126
 MILLIONS = 10_000_000
 FOOTERS = 300_000
 UNIT_TESTS = [
-    "tests/unit/xapi_etl/test_scanner.py",
+    "tests/unit/xapi_etl/converting/test_scanner.py",
     *(f"tests/unit/dataset_download/test_{name}.py" for name in ("joining", "page_bounds")),
 ]
 COMPILER = find_compiler()
@@ -80,9 +80,9 @@ def test_sanitizer_finds_a_byte_too_much(libraries: Path, tmp_path: Path) -> Non
     program = tmp_path / "read_too_far.py"
     program.write_text(
         "import tests.fuzz.sanitized, numpy as np\n"
-        "from xapi_etl.lines import Lines\n"
-        "from xapi_etl.mapping import Leaf\n"
-        "from xapi_etl.scanner import Scanner\n"
+        "from xapi_etl.reading.lines import Lines\n"
+        "from xapi_etl.converting.mapping import Leaf\n"
+        "from xapi_etl.converting.scanner import Scanner\n"
         "data = b'{\"id\":1,\"x\":' + b' ' * 4000\n"
         "Scanner([Leaf(('id',), 'text')]).scan(Lines(data, np.array([0]), np.array([len(data) + 64]), 1))\n"
     )

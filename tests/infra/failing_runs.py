@@ -14,9 +14,9 @@ from moto import mock_aws
 
 from csv_streamer import app as csv_streamer
 from dataset_download.observation import emit_metrics
+from tests.support.aws_events import s3_event, sqs_record
+from tests.support.lambda_context import Context
 from tests.unit.csv_streamer.conftest import Context as CsvContext
-from tests.unit.xapi_etl.events import Context as XapiContext
-from tests.unit.xapi_etl.events import s3_event, sqs_record
 from tests.unit.zip_worker.conftest import Aws, NoQuickWay
 from tests.unit.zip_worker.conftest import Context as ZipContext
 from xapi_etl import app as xapi_etl
@@ -50,7 +50,7 @@ def fail_objects_lines_and_inserts(prefix: str) -> None:
     s3.create_bucket(Bucket="lrs")
     s3.put_object(Bucket="lrs", Key="bad.jsonl", Body=b"this is no statement\n")
     s3.put_object(Bucket="lrs", Key="good.jsonl", Body=STATEMENT)
-    context = name_function(XapiContext(), f"{prefix}-xapi-etl")
+    context = Context(f"{prefix}-xapi-etl")
     for key in ("missing.jsonl", "bad.jsonl", "good.jsonl"):
         xapi_etl.lambda_handler({"Records": [sqs_record(s3_event("lrs", key))]}, context)
 

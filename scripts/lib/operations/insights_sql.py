@@ -230,8 +230,7 @@ class _Commands:
         keys = []
         for key in list_nodes(command):
             (field,) = list_nodes(key)
-            direction = str(get_token(key, 1) or "desc")
-            keys.append(f"{self._translate(field).sql} {direction.upper()}")
+            keys.append(f"{self._translate(field).sql} {get_token(key, 1).upper()}")
         self._order = ", ".join(keys)
 
     def limit(self, command: Node) -> None:

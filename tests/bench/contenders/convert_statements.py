@@ -24,13 +24,13 @@ type Work = Callable[[], None]
 
 def prepare_ours(source: Path, folder: Path, _threads: int | None) -> Work:
     """Return the ETL's own way from an object's bytes to what its INSERTs carry, with its default limits."""
-    from xapi_etl.convert import Converter  # noqa: PLC0415  # each contender pays for its own imports
-    from xapi_etl.decompress import decompress  # noqa: PLC0415
-    from xapi_etl.mapping import SHIPPED, load_mapping  # noqa: PLC0415
-    from xapi_etl.parts import make_parts  # noqa: PLC0415
-    from xapi_etl.pieces import convert_object  # noqa: PLC0415
+    from xapi_etl.clickhouse.insert_batch import make_insert_batches  # noqa: PLC0415
+    from xapi_etl.converting.mapped_columns import Converter  # noqa: PLC0415  # each contender pays for its own imports
+    from xapi_etl.converting.mapping import SHIPPED, load_mapping  # noqa: PLC0415
+    from xapi_etl.converting.row_chunks import convert_object  # noqa: PLC0415
+    from xapi_etl.converting.tuning import tune_process  # noqa: PLC0415
+    from xapi_etl.reading.decompress import decompress  # noqa: PLC0415
     from xapi_etl.schemas import BadLine, Source  # noqa: PLC0415
-    from xapi_etl.tuning import tune_process  # noqa: PLC0415
 
     def read() -> Iterator[bytes]:
         with source.open("rb") as file:
@@ -45,10 +45,12 @@ def prepare_ours(source: Path, folder: Path, _threads: int | None) -> Work:
     def work() -> None:
         converter = Converter(load_mapping(SHIPPED.read_bytes()), only_statements=True)
         origin = Source(NAMES["source_file"], NAMES["source_etag"])
-        pieces = convert_object(decompress(read()), origin, converter, max_rows=_MAX_ROWS, take_bad=refuse)
+        chunks = convert_object(decompress(read()), origin, converter, max_rows=_MAX_ROWS, on_bad_lines=refuse)
         number = 0
-        for piece in pieces:
-            for part in make_parts([piece], compression="snappy", max_bytes=_MAX_BYTES, partition_column="timestamp"):
+        for chunk in chunks:
+            for part in make_insert_batches(
+                [chunk], compression="snappy", max_bytes=_MAX_BYTES, partition_column="timestamp"
+            ):
                 (folder / f"{number:04}.parquet").write_bytes(part.parquet)
                 number += 1
 

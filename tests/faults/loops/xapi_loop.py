@@ -20,7 +20,7 @@ import boto3
 from tests.faults.support.context import Context
 from xapi_etl.app import lambda_handler
 from xapi_etl.aws_clients import get_session
-from xapi_etl.clickhouse import ClickHouse
+from xapi_etl.clickhouse.http_client import ClickHouse
 
 INVOCATION_SECONDS = 30.0
 BATCH = int(os.environ["BATCH"])

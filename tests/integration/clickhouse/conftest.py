@@ -1,4 +1,4 @@
-"""One offline ClickHouse for the tests of this folder that leave it as it was."""
+"""Fixtures: one offline ClickHouse for all tests of this folder that need no server of their own."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def url(server: str) -> Iterator[str]:
-    """Give the server's address; the tables of the test before are gone, or empty."""
+    """Yield the server's URL, after removing the tables and rows of the previous test."""
     yield server
     forget_faults(server)
     query(server, "TRUNCATE TABLE xapi.statements")

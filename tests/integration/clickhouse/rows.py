@@ -10,7 +10,7 @@ EXACTLY_ONCE = {"async_insert": "0", "max_insert_threads": "1", "wait_end_of_que
 
 
 def make_parquet(count: int, first: int = 0, *, months: int = 1, text: str = "{}", row_group: int = 0) -> bytes:
-    """Return so many statements with numbers from `first` on, spread over `months` months, in one row group."""
+    """Return `count` statements with numbers from `first` on, spread over `months` months, in one row group."""
     numbers = range(first, first + count)
     table = pa.table(
         {

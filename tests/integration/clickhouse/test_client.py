@@ -58,14 +58,14 @@ def client(url: str) -> Iterator[Client]:
 
 
 @pytest.mark.parametrize("compression", [False, "lz4", "zstd", "gzip"])
-def test_rows_of_every_type_come_back_as_they_were(client: Client, url: str, compression: Any) -> None:
+def test_rows_of_every_type_round_trip(client: Client, url: str, compression: Any) -> None:
     with connect(url, compress=compression) as other:
         other.insert("all_types", ROWS, column_names=list(COLUMNS))
         found = other.query("SELECT * FROM all_types ORDER BY toInt64(id = 7), id").result_rows
     assert [list(row) for row in found] == ROWS
 
 
-def test_arrow_table_comes_back_as_it_was(client: Client) -> None:
+def test_arrow_table_round_trips(client: Client) -> None:
     client.insert("all_types", ROWS, column_names=list(COLUMNS))
     table = client.query_arrow("SELECT * FROM all_types ORDER BY id")
     client.command("CREATE TABLE again AS all_types")
@@ -76,7 +76,7 @@ def test_arrow_table_comes_back_as_it_was(client: Client) -> None:
     )
 
 
-def test_server_is_what_it_says(client: Client) -> None:
+def test_server_version(client: Client) -> None:
     assert client.server_version == client.command("SELECT version()")
     assert str(client.server_tz) == "UTC"
     assert client.ping()
@@ -87,21 +87,21 @@ def test_many_rows_are_read_as_a_stream(client: Client) -> None:
         assert sum(len(block) for block in blocks) == 200_000
 
 
-def test_parameters_and_settings_pass(client: Client) -> None:
+def test_parameters_and_settings(client: Client) -> None:
     sql = "SELECT {text:String}, {moment:DateTime64(3)}, getSetting('max_insert_threads')"
     given = {"text": "it's", "moment": MOMENT}
     found = client.query(sql, parameters=given, settings={"max_insert_threads": 1}).result_rows
     assert found == [("it's", MOMENT, 1)]
 
 
-def test_errors_arrive_as_such(client: Client) -> None:
+def test_errors_raise(client: Client) -> None:
     with pytest.raises(DatabaseError, match=r"(?i)code: 60"):
         client.query("SELECT * FROM nothing")
     with pytest.raises(DatabaseError, match=r"(?i)code: 130"):
         client.insert("all_types", [["x"]], column_names=["words"], column_type_names=["String"])
 
 
-def test_wrong_password_is_told() -> None:
+def test_wrong_password_raises() -> None:
     with run_clickhouse(password="right") as url:
         with pytest.raises(DatabaseError, match="516"):
             connect(url, password="wrong")

@@ -25,7 +25,7 @@ def make_table(url: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ping", "/replicas_status", "/"])
-def test_health_is_told(url: str, path: str) -> None:
+def test_health(url: str, path: str) -> None:
     answer = requests.get(url + path, timeout=10)
     assert (answer.status_code, answer.text) == (200, "Ok.\n")
 
@@ -35,7 +35,7 @@ def test_unknown_path_is_not_found(url: str) -> None:
     assert requests.post(f"{url}/nothing", data=b"x" * 100_000, timeout=10).status_code == 404
 
 
-def test_query_comes_by_address_or_body_or_both(url: str) -> None:
+def test_query_in_url_or_body_or_both(url: str) -> None:
     assert requests.get(url, params={"query": "SELECT 1"}, timeout=10).text == "1\n"
     assert requests.post(url, params={"query": "SELECT 1"}, timeout=10).text == "1\n"
     assert requests.post(url, data="SELECT 1", timeout=10).text == "1\n"
@@ -43,7 +43,7 @@ def test_query_comes_by_address_or_body_or_both(url: str) -> None:
     assert requests.post(url, data=iter([b"SEL", b"ECT 1"]), timeout=10).text == "1\n"
 
 
-def test_answer_is_described_by_headers(url: str) -> None:
+def test_headers_describe_the_response(url: str) -> None:
     asked = {"query": "SELECT 1 AS x FORMAT JSONEachRow", "query_id": "mine"}
     answer = requests.post(url, params=asked, timeout=10)
     assert answer.json() == {"x": 1}
@@ -54,7 +54,7 @@ def test_answer_is_described_by_headers(url: str) -> None:
     assert json.loads(answer.headers["X-ClickHouse-Summary"])["read_rows"] == "1"
 
 
-def test_default_format_and_database_are_taken(url: str) -> None:
+def test_default_format_and_database(url: str) -> None:
     asked = {"default_format": "JSONCompactEachRow", "database": "xapi"}
     assert requests.post(url, params=asked, data="SELECT currentDatabase()", timeout=10).text == '["xapi"]\n'
 
@@ -109,11 +109,11 @@ def test_get_changes_nothing(url: str) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://page.example"}, {"Host": "rebound.example"}])
-def test_web_pages_are_refused(url: str, headers: dict[str, str]) -> None:
+def test_web_pages_are_rejected(url: str, headers: dict[str, str]) -> None:
     assert requests.post(url, data="SELECT 1", headers=headers, timeout=10).status_code == 403
 
 
-def test_only_the_expected_user_is_let_in() -> None:
+def test_only_the_expected_user_is_accepted() -> None:
     with run_clickhouse(user="etl", password="p:ss") as url:
         right: list[dict[str, Any]] = [
             {"auth": ("etl", "p:ss")},
@@ -137,7 +137,7 @@ def test_only_the_expected_user_is_let_in() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", "none"])
 @pytest.mark.parametrize("place", ["address", "body"])
-def test_compressed_inserts_land(url: str, encoding: str, place: str) -> None:
+def test_compressed_inserts(url: str, encoding: str, place: str) -> None:
     make_table(url)
     sql, rows = (
         b"INSERT INTO lines FORMAT JSONEachRow",
@@ -165,7 +165,7 @@ def test_compressed_inserts_land(url: str, encoding: str, place: str) -> None:
         "INSERT INTO lines SELECT number + 1, if(number = 0, 'a;b', NULL) FROM numbers(2)",
     ],
 )
-def test_inserts_of_every_form_land(url: str, sql: str) -> None:
+def test_inserts_of_every_form(url: str, sql: str) -> None:
     make_table(url)
     query(url, sql)
     assert query(url, "SELECT * FROM lines ORDER BY number") == "1\ta;b\n2\t\\N"
@@ -196,12 +196,12 @@ def test_binary_rows_may_follow_the_statement_in_the_body(url: str) -> None:
     assert query(url, COUNT) == "1000"
 
 
-def test_written_rows_are_told(url: str) -> None:
+def test_written_rows_are_reported(url: str) -> None:
     answer = requests.post(url, params={"query": INSERT_STATEMENTS}, data=make_parquet(1000), timeout=10)
     assert json.loads(answer.headers["X-ClickHouse-Summary"])["written_rows"] == "1000"
 
 
-def test_answer_is_compressed_for_who_asks(url: str) -> None:
+def test_response_is_compressed_on_request(url: str) -> None:
     asked = {"query": "SELECT number FROM numbers(10000)", "enable_http_compression": "1"}
     packed = requests.post(url, params=asked, headers={"Accept-Encoding": "gzip"}, timeout=10)
     plain = requests.post(url, params=asked | {"enable_http_compression": "0"}, timeout=10)
@@ -234,7 +234,7 @@ def test_connection_is_kept_after_an_error(url: str) -> None:
     connection.close()
 
 
-def test_queries_run_side_by_side(url: str) -> None:
+def test_queries_run_in_parallel(url: str) -> None:
     make_table(url)
     failed: list[str] = []
 
@@ -253,7 +253,7 @@ def test_queries_run_side_by_side(url: str) -> None:
     assert query(url, "SELECT count(), uniqExact(number) FROM lines") == "80\t80"
 
 
-def test_body_in_chunks_lands(url: str) -> None:
+def test_chunked_body_is_inserted(url: str) -> None:
     body = make_parquet(5000)
 
     def give() -> Iterator[bytes]:

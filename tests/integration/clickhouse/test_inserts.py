@@ -1,4 +1,4 @@
-"""What the xAPI ETL relies on: remembered blocks, whole inserts, a table that fits, faults as ordered."""
+"""Guarantees that the xAPI ETL relies on: remembered blocks, whole INSERTs, the schema, injected faults."""
 
 import os
 import random
@@ -78,14 +78,12 @@ def test_statement_that_comes_again_replaces_the_first_and_others_stay(url: str)
     assert found.splitlines() == ["\tx", "\ty", "a\tnew"]
 
 
-def test_schema_may_be_applied_again_and_says_what_a_server_refuses(
-    url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_schema_can_be_applied_again_and_reports_rejections(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     insert(url, make_parquet(10))
     assert apply.main({"CLICKHOUSE_URL": url}) == 0
     assert query(url, COUNT) == "10"
     assert apply.main({"CLICKHOUSE_URL": url, "CLICKHOUSE_PASSWORD": "wrong"}) == 1
-    assert "answered 403: Code: 516." in capsys.readouterr().err
+    assert "returned HTTP 403: Code: 516." in capsys.readouterr().err
     uncommented = "SELECT name FROM system.columns WHERE database = 'xapi' AND table = 'statements' AND comment = ''"
     assert query(url, uncommented) == ""
 
@@ -106,7 +104,7 @@ def test_long_body_goes_through_bounded_memory(tmp_path: Path) -> None:
     assert insert(server.url, give()).ok
     assert query(server.url, COUNT) == "121"
     server.kill()
-    # Sockets' buffers apart, all but the last piece had been received then.
+    # Apart from socket buffers, the server had received everything but the last chunk.
     assert max(seen) < 10 * MB
 
 
@@ -136,8 +134,8 @@ def test_killed_server_has_whole_inserts_only_and_a_retry_completes_them(tmp_pat
         server.kill()
 
 
-def test_half_an_insert_over_several_months_is_completed_by_a_retry(url: str) -> None:
-    # What a server that is killed between two partitions leaves: the blocks of some, remembered by the token.
+def test_partial_insert_of_several_months_is_completed_by_a_retry(url: str) -> None:
+    # A server killed between two partitions leaves the blocks of some, remembered by the token.
     body = make_parquet(1200, months=12)
     assert insert(url, body, "token").ok
     query(url, "ALTER TABLE xapi.statements DROP PARTITION 202507")
@@ -146,7 +144,7 @@ def test_half_an_insert_over_several_months_is_completed_by_a_retry(url: str) ->
     assert query(url, COUNT) == "1200"
 
 
-def test_second_server_over_the_same_folder_is_refused(tmp_path: Path) -> None:
+def test_second_server_on_the_same_folder_is_rejected(tmp_path: Path) -> None:
     first = start_with_schema(tmp_path)
     with pytest.raises(RuntimeError, match="did not start"):
         start_clickhouse(tmp_path)
@@ -157,7 +155,7 @@ def test_second_server_over_the_same_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "landed"), [("drop", "0"), ("drop_after", "10"), ("answer", "0"), ("answer_after", "10"), ("delay", "10")]
 )
-def test_ordered_fault_strikes_once_and_a_retry_lands_once(url: str, kind: str, landed: str) -> None:
+def test_injected_fault_happens_once_and_a_retry_lands_once(url: str, kind: str, landed: str) -> None:
     order_fault(url, kind, status=500, code=252)
     try:
         answer = insert(url, make_parquet(10), "token")
@@ -172,28 +170,28 @@ def test_ordered_fault_strikes_once_and_a_retry_lands_once(url: str, kind: str, 
     assert query(url, COUNT) == "10"
 
 
-def test_query_of_a_client_that_gave_up_lands_all_the_same(url: str) -> None:
+def test_query_of_a_disconnected_client_still_lands(url: str) -> None:
     order_fault(url, "delay", seconds=0.5)
     with pytest.raises(requests.ReadTimeout):
         requests.post(url, params={"query": INSERT_STATEMENTS}, data=make_parquet(10), timeout=0.2)
     wait_for(lambda: query(url, COUNT) == "10")
 
 
-def test_busy_answer_is_an_answer_of_no_clickhouse(url: str) -> None:
+def test_busy_response_has_no_clickhouse_code(url: str) -> None:
     order_fault(url, "answer", status=429, times=2)
     answers = [insert(url, make_parquet(10)) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [429, 429, 200]
     assert "X-ClickHouse-Exception-Code" not in answers[0].headers
 
 
-def test_answer_may_be_cut_short(url: str) -> None:
+def test_response_can_be_truncated(url: str) -> None:
     order_fault(url, "cut", match="^SELECT")
     with pytest.raises(requests.RequestException):
         requests.post(url, data="SELECT number FROM numbers(100000)", timeout=10)
     assert len(query(url, "SELECT number FROM numbers(100000)").splitlines()) == 100_000
 
 
-def test_faults_are_there_only_if_they_are_asked_for(tmp_path: Path) -> None:
+def test_faults_need_the_option(tmp_path: Path) -> None:
     command = [str(PYTHON), "-m", "clickhouse", "--port", "0", "--data", str(tmp_path)]
     with subprocess.Popen(command, cwd=SCRIPTS, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -203,7 +201,7 @@ def test_faults_are_there_only_if_they_are_asked_for(tmp_path: Path) -> None:
         assert process.wait(timeout=30) == 0
 
 
-def test_end_waits_for_the_query_that_runs(tmp_path: Path) -> None:
+def test_shutdown_waits_for_running_queries(tmp_path: Path) -> None:
     server = start_with_schema(tmp_path)
     order_fault(server.url, "delay", seconds=1)
     answers: list[int] = []

@@ -14,16 +14,16 @@ from inputs import find_layers, find_packages, read_layers_of
 from tests.integration.tooling.zips import IMPORT_HANDLER, ROOT, build, list_handlers
 
 CONVERT_STATEMENT = """
-import xapi_etl.batch, requests, zstandard
-from xapi_etl.convert import Converter
-from xapi_etl.lines import index_lines
-from xapi_etl.mapping import SHIPPED, load_mapping
-from xapi_etl.parts import make_parts
-from xapi_etl.schemas import Piece, Source
+import xapi_etl.intake.batch, requests, zstandard
+from xapi_etl.converting.mapped_columns import Converter
+from xapi_etl.reading.lines import index_lines
+from xapi_etl.converting.mapping import SHIPPED, load_mapping
+from xapi_etl.clickhouse.insert_batch import make_insert_batches
+from xapi_etl.schemas import RowChunk, Source
 source = Source("s3://bucket/key", "etag")
 lines = index_lines(b'{"id":"a","timestamp":"2025-01-01T00:00:00Z"}\\n' * 100)
 table = Converter(load_mapping(SHIPPED.read_bytes())).convert(lines, source).table
-(part,) = make_parts([Piece(source, table, lines.starts)], compression="zstd", max_bytes=2**20)
+(part,) = make_insert_batches([RowChunk(source, table, lines.starts)], compression="zstd", max_bytes=2**20)
 assert len(part.keep(lines.starts > 0, "snappy")) == 99
 """
 XAPI_LAYER_LIMIT = 130_000_000
@@ -167,8 +167,8 @@ def read_native_files(zips: dict[str, bytes]) -> dict[str, bytes]:
 def test_functions_hold_a_library_of_their_architecture_for_each_c_file(
     lambda_zips: dict[str, bytes], arm_zips: dict[str, bytes]
 ) -> None:
-    sources = (ROOT / "lambdas").glob("*/*.c")
-    wanted = {f"{source.parent.name}/{source.stem}.so" for source in sources}
+    lambdas = ROOT / "lambdas"
+    wanted = {source.relative_to(lambdas).with_suffix(".so").as_posix() for source in lambdas.rglob("*.c")}
     for zips, machine in ((lambda_zips, X86_64), (arm_zips, AARCH64)):
         libraries = read_native_files(zips)
         assert libraries.keys() == wanted

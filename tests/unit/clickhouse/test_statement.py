@@ -1,9 +1,9 @@
-"""Telling an INSERT from its data."""
+"""The boundary between an INSERT and its data."""
 
 import pytest
 
 from clickhouse.errors import ClickHouseError
-from clickhouse.statement import Insert, Other, parse, select_from_file, selects_from_input
+from clickhouse.statement import Insert, OtherStatement, parse, select_from_file, selects_from_input
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ from clickhouse.statement import Insert, Other, parse, select_from_file, selects
         ),
     ],
 )
-def test_insert_is_taken_apart(query: bytes, target: bytes, settings: bytes, name: str, data: bytes) -> None:
+def test_insert_is_parsed(query: bytes, target: bytes, settings: bytes, name: str, data: bytes) -> None:
     assert parse(query) == Insert(target, settings, name, data)
 
 
@@ -69,12 +69,12 @@ def test_insert_is_taken_apart(query: bytes, target: bytes, settings: bytes, nam
         (b"", ""),
     ],
 )
-def test_other_statement_tells_only_its_format(query: bytes, name: str) -> None:
-    assert parse(query) == Other(name)
+def test_other_statement_has_only_a_format(query: bytes, name: str) -> None:
+    assert parse(query) == OtherStatement(name)
 
 
 @pytest.mark.parametrize("query", [b"SELECT 1; SELECT 2", b"SELECT ';' ; DROP TABLE t;", b"SELECT 1 FORMAT CSV; x"])
-def test_several_statements_are_refused(query: bytes) -> None:
+def test_several_statements_are_rejected(query: bytes) -> None:
     with pytest.raises(ClickHouseError, match="Multi-statements") as caught:
         parse(query)
     assert (caught.value.code, caught.value.status) == (62, 400)
@@ -89,6 +89,6 @@ def test_insert_that_selects_from_its_data_takes_it() -> None:
     assert select_from_file(b"FROM input()", "/f", "CSV", "gzip") == b"FROM file('/f', 'CSV', 'auto', 'gzip')"
 
 
-def test_insert_that_selects_from_its_data_is_told() -> None:
+def test_insert_that_selects_from_its_data_is_recognised() -> None:
     assert selects_from_input(b"INSERT INTO t SELECT a FROM input ('a UInt8') FORMAT CSV")
     assert not selects_from_input(b"INSERT INTO t SELECT input FROM my_input")

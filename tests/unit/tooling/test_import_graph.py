@@ -14,7 +14,6 @@ import pytest
 ROOT = Path(__file__).parents[3]
 NOT_YET = {
     "dataset_download",
-    "xapi_etl",
 }
 PACKAGES = [
     package

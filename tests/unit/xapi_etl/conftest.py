@@ -1,4 +1,4 @@
-"""The handler as deployed, with moto for AWS and the offline ClickHouse for ClickHouse."""
+"""Fixtures: the deployed handler, with moto for AWS and the offline ClickHouse."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,14 +12,23 @@ from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
+from tests.support import lambda_context
+from tests.support.aws_events import s3_event, sqs_record
 from tests.support.clickhouse_server import forget_faults, query, run_clickhouse
-from tests.unit.xapi_etl.events import Context, s3_event, sqs_record
+from tests.unit.xapi_etl.statements import make_statements, write_lines
 from xapi_etl import app, clients
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
-"""One for all tests: a session reads the services' models once, and they take longer than most tests."""
+"""A single session for all tests: loading the services' models takes longer than most tests."""
 BUCKET = "statements"
 _CACHES = (clients.s3_client, clients.sqs_client, clients.secrets_client, clients.http_session, clients.read_mapping)
+
+
+class Context(lambda_context.Context):
+    """An invocation of the ETL function."""
+
+    def __init__(self, remaining_ms: int = 120_000) -> None:
+        super().__init__("xapi-etl", remaining_ms)
 
 
 class Etl:
@@ -35,24 +44,24 @@ class Etl:
 
     def put(self, key: str, body: bytes, bucket: str = BUCKET) -> str:
         """Put an object; return the body of the message that announces it."""
-        answer = self.s3.put_object(Bucket=bucket, Key=key, Body=body)
-        return s3_event(bucket, key, len(body), answer.get("VersionId"))
+        response = self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        return s3_event(bucket, key, len(body), version_id=response.get("VersionId"))
 
     def deliver(self, *bodies: str, receives: int = 1, context: Context | None = None) -> list[str]:
-        """Hand messages to the function; return the bodies of those that come back."""
+        """Hand messages to the function; return the bodies of those to redeliver."""
         records = [sqs_record(body, receives) for body in bodies]
-        answer = app.lambda_handler({"Records": records}, context or Context())
-        returned = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        response = app.lambda_handler({"Records": records}, context or Context())
+        returned = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
         return [record["body"] for record in records if record["messageId"] in returned]
 
-    def ask(self, text: str) -> str:
+    def query(self, text: str) -> str:
         return query(self.url, text)
 
     def count(self, where: str = "1") -> int:
-        return int(self.ask(f"SELECT count() FROM xapi.statements WHERE {where}"))
+        return int(self.query(f"SELECT count() FROM xapi.statements WHERE {where}"))
 
     def rows(self, columns: str = "*", where: str = "1") -> list[dict[str, Any]]:
-        """Rows as clickhouse-connect reads them, by object and line."""
+        """Return the rows, read by clickhouse-connect and ordered by object and line."""
         host, _, port = self.url.removeprefix("http://").partition(":")
         client: Client = clickhouse_connect.get_client(host=host, port=int(port), database="xapi", tz_mode="aware")
         try:
@@ -62,7 +71,7 @@ class Etl:
             client.close()
 
     def copies(self) -> list[Any]:
-        """Messages in the failure queue."""
+        """Return the messages in the failure queue."""
         return self.sqs.receive_message(
             QueueUrl=self.failure_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         ).get("Messages", [])
@@ -87,7 +96,7 @@ def etl(monkeypatch: pytest.MonkeyPatch, server: str) -> Iterator[Etl]:
         "CLICKHOUSE_DATABASE": "xapi",
         "CLICKHOUSE_TABLE": "statements",
         "CLICKHOUSE_MAX_ATTEMPTS": "2",
-        # Lines of many tests hold just what they are about; test_statements.py has the defaults.
+        # Many tests use lines that are not complete statements; the fixture `defaults` restores the defaults.
         "STRICTNESS": "json",
         "BAD_LINES": "fail",
     }
@@ -103,10 +112,23 @@ def etl(monkeypatch: pytest.MonkeyPatch, server: str) -> Iterator[Etl]:
 
 
 @pytest.fixture
+def neighbour(etl: Etl) -> str:
+    """Put a good object; return its message, which must be loaded whatever else is in the batch."""
+    return etl.put("statements/neighbour.jsonl", write_lines(make_statements(2, seed=9)))
+
+
+@pytest.fixture
+def defaults(etl: Etl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the function with its defaults: it accepts only statements and quarantines bad lines."""
+    monkeypatch.delenv("STRICTNESS")
+    monkeypatch.delenv("BAD_LINES")
+
+
+@pytest.fixture
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Have the function not wait between attempts; gives the waits that it wanted."""
+    """Replace the pauses between attempts; return the list of their durations."""
     waits: list[float] = []
-    monkeypatch.setattr("xapi_etl.clickhouse.time.sleep", waits.append)
+    monkeypatch.setattr("xapi_etl.clickhouse.http_client.time.sleep", waits.append)
     return waits
 
 
@@ -125,21 +147,21 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Environ:
 
 
 def events(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The events logged, in order."""
+    """Return the names of the logged events, in order."""
     return [record.getMessage() for record in caplog.records]
 
 
 def find_events(caplog: pytest.LogCaptureFixture, event: str) -> list[Any]:
-    """The records of an event, with its fields as attributes."""
+    """Return the records of an event, with its fields as attributes."""
     return [record for record in caplog.records if record.getMessage() == event]
 
 
 def find_event(caplog: pytest.LogCaptureFixture, event: str) -> Any:
-    """The only record of an event."""
+    """Return the only record of an event."""
     (record,) = find_events(caplog, event)
     return record
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
-    """Everything that was logged, fields and all."""
+    """Return everything that was logged, including fields, as text."""
     return str([vars(record) for record in caplog.records])

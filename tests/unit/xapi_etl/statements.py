@@ -1,4 +1,4 @@
-"""Statements as a learning platform sends them, some 1.2 KB each, made from a seed."""
+"""Generated statements like those of a learning platform, some 1.2 KB each, from a seed."""
 
 import json
 import random
@@ -7,6 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 VIDEO = "https://w3id.org/xapi/video/extensions/"
+STATEMENT: dict[str, Any] = {"actor": {"mbox": "m"}, "verb": {"id": "v"}, "object": {"id": "o"}}
+"""The smallest statement."""
+BAD = b'?\n{}\n{"actor":{"mbox":7},"verb":{"id":"v"},"object":{"id":"o"}}\n{"a":"\xff"}\n'
+"""Lines that are rejected with the default settings."""
 _START = datetime(2025, 1, 1, tzinfo=UTC)
 _VERBS = {
     "played": "https://w3id.org/xapi/video/verbs/played",

@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from tests.unit.xapi_etl.conftest import BUCKET, Environ, Etl, events, find_event, find_events
-from tests.unit.xapi_etl.events import Context
+from tests.unit.xapi_etl.conftest import BUCKET, Context, Environ, Etl, events, find_event, find_events
+from tests.unit.xapi_etl.statements import make_statements, write_lines
 from xapi_etl import app
 
 
 def diagnose(**event: Any) -> dict[str, Any]:
-    answer = app.lambda_handler({"diagnostics": True, **event}, Context())
-    assert answer["statusCode"] == 200
-    report: dict[str, Any] = json.loads(answer["body"])
+    response = app.lambda_handler({"diagnostics": True, **event}, Context())
+    assert response["statusCode"] == 200
+    report: dict[str, Any] = json.loads(response["body"])
     return report
 
 
-def test_report_tells_runtime_settings_and_dependencies(etl: Etl, environ: Environ) -> None:
+def test_report_contains_runtime_settings_and_dependencies(etl: Etl, environ: Environ) -> None:
     environ(CLICKHOUSE_PASSWORD="s3cret", CLICKHOUSE_USER="writer", BAD_LINES="quarantine")
     report = diagnose()
     assert report["runtime"]["python_version"].startswith("3.")
@@ -73,7 +73,7 @@ def test_clickhouse_check_compares_the_columns(etl: Etl, environ: Environ) -> No
         "columns_missing": [],
         "columns_not_inserted": ["inserted_at"],
     }
-    etl.ask("CREATE OR REPLACE TABLE xapi.few (statement_id String, own String) ENGINE = MergeTree ORDER BY tuple()")
+    etl.query("CREATE OR REPLACE TABLE xapi.few (statement_id String, own String) ENGINE = MergeTree ORDER BY tuple()")
     environ(CLICKHOUSE_TABLE="few")
     check = diagnose(clickhouse_check=True)["clickhouse_check"]
     assert (check["ok"], check["columns_not_inserted"]) == (False, ["own"])
@@ -83,10 +83,10 @@ def test_clickhouse_check_compares_the_columns(etl: Etl, environ: Environ) -> No
     assert (check["ok"], check["table_exists"]) == (False, False)
 
 
-def test_clickhouse_that_does_not_answer_is_reported(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
+def test_clickhouse_that_does_not_respond_is_reported(etl: Etl, environ: Environ, no_pause: list[float]) -> None:
     environ(CLICKHOUSE_URL="http://127.0.0.1:9")
     check = diagnose(clickhouse_check=True)["clickhouse_check"]
-    assert check == {"ok": False, "error": "no answer: ConnectionError"}
+    assert check == {"ok": False, "error": "no response: ConnectionError"}
 
 
 def test_cold_start_is_logged_once(etl: Etl, caplog: pytest.LogCaptureFixture) -> None:
@@ -99,7 +99,7 @@ def test_cold_start_is_logged_once(etl: Etl, caplog: pytest.LogCaptureFixture) -
     assert len(find_events(caplog, "batch_complete")) == 2
 
 
-def test_log_level_is_the_variables(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_level_follows_the_variable(etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture) -> None:
     body = etl.put("statements/a.jsonl", b"{}")
     environ(LOG_LEVEL="DEBUG")
     etl.deliver(body)
@@ -114,7 +114,7 @@ def test_progress_is_logged_while_a_large_object_is_read(
     etl: Etl, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ticks = iter(range(0, 100_000, 6))
-    monkeypatch.setattr("xapi_etl.loader.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr("xapi_etl.loading.loader.time.monotonic", lambda: next(ticks))
     line = b'{"id":"' + b"x" * 2_000_000 + b'"}\n'
     etl.deliver(etl.put("statements/a.jsonl", line * 9))
     progress = find_events(caplog, "lines_progress")
@@ -137,3 +137,37 @@ def test_metrics_are_printed_in_the_embedded_format(etl: Etl, capsys: pytest.Cap
         "ObjectsLoaded": [1],
         "MessagesFailed": [1],
     }
+
+
+GOOD = write_lines(make_statements(3))
+
+
+@pytest.mark.usefixtures("defaults")
+def test_s3_check_that_names_no_bucket_is_reported(etl: Etl, environ: Environ) -> None:
+    environ(DIAG_S3_BUCKET=BUCKET)
+    for check in (True, {}, {"bucket": None}):
+        report = json.loads(app.lambda_handler({"diagnostics": True, "s3_check": check}, Context())["body"])
+        assert report["s3_check"]["ok"]
+    report = json.loads(app.lambda_handler({"diagnostics": True, "s3_check": [7]}, Context())["body"])
+    assert not report["s3_check"]["ok"]
+
+
+@pytest.mark.usefixtures("defaults")
+def test_debug_logs_schemas_and_extends_diagnostics(
+    etl: Etl, environ: Environ, caplog: pytest.LogCaptureFixture
+) -> None:
+    environ(LOG_LEVEL="DEBUG", CLICKHOUSE_PASSWORD="hunter2", CLICKHOUSE_SETTINGS="log_comment=hunter2")
+    assert etl.deliver(etl.put("statements/a.jsonl", GOOD)) == []
+    schema = find_event(caplog, "object_schema")
+    assert (schema.rows, schema.columns["parent_ids"], schema.columns["timestamp"]) == (
+        3,
+        "list<item: string>",
+        "timestamp[ms, tz=UTC]",
+    )
+    assert "organisation" in schema.empty_columns
+    response = app.lambda_handler({"diagnostics": True}, Context())["body"]
+    report = json.loads(response)
+    assert report["debug"]["mapping"]["columns"][0] == "statement_id"
+    assert report["debug"]["settings"]["bad_lines"] == "quarantine"
+    assert "READ_CONCURRENCY" in report["not_set"]
+    assert "hunter2" not in response

@@ -1,4 +1,4 @@
-"""The package's README says what the code does: variables and their defaults, events and their levels, metrics."""
+"""The package's README: it lists the variables and defaults, events and levels, and metrics of the code."""
 
 import json
 import re
@@ -12,11 +12,11 @@ from xapi_etl.schemas import FINISHED
 
 PACKAGE = Path(__file__).parents[3] / "lambdas" / "xapi_etl"
 README = (PACKAGE / "README.md").read_text()
-SOURCE = "".join(path.read_text() for path in PACKAGE.glob("*.py") if not path.is_symlink())
+SOURCE = "".join(path.read_text() for path in sorted(PACKAGE.rglob("*.py")) if not path.is_symlink())
 
 
 def read_table(heading: str) -> list[list[str]]:
-    """The cells of the table below a heading of the README."""
+    """Return the cells of the table below a heading of the README."""
     section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     return [re.split(r" *\| *", line)[1:-1] for line in section.splitlines() if line.startswith("| `")]
 
@@ -45,7 +45,7 @@ def test_readme_has_the_defaults_of_numbers_and_switches() -> None:
 
 
 def read_logged() -> dict[str, str]:
-    """Events and their levels, as the source logs them."""
+    """Return the events that the source logs, with their levels."""
     calls = re.findall(r"ogger\.(debug|info|warning|error|exception)\(\s*\"(\w+)\"", SOURCE)
     events = {event: "ERROR" if level == "exception" else level.upper() for level, event in calls}
     events |= dict.fromkeys((f"object_{result}" for result in FINISHED), "DEBUG")

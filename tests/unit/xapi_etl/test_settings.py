@@ -1,11 +1,11 @@
-"""Every environment variable, and that each wrong one is named."""
+"""Environment variables: defaults, values, and errors that name each invalid one."""
 
 import pytest
 
 from xapi_etl import clients
-from xapi_etl.batch import open_s3
-from xapi_etl.clickhouse import OWN_SETTINGS, find_clashes
+from xapi_etl.clickhouse.http_client import OWN_SETTINGS, find_overridden_settings
 from xapi_etl.env import SettingsError
+from xapi_etl.loading.wiring import open_s3
 from xapi_etl.settings import Settings
 
 HOST = {"CLICKHOUSE_HOST": "ch.example.org", "CLICKHOUSE_DATABASE": "xapi", "CLICKHOUSE_TABLE": "statements"}
@@ -59,8 +59,8 @@ def test_settings_are_a_list_of_names_and_values() -> None:
     assert found == {"max_insert_block_size": "100000", "async_insert": "1", "a": "b=c"}
 
 
-def test_settings_that_exactly_once_needs_are_not_the_users() -> None:
-    assert find_clashes(
+def test_settings_for_exactly_once_are_not_the_users() -> None:
+    assert find_overridden_settings(
         {"async_insert": "1", "max_insert_threads": "1", "x": "y", "insert_deduplication_token": "t"}
     ) == [
         "async_insert",
@@ -74,13 +74,13 @@ def test_dry_run_needs_no_clickhouse() -> None:
 
 
 @pytest.mark.parametrize("text", ["true", "TRUE", "1", "yes", "on", " Yes "])
-def test_switch_as_people_write_it(text: str) -> None:
+def test_spellings_of_true(text: str) -> None:
     assert read(DRY_RUN=text).is_dry_run
     assert url(CLICKHOUSE_SECURE=text) == "https://ch.example.org:8443/"
 
 
 @pytest.mark.parametrize("text", ["false", "0", "no", "OFF"])
-def test_switch_that_is_off_as_people_write_it(text: str) -> None:
+def test_spellings_of_false(text: str) -> None:
     assert not read(DRY_RUN=text).is_dry_run
     assert url(CLICKHOUSE_SECURE=text) == "http://ch.example.org:8123/"
 
@@ -103,7 +103,7 @@ def test_parameters_of_the_url_are_settings_and_credentials() -> None:
     assert read(CLICKHOUSE_URL=given).clickhouse.database == "xapi"
 
 
-def test_defaults_for_a_mapping_of_ones_own() -> None:
+def test_defaults_for_a_custom_mapping() -> None:
     for own in ({"COLUMN_MAP": "auto"}, {"COLUMN_MAP_S3_URI": "s3://b/k"}):
         settings = read(**own)
         assert (settings.bad_lines, settings.strictness) == ("fail", "json")
@@ -120,14 +120,14 @@ def test_log_level_in_any_writing(level: str, read_as: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["ftp://h", "https://", "http://[::1", "http://h:99999", "http://h:x", "http://h#a"])
-def test_url_that_is_none_is_named_and_not_shown(text: str) -> None:
+def test_invalid_url_is_named_and_not_shown(text: str) -> None:
     with pytest.raises(SettingsError) as raised:
         read(CLICKHOUSE_URL=text.replace("//", "//me:s3cret@"))
     assert str(raised.value).startswith("CLICKHOUSE_URL is not a URL")
     assert "s3cret" not in str(raised.value)
 
 
-def test_host_that_is_none_is_named() -> None:
+def test_invalid_host_is_named() -> None:
     with pytest.raises(SettingsError, match="CLICKHOUSE_HOST is not"):
         read(CLICKHOUSE_HOST="[a]b")
 
@@ -174,12 +174,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_variable_is_named(name: str) -> None:
+def test_invalid_variable_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=name):
         read(**{name: WRONG[name]})
 
 
-def test_all_wrong_variables_are_named_at_once() -> None:
+def test_all_invalid_variables_are_named_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
         Settings.from_environment(WRONG)
     assert [name for name in [*WRONG, "CLICKHOUSE_DATABASE", "CLICKHOUSE_TABLE"] if name not in str(raised.value)] == []

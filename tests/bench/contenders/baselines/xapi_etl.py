@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from xapi_etl.mapping import SHIPPED
+from xapi_etl.converting.mapping import SHIPPED
 
 _SECONDS = {"H": 3600, "M": 60, "S": 1}
 

@@ -174,6 +174,7 @@ def test_dedup_keeps_the_first_row_in_the_order_so_far() -> None:
         ("stats sum(sum(bytes))", "the function sum may be used in stats only"),
         ("stats count(*) | stats count(*)", "a second stats is not translated"),
         ("limit 5 | filter bytes = 1", "only sort and display may follow limit"),
+        ("sort bytes", "ends too early"),  # AWS documents no default direction
         ("limit 2.5", "unexpected '.'"),
         ('parse event "*-*" as a', "2 asterisks and 1 names"),
         ("parse event /a(b)/", "named groups"),
