@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from tests.infra.run_terraform import prepare_terraform
+from tests.infra.support.run_terraform import prepare_terraform
 from tests.infra.test_deployment import AT_ONCE, write_zip
 from tests.support.emulator import ROOT, run_emulator
 

@@ -7,7 +7,7 @@ import pytest
 
 from inputs import find_packages, read_layers_of
 from list_inputs import list_inputs, replace_section
-from tests.infra.run_terraform import Terraform
+from tests.infra.support.run_terraform import Terraform
 from tests.support.emulator import ROOT
 
 INFRA = ROOT / "infra"
