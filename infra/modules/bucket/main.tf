@@ -6,8 +6,8 @@ resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_144:Replication is a decision on the data, made by the service that needs it
   #checkov:skip=CKV2_AWS_62:Notifications belong to the service that consumes them (one configuration per bucket)
   bucket        = var.bucket_name
-  force_destroy = var.force_destroy
-  tags          = var.tags
+  force_destroy = var.common.force_destroy
+  tags          = var.common.tags
 }
 
 resource "aws_s3_bucket_ownership_controls" "this" {
@@ -31,11 +31,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 
   rule {
     # One data key per bucket and hour instead of one KMS call per object.
-    bucket_key_enabled = var.kms_key_arn != null
+    bucket_key_enabled = var.common.kms_key_arn != null
 
     apply_server_side_encryption_by_default {
-      sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
-      kms_master_key_id = var.kms_key_arn
+      sse_algorithm     = var.common.kms_key_arn == null ? "AES256" : "aws:kms"
+      kms_master_key_id = var.common.kms_key_arn
     }
   }
 }
@@ -61,7 +61,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     filter {}
 
     abort_incomplete_multipart_upload {
-      days_after_initiation = var.abort_upload_after_days
+      days_after_initiation = var.common.abort_upload_after_days
     }
   }
 
@@ -167,7 +167,7 @@ data "aws_iam_policy_document" "this" {
   source_policy_documents = var.policy_documents
 
   dynamic "statement" {
-    for_each = var.require_tls ? [1] : []
+    for_each = var.common.require_tls ? [1] : []
 
     content {
       sid       = "DenyPlainHttp"
@@ -190,7 +190,7 @@ data "aws_iam_policy_document" "this" {
 }
 
 resource "aws_s3_bucket_policy" "this" {
-  count = var.require_tls || length(var.policy_documents) > 0 ? 1 : 0
+  count = var.common.require_tls || length(var.policy_documents) > 0 ? 1 : 0
 
   bucket = aws_s3_bucket.this.id
   policy = data.aws_iam_policy_document.this.json

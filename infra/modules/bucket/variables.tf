@@ -8,29 +8,6 @@ variable "bucket_name" {
   }
 }
 
-variable "force_destroy" {
-  description = "Delete the bucket's objects with the bucket. For environments whose data may be lost."
-  type        = bool
-  default     = false
-}
-
-variable "kms_key_arn" {
-  description = "KMS key that encrypts the objects; null for keys that S3 manages."
-  type        = string
-  default     = null
-}
-
-variable "abort_upload_after_days" {
-  description = "Days after which a multipart upload that was not completed is aborted and its parts are no longer paid for."
-  type        = number
-  default     = 2
-
-  validation {
-    condition     = var.abort_upload_after_days >= 1 && floor(var.abort_upload_after_days) == var.abort_upload_after_days
-    error_message = "abort_upload_after_days is a whole number of at least 1."
-  }
-}
-
 variable "noncurrent_expiration_days" {
   description = "Days that a replaced or deleted object's old version is kept."
   type        = number
@@ -105,14 +82,20 @@ variable "policy_documents" {
   nullable    = false
 }
 
-variable "require_tls" {
-  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
-  type        = bool
-  default     = true
-}
+variable "common" {
+  description = "Settings that the caller's resources share: KMS key of the objects (null for keys that S3 manages), whether force_destroy deletes objects with the bucket, days before an incomplete multipart upload is aborted, whether plain HTTP is denied (false only for an emulator), and tags."
+  type = object({
+    kms_key_arn             = optional(string)
+    force_destroy           = optional(bool, false)
+    abort_upload_after_days = optional(number, 2)
+    require_tls             = optional(bool, true)
+    tags                    = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+  validation {
+    condition     = var.common.abort_upload_after_days >= 1 && floor(var.common.abort_upload_after_days) == var.common.abort_upload_after_days
+    error_message = "abort_upload_after_days is a whole number of at least 1."
+  }
 }

@@ -18,7 +18,7 @@ locals {
 }
 
 data "aws_iam_policy_document" "tls" {
-  count = var.require_tls ? 1 : 0
+  count = var.common.require_tls ? 1 : 0
 
   statement {
     sid       = "DenyPlainHttp"
@@ -42,7 +42,7 @@ data "aws_iam_policy_document" "tls" {
 resource "aws_sqs_queue" "this" {
   name                      = var.name
   message_retention_seconds = var.retention_seconds
-  policy                    = var.require_tls ? data.aws_iam_policy_document.tls[0].json : null
+  policy                    = var.common.require_tls ? data.aws_iam_policy_document.tls[0].json : null
 
   # Without a queue behind which it stands, it is filled by other means, and no queue may redrive to it.
   redrive_allow_policy = jsonencode(merge(
@@ -50,15 +50,15 @@ resource "aws_sqs_queue" "this" {
     length(var.source_queue_arns) == 0 ? {} : { sourceQueueArns = var.source_queue_arns },
   ))
 
-  sqs_managed_sse_enabled           = var.kms_key_arn == null ? true : null
-  kms_master_key_id                 = var.kms_key_arn
-  kms_data_key_reuse_period_seconds = var.kms_key_arn == null ? null : 300
+  sqs_managed_sse_enabled           = var.common.kms_key_arn == null ? true : null
+  kms_master_key_id                 = var.common.kms_key_arn
+  kms_data_key_reuse_period_seconds = var.common.kms_key_arn == null ? null : 300
 
-  tags = var.tags
+  tags = var.common.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "messages" {
-  count = var.alarms_enabled ? 1 : 0
+  count = var.common.alarms_enabled ? 1 : 0
 
   alarm_name          = "${var.name}-messages"
   alarm_description   = coalesce(var.alarm_description, "${var.name} holds messages that no consumer could handle. Runbook: dead-letters")
@@ -70,9 +70,9 @@ resource "aws_cloudwatch_metric_alarm" "messages" {
   period              = 300
   evaluation_periods  = var.alarm_periods
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arns
-  ok_actions          = var.alarm_topic_arns
-  tags                = var.tags
+  alarm_actions       = var.common.alarm_topic_arns
+  ok_actions          = var.common.alarm_topic_arns
+  tags                = var.common.tags
 
   dimensions = {
     QueueName = aws_sqs_queue.this.name

@@ -31,30 +31,6 @@ variable "retention_seconds" {
   }
 }
 
-variable "kms_key_arn" {
-  description = "KMS key that encrypts the messages; null for keys that SQS manages."
-  type        = string
-  default     = null
-}
-
-variable "require_tls" {
-  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
-  type        = bool
-  default     = true
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarm on messages in the queue."
-  type        = bool
-  default     = true
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when the alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
 variable "alarm_description" {
   description = "What the alarm says; null for a general sentence."
   type        = string
@@ -72,8 +48,15 @@ variable "alarm_periods" {
   }
 }
 
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: KMS key of the messages (null for keys that SQS manages), whether plain HTTP is denied (false only for an emulator), alarms, and tags."
+  type = object({
+    kms_key_arn      = optional(string)
+    require_tls      = optional(bool, true)
+    alarms_enabled   = optional(bool, true)
+    alarm_topic_arns = optional(list(string), [])
+    tags             = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 }

@@ -11,7 +11,7 @@ resource "aws_apigatewayv2_api" "this" {
   name          = var.name
   description   = var.description
   protocol_type = "HTTP"
-  tags          = var.tags
+  tags          = var.common.tags
 
   dynamic "cors_configuration" {
     for_each = var.cors == null ? [] : [var.cors]
@@ -77,16 +77,16 @@ resource "aws_apigatewayv2_route" "this" {
 resource "aws_cloudwatch_log_group" "access" {
   #checkov:skip=CKV_AWS_338:How long logs are kept is a cost that each environment chooses
   name              = "/aws/vendedlogs/apigateway/${var.name}"
-  retention_in_days = var.log_retention_days
-  kms_key_id        = var.kms_key_arn
-  tags              = var.tags
+  retention_in_days = var.common.log_retention_days
+  kms_key_id        = var.common.kms_key_arn
+  tags              = var.common.tags
 }
 
 resource "aws_apigatewayv2_stage" "this" {
   api_id      = aws_apigatewayv2_api.this.id
   name        = "$default"
   auto_deploy = true
-  tags        = var.tags
+  tags        = var.common.tags
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
@@ -127,10 +127,8 @@ resource "aws_lambda_permission" "this" {
 module "alarms" {
   source = "../alarms"
 
-  name_prefix      = var.name
-  alarms_enabled   = var.alarms_enabled
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = var.name
+  common      = var.common
 
   alarms = {
     api-5xx = {

@@ -80,18 +80,6 @@ variable "throttling_burst_limit" {
   }
 }
 
-variable "log_retention_days" {
-  description = "Days that access logs are kept."
-  type        = number
-  default     = 14
-}
-
-variable "kms_key_arn" {
-  description = "KMS key of the access log; null for the key that CloudWatch Logs owns."
-  type        = string
-  default     = null
-}
-
 variable "error_alarm_percent" {
   description = "Percentage of requests answered with a 5xx above which the alarm fires."
   type        = number
@@ -103,20 +91,16 @@ variable "error_alarm_percent" {
   }
 }
 
-variable "alarms_enabled" {
-  description = "Make the alarms."
-  type        = bool
-  default     = true
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: retention and KMS key of the access log (null for the key that CloudWatch Logs owns), alarms, and tags."
+  type = object({
+    log_retention_days    = optional(number, 14)
+    kms_key_arn           = optional(string)
+    alarms_enabled        = optional(bool, true)
+    essential_alarms_only = optional(bool, false)
+    alarm_topic_arns      = optional(list(string), [])
+    tags                  = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 }

@@ -9,9 +9,9 @@ locals {
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_338:How long logs are kept is a cost that each environment chooses
   name              = local.log_group_name
-  retention_in_days = var.log_retention_days
-  kms_key_id        = var.kms_key_arn
-  tags              = var.tags
+  retention_in_days = var.common.log_retention_days
+  kms_key_id        = var.common.kms_key_arn
+  tags              = var.common.tags
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -29,8 +29,8 @@ resource "aws_iam_role" "this" {
   name                 = var.name
   description          = "Role of the function ${var.name}"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  permissions_boundary = var.common.permissions_boundary_arn
+  tags                 = var.common.tags
 }
 
 data "aws_iam_policy_document" "runtime" {
@@ -43,7 +43,7 @@ data "aws_iam_policy_document" "runtime" {
   }
 
   dynamic "statement" {
-    for_each = var.tracing_enabled ? [1] : []
+    for_each = var.common.tracing_enabled ? [1] : []
 
     content {
       sid       = "SendTraces"
@@ -53,7 +53,7 @@ data "aws_iam_policy_document" "runtime" {
   }
 
   dynamic "statement" {
-    for_each = var.vpc_config == null ? [] : [1]
+    for_each = var.common.vpc_config == null ? [] : [1]
 
     content {
       sid = "AttachToVpc"
@@ -71,7 +71,7 @@ data "aws_iam_policy_document" "runtime" {
 
   # Lambda itself attaches the function to the VPC under this role; the function's code has no business there.
   dynamic "statement" {
-    for_each = var.vpc_config == null ? [] : [1]
+    for_each = var.common.vpc_config == null ? [] : [1]
 
     content {
       sid    = "DenyVpcToTheCode"
@@ -126,7 +126,7 @@ resource "aws_lambda_function" "this" {
   role                           = aws_iam_role.this.arn
   handler                        = var.handler
   runtime                        = var.runtime
-  architectures                  = [var.architecture]
+  architectures                  = [var.common.architecture]
   filename                       = var.package_path
   source_code_hash               = filebase64sha256(var.package_path)
   layers                         = compact(var.layer_arns)
@@ -134,8 +134,8 @@ resource "aws_lambda_function" "this" {
   memory_size                    = var.memory_mb
   timeout                        = var.timeout_seconds
   reserved_concurrent_executions = var.reserved_concurrency
-  kms_key_arn                    = var.kms_key_arn
-  tags                           = var.tags
+  kms_key_arn                    = var.common.kms_key_arn
+  tags                           = var.common.tags
 
   environment {
     variables = var.environment_variables
@@ -152,11 +152,11 @@ resource "aws_lambda_function" "this" {
   }
 
   tracing_config {
-    mode = var.tracing_enabled ? "Active" : "PassThrough"
+    mode = var.common.tracing_enabled ? "Active" : "PassThrough"
   }
 
   dynamic "vpc_config" {
-    for_each = var.vpc_config == null ? [] : [var.vpc_config]
+    for_each = var.common.vpc_config == null ? [] : [var.common.vpc_config]
 
     content {
       subnet_ids         = vpc_config.value.subnet_ids
@@ -220,7 +220,7 @@ locals {
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = var.alarms_enabled ? local.alarms : {}
+  for_each = var.common.alarms_enabled && !var.common.essential_alarms_only ? local.alarms : {}
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.description
@@ -232,9 +232,9 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   period              = 300
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arns
-  ok_actions          = var.alarm_topic_arns
-  tags                = var.tags
+  alarm_actions       = var.common.alarm_topic_arns
+  ok_actions          = var.common.alarm_topic_arns
+  tags                = var.common.tags
 
   dimensions = {
     FunctionName = aws_lambda_function.this.function_name

@@ -46,17 +46,6 @@ variable "runtime" {
   default     = "python3.13"
 }
 
-variable "architecture" {
-  description = "Instruction set: x86_64 or arm64."
-  type        = string
-  default     = "x86_64"
-
-  validation {
-    condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "architecture is x86_64 or arm64."
-  }
-}
-
 variable "memory_mb" {
   description = "Memory in MB; CPU and network grow with it."
   type        = number
@@ -101,12 +90,6 @@ variable "policy_documents" {
   type        = list(string)
 }
 
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds the role; null for none."
-  type        = string
-  default     = null
-}
-
 variable "reserved_concurrency" {
   description = "Concurrent executions reserved for, and at most given to, the function; -1 for no reservation."
   type        = number
@@ -116,27 +99,6 @@ variable "reserved_concurrency" {
     condition     = var.reserved_concurrency >= -1
     error_message = "reserved_concurrency is -1 (none) or more."
   }
-}
-
-variable "vpc_config" {
-  description = "Subnets and security groups to run in; null to run outside of a VPC."
-  type = object({
-    subnet_ids         = list(string)
-    security_group_ids = list(string)
-  })
-  default = null
-}
-
-variable "kms_key_arn" {
-  description = "KMS key of the environment and the log group; null for keys that AWS manages."
-  type        = string
-  default     = null
-}
-
-variable "tracing_enabled" {
-  description = "Trace with X-Ray."
-  type        = bool
-  default     = false
 }
 
 variable "async" {
@@ -170,32 +132,6 @@ variable "recursive_loop" {
   }
 }
 
-variable "log_retention_days" {
-  description = "Days that logs are kept."
-  type        = number
-  default     = 14
-
-  validation {
-    condition = contains(
-      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
-      var.log_retention_days,
-    )
-    error_message = "log_retention_days is one of the periods that CloudWatch Logs knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, …"
-  }
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarms on errors, throttles and duration."
-  type        = bool
-  default     = true
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
 variable "duration_alarm_seconds" {
   description = "Duration of an invocation, in seconds, above which the alarm fires; null for 90 % of timeout_seconds. Later for a function that stops by itself before its timeout."
   type        = number
@@ -207,8 +143,36 @@ variable "duration_alarm_seconds" {
   }
 }
 
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: instruction set, permissions boundary of the role, VPC (null for none), KMS key of the environment and the log group (null for keys that AWS manages), X-Ray tracing, log retention, alarms, and tags."
+  type = object({
+    architecture             = optional(string, "x86_64")
+    permissions_boundary_arn = optional(string)
+    kms_key_arn              = optional(string)
+    tracing_enabled          = optional(bool, false)
+    log_retention_days       = optional(number, 14)
+    alarms_enabled           = optional(bool, true)
+    essential_alarms_only    = optional(bool, false)
+    alarm_topic_arns         = optional(list(string), [])
+    tags                     = optional(map(string), {})
+    vpc_config = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.common.architecture)
+    error_message = "architecture is x86_64 or arm64."
+  }
+
+  validation {
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.common.log_retention_days,
+    )
+    error_message = "log_retention_days is one of the periods that CloudWatch Logs knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, …"
+  }
 }

@@ -51,41 +51,11 @@ variable "max_receive_count" {
   }
 }
 
-variable "kms_key_arn" {
-  description = "KMS key that encrypts the messages; null for keys that SQS manages."
-  type        = string
-  default     = null
-}
-
 variable "policy_documents" {
   description = "JSON policy documents to merge into the queue's policy, beside the one that demands TLS. They name the queue by an ARN made from its name."
   type        = list(string)
   default     = []
   nullable    = false
-}
-
-variable "require_tls" {
-  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
-  type        = bool
-  default     = true
-}
-
-variable "alarms_enabled" {
-  description = "Make the two alarms."
-  type        = bool
-  default     = true
-}
-
-variable "essential_alarms_only" {
-  description = "Make the alarm on dead letters alone, not the one on waiting messages."
-  type        = bool
-  default     = false
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
 }
 
 variable "dlq_alarm_periods" {
@@ -105,8 +75,16 @@ variable "oldest_message_alarm_seconds" {
   default     = 3600
 }
 
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: KMS key of the messages (null for keys that SQS manages), whether plain HTTP is denied (false only for an emulator), alarms, and tags. essential_alarms_only omits the alarm on waiting messages."
+  type = object({
+    kms_key_arn           = optional(string)
+    require_tls           = optional(bool, true)
+    alarms_enabled        = optional(bool, true)
+    essential_alarms_only = optional(bool, false)
+    alarm_topic_arns      = optional(list(string), [])
+    tags                  = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 }

@@ -41,8 +41,8 @@ resource "aws_iam_role" "this" {
   name                 = var.name
   description          = "Role of S3 for copying ${var.source_bucket_name} to ${var.destination_bucket_name}"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  permissions_boundary = var.common.permissions_boundary_arn
+  tags                 = var.common.tags
 }
 
 data "aws_iam_policy_document" "copy" {
@@ -174,10 +174,8 @@ resource "aws_s3_bucket_replication_configuration" "this" {
 module "alarms" {
   source = "../alarms"
 
-  name_prefix      = var.name
-  alarms_enabled   = var.alarms_enabled
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = var.name
+  common      = var.common
 
   alarms = {
     latency = {

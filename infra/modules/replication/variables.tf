@@ -36,26 +36,15 @@ variable "latency_alarm_seconds" {
   default     = 900
 }
 
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds the role; null for none."
-  type        = string
-  default     = null
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarms on latency and failures."
-  type        = bool
-  default     = true
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: permissions boundary of the role, alarms, and tags."
+  type = object({
+    permissions_boundary_arn = optional(string)
+    alarms_enabled           = optional(bool, true)
+    essential_alarms_only    = optional(bool, false)
+    alarm_topic_arns         = optional(list(string), [])
+    tags                     = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 }

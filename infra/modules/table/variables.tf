@@ -40,32 +40,16 @@ variable "ttl_attribute" {
   default     = null
 }
 
-variable "kms_key_arn" {
-  description = "KMS key that encrypts the table; null for the key that DynamoDB owns."
-  type        = string
-  default     = null
-}
-
-variable "deletion_protection" {
-  description = "Refuse to delete the table."
-  type        = bool
-  default     = false
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarm on throttling."
-  type        = bool
-  default     = true
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when the alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: KMS key (null for the key that DynamoDB owns), deletion protection, alarms, and tags."
+  type = object({
+    kms_key_arn           = optional(string)
+    deletion_protection   = optional(bool, false)
+    alarms_enabled        = optional(bool, true)
+    essential_alarms_only = optional(bool, false)
+    alarm_topic_arns      = optional(list(string), [])
+    tags                  = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 }

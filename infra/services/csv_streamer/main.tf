@@ -15,8 +15,6 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  all_alarms = var.alarms_enabled && !var.essential_alarms_only
-
   function_name = "${var.name_prefix}-csv-streamer"
 
   # Bucket names are unique in all of AWS: the account and the region make them so.
@@ -28,12 +26,8 @@ module "bucket" {
   source = "../../modules/bucket"
   count  = var.create_bucket ? 1 : 0
 
-  bucket_name             = local.bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.bucket_name
+  common      = var.common
 
   # The function deletes what it keeps here (states, leases, joined parts) when a run ends; this is for runs that never did.
   expirations = {
@@ -46,12 +40,8 @@ module "failures" {
   source = "../../modules/dead_letter_queue"
 
   name              = "${var.name_prefix}-csv-failures"
-  kms_key_arn       = var.kms_key_arn
-  require_tls       = var.require_tls
-  alarms_enabled    = var.alarms_enabled
-  alarm_topic_arns  = var.alarm_topic_arns
   alarm_description = "${local.function_name} failed in all its tries: ${var.name_prefix}-csv-failures holds the events. Runbook: failed-invocations"
-  tags              = var.tags
+  common            = var.common
 }
 
 module "layer" {
@@ -61,7 +51,7 @@ module "layer" {
   name         = "${var.name_prefix}-csv-${each.key}"
   description  = "${each.key} for the CSV streamer"
   package_path = "${var.layer_zip_dir}/${each.key}.zip"
-  architecture = var.architecture
+  architecture = var.common.architecture
 }
 
 module "function" {
@@ -72,7 +62,6 @@ module "function" {
   handler              = "csv_streamer.app.lambda_handler"
   package_path         = "${var.lambda_zip_dir}/csv_streamer.zip"
   layer_arns           = [module.layer["powertools"].arn, module.layer["aiohttp"].arn]
-  architecture         = var.architecture
   memory_mb            = var.streamer.memory_mb
   ephemeral_storage_mb = 512
   timeout_seconds      = var.streamer.timeout_seconds
@@ -112,7 +101,7 @@ module "function" {
       STOP_BEFORE_SECONDS  = var.streamer.stop_before_seconds
       STALL_SECONDS        = var.streamer.stall_seconds
       PROGRESS_SECONDS     = var.streamer.progress_seconds
-      LOG_LEVEL            = var.log_level
+      LOG_LEVEL            = var.common.log_level
     },
     var.streamer.suffix_map == null ? {} : { SUFFIX_MAP = jsonencode(var.streamer.suffix_map) },
     {
@@ -125,14 +114,7 @@ module "function" {
     },
   )
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 resource "aws_cloudwatch_event_rule" "run" {
@@ -141,7 +123,7 @@ resource "aws_cloudwatch_event_rule" "run" {
   name                = local.function_name
   description         = "Streams the files of config/parameters.json"
   schedule_expression = var.schedule
-  tags                = var.tags
+  tags                = var.common.tags
 }
 
 resource "aws_cloudwatch_event_target" "run" {
@@ -166,10 +148,8 @@ resource "aws_lambda_permission" "run" {
 module "alarms" {
   source = "../../modules/alarms"
 
-  name_prefix      = local.function_name
-  alarms_enabled   = local.all_alarms
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = local.function_name
+  common      = var.common
 
   alarms = {
     files-failed = {
@@ -200,5 +180,5 @@ module "queries" {
   name_prefix     = "${var.name_prefix}/csv-streamer"
   folder          = "${path.module}/../../queries/csv_streamer"
   log_group_names = [module.function.log_group_name]
-  queries_enabled = var.queries_enabled
+  queries_enabled = var.common.queries_enabled
 }

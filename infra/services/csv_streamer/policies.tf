@@ -4,7 +4,7 @@ locals {
   bucket_arn   = "arn:${data.aws_partition.current.partition}:s3:::${local.bucket_name}"
   prefixes     = distinct([for prefix in concat([var.path_prefix], var.additional_prefixes) : trim(prefix, "/")])
   object_arns  = [for prefix in local.prefixes : "${local.bucket_arn}/${prefix}/*"]
-  kms_key_arns = distinct(concat(compact([var.kms_key_arn]), var.additional_kms_key_arns))
+  kms_key_arns = distinct(concat(compact([var.common.kms_key_arn]), var.additional_kms_key_arns))
 
   # From its name: the function itself waits for the policy that says it.
   function_arn = format(

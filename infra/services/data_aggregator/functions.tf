@@ -7,7 +7,7 @@ module "layer" {
   name         = "${var.name_prefix}-agg-${each.key}"
   description  = "${each.key} for the data aggregator"
   package_path = "${var.layer_zip_dir}/${each.key}.zip"
-  architecture = var.architecture
+  architecture = var.common.architecture
 }
 
 module "function" {
@@ -18,7 +18,6 @@ module "function" {
   handler              = "data_aggregator.app.lambda_handler"
   package_path         = "${var.lambda_zip_dir}/data_aggregator.zip"
   layer_arns           = [module.layer["powertools"].arn, module.layer["isal"].arn, module.layer["zstd"].arn, module.layer["tracer"].arn]
-  architecture         = var.architecture
   memory_mb            = var.aggregator.memory_mb
   ephemeral_storage_mb = var.aggregator.ephemeral_storage_mb
   timeout_seconds      = var.aggregator.timeout_seconds
@@ -42,18 +41,11 @@ module "function" {
     CLAIM_GRACE_SECONDS      = var.aggregator.claim_grace_seconds
     DISK_RESERVE_MB          = var.aggregator.disk_reserve_mb
     QUEUE_URL                = module.queue.url
-    TRACING_ENABLED          = var.tracing_enabled
-    LOG_LEVEL                = var.log_level
+    TRACING_ENABLED          = var.common.tracing_enabled
+    LOG_LEVEL                = var.common.log_level
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 resource "aws_lambda_event_source_mapping" "aggregator" {
@@ -62,7 +54,7 @@ resource "aws_lambda_event_source_mapping" "aggregator" {
   batch_size                         = var.aggregator.batch_size
   maximum_batching_window_in_seconds = var.aggregator.batching_window_seconds
   function_response_types            = ["ReportBatchItemFailures"]
-  tags                               = var.tags
+  tags                               = var.common.tags
 
   scaling_config {
     maximum_concurrency = var.aggregator.maximum_concurrency

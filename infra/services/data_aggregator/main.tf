@@ -25,8 +25,6 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  all_alarms = var.alarms_enabled && !var.essential_alarms_only
-
   # Bucket names are unique in all of AWS: the account and the region make them so.
   bucket_suffix            = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   source_bucket_name       = coalesce(var.source_bucket_name, "${var.name_prefix}-agg-src-${local.bucket_suffix}")
@@ -38,37 +36,25 @@ module "source_bucket" {
   source = "../../modules/bucket"
   count  = var.create_source_bucket ? 1 : 0
 
-  bucket_name             = local.source_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.source_bucket_name
+  common      = var.common
 }
 
 module "distribution_bucket" {
   source = "../../modules/bucket"
   count  = var.create_distribution_bucket ? 1 : 0
 
-  bucket_name             = local.distribution_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.distribution_bucket_name
+  common      = var.common
 }
 
 module "archive_bucket" {
   source = "../../modules/bucket"
   count  = var.create_archive_bucket && var.replication_enabled ? 1 : 0
 
-  bucket_name             = local.archive_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  object_lock             = var.archive_object_lock
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.archive_bucket_name
+  object_lock = var.archive_object_lock
+  common      = var.common
 
   # Bundles' keys begin with a year. Manifests, under _manifests/, stay where they can be read at once.
   transitions = {
@@ -80,30 +66,23 @@ module "replication" {
   source = "../../modules/replication"
   count  = var.replication_enabled ? 1 : 0
 
-  name                     = "${var.name_prefix}-agg-replication"
-  source_bucket_name       = var.create_distribution_bucket ? module.distribution_bucket[0].name : local.distribution_bucket_name
-  destination_bucket_name  = var.create_archive_bucket ? module.archive_bucket[0].name : local.archive_bucket_name
-  source_kms_key_arns      = local.kms_key_arns
-  replica_kms_key_arn      = var.kms_key_arn
-  latency_alarm_seconds    = var.replication_latency_alarm_seconds
-  permissions_boundary_arn = var.permissions_boundary_arn
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  name                    = "${var.name_prefix}-agg-replication"
+  source_bucket_name      = var.create_distribution_bucket ? module.distribution_bucket[0].name : local.distribution_bucket_name
+  destination_bucket_name = var.create_archive_bucket ? module.archive_bucket[0].name : local.archive_bucket_name
+  source_kms_key_arns     = local.kms_key_arns
+  replica_kms_key_arn     = var.common.kms_key_arn
+  latency_alarm_seconds   = var.replication_latency_alarm_seconds
+  common                  = var.common
 }
 
 module "table" {
   source = "../../modules/table"
 
-  name                = "${var.name_prefix}-aggregator-idempotency"
-  hash_key            = "id"
-  attributes          = { id = "S" }
-  ttl_attribute       = "expiration"
-  kms_key_arn         = var.kms_key_arn
-  deletion_protection = var.deletion_protection
-  alarms_enabled      = local.all_alarms
-  alarm_topic_arns    = var.alarm_topic_arns
-  tags                = var.tags
+  name          = "${var.name_prefix}-aggregator-idempotency"
+  hash_key      = "id"
+  attributes    = { id = "S" }
+  ttl_attribute = "expiration"
+  common        = var.common
 }
 
 module "queue" {
@@ -114,14 +93,9 @@ module "queue" {
   retention_seconds          = var.queue_retention_seconds
   dlq_retention_seconds      = var.dlq_retention_seconds
   max_receive_count          = var.max_receive_count
-  kms_key_arn                = var.kms_key_arn
   policy_documents           = [data.aws_iam_policy_document.events.json]
-  require_tls                = var.require_tls
-  tags                       = var.tags
+  common                     = var.common
 
-  alarms_enabled               = var.alarms_enabled
-  essential_alarms_only        = var.essential_alarms_only
-  alarm_topic_arns             = var.alarm_topic_arns
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 }
 
@@ -144,10 +118,8 @@ resource "aws_s3_bucket_notification" "source" {
 module "alarms" {
   source = "../../modules/alarms"
 
-  name_prefix      = "${var.name_prefix}-aggregator"
-  alarms_enabled   = local.all_alarms
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = "${var.name_prefix}-aggregator"
+  common      = var.common
 
   # S3 counts once a day.
   alarms = {
@@ -170,5 +142,5 @@ module "queries" {
   name_prefix     = "${var.name_prefix}/data-aggregator"
   folder          = "${path.module}/../../queries/data_aggregator"
   log_group_names = [module.function.log_group_name]
-  queries_enabled = var.queries_enabled
+  queries_enabled = var.common.queries_enabled
 }

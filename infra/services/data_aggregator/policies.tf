@@ -15,7 +15,7 @@ locals {
     local.queue_name,
   )
 
-  kms_key_arns = distinct(concat(compact([var.kms_key_arn]), var.bucket_kms_key_arns))
+  kms_key_arns = distinct(concat(compact([var.common.kms_key_arn]), var.bucket_kms_key_arns))
 }
 
 data "aws_iam_policy_document" "events" {

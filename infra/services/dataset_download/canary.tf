@@ -24,7 +24,7 @@ resource "aws_codedeploy_app" "this" {
 
   name             = local.function_name
   compute_platform = "Lambda"
-  tags             = var.tags
+  tags             = var.common.tags
 }
 
 resource "aws_codedeploy_deployment_group" "this" {
@@ -34,7 +34,7 @@ resource "aws_codedeploy_deployment_group" "this" {
   deployment_group_name  = "live"
   deployment_config_name = "CodeDeployDefault.LambdaCanary10Percent5Minutes"
   service_role_arn       = aws_iam_role.codedeploy[0].arn
-  tags                   = var.tags
+  tags                   = var.common.tags
 
   deployment_style {
     deployment_option = "WITH_TRAFFIC_CONTROL"
@@ -78,8 +78,8 @@ resource "aws_iam_role" "codedeploy" {
   name                 = "${local.function_name}-deploy"
   description          = "Moves the alias of ${local.function_name} to a new version"
   assume_role_policy   = data.aws_iam_policy_document.codedeploy_trust[0].json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  permissions_boundary = var.common.permissions_boundary_arn
+  tags                 = var.common.tags
 }
 
 data "aws_iam_policy_document" "codedeploy" {

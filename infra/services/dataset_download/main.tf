@@ -30,7 +30,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  all_alarms = var.alarms_enabled && !var.essential_alarms_only
+  all_alarms = var.common.alarms_enabled && !var.common.essential_alarms_only
 
   # Bucket names are unique in all of AWS: the account and the region make them so.
   bucket_suffix      = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
@@ -46,12 +46,8 @@ module "bucket" {
   count  = var.create_bucket ? 1 : 0
 
   bucket_name                = local.bucket_name
-  kms_key_arn                = var.kms_key_arn
-  force_destroy              = var.force_destroy
-  abort_upload_after_days    = var.abort_upload_after_days
   noncurrent_expiration_days = var.noncurrent_days
-  require_tls                = var.require_tls
-  tags                       = var.tags
+  common                     = var.common
 
   # At once: S3 watches there what is read, which costs less than asking for it by hand.
   transitions = var.intelligent_tiering ? { tiering = { days = 0, storage_class = "INTELLIGENT_TIERING" } } : {}
@@ -61,12 +57,8 @@ module "export_bucket" {
   source = "../../modules/bucket"
   count  = var.create_export_bucket && var.download.exports ? 1 : 0
 
-  bucket_name             = local.export_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = true # made again for whoever asks
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.export_bucket_name
+  common      = var.common
 
   expirations = {
     exports = { prefix = local.export_prefix, days = var.export_days }
@@ -79,12 +71,8 @@ module "failures" {
   count  = var.download.exports ? 1 : 0
 
   name              = "${var.name_prefix}-export-failures"
-  kms_key_arn       = var.kms_key_arn
-  require_tls       = var.require_tls
-  alarms_enabled    = var.alarms_enabled
-  alarm_topic_arns  = var.alarm_topic_arns
   alarm_description = "${local.export_function_name} failed in all its tries: ${var.name_prefix}-export-failures holds the events. Runbook: failed-invocations"
-  tags              = var.tags
+  common            = var.common
 }
 
 module "cdn" {
@@ -112,7 +100,7 @@ module "cdn" {
   log_bucket_domain_name = var.cdn.log_bucket_domain_name
   alarms_enabled         = local.all_alarms
   alarm_topic_arns       = var.us_east_1_alarm_topic_arns
-  tags                   = var.tags
+  tags                   = var.common.tags
 }
 
 module "queries" {
@@ -121,5 +109,5 @@ module "queries" {
   name_prefix     = "${var.name_prefix}/dataset-download"
   folder          = "${path.module}/../../queries/dataset_download"
   log_group_names = concat([module.download.log_group_name], module.export[*].log_group_name)
-  queries_enabled = var.queries_enabled
+  queries_enabled = var.common.queries_enabled
 }

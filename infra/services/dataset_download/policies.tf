@@ -13,7 +13,7 @@ locals {
     local.export_function_name,
   )
 
-  kms_key_arns = distinct(concat(compact([var.kms_key_arn]), var.additional_kms_key_arns))
+  kms_key_arns = distinct(concat(compact([var.common.kms_key_arn]), var.additional_kms_key_arns))
 }
 
 data "aws_iam_policy_document" "read" {

@@ -20,18 +20,6 @@ variable "layer_zip_dir" {
   type        = string
 }
 
-variable "architecture" {
-  description = "Instruction set that the zips were built for: x86_64 or arm64."
-  type        = string
-  default     = "x86_64"
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
-}
-
 # Buckets
 
 variable "create_bucket" {
@@ -109,18 +97,6 @@ variable "artifact_bucket" {
   description = "Bucket that the zip of the layer dataset travels through; null for inside the API call, which takes up to 50 MB."
   type        = object({ name = string })
   default     = null
-}
-
-variable "force_destroy" {
-  description = "Delete the datasets with their bucket."
-  type        = bool
-  default     = false
-}
-
-variable "abort_upload_after_days" {
-  description = "Days after which a multipart upload that was not completed is aborted."
-  type        = number
-  default     = 2
 }
 
 # Function URL and CloudFront
@@ -235,84 +211,42 @@ variable "download" {
 
 # Security and operations
 
-variable "kms_key_arn" {
-  description = "KMS key of the buckets, queue, logs and environments that are made here; null for keys that AWS manages."
-  type        = string
-  default     = null
+variable "common" {
+  description = "Settings that all services have alike; infra/README.md describes each under One service alone. In a VPC a Function URL does not stream: responses are buffered, up to 6 MB, and larger ones exported."
+  type = object({
+    tags                     = optional(map(string), {})
+    architecture             = optional(string, "x86_64")
+    force_destroy            = optional(bool, false)
+    abort_upload_after_days  = optional(number, 2)
+    deletion_protection      = optional(bool, false)
+    kms_key_arn              = optional(string)
+    permissions_boundary_arn = optional(string)
+    require_tls              = optional(bool, true)
+    tracing_enabled          = optional(bool, false)
+    log_level                = optional(string, "INFO")
+    log_retention_days       = optional(number, 14)
+    alarms_enabled           = optional(bool, true)
+    essential_alarms_only    = optional(bool, false)
+    alarm_topic_arns         = optional(list(string), [])
+    queries_enabled          = optional(bool, true)
+    vpc_config = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.common.log_level)
+    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
+  }
 }
 
 variable "additional_kms_key_arns" {
   description = "KMS keys of existing buckets."
   type        = list(string)
   default     = []
-}
-
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds the roles; null for none."
-  type        = string
-  default     = null
-}
-
-variable "vpc_config" {
-  description = "Subnets and security groups of the functions; null for no VPC. Inside of one a Function URL does not stream: answers are buffered, up to 6 MB, and larger ones exported."
-  type = object({
-    subnet_ids         = list(string)
-    security_group_ids = list(string)
-  })
-  default = null
-}
-
-variable "tracing_enabled" {
-  description = "Trace with X-Ray."
-  type        = bool
-  default     = false
-}
-
-variable "require_tls" {
-  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
-  type        = bool
-  default     = true
-}
-
-variable "log_level" {
-  description = "Least level of the functions' log lines."
-  type        = string
-  default     = "INFO"
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
-  }
-}
-
-variable "log_retention_days" {
-  description = "Days that logs are kept: as long as the dead-letter queues keep what the logs explain."
-  type        = number
-  default     = 14
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarms."
-  type        = bool
-  default     = true
-}
-
-variable "essential_alarms_only" {
-  description = "Of the alarms make only those on what was given up: dead letters and failed invocations."
-  type        = bool
-  default     = false
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
-variable "queries_enabled" {
-  description = "Save the Logs Insights queries. False for an emulator that cannot."
-  type        = bool
-  default     = true
 }
 
 variable "us_east_1_alarm_topic_arns" {

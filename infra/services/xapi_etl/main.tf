@@ -25,8 +25,6 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  all_alarms = var.alarms_enabled && !var.essential_alarms_only
-
   # Bucket names are unique in all of AWS: the account and the region make them so.
   bucket_suffix          = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   bucket_name            = coalesce(var.bucket_name, "${var.name_prefix}-xapi-${local.bucket_suffix}")
@@ -49,12 +47,8 @@ module "bucket" {
   source = "../../modules/bucket"
   count  = var.create_bucket ? 1 : 0
 
-  bucket_name             = local.bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.bucket_name
+  common      = var.common
 
   # Somebody should have looked by then.
   expirations = local.quarantine_bucket_name == local.bucket_name ? {
@@ -71,14 +65,9 @@ module "queue" {
   retention_seconds          = var.queue_retention_seconds
   dlq_retention_seconds      = var.dlq_retention_seconds
   max_receive_count          = var.max_receive_count
-  kms_key_arn                = var.kms_key_arn
   policy_documents           = [data.aws_iam_policy_document.events[each.key].json]
-  require_tls                = var.require_tls
-  tags                       = var.tags
+  common                     = var.common
 
-  alarms_enabled               = var.alarms_enabled
-  essential_alarms_only        = var.essential_alarms_only
-  alarm_topic_arns             = var.alarm_topic_arns
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 }
 
@@ -115,10 +104,8 @@ module "alarms" {
   source   = "../../modules/alarms"
   for_each = local.partitions
 
-  name_prefix      = local.names[each.key]
-  alarms_enabled   = local.all_alarms
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = local.names[each.key]
+  common      = var.common
 
   alarms = {
     bad-lines = {
@@ -161,5 +148,5 @@ module "queries" {
   name_prefix     = "${var.name_prefix}/xapi-etl"
   folder          = "${path.module}/../../queries/xapi_etl"
   log_group_names = [for function in module.function : function.log_group_name]
-  queries_enabled = var.queries_enabled
+  queries_enabled = var.common.queries_enabled
 }

@@ -19,7 +19,6 @@ module "enqueue" {
   handler          = "zip_enqueue.app.lambda_handler"
   package_path     = "${var.lambda_zip_dir}/zip_enqueue.zip"
   layer_arns       = [module.layer["powertools"].arn, module.layer["pydantic"].arn]
-  architecture     = var.architecture
   memory_mb        = 512
   timeout_seconds  = 30
   policy_documents = [data.aws_iam_policy_document.enqueue.json]
@@ -35,17 +34,10 @@ module "enqueue" {
     MAX_BODY_BYTES       = 6291456 # what Lambda lets through
     API_AUTH             = var.api_auth
     ALLOWED_PREFIXES     = local.allowed_prefixes_json
-    POWERTOOLS_LOG_LEVEL = var.log_level
+    POWERTOOLS_LOG_LEVEL = var.common.log_level
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 module "status" {
@@ -56,7 +48,6 @@ module "status" {
   handler          = "zip_status.app.lambda_handler"
   package_path     = "${var.lambda_zip_dir}/zip_status.zip"
   layer_arns       = [module.layer["powertools"].arn]
-  architecture     = var.architecture
   memory_mb        = 512
   timeout_seconds  = 15
   policy_documents = [data.aws_iam_policy_document.status.json]
@@ -68,17 +59,10 @@ module "status" {
     SESSION_CREDENTIALS_SECONDS = 3600 # for how long a role's session is sure to live
     API_AUTH                    = var.api_auth
     OPERATORS                   = local.operators_json
-    POWERTOOLS_LOG_LEVEL        = var.log_level
+    POWERTOOLS_LOG_LEVEL        = var.common.log_level
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 module "worker" {
@@ -89,7 +73,6 @@ module "worker" {
   handler              = "zip_worker.app.lambda_handler"
   package_path         = "${var.lambda_zip_dir}/zip_worker.zip"
   layer_arns           = [module.layer["powertools"].arn]
-  architecture         = var.architecture
   memory_mb            = var.worker.memory_mb
   timeout_seconds      = var.worker.timeout_seconds
   reserved_concurrency = var.worker.reserved_concurrency
@@ -120,21 +103,14 @@ module "worker" {
     CHECKPOINT_SECONDS   = var.worker.checkpoint_seconds
     STOP_BEFORE_SECONDS  = var.worker.stop_before_seconds
     MAX_HOPS             = var.worker.max_hops
-    POWERTOOLS_LOG_LEVEL = var.log_level
+    POWERTOOLS_LOG_LEVEL = var.common.log_level
 
     # Blocks and parts go back to the system when they are freed, instead of into a heap that only grows: a third
     # less memory over several invocations.
     MALLOC_MMAP_THRESHOLD_ = 1048576
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 resource "aws_lambda_event_source_mapping" "worker" {
@@ -142,7 +118,7 @@ resource "aws_lambda_event_source_mapping" "worker" {
   function_name           = module.worker.arn
   batch_size              = 1
   function_response_types = ["ReportBatchItemFailures"]
-  tags                    = var.tags
+  tags                    = var.common.tags
 
   scaling_config {
     maximum_concurrency = var.worker.maximum_concurrency
@@ -164,7 +140,6 @@ module "settler" {
   handler          = "zip_worker.dead_letters.lambda_handler"
   package_path     = "${var.lambda_zip_dir}/zip_worker.zip"
   layer_arns       = [module.layer["powertools"].arn]
-  architecture     = var.architecture
   memory_mb        = 256
   timeout_seconds  = 60
   policy_documents = [data.aws_iam_policy_document.settler.json]
@@ -175,17 +150,10 @@ module "settler" {
   environment_variables = {
     TABLE_NAME           = module.table.name
     DLQ_URL              = module.queue.dlq_url
-    POWERTOOLS_LOG_LEVEL = var.log_level
+    POWERTOOLS_LOG_LEVEL = var.common.log_level
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 # A schedule and not an event source mapping: what the settler does not know must stay in the queue.
@@ -193,7 +161,7 @@ resource "aws_cloudwatch_event_rule" "settle" {
   name                = "${var.name_prefix}-zip-settle"
   description         = "Settles the jobs of dead letters"
   schedule_expression = var.settle_schedule
-  tags                = var.tags
+  tags                = var.common.tags
 }
 
 resource "aws_cloudwatch_event_target" "settle" {

@@ -15,8 +15,6 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  all_alarms = var.alarms_enabled && !var.essential_alarms_only
-
   # Bucket names are unique in all of AWS: the account and the region make them so.
   bucket_suffix   = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   src_bucket_name = coalesce(var.src_bucket_name, "${var.name_prefix}-zip-src-${local.bucket_suffix}")
@@ -37,24 +35,16 @@ module "src_bucket" {
   source = "../../modules/bucket"
   count  = var.create_src_bucket ? 1 : 0
 
-  bucket_name             = local.src_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.src_bucket_name
+  common      = var.common
 }
 
 module "dst_bucket" {
   source = "../../modules/bucket"
   count  = var.create_dst_bucket ? 1 : 0
 
-  bucket_name             = local.dst_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.dst_bucket_name
+  common      = var.common
 
   # A page that may call the API may fetch the archives, too.
   cors_allow_origins = var.cors_allow_origins
@@ -70,15 +60,11 @@ module "dst_bucket" {
 module "table" {
   source = "../../modules/table"
 
-  name                = "${var.name_prefix}-zip-jobs"
-  hash_key            = "jobId"
-  attributes          = { jobId = "S", day = "S", createdAt = "S", owner = "S" }
-  ttl_attribute       = "ttl"
-  kms_key_arn         = var.kms_key_arn
-  deletion_protection = var.deletion_protection
-  alarms_enabled      = local.all_alarms
-  alarm_topic_arns    = var.alarm_topic_arns
-  tags                = var.tags
+  name          = "${var.name_prefix}-zip-jobs"
+  hash_key      = "jobId"
+  attributes    = { jobId = "S", day = "S", createdAt = "S", owner = "S" }
+  ttl_attribute = "ttl"
+  common        = var.common
 
   # The newest jobs first: a day's jobs for operators, an owner's for the owner.
   indexes = {
@@ -93,9 +79,7 @@ module "queue" {
   name              = "${var.name_prefix}-zip-jobs"
   retention_seconds = var.queue_retention_seconds
   max_receive_count = var.max_receive_count
-  kms_key_arn       = var.kms_key_arn
-  require_tls       = var.require_tls
-  tags              = var.tags
+  common            = var.common
 
   # AWS advises six times the function's timeout, so that a batch that was throttled is not received
   # again too early, and demands once. Once is right here: the batch is one message, and the worker sets
@@ -103,9 +87,6 @@ module "queue" {
   # worker died is taken up again after a minute and not after 90.
   visibility_timeout_seconds = var.worker.timeout_seconds
 
-  alarms_enabled               = var.alarms_enabled
-  essential_alarms_only        = var.essential_alarms_only
-  alarm_topic_arns             = var.alarm_topic_arns
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 
   # The settler takes known jobs out of the dead-letter queue; what stays is for a human.
@@ -119,7 +100,7 @@ module "layer" {
   name         = "${var.name_prefix}-zip-${each.key}"
   description  = "${each.key} for ZIP jobs"
   package_path = "${var.layer_zip_dir}/${each.key}.zip"
-  architecture = var.architecture
+  architecture = var.common.architecture
 }
 
 module "api" {
@@ -146,11 +127,7 @@ module "api" {
   cors                   = length(var.cors_allow_origins) == 0 ? null : { allow_origins = var.cors_allow_origins }
   throttling_rate_limit  = var.throttling_rate_limit
   throttling_burst_limit = var.throttling_burst_limit
-  log_retention_days     = var.log_retention_days
-  alarms_enabled         = local.all_alarms
-  alarm_topic_arns       = var.alarm_topic_arns
-  kms_key_arn            = var.kms_key_arn
-  tags                   = var.tags
+  common                 = var.common
 }
 
 # The worker answers no failure to Lambda either: a job that fails is a job that ends. Its log lines are counted, in a
@@ -185,10 +162,8 @@ resource "aws_cloudwatch_log_metric_filter" "worker" {
 module "alarms" {
   source = "../../modules/alarms"
 
-  name_prefix      = "${var.name_prefix}-zip-worker"
-  alarms_enabled   = local.all_alarms
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = "${var.name_prefix}-zip-worker"
+  common      = var.common
 
   # A job that names what is not there is its caller's mistake. Most jobs failing is ours.
   alarms = {

@@ -10,7 +10,7 @@ locals {
   key_list_arns      = [for arn in local.target_bucket_arns : "${arn}/.zip-jobs/*"]
 
   # Keys are used by the services for the functions, never by the functions' own calls to KMS.
-  kms_key_arns = distinct(concat(compact([var.kms_key_arn]), var.bucket_kms_key_arns))
+  kms_key_arns = distinct(concat(compact([var.common.kms_key_arn]), var.bucket_kms_key_arns))
   kms_via = [
     for service in ["dynamodb", "s3", "sqs"] :
     "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"

@@ -5,7 +5,7 @@ module "queries" {
 
   name_prefix     = "${var.name_prefix}/zip-jobs"
   folder          = "${path.module}/../../queries/zip_jobs"
-  queries_enabled = var.queries_enabled
+  queries_enabled = var.common.queries_enabled
 
   log_group_names = [
     module.enqueue.log_group_name,
