@@ -58,7 +58,7 @@ module "export_bucket" {
   count  = var.create_export_bucket && var.download.exports ? 1 : 0
 
   bucket_name = local.export_bucket_name
-  common      = var.common
+  common      = merge(var.common, { force_destroy = true }) # whoever needs an export can request it again
 
   expirations = {
     exports = { prefix = local.export_prefix, days = var.export_days }
