@@ -1,10 +1,10 @@
-# One module per service; each can be switched off, and used alone from elsewhere.
+# One module per service. Each can be disabled here, or used alone from another root.
 
 locals {
   name_prefix      = "${var.project_name}-${var.environment}"
   alarm_topic_arns = concat(compact([var.alarm_topic_arn]), aws_sns_topic.alarms[*].arn)
 
-  # What all services have alike, as their variable `common` takes it. Each adds its own tag.
+  # Settings that all services share: the value of their variable `common`. Each call adds the service's tag.
   common = {
     architecture             = var.architecture
     force_destroy            = var.force_destroy
@@ -23,29 +23,31 @@ locals {
     queries_enabled          = var.queries_enabled
   }
 
-  # Only where a ClickHouse is known, unless somebody wants it all the same, and then hears what is missing.
+  # By default the xAPI ETL is deployed only if a ClickHouse is configured. With enable_xapi_etl = true and no
+  # ClickHouse, the service's precondition reports what is missing.
   has_clickhouse   = var.clickhouse_url != null || var.xapi_etl.clickhouse.host != null
   xapi_etl_enabled = coalesce(var.enable_xapi_etl, local.has_clickhouse)
 
-  # How many invocations the queues may start at once.
+  # Concurrent invocations that the queues may start.
   event_source_concurrency = sum([
     var.enable_zip_jobs ? coalesce(var.zip_jobs.worker.maximum_concurrency, 2) : 0,
     var.enable_data_aggregator ? coalesce(var.data_aggregator.maximum_concurrency, 2) : 0,
     local.xapi_etl_enabled ? max(1, length(var.xapi_etl.partitions)) * coalesce(var.xapi_etl.maximum_concurrency, 2) : 0,
   ])
 
-  # Only what is surely known may be compared with null: the name is inside.
+  # Only values known at plan time may be compared with null. The name is unknown until apply, so it is wrapped in an
+  # object.
   create_artifact_bucket = (local.xapi_etl_enabled || var.enable_dataset_download) && var.artifact_bucket_name == null
   artifact_bucket        = { name = local.create_artifact_bucket ? module.artifact_bucket[0].name : var.artifact_bucket_name }
 }
 
-# An API call takes zips of up to 50 MB. Larger layers, and those near to it, travel through this bucket.
+# An API call accepts zips of up to 50 MB. Layers near or above this limit are uploaded through this bucket.
 module "artifact_bucket" {
   source = "./modules/bucket"
   count  = local.create_artifact_bucket ? 1 : 0
 
   bucket_name = "${local.name_prefix}-layers-${data.aws_caller_identity.current.account_id}-${var.aws_region}"
-  common      = merge(local.common, { force_destroy = true }) # what is in it is built again by `make build`
+  common      = merge(local.common, { force_destroy = true }) # `make build` rebuilds its content
 }
 
 module "zip_jobs" {
@@ -102,7 +104,7 @@ module "csv_streamer" {
 
   schedule                = var.csv_streamer.schedule
   secret_arns             = var.csv_streamer.secret_arns
-  streamer                = var.csv_streamer # what it takes of it: the settings of the function
+  streamer                = var.csv_streamer # the module drops attributes that are not function settings
   additional_kms_key_arns = var.csv_streamer.additional_kms_key_arns
 }
 
@@ -135,7 +137,7 @@ module "data_aggregator" {
   dlq_retention_seconds   = var.data_aggregator.dlq_retention_seconds
   max_receive_count       = var.data_aggregator.max_receive_count
   idempotency_ttl_days    = var.data_aggregator.idempotency_ttl_days
-  aggregator              = var.data_aggregator # what it takes of it: the settings of the function
+  aggregator              = var.data_aggregator # the module drops attributes that are not function settings
 
   bucket_kms_key_arns               = var.data_aggregator.bucket_kms_key_arns
   oldest_message_alarm_seconds      = var.data_aggregator.oldest_message_alarm_seconds
@@ -170,7 +172,7 @@ module "xapi_etl" {
 
   clickhouse          = merge(var.xapi_etl.clickhouse, { url = var.clickhouse_url })
   clickhouse_password = var.clickhouse_password
-  etl                 = var.xapi_etl # what it takes of it: the settings of the functions
+  etl                 = var.xapi_etl # the module drops attributes that are not function settings
 
   additional_kms_key_arns      = var.xapi_etl.additional_kms_key_arns
   oldest_message_alarm_seconds = var.xapi_etl.oldest_message_alarm_seconds
@@ -206,8 +208,8 @@ module "dataset_download" {
   web_adapter_layer_arn = var.dataset_download.web_adapter_layer_arn
   canary                = var.dataset_download.canary
   cdn                   = var.dataset_download.cdn
-  # What it takes of it: the settings of the functions. Behind the offline stack's Function URL the streaming server's
-  # address is the one to show.
+  # Terraform drops the attributes that are not function settings. On the offline stack, pages show the URL of the
+  # streaming server instead of the Function URL.
   download = merge(var.dataset_download, { public_base_url = try(coalesce(var.dataset_download.public_base_url, var.dataset_stream_url), null) })
 
   additional_kms_key_arns    = var.dataset_download.additional_kms_key_arns

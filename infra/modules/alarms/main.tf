@@ -1,5 +1,4 @@
-# Alarms on metrics that no other module knows of: those that the functions write themselves, and those of
-# what stands around them.
+# Alarms on metrics that no other module covers: the functions' own metrics, and those of surrounding services.
 
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = var.common.alarms_enabled && !var.common.essential_alarms_only ? var.alarms : {}
@@ -20,7 +19,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   tags                = var.common.tags
 
   dynamic "metric_query" {
-    for_each = each.value.expression[*] # none, or one over several metrics, which says what is compared
+    for_each = each.value.expression[*] # none, or one over several metrics
 
     content {
       id          = "result"

@@ -1,5 +1,5 @@
-# A private bucket: TLS only, encrypted, versioned, owner enforced, and with a lifecycle that pays for
-# nothing that nobody can read (parts of uploads that never completed, old versions).
+# A private bucket: TLS only, encrypted, versioned, owner enforced. Its lifecycle removes data that nobody can read
+# (parts of incomplete uploads, old versions).
 
 resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:Access logs need a bucket of the account's own choosing; a module that made one for each bucket would log the logs
@@ -51,7 +51,7 @@ resource "aws_s3_bucket_versioning" "this" {
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
-  # S3 accepts rules on noncurrent versions before versioning is on, but they would then mean nothing.
+  # S3 accepts rules on noncurrent versions before versioning is enabled, but they would have no effect.
   depends_on = [aws_s3_bucket_versioning.this]
 
   rule {
@@ -75,7 +75,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       noncurrent_days = var.noncurrent_expiration_days
     }
 
-    # Without this, the marker that a deletion leaves behind stays for ever.
+    # Without this, delete markers would stay forever.
     expiration {
       expired_object_delete_marker = true
     }
@@ -111,7 +111,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # Objects below 128 KB stay where they are: S3 would charge more for moving and indexing them than it saves.
+  # Objects below 128 KB are not moved: transition and index would cost more than they save.
   dynamic "rule" {
     for_each = var.transitions
 
@@ -131,7 +131,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 }
 
-# For pages that fetch what a signed address gives; a link needs none of it.
+# For browser scripts that fetch presigned URLs. A plain link does not need CORS.
 resource "aws_s3_bucket_cors_configuration" "this" {
   count = length(var.cors_allow_origins) == 0 ? 0 : 1
 
@@ -146,8 +146,8 @@ resource "aws_s3_bucket_cors_configuration" "this" {
   }
 }
 
-# A resource of its own, so that it can be switched on for a bucket that holds objects, which a setting of the
-# bucket itself would replace. There is no way back: S3 never takes a lock off a bucket.
+# A separate resource, so that it can be enabled for a bucket that contains objects; the bucket's own argument would
+# replace the bucket. It is irreversible: S3 cannot disable object lock.
 resource "aws_s3_bucket_object_lock_configuration" "this" {
   count = var.object_lock == null ? 0 : 1
 
@@ -195,6 +195,6 @@ resource "aws_s3_bucket_policy" "this" {
   bucket = aws_s3_bucket.this.id
   policy = data.aws_iam_policy_document.this.json
 
-  # S3 answers 409 to two settings of one new bucket at the same moment.
+  # S3 returns 409 to concurrent configuration changes of a new bucket.
   depends_on = [aws_s3_bucket_public_access_block.this, aws_s3_bucket_ownership_controls.this]
 }

@@ -1,4 +1,4 @@
-# A queue that nobody reads by plan: what gets there could not be handled, and an alarm says so.
+# A queue without a regular consumer. It receives messages that could not be processed, and an alarm reports them.
 
 data "aws_caller_identity" "current" {}
 
@@ -7,7 +7,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # From its name: the policy, which names the queue, is a part of it.
+  # Built from the name, because the policy, which contains the ARN, is part of the queue.
   arn = format(
     "arn:%s:sqs:%s:%s:%s",
     data.aws_partition.current.partition,
@@ -44,7 +44,7 @@ resource "aws_sqs_queue" "this" {
   message_retention_seconds = var.retention_seconds
   policy                    = var.common.require_tls ? data.aws_iam_policy_document.tls[0].json : null
 
-  # Without a queue behind which it stands, it is filled by other means, and no queue may redrive to it.
+  # Without source queues it is filled by other means, and no queue may redrive to it.
   redrive_allow_policy = jsonencode(merge(
     { redrivePermission = length(var.source_queue_arns) == 0 ? "denyAll" : "byQueue" },
     length(var.source_queue_arns) == 0 ? {} : { sourceQueueArns = var.source_queue_arns },

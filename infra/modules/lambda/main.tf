@@ -1,11 +1,11 @@
-# One function with a role of its own, its log group, and the alarms on it.
+# One function with its role, log group and alarms.
 
 locals {
   log_group_name = "/aws/lambda/${var.name}"
 }
 
-# Made before the function: Lambda would else make the group itself, without an end to its retention,
-# and the role would need logs:CreateLogGroup for that.
+# Created before the function: otherwise Lambda creates the group itself, without a retention limit, and the role needs
+# logs:CreateLogGroup.
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_338:How long logs are kept is a cost that each environment chooses
   name              = local.log_group_name
@@ -69,7 +69,7 @@ data "aws_iam_policy_document" "runtime" {
     }
   }
 
-  # Lambda itself attaches the function to the VPC under this role; the function's code has no business there.
+  # Lambda uses this role to attach the function to the VPC. The function's code must not use these permissions.
   dynamic "statement" {
     for_each = var.common.vpc_config == null ? [] : [1]
 
@@ -102,7 +102,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # From its name: the function itself waits for the policy that says it.
+  # Built from the name, because the function depends on the policy that contains the ARN.
   function_arn = format(
     "arn:%s:lambda:%s:%s:function:%s",
     data.aws_partition.current.partition,
@@ -145,7 +145,7 @@ resource "aws_lambda_function" "this" {
     size = var.ephemeral_storage_mb
   }
 
-  # Text: the functions write JSON themselves, and Lambda would wrap each line in JSON once more.
+  # Text, because the functions write JSON themselves and Lambda would wrap each line in JSON again.
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.this.name
@@ -164,7 +164,7 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Else the first invocation may come before the role may do anything.
+  # Otherwise the first invocation may precede the role's permissions.
   depends_on = [aws_iam_role_policy.this]
 }
 
@@ -175,7 +175,7 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   maximum_event_age_in_seconds = var.async.maximum_event_age_seconds
   maximum_retry_attempts       = var.async.maximum_retry_attempts
 
-  # What the retries did not help, with the event and the error; the function's role must be allowed to send.
+  # Receives events that failed after all retries, with their errors. The function's role must be allowed to send to it.
   dynamic "destination_config" {
     for_each = var.async.on_failure_queue_arn == null ? [] : [var.async.on_failure_queue_arn]
 

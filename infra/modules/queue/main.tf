@@ -1,4 +1,4 @@
-# A queue, the dead-letter queue behind it, and the alarms that say when somebody has to look.
+# A queue, its dead-letter queue, and alarms on both.
 
 data "aws_caller_identity" "current" {}
 
@@ -7,7 +7,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # From its name: each of the two queues names the other, and its policy names the queue.
+  # Built from the name, because each of the two queues refers to the other, and the policy to the queue.
   queue_arn = format(
     "arn:%s:sqs:%s:%s:%s",
     data.aws_partition.current.partition,
@@ -47,9 +47,9 @@ resource "aws_sqs_queue" "this" {
   name                       = var.name
   visibility_timeout_seconds = var.visibility_timeout_seconds
   message_retention_seconds  = var.retention_seconds
-  receive_wait_time_seconds  = 20 # long polling: fewer empty, paid-for answers
+  receive_wait_time_seconds  = 20 # long polling: fewer empty responses to pay for
 
-  # Not a resource of its own, for which the provider would wait half a minute more.
+  # Not a separate resource, for which the provider would wait another half a minute.
   policy = var.common.require_tls || length(var.policy_documents) > 0 ? data.aws_iam_policy_document.access.json : null
 
   sqs_managed_sse_enabled           = var.common.kms_key_arn == null ? true : null
@@ -59,8 +59,8 @@ resource "aws_sqs_queue" "this" {
   tags = var.common.tags
 }
 
-# By itself, so that the two queues are made at the same time: the provider waits half a minute for each. Receives
-# count from the first, whenever this comes.
+# A separate resource, so that both queues are created at the same time: the provider waits half a minute for each. SQS
+# counts receives from the first, even if the redrive policy comes later.
 resource "aws_sqs_queue_redrive_policy" "this" {
   queue_url = aws_sqs_queue.this.id
 

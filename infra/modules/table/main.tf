@@ -40,7 +40,7 @@ resource "aws_dynamodb_table" "this" {
     enabled = true
   }
 
-  # Off means the key that DynamoDB owns, not no encryption.
+  # Without this block DynamoDB encrypts with a key that it owns.
   dynamic "server_side_encryption" {
     for_each = var.common.kms_key_arn == null ? [] : [var.common.kms_key_arn]
 
@@ -53,8 +53,8 @@ resource "aws_dynamodb_table" "this" {
   tags = var.common.tags
 }
 
-# On demand means that DynamoDB follows the load, in steps: short throttling is repeated by whoever asks. Lasting
-# throttling is a table at its quota, or a key that everybody writes to.
+# An on-demand table scales in steps: clients retry short throttling. Lasting throttling means a table at its quota, or
+# a hot key.
 module "alarms" {
   source = "../alarms"
 

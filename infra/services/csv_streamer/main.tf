@@ -1,11 +1,11 @@
-# CSV streamer: files from HTTP servers become objects, without a disk between. A schedule or a person invokes
-# the function; what it is to fetch is in config/parameters.json of the bucket that the files go to.
+# CSV streamer: streams files from HTTP servers to S3 objects without using a disk. A schedule or a person invokes the
+# function. The list of files is config/parameters.json in the target bucket.
 
 data "aws_caller_identity" "current" {
   lifecycle {
     precondition {
       condition     = var.create_bucket || var.bucket_name != null
-      error_message = "An existing bucket needs its name: set bucket_name where create_bucket is false."
+      error_message = "create_bucket = false requires bucket_name."
     }
   }
 }
@@ -17,7 +17,7 @@ data "aws_region" "current" {}
 locals {
   function_name = "${var.name_prefix}-csv-streamer"
 
-  # Bucket names are unique in all of AWS: the account and the region make them so.
+  # Bucket names are globally unique: account and region are part of generated names.
   generated_name = "${var.name_prefix}-csv-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   bucket_name    = coalesce(var.bucket_name, local.generated_name)
 }
@@ -29,13 +29,14 @@ module "bucket" {
   bucket_name = local.bucket_name
   common      = var.common
 
-  # The function deletes what it keeps here (states, leases, joined parts) when a run ends; this is for runs that never did.
+  # The function deletes its states, leases and joined parts at the end of a run. This rule covers runs that never
+  # ended.
   expirations = {
     run-states = { prefix = ".csv-streamer/", days = 7 }
   }
 }
 
-# Invocations that failed for good, each with its event and error.
+# Invocations that failed after all retries, each with its event and error.
 module "failures" {
   source = "../../modules/dead_letter_queue"
 
@@ -67,12 +68,14 @@ module "function" {
   timeout_seconds      = var.streamer.timeout_seconds
   reserved_concurrency = var.streamer.reserved_concurrency
 
-  # It works until stop_before_seconds and hands over: what runs on into the last third of these does not stop.
+  # The function hands over at stop_before_seconds before its timeout. An invocation that is still running in the last
+  # third of this reserve has failed to stop.
   duration_alarm_seconds = var.streamer.timeout_seconds - var.streamer.stop_before_seconds / 3
 
   policy_documents = [data.aws_iam_policy_document.streamer.json]
 
-  # Lambda ends a function's calls of itself after about 16; the function has a limit of its own, max_hops.
+  # Lambda's recursion detection stops a function that invokes itself about 16 times in a row. The function enforces its
+  # own limit, max_hops.
   recursive_loop = var.streamer.continue_async ? "Allow" : null
 
   async = {
@@ -143,8 +146,8 @@ resource "aws_lambda_permission" "run" {
   source_arn    = aws_cloudwatch_event_rule.run[0].arn
 }
 
-# Neither a file's failure nor parameters that cannot be read fail the invocation: it answers with what went wrong,
-# and Lambda's own metric stays silent.
+# A failed file or unreadable parameters do not fail the invocation: the response reports the errors, and Lambda's
+# Errors metric does not count them.
 module "alarms" {
   source = "../../modules/alarms"
 

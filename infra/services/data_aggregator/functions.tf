@@ -1,4 +1,4 @@
-# The function and what feeds it. What it may do is in policies.tf.
+# The function and its event source. Its permissions are in policies.tf.
 
 module "layer" {
   source   = "../../modules/layer"
@@ -23,7 +23,7 @@ module "function" {
   timeout_seconds      = var.aggregator.timeout_seconds
   reserved_concurrency = var.aggregator.reserved_concurrency
 
-  # It takes sources until stop_before_seconds and then finishes its bundle.
+  # The function accepts sources until stop_before_seconds before its timeout and then finishes its bundle.
   duration_alarm_seconds = var.aggregator.timeout_seconds - var.aggregator.stop_before_seconds / 3
 
   policy_documents = [data.aws_iam_policy_document.aggregator.json]
@@ -63,7 +63,7 @@ resource "aws_lambda_event_source_mapping" "aggregator" {
   lifecycle {
     precondition {
       condition     = var.aggregator.reserved_concurrency == -1 || var.aggregator.maximum_concurrency <= var.aggregator.reserved_concurrency
-      error_message = "aggregator.maximum_concurrency is not above aggregator.reserved_concurrency: messages would be received only to be throttled, and run out of receives."
+      error_message = "aggregator.maximum_concurrency must not be above aggregator.reserved_concurrency: throttled receives would use up max_receive_count."
     }
   }
 }

@@ -1,5 +1,5 @@
-# Data aggregator: many small objects become few gzip bundles. Source bucket → queue → function → distribution
-# bucket → archive bucket; the table holds which source is in which bundle.
+# Data aggregator: combines many small objects into few gzip bundles. Source bucket → queue → function → distribution
+# bucket → archive bucket. The table records which source is in which bundle.
 
 data "aws_caller_identity" "current" {
   lifecycle {
@@ -9,13 +9,13 @@ data "aws_caller_identity" "current" {
         var.create_distribution_bucket || var.distribution_bucket_name != null,
         var.create_archive_bucket || var.archive_bucket_name != null || !var.replication_enabled,
       ])
-      error_message = "An existing bucket needs its name: set source_bucket_name, distribution_bucket_name and archive_bucket_name where their create_ variable is false."
+      error_message = "create_source_bucket, create_distribution_bucket and create_archive_bucket = false each require the name of the existing bucket: source_bucket_name, distribution_bucket_name, archive_bucket_name."
     }
 
-    # The sum, although SQS counts a dead letter's age from its first send: a consumer of one's own may send it again.
+    # The sum, although SQS counts a dead letter's age from its first send: a custom consumer may send it again.
     precondition {
       condition     = var.idempotency_ttl_days * 86400 > var.queue_retention_seconds + var.dlq_retention_seconds
-      error_message = "idempotency_ttl_days is longer than queue_retention_seconds and dlq_retention_seconds together: a late redrive would else bundle its sources twice."
+      error_message = "idempotency_ttl_days must be longer than queue_retention_seconds and dlq_retention_seconds together: otherwise a late redrive would bundle its sources twice."
     }
   }
 }
@@ -25,7 +25,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # Bucket names are unique in all of AWS: the account and the region make them so.
+  # Bucket names are globally unique: account and region are part of generated names.
   bucket_suffix            = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   source_bucket_name       = coalesce(var.source_bucket_name, "${var.name_prefix}-agg-src-${local.bucket_suffix}")
   distribution_bucket_name = coalesce(var.distribution_bucket_name, "${var.name_prefix}-agg-dst-${local.bucket_suffix}")
@@ -56,7 +56,7 @@ module "archive_bucket" {
   object_lock = var.archive_object_lock
   common      = var.common
 
-  # Bundles' keys begin with a year. Manifests, under _manifests/, stay where they can be read at once.
+  # Bundle keys begin with a year. Manifests, under _manifests/, stay in a storage class with immediate access.
   transitions = {
     archive = { prefix = "2", days = var.archive_transition_days, storage_class = var.archive_storage_class }
   }
@@ -99,8 +99,9 @@ module "queue" {
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 }
 
-# S3 keeps one such configuration per bucket: another one, made elsewhere for the same bucket, would undo this. It
-# sends a test message first and refuses a queue that does not take it: the queue is made with its policy.
+# S3 keeps one notification configuration per bucket: a second one, created elsewhere for this bucket, would replace
+# this one. S3 sends a test message and rejects a queue that does not accept it, so the queue is created with its
+# policy.
 resource "aws_s3_bucket_notification" "source" {
   count = var.create_source_notification ? 1 : 0
 
@@ -121,7 +122,7 @@ module "alarms" {
   name_prefix = "${var.name_prefix}-aggregator"
   common      = var.common
 
-  # S3 counts once a day.
+  # S3 publishes this metric once a day.
   alarms = {
     distribution-objects = {
       description    = "${local.distribution_bucket_name} holds over ${var.distribution_objects_alarm} objects: whoever takes the bundles does not clear them."

@@ -1,4 +1,4 @@
-# Beside those of the functions themselves: errors as callers see them, and what the functions count.
+# Alarms in addition to those of the functions: errors as callers see them, and the functions' own metrics.
 
 resource "aws_cloudwatch_metric_alarm" "error_rate" {
   count = local.all_alarms ? 1 : 0

@@ -1,14 +1,14 @@
-# The functions and the URL. What they may do is in policies.tf.
+# The functions and the Function URL. Their permissions are in policies.tf.
 
 locals {
   function_name        = "${var.name_prefix}-dataset-download"
   export_function_name = "${var.name_prefix}-dataset-export"
 
-  # Python's own runtime does not stream, the Web Adapter does; but no Function URL streams out of a VPC.
+  # The Python runtime does not stream, so the Web Adapter does. A Function URL cannot stream from a VPC.
   streams = var.web_adapter && var.common.vpc_config == null
 
-  # Published by AWS in each region of the commercial partition, in China by an account for each of the two regions and
-  # for x86_64 only, in GovCloud not at all. Another one, or a copy of one's own, is a variable.
+  # AWS publishes the layer in every commercial region, in China from one account per region and for x86_64 only, and
+  # not in GovCloud. web_adapter_layer_arn selects another layer or your own copy.
   adapter_accounts = {
     aws    = "753240598075"
     aws-cn = { cn-north-1 = "041581134020", cn-northwest-1 = "069767869989" }
@@ -57,7 +57,7 @@ locals {
     } : {},
   )
 
-  # The Function URL's own name is not what a caller sees behind CloudFront; CloudFront's is known only afterwards.
+  # Behind CloudFront callers do not see the Function URL's domain. CloudFront's own domain is known only after apply.
   public_base_url = try(compact([var.download.public_base_url, try("https://${var.cdn.aliases[0]}", null)])[0], "")
 }
 
@@ -133,7 +133,7 @@ resource "aws_lambda_function_url" "download" {
   invoke_mode        = local.streams ? "RESPONSE_STREAM" : "BUFFERED"
 }
 
-# An open URL has to be opened to everybody, too.
+# A Function URL without authorization also needs a resource policy that allows everybody.
 resource "aws_lambda_permission" "anybody" {
   #checkov:skip=CKV_AWS_301:Only where function_url_auth is NONE, which is for emulators
   count = var.function_url_auth == "NONE" ? 1 : 0

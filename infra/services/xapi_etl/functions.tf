@@ -1,4 +1,4 @@
-# The functions and what feeds them. What they may do is in policies.tf.
+# The functions and their event sources. Their permissions are in policies.tf.
 
 module "layer" {
   source   = "../../modules/layer"
@@ -26,7 +26,7 @@ module "function" {
   timeout_seconds      = var.etl.timeout_seconds
   reserved_concurrency = var.etl.reserved_concurrency
 
-  # It is busy until its safety margin, in which it only answers.
+  # The function works until its safety margin, in which it only returns its response.
   duration_alarm_seconds = var.etl.timeout_seconds - var.etl.lambda_timeout_safety_margin_ms / 2000
 
   policy_documents = [data.aws_iam_policy_document.etl[each.key].json]
@@ -37,7 +37,7 @@ module "function" {
       FAILURE_DLQ_URL = module.queue[each.key].dlq_url
       DIAG_S3_PREFIX  = each.value
     },
-    # Apart, or all of the environment would be hidden in plans.
+    # Merged separately: otherwise plans would hide the whole environment as sensitive.
     nonsensitive(var.clickhouse_password == null) ? {} : { CLICKHOUSE_PASSWORD = var.clickhouse_password },
   )
 
@@ -45,7 +45,7 @@ module "function" {
 }
 
 locals {
-  # What is not set is left to the function, which has its own default.
+  # Unset values are omitted, so that the function uses its own defaults.
   given = {
     CLICKHOUSE_URL             = var.clickhouse.url
     CLICKHOUSE_HOST            = var.clickhouse.host
@@ -111,7 +111,7 @@ resource "aws_lambda_event_source_mapping" "etl" {
   lifecycle {
     precondition {
       condition     = var.etl.reserved_concurrency == -1 || var.etl.maximum_concurrency <= var.etl.reserved_concurrency
-      error_message = "etl.maximum_concurrency is not above etl.reserved_concurrency: messages would be received only to be throttled, and run out of receives."
+      error_message = "etl.maximum_concurrency must not be above etl.reserved_concurrency: throttled receives would use up max_receive_count."
     }
   }
 }

@@ -1,4 +1,4 @@
-# Saved Logs Insights queries over the logs of all four functions and of the API.
+# Saved Logs Insights queries over the logs of the four functions and the API.
 
 module "queries" {
   source = "../../modules/query_definitions"
