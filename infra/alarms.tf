@@ -1,13 +1,13 @@
-# A topic of our own for the alarms, where an address to mail them to is given.
+# SNS topic for the alarms, created if alarm_email is set.
 
 data "aws_partition" "current" {}
 
 data "aws_caller_identity" "current" {
-  # A receive that is throttled counts as one: messages would end in the dead-letter queue without having been looked at.
+  # A throttled receive counts towards max_receive_count: messages would reach the dead-letter queue unprocessed.
   lifecycle {
     precondition {
       condition     = local.event_source_concurrency <= 0.8 * var.account_concurrency
-      error_message = "The event sources' maximum_concurrency add up to ${local.event_source_concurrency}, more than four fifths of account_concurrency (${var.account_concurrency}): the rest is for APIs, downloads and schedules. Lower them, or raise the account's limit in Service Quotas and say so in account_concurrency; scripts/account_limits.py tells what it is."
+      error_message = "The event sources' maximum_concurrency add up to ${local.event_source_concurrency}, more than four fifths of account_concurrency (${var.account_concurrency}): the rest is for APIs, downloads and schedules. Lower them, or raise the account's limit in Service Quotas and declare it in account_concurrency; scripts/account_limits.py prints it."
     }
   }
 }
@@ -16,7 +16,7 @@ resource "aws_sns_topic" "alarms" {
   count = var.alarms_enabled && var.alarm_email != null ? 1 : 0
 
   name              = "${local.name_prefix}-alarms"
-  kms_master_key_id = var.kms_key_arn # an alarm cannot publish under the key that AWS manages for SNS
+  kms_master_key_id = var.kms_key_arn # an alarm cannot publish with the AWS managed key for SNS
 }
 
 data "aws_iam_policy_document" "alarms" {

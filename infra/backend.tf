@@ -1,6 +1,6 @@
-# Where the state is kept. As it stands: on this machine, one file per workspace under terraform.tfstate.d/.
-# For a team, make a versioned, encrypted bucket for it and uncomment this. The lock is an object beside the
-# state (S3's conditional writes, Terraform 1.10 or newer), so no DynamoDB table is needed.
+# Location of the state. By default it is local, one file per workspace under terraform.tfstate.d/. For a team, create a
+# versioned, encrypted bucket and uncomment this block. The lock is an object next to the state (S3 conditional writes,
+# Terraform 1.10 or newer), so no DynamoDB table is needed.
 #
 # terraform {
 #   backend "s3" {

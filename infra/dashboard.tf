@@ -1,4 +1,4 @@
-# One dashboard over all services that are deployed.
+# One dashboard for all deployed services.
 
 module "observability" {
   source = "./modules/observability"

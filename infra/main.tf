@@ -1,35 +1,53 @@
-# One module per service; each can be switched off, and used alone from elsewhere.
+# One module per service. Each can be disabled here, or used alone from another root.
 
 locals {
   name_prefix      = "${var.project_name}-${var.environment}"
   alarm_topic_arns = concat(compact([var.alarm_topic_arn]), aws_sns_topic.alarms[*].arn)
 
-  # Only where a ClickHouse is known, unless somebody wants it all the same, and then hears what is missing.
-  knows_clickhouse = var.clickhouse_url != null || var.xapi_etl.clickhouse.host != null
-  xapi_etl_enabled = coalesce(var.enable_xapi_etl, local.knows_clickhouse)
+  # Settings that all services share: the value of their variable `common`. Each call adds the service's tag.
+  common = {
+    architecture             = var.architecture
+    force_destroy            = var.force_destroy
+    abort_upload_after_days  = var.abort_upload_after_days
+    deletion_protection      = var.deletion_protection
+    kms_key_arn              = var.kms_key_arn
+    permissions_boundary_arn = var.permissions_boundary_arn
+    vpc_config               = var.vpc_config
+    require_tls              = var.require_tls
+    tracing_enabled          = var.tracing_enabled
+    log_level                = var.log_level
+    log_retention_days       = var.log_retention_days
+    alarms_enabled           = var.alarms_enabled
+    essential_alarms_only    = var.essential_alarms_only
+    alarm_topic_arns         = local.alarm_topic_arns
+    queries_enabled          = var.queries_enabled
+  }
 
-  # How many invocations the queues may start at once.
+  # By default the xAPI ETL is deployed only if a ClickHouse is configured. With enable_xapi_etl = true and no
+  # ClickHouse, the service's precondition reports what is missing.
+  has_clickhouse   = var.clickhouse_url != null || var.xapi_etl.clickhouse.host != null
+  xapi_etl_enabled = coalesce(var.enable_xapi_etl, local.has_clickhouse)
+
+  # Concurrent invocations that the queues may start.
   event_source_concurrency = sum([
     var.enable_zip_jobs ? coalesce(var.zip_jobs.worker.maximum_concurrency, 2) : 0,
     var.enable_data_aggregator ? coalesce(var.data_aggregator.maximum_concurrency, 2) : 0,
     local.xapi_etl_enabled ? max(1, length(var.xapi_etl.partitions)) * coalesce(var.xapi_etl.maximum_concurrency, 2) : 0,
   ])
 
-  # Only what is surely known may be compared with null: the name is inside.
-  makes_artifact_bucket = (local.xapi_etl_enabled || var.enable_dataset_download) && var.artifact_bucket_name == null
-  artifact_bucket       = { name = local.makes_artifact_bucket ? module.artifact_bucket[0].name : var.artifact_bucket_name }
+  # Only values known at plan time may be compared with null. The name is unknown until apply, so it is wrapped in an
+  # object.
+  create_artifact_bucket = (local.xapi_etl_enabled || var.enable_dataset_download) && var.artifact_bucket_name == null
+  artifact_bucket        = { name = local.create_artifact_bucket ? module.artifact_bucket[0].name : var.artifact_bucket_name }
 }
 
-# An API call takes zips of up to 50 MB. Larger layers, and those near to it, travel through this bucket.
+# An API call accepts zips of up to 50 MB. Layers near or above this limit are uploaded through this bucket.
 module "artifact_bucket" {
   source = "./modules/bucket"
-  count  = local.makes_artifact_bucket ? 1 : 0
+  count  = local.create_artifact_bucket ? 1 : 0
 
-  bucket_name             = "${local.name_prefix}-layers-${data.aws_caller_identity.current.account_id}-${var.aws_region}"
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = true # what is in it is built again by `make build`
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
+  bucket_name = "${local.name_prefix}-layers-${data.aws_caller_identity.current.account_id}-${var.aws_region}"
+  common      = merge(local.common, { force_destroy = true }) # `make build` rebuilds its content
 }
 
 module "zip_jobs" {
@@ -39,8 +57,7 @@ module "zip_jobs" {
   name_prefix    = local.name_prefix
   lambda_zip_dir = var.lambda_zip_dir
   layer_zip_dir  = var.layer_zip_dir
-  architecture   = var.architecture
-  tags           = { Service = "zip-jobs" }
+  common         = merge(local.common, { tags = { Service = "zip-jobs" } })
 
   create_src_bucket           = var.create_src_bucket
   src_bucket_name             = var.src_bucket_name
@@ -49,8 +66,6 @@ module "zip_jobs" {
   dst_bucket_name             = var.dst_bucket_name
   additional_dst_bucket_names = var.zip_jobs.additional_dst_bucket_names
   dst_prefix                  = var.dst_prefix
-  force_destroy               = var.force_destroy
-  abort_upload_after_days     = var.abort_upload_after_days
 
   presign_ttl_seconds     = var.presign_ttl_seconds
   job_ttl_days            = var.zip_jobs.job_ttl_days
@@ -69,20 +84,7 @@ module "zip_jobs" {
   throttling_rate_limit  = var.zip_jobs.throttling_rate_limit
   throttling_burst_limit = var.zip_jobs.throttling_burst_limit
 
-  kms_key_arn              = var.kms_key_arn
-  bucket_kms_key_arns      = var.zip_jobs.bucket_kms_key_arns
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  tracing_enabled          = var.tracing_enabled
-  require_tls              = var.require_tls
-  deletion_protection      = var.deletion_protection
-
-  log_level                    = var.log_level
-  log_retention_days           = var.log_retention_days
-  alarms_enabled               = var.alarms_enabled
-  essential_alarms_only        = var.essential_alarms_only
-  alarm_topic_arns             = local.alarm_topic_arns
-  queries_enabled              = var.queries_enabled
+  bucket_kms_key_arns          = var.zip_jobs.bucket_kms_key_arns
   oldest_message_alarm_seconds = var.zip_jobs.oldest_message_alarm_seconds
 }
 
@@ -93,33 +95,17 @@ module "csv_streamer" {
   name_prefix    = local.name_prefix
   lambda_zip_dir = var.lambda_zip_dir
   layer_zip_dir  = var.layer_zip_dir
-  architecture   = var.architecture
-  tags           = { Service = "csv-streamer" }
+  common         = merge(local.common, { tags = { Service = "csv-streamer" } })
 
-  create_bucket           = var.csv_streamer.create_bucket
-  bucket_name             = var.csv_streamer.bucket_name
-  path_prefix             = var.csv_streamer.path_prefix
-  additional_prefixes     = var.csv_streamer.additional_prefixes
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
+  create_bucket       = var.csv_streamer.create_bucket
+  bucket_name         = var.csv_streamer.bucket_name
+  path_prefix         = var.csv_streamer.path_prefix
+  additional_prefixes = var.csv_streamer.additional_prefixes
 
-  schedule    = var.csv_streamer.schedule
-  secret_arns = var.csv_streamer.secret_arns
-  streamer    = var.csv_streamer # what it takes of it: the settings of the function
-
-  kms_key_arn              = var.kms_key_arn
-  additional_kms_key_arns  = var.csv_streamer.additional_kms_key_arns
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  tracing_enabled          = var.tracing_enabled
-  require_tls              = var.require_tls
-
-  log_level             = var.log_level
-  log_retention_days    = var.log_retention_days
-  alarms_enabled        = var.alarms_enabled
-  essential_alarms_only = var.essential_alarms_only
-  alarm_topic_arns      = local.alarm_topic_arns
-  queries_enabled       = var.queries_enabled
+  schedule                = var.csv_streamer.schedule
+  secret_arns             = var.csv_streamer.secret_arns
+  streamer                = var.csv_streamer # the module drops attributes that are not function settings
+  additional_kms_key_arns = var.csv_streamer.additional_kms_key_arns
 }
 
 module "data_aggregator" {
@@ -129,8 +115,7 @@ module "data_aggregator" {
   name_prefix    = local.name_prefix
   lambda_zip_dir = var.lambda_zip_dir
   layer_zip_dir  = var.layer_zip_dir
-  architecture   = var.architecture
-  tags           = { Service = "data-aggregator" }
+  common         = merge(local.common, { tags = { Service = "data-aggregator" } })
 
   create_source_bucket       = var.data_aggregator.create_source_bucket
   source_bucket_name         = var.data_aggregator.source_bucket_name
@@ -147,29 +132,14 @@ module "data_aggregator" {
   archive_object_lock        = var.data_aggregator.archive_object_lock
   create_glue_table          = var.data_aggregator.create_glue_table
   glue_first_hour            = var.data_aggregator.glue_first_hour
-  force_destroy              = var.force_destroy
-  abort_upload_after_days    = var.abort_upload_after_days
 
   queue_retention_seconds = var.data_aggregator.queue_retention_seconds
   dlq_retention_seconds   = var.data_aggregator.dlq_retention_seconds
   max_receive_count       = var.data_aggregator.max_receive_count
   idempotency_ttl_days    = var.data_aggregator.idempotency_ttl_days
-  aggregator              = var.data_aggregator # what it takes of it: the settings of the function
+  aggregator              = var.data_aggregator # the module drops attributes that are not function settings
 
-  kms_key_arn              = var.kms_key_arn
-  bucket_kms_key_arns      = var.data_aggregator.bucket_kms_key_arns
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  tracing_enabled          = var.tracing_enabled
-  require_tls              = var.require_tls
-  deletion_protection      = var.deletion_protection
-
-  log_level                         = var.log_level
-  log_retention_days                = var.log_retention_days
-  alarms_enabled                    = var.alarms_enabled
-  essential_alarms_only             = var.essential_alarms_only
-  alarm_topic_arns                  = local.alarm_topic_arns
-  queries_enabled                   = var.queries_enabled
+  bucket_kms_key_arns               = var.data_aggregator.bucket_kms_key_arns
   oldest_message_alarm_seconds      = var.data_aggregator.oldest_message_alarm_seconds
   replication_latency_alarm_seconds = var.data_aggregator.replication_latency_alarm_seconds
   distribution_objects_alarm        = var.data_aggregator.distribution_objects_alarm
@@ -182,22 +152,19 @@ module "xapi_etl" {
   name_prefix    = local.name_prefix
   lambda_zip_dir = var.lambda_zip_dir
   layer_zip_dir  = var.layer_zip_dir
-  architecture   = var.architecture
-  tags           = { Service = "xapi-etl" }
+  common         = merge(local.common, { tags = { Service = "xapi-etl" } })
 
-  create_bucket           = var.xapi_etl.create_bucket
-  bucket_name             = var.xapi_etl.bucket_name
-  create_notification     = var.xapi_etl.create_notification
-  source_prefix           = var.xapi_etl.source_prefix
-  source_suffixes         = var.xapi_etl.source_suffixes
-  partitions              = var.xapi_etl.partitions
-  quarantine_bucket_name  = var.xapi_etl.quarantine_bucket_name
-  quarantine_prefix       = var.xapi_etl.quarantine_prefix
-  quarantine_days         = var.xapi_etl.quarantine_days
-  artifact_bucket         = local.artifact_bucket
-  layer_shared_with       = var.xapi_etl.layer_shared_with
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
+  create_bucket          = var.xapi_etl.create_bucket
+  bucket_name            = var.xapi_etl.bucket_name
+  create_notification    = var.xapi_etl.create_notification
+  source_prefix          = var.xapi_etl.source_prefix
+  source_suffixes        = var.xapi_etl.source_suffixes
+  partitions             = var.xapi_etl.partitions
+  quarantine_bucket_name = var.xapi_etl.quarantine_bucket_name
+  quarantine_prefix      = var.xapi_etl.quarantine_prefix
+  quarantine_days        = var.xapi_etl.quarantine_days
+  artifact_bucket        = local.artifact_bucket
+  layer_shared_with      = var.xapi_etl.layer_shared_with
 
   queue_retention_seconds = var.xapi_etl.queue_retention_seconds
   dlq_retention_seconds   = var.xapi_etl.dlq_retention_seconds
@@ -205,21 +172,9 @@ module "xapi_etl" {
 
   clickhouse          = merge(var.xapi_etl.clickhouse, { url = var.clickhouse_url })
   clickhouse_password = var.clickhouse_password
-  etl                 = var.xapi_etl # what it takes of it: the settings of the functions
+  etl                 = var.xapi_etl # the module drops attributes that are not function settings
 
-  kms_key_arn              = var.kms_key_arn
-  additional_kms_key_arns  = var.xapi_etl.additional_kms_key_arns
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  tracing_enabled          = var.tracing_enabled
-  require_tls              = var.require_tls
-
-  log_level                    = var.log_level
-  log_retention_days           = var.log_retention_days
-  alarms_enabled               = var.alarms_enabled
-  essential_alarms_only        = var.essential_alarms_only
-  alarm_topic_arns             = local.alarm_topic_arns
-  queries_enabled              = var.queries_enabled
+  additional_kms_key_arns      = var.xapi_etl.additional_kms_key_arns
   oldest_message_alarm_seconds = var.xapi_etl.oldest_message_alarm_seconds
 }
 
@@ -235,44 +190,29 @@ module "dataset_download" {
   name_prefix    = local.name_prefix
   lambda_zip_dir = var.lambda_zip_dir
   layer_zip_dir  = var.layer_zip_dir
-  architecture   = var.architecture
-  tags           = { Service = "dataset-download" }
+  common         = merge(local.common, { tags = { Service = "dataset-download" } })
 
-  create_bucket           = var.dataset_download.create_bucket
-  bucket_name             = var.dataset_download.bucket_name
-  prefix                  = var.dataset_download.prefix
-  noncurrent_days         = var.dataset_download.noncurrent_days
-  intelligent_tiering     = var.dataset_download.intelligent_tiering
-  create_export_bucket    = var.dataset_download.create_export_bucket
-  export_bucket_name      = var.dataset_download.export_bucket_name
-  export_prefix           = var.dataset_download.export_prefix
-  export_days             = var.dataset_download.export_days
-  artifact_bucket         = local.artifact_bucket
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
+  create_bucket        = var.dataset_download.create_bucket
+  bucket_name          = var.dataset_download.bucket_name
+  prefix               = var.dataset_download.prefix
+  noncurrent_days      = var.dataset_download.noncurrent_days
+  intelligent_tiering  = var.dataset_download.intelligent_tiering
+  create_export_bucket = var.dataset_download.create_export_bucket
+  export_bucket_name   = var.dataset_download.export_bucket_name
+  export_prefix        = var.dataset_download.export_prefix
+  export_days          = var.dataset_download.export_days
+  artifact_bucket      = local.artifact_bucket
 
   function_url_auth     = var.dataset_download.function_url_auth
   web_adapter           = var.dataset_download.web_adapter
   web_adapter_layer_arn = var.dataset_download.web_adapter_layer_arn
   canary                = var.dataset_download.canary
   cdn                   = var.dataset_download.cdn
-  # What it takes of it: the settings of the functions. Behind the offline stack's Function URL the streaming server's
-  # address is the one to show.
+  # Terraform drops the attributes that are not function settings. On the offline stack, pages show the URL of the
+  # streaming server instead of the Function URL.
   download = merge(var.dataset_download, { public_base_url = try(coalesce(var.dataset_download.public_base_url, var.dataset_stream_url), null) })
 
-  kms_key_arn              = var.kms_key_arn
-  additional_kms_key_arns  = var.dataset_download.additional_kms_key_arns
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  tracing_enabled          = var.tracing_enabled
-  require_tls              = var.require_tls
-
-  log_level                  = var.log_level
-  log_retention_days         = var.log_retention_days
-  alarms_enabled             = var.alarms_enabled
-  essential_alarms_only      = var.essential_alarms_only
-  alarm_topic_arns           = local.alarm_topic_arns
+  additional_kms_key_arns    = var.dataset_download.additional_kms_key_arns
   us_east_1_alarm_topic_arns = concat(var.dataset_download.us_east_1_alarm_topic_arns, var.aws_region == "us-east-1" ? local.alarm_topic_arns : [])
   error_rate_alarm_percent   = var.dataset_download.error_rate_alarm_percent
-  queries_enabled            = var.queries_enabled
 }

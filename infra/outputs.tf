@@ -1,10 +1,10 @@
-# The contract that scripts and tests rely on. A service that is switched off leaves its outputs empty.
+# Outputs that scripts and tests rely on. The outputs of a disabled service are empty.
 
 output "aws_endpoint_url" {
-  description = "Address of the emulator; empty in AWS."
+  description = "Endpoint URL of the emulator; empty in AWS."
   value       = var.aws_endpoint_url
 
-  # With state kept in workspaces, a forgotten `workspace select` would turn one environment into another.
+  # With state in workspaces, a forgotten `workspace select` would turn one environment into another.
   precondition {
     condition     = contains(["default", var.environment], terraform.workspace)
     error_message = "The workspace ${terraform.workspace} does not hold the environment ${var.environment}: run terraform workspace select -or-create ${var.environment}."
@@ -12,22 +12,22 @@ output "aws_endpoint_url" {
 }
 
 output "aws_region" {
-  description = "Region of everything."
+  description = "Region of the deployment."
   value       = var.aws_region
 }
 
 output "api_base" {
-  description = "Address of the ZIP jobs API, without a slash at the end; /zip-jobs follows."
+  description = "URL of the ZIP jobs API, without a trailing slash; the path is /zip-jobs."
   value       = local.api_base
 }
 
 output "zip_source_bucket" {
-  description = "Bucket whose objects are zipped."
+  description = "Bucket of the objects to archive."
   value       = var.enable_zip_jobs ? module.zip_jobs[0].src_bucket_name : ""
 }
 
 output "zip_destination_bucket" {
-  description = "Bucket that the archives go to."
+  description = "Bucket of the archives."
   value       = var.enable_zip_jobs ? module.zip_jobs[0].dst_bucket_name : ""
 }
 
@@ -47,7 +47,7 @@ output "zip_jobs_table" {
 }
 
 output "csv_bucket" {
-  description = "Bucket that the CSV streamer writes to; config/parameters.json lies in it."
+  description = "Bucket that the CSV streamer writes to; it contains config/parameters.json."
   value       = var.enable_csv_streamer ? module.csv_streamer[0].bucket_name : ""
 }
 
@@ -62,12 +62,12 @@ output "aggregator_source_bucket" {
 }
 
 output "distribution_bucket" {
-  description = "Bucket that the bundles are written to."
+  description = "Bucket of the bundles."
   value       = var.enable_data_aggregator ? module.data_aggregator[0].distribution_bucket_name : ""
 }
 
 output "archive_bucket" {
-  description = "Bucket that the bundles are copied to."
+  description = "Bucket that the bundles are replicated to."
   value       = var.enable_data_aggregator ? module.data_aggregator[0].archive_bucket_name : ""
 }
 
@@ -82,7 +82,7 @@ output "aggregator_dlq_url" {
 }
 
 output "idempotency_table" {
-  description = "Name of the table that remembers which source is in which bundle."
+  description = "Name of the table that records which source is in which bundle."
   value       = var.enable_data_aggregator ? module.data_aggregator[0].table_name : ""
 }
 
@@ -97,12 +97,12 @@ output "xapi_bucket" {
 }
 
 output "xapi_prefix" {
-  description = "Key prefix of those objects; of the first partition, where there are some."
+  description = "Key prefix of these objects; of the first partition, if there are any."
   value       = local.xapi.prefix
 }
 
 output "xapi_queue_url" {
-  description = "URL of the xAPI ETL's queue; of the first partition, where there are some."
+  description = "URL of the xAPI ETL's queue; of the first partition, if there are any."
   value       = local.xapi.queue_url
 }
 
@@ -112,12 +112,12 @@ output "xapi_dlq_url" {
 }
 
 output "xapi_etl_function" {
-  description = "Name of the xAPI ETL; of the first partition, where there are some."
+  description = "Name of the xAPI ETL's function; of the first partition, if there are any."
   value       = local.xapi.function
 }
 
 output "clickhouse_url" {
-  description = "ClickHouse's HTTP interface, which the xAPI ETL inserts by."
+  description = "URL of ClickHouse's HTTP interface."
   value       = local.xapi.url
 }
 
@@ -142,12 +142,12 @@ output "dataset_prefix" {
 }
 
 output "dataset_url" {
-  description = "Function URL of the dataset download, without a slash at the end; /<dataset>.csv follows."
+  description = "Function URL of the dataset download, without a trailing slash; the path is /<dataset>.csv."
   value       = local.dataset_url
 }
 
 output "dataset_stream_url" {
-  description = "Offline stack: the server that streams, as the emulator's Function URL cannot. Empty in AWS."
+  description = "URL of the offline stack's streaming server, since the emulator's Function URL cannot stream; empty in AWS."
   value       = var.enable_dataset_download ? var.dataset_stream_url : ""
 }
 
@@ -167,17 +167,17 @@ output "dataset_export_function" {
 }
 
 output "distribution_domain" {
-  description = "CloudFront's name of the dataset download; empty when that is off."
+  description = "CloudFront domain of the dataset download; empty without CloudFront."
   value       = var.enable_dataset_download ? module.dataset_download[0].distribution_domain : ""
 }
 
 output "dataset_deployment" {
-  description = "What moves the requests to the dataset download's newest version, for aws deploy create-deployment --cli-input-json; null without canary."
+  description = "Input of aws deploy create-deployment --cli-input-json that moves requests to the latest version of the dataset download; null without canary."
   value       = var.enable_dataset_download ? module.dataset_download[0].deployment : null
 }
 
 locals {
-  # The address that an emulator reports is a name under localhost, which many resolvers do not know.
+  # An emulator reports a host name under localhost, which many resolvers cannot resolve.
   api_bases = [
     for service in module.zip_jobs :
     local.is_emulator ? "${var.aws_endpoint_url}/_aws/execute-api/${service.api_id}" : service.api_endpoint

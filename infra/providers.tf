@@ -1,16 +1,16 @@
 locals {
   is_emulator = var.aws_endpoint_url != ""
 
-  # Where CloudFront's metrics are. Credentials of China or GovCloud are refused by every region of another partition,
-  # also where there is no CloudFront to look at.
+  # Region of CloudFront's metrics. Credentials of China or GovCloud are rejected by regions of other partitions, even
+  # if CloudFront is not used.
   cdn_region = startswith(var.aws_region, "cn-") ? "cn-northwest-1" : startswith(var.aws_region, "us-gov-") ? var.aws_region : "us-east-1"
 }
 
 provider "aws" {
   region = var.aws_region
 
-  # An emulator knows one made-up account. Against AWS all of these stay as the provider has them: the
-  # credentials come from the environment, and the region and the account are checked.
+  # An emulator has one fictitious account. For AWS all of these keep the provider's defaults: credentials come from the
+  # environment, and region and account are checked.
   access_key                  = local.is_emulator ? "test" : null
   secret_key                  = local.is_emulator ? "test" : null
   s3_use_path_style           = local.is_emulator
@@ -50,7 +50,7 @@ provider "aws" {
   }
 }
 
-# CloudFront's alarms are there, wherever the rest is.
+# CloudFront's alarms are in this region, whatever the deployment's own region.
 provider "aws" {
   alias  = "us_east_1"
   region = local.cdn_region

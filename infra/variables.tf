@@ -1,5 +1,4 @@
-# What a deployment is asked for. Settings of one service that are seldom touched are in the object that
-# bears its name.
+# Inputs of a deployment. Rarely changed settings of a service are attributes of the object named after it.
 
 variable "project_name" {
   description = "First part of all names."
@@ -8,7 +7,7 @@ variable "project_name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,14}[a-z0-9]$", var.project_name))
-    error_message = "project_name has 2 to 16 lower-case letters, digits and hyphens and starts with a letter: names of buckets are made from it."
+    error_message = "project_name must have 2 to 16 lower-case letters, digits and hyphens and start with a letter: it is part of bucket names."
   }
 }
 
@@ -18,67 +17,67 @@ variable "environment" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.environment))
-    error_message = "environment has 2 to 10 lower-case letters and digits and starts with a letter."
+    error_message = "environment must have 2 to 10 lower-case letters and digits and start with a letter."
   }
 }
 
 variable "aws_region" {
-  description = "Region of everything."
+  description = "Region of the deployment."
   type        = string
   default     = "us-east-1"
 }
 
 variable "aws_endpoint_url" {
-  description = "Address of an emulator, like http://127.0.0.1:4566; empty for AWS."
+  description = "Endpoint URL of an emulator, such as http://127.0.0.1:4566; empty for AWS."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
     condition     = can(regex("^$|^https?://[^/]+$", var.aws_endpoint_url))
-    error_message = "aws_endpoint_url is empty or http(s)://host:port, without a path."
+    error_message = "aws_endpoint_url must be empty or have the form http(s)://host:port, without a path."
   }
 }
 
 variable "tags" {
-  description = "Tags of everything, beside Project, Environment and ManagedBy."
+  description = "Tags of all resources, in addition to Project, Environment and ManagedBy."
   type        = map(string)
   default     = {}
 }
 
 variable "account_concurrency" {
-  description = "Concurrent executions of Lambda that the account has in the region. New accounts start with 10; scripts/account_limits.py tells, Service Quotas raises it."
+  description = "Concurrent Lambda executions of the account in the region. New accounts have 10. scripts/account_limits.py prints the limit; Service Quotas raises it."
   type        = number
   default     = 10
 
   validation {
     condition     = var.account_concurrency >= 10 && floor(var.account_concurrency) == var.account_concurrency
-    error_message = "account_concurrency is a whole number of at least 10."
+    error_message = "account_concurrency must be a whole number of at least 10."
   }
 }
 
 # Packages
 
 variable "lambda_zip_dir" {
-  description = "Folder of the functions' zips."
+  description = "Folder of the functions' zip files."
   type        = string
   default     = "../build/lambdas"
 }
 
 variable "layer_zip_dir" {
-  description = "Folder of the layers' zips."
+  description = "Folder of the layers' zip files."
   type        = string
   default     = "../build/layers"
 }
 
 variable "artifact_bucket_name" {
-  description = "Existing bucket that large layers travel through; null makes one where a service needs it."
+  description = "Existing bucket for uploading large layers; null creates one if a service needs it."
   type        = string
   default     = null
 }
 
 variable "architecture" {
-  description = "Instruction set that the zips were built for: x86_64 or arm64."
+  description = "Instruction set that the zip files were built for: x86_64 or arm64."
   type        = string
   default     = "x86_64"
 }
@@ -86,19 +85,19 @@ variable "architecture" {
 # Data
 
 variable "force_destroy" {
-  description = "Delete the buckets' objects with the buckets. For environments whose data may be lost."
+  description = "Delete the buckets' objects with the buckets. Only for environments whose data may be lost."
   type        = bool
   default     = false
 }
 
 variable "deletion_protection" {
-  description = "Refuse to delete tables."
+  description = "Protect tables from deletion."
   type        = bool
   default     = false
 }
 
 variable "abort_upload_after_days" {
-  description = "Days after which a multipart upload that was not completed is aborted."
+  description = "Days after which an incomplete multipart upload is aborted."
   type        = number
   default     = 2
 }
@@ -106,18 +105,18 @@ variable "abort_upload_after_days" {
 # Security
 
 variable "kms_key_arn" {
-  description = "KMS key of all that is stored; null for keys that AWS manages. infra/README.md says what its policy must allow."
+  description = "KMS key of all stored data; null for keys that AWS manages. infra/README.md lists what its policy must allow."
   type        = string
   default     = null
 
   validation {
     condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", var.kms_key_arn))
-    error_message = "kms_key_arn is the ARN of a key (not an alias)."
+    error_message = "kms_key_arn must be the ARN of a key (not an alias)."
   }
 }
 
 variable "permissions_boundary_arn" {
-  description = "Policy that bounds all roles; null for none."
+  description = "Permissions boundary of all roles; null for none."
   type        = string
   default     = null
 }
@@ -132,7 +131,7 @@ variable "vpc_config" {
 }
 
 variable "require_tls" {
-  description = "Deny requests over plain HTTP to buckets and queues. False only for an emulator that speaks nothing else."
+  description = "Deny requests over plain HTTP to buckets and queues. False only for an emulator without TLS."
   type        = bool
   default     = true
 }
@@ -140,60 +139,60 @@ variable "require_tls" {
 # Operations
 
 variable "tracing_enabled" {
-  description = "Trace with X-Ray."
+  description = "Enable X-Ray tracing."
   type        = bool
   default     = false
 }
 
 variable "log_level" {
-  description = "Least level of the functions' log lines: DEBUG, INFO, WARNING, ERROR or CRITICAL."
+  description = "Minimum level of the functions' log lines: DEBUG, INFO, WARNING, ERROR; CRITICAL only if ZIP jobs are the only service."
   type        = string
   default     = "INFO"
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept: as long as the dead-letter queues keep what the logs explain."
+  description = "Days that logs are kept. The default is the retention of the dead-letter queues."
   type        = number
   default     = 14
 }
 
 variable "alarms_enabled" {
-  description = "Make the alarms."
+  description = "Create the alarms."
   type        = bool
   default     = true
 }
 
 variable "essential_alarms_only" {
-  description = "Of the alarms make only those on what was given up: dead letters and failed invocations. Ten alarms an account are free."
+  description = "Create only the alarms on dead letters and failed invocations. Ten alarms per account are free."
   type        = bool
   default     = false
 }
 
 variable "dashboard_enabled" {
-  description = "Make the dashboard, which is called <project>-<environment>."
+  description = "Create the dashboard <project>-<environment>."
   type        = bool
   default     = true
 }
 
 variable "alarm_email" {
-  description = "Address that alarms are mailed to, through a topic made here; null for no such topic. The first mail asks for confirmation."
+  description = "Email address for alarms, through an SNS topic created here; null for no topic. The first mail asks for confirmation."
   type        = string
   default     = null
 
   validation {
     condition     = var.alarm_email == null || can(regex("^[^@\\s]+@[^@\\s]+$", var.alarm_email))
-    error_message = "alarm_email is a mail address."
+    error_message = "alarm_email must be an email address."
   }
 }
 
 variable "alarm_topic_arn" {
-  description = "Existing SNS topic that alarms are published to; null for none."
+  description = "Existing SNS topic that alarms notify; null for none."
   type        = string
   default     = null
 }
 
 variable "queries_enabled" {
-  description = "Save the queries of queries/ in Logs Insights. False for an emulator that cannot."
+  description = "Save the queries of queries/ in Logs Insights. False for an emulator without saved queries."
   type        = bool
   default     = true
 }
@@ -207,49 +206,49 @@ variable "enable_zip_jobs" {
 }
 
 variable "src_bucket_name" {
-  description = "Bucket whose objects are zipped; null generates a name."
+  description = "Bucket of the objects to archive; null generates a name."
   type        = string
   default     = null
 }
 
 variable "create_src_bucket" {
-  description = "Make the source bucket; false where src_bucket_name exists."
+  description = "Create the source bucket; false if src_bucket_name exists."
   type        = bool
   default     = true
 }
 
 variable "dst_bucket_name" {
-  description = "Bucket that the archives go to; null generates a name."
+  description = "Bucket of the archives; null generates a name."
   type        = string
   default     = null
 }
 
 variable "create_dst_bucket" {
-  description = "Make the destination bucket; false where dst_bucket_name exists."
+  description = "Create the destination bucket; false if dst_bucket_name exists."
   type        = bool
   default     = true
 }
 
 variable "dst_prefix" {
-  description = "Key prefix of the archives, unless a request says another."
+  description = "Default key prefix of the archives; a request may specify another."
   type        = string
   default     = "zips/"
 }
 
 variable "presign_ttl_seconds" {
-  description = "Seconds that a download address is good for, unless a request says otherwise: 60 to 604800."
+  description = "Default lifetime of a download URL in seconds, 60 to 604800; a request may specify another."
   type        = number
   default     = 86400
 }
 
 variable "api_auth" {
-  description = "Who may call the API: AWS_IAM (signed requests), JWT (with jwt_issuer and jwt_audience) or NONE (anybody)."
+  description = "Authorization of the API: AWS_IAM (signed requests), JWT (with jwt_issuer and jwt_audience) or NONE (public)."
   type        = string
   default     = "AWS_IAM"
 
   validation {
     condition     = contains(["AWS_IAM", "JWT", "NONE"], var.api_auth)
-    error_message = "api_auth is AWS_IAM, JWT or NONE."
+    error_message = "api_auth must be AWS_IAM, JWT or NONE."
   }
 }
 
@@ -260,13 +259,13 @@ variable "jwt_issuer" {
 }
 
 variable "jwt_audience" {
-  description = "Audiences that a token must name one of, for api_auth = JWT."
+  description = "Accepted audiences for api_auth = JWT; a token must name one of them."
   type        = list(string)
   default     = []
 }
 
 variable "zip_jobs" {
-  description = "Seldom touched settings of ZIP jobs. What is left out has the default of services/zip_jobs/variables.tf, where each is described."
+  description = "Rarely changed settings of ZIP jobs. Unset attributes have the defaults of services/zip_jobs/variables.tf, which describes them."
   type = object({
     additional_src_bucket_names  = optional(list(string), [])
     additional_dst_bucket_names  = optional(list(string), [])
@@ -320,7 +319,7 @@ variable "enable_csv_streamer" {
 }
 
 variable "csv_streamer" {
-  description = "Settings of the CSV streamer. What is left out has the default of services/csv_streamer/variables.tf, where each is described."
+  description = "Settings of the CSV streamer. Unset attributes have the defaults of services/csv_streamer/variables.tf, which describes them."
   type = object({
     create_bucket             = optional(bool, true)
     bucket_name               = optional(string)
@@ -368,7 +367,7 @@ variable "enable_data_aggregator" {
 }
 
 variable "data_aggregator" {
-  description = "Settings of the data aggregator. What is left out has the default of services/data_aggregator/variables.tf, where each is described."
+  description = "Settings of the data aggregator. Unset attributes have the defaults of services/data_aggregator/variables.tf, which describes them."
   type = object({
     create_source_bucket              = optional(bool, true)
     source_bucket_name                = optional(string)
@@ -415,26 +414,26 @@ variable "data_aggregator" {
 # xAPI ETL
 
 variable "enable_xapi_etl" {
-  description = "Deploy the xAPI ETL; null for: where clickhouse_url or xapi_etl.clickhouse.host says where rows go."
+  description = "Deploy the xAPI ETL; null deploys it if clickhouse_url or xapi_etl.clickhouse.host is set."
   type        = bool
   default     = null
 }
 
 variable "clickhouse_url" {
-  description = "ClickHouse's HTTP interface, like https://host:8443, without user and password; null where there is none, or xapi_etl.clickhouse.host names it."
+  description = "URL of ClickHouse's HTTP interface, such as https://host:8443, without user and password; null if there is none or xapi_etl.clickhouse.host is set."
   type        = string
   default     = null
 }
 
 variable "clickhouse_password" {
-  description = "Password of xapi_etl.clickhouse.user; xapi_etl.clickhouse.secret_arn keeps it out of the state."
+  description = "Password of xapi_etl.clickhouse.user. xapi_etl.clickhouse.secret_arn keeps it out of the state."
   type        = string
   default     = null
   sensitive   = true
 }
 
 variable "xapi_etl" {
-  description = "Settings of the xAPI ETL. What is left out has the default of services/xapi_etl/variables.tf, where each is described."
+  description = "Settings of the xAPI ETL. Unset attributes have the defaults of services/xapi_etl/variables.tf, which describes them."
   type = object({
     create_bucket                = optional(bool, true)
     bucket_name                  = optional(string)
@@ -508,14 +507,14 @@ variable "enable_dataset_download" {
 }
 
 variable "dataset_stream_url" {
-  description = "Address of the offline stack's own server of the dataset download, which streams as the emulator cannot; empty for AWS."
+  description = "URL of the offline stack's streaming server for the dataset download, since the emulator cannot stream; empty for AWS."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "dataset_download" {
-  description = "Settings of the dataset download. What is left out has the default of services/dataset_download/variables.tf, where each is described."
+  description = "Settings of the dataset download. Unset attributes have the defaults of services/dataset_download/variables.tf, which describes them."
   type = object({
     create_bucket              = optional(bool, true)
     bucket_name                = optional(string)

@@ -56,7 +56,7 @@ def list_inputs() -> str:
     lines = [
         "## Inputs",
         "",
-        "Those of the root; a file in `envs/` sets them. `scripts/list_inputs.py` writes this section.",
+        "Variables of the root; a file in `envs/` sets them. `scripts/list_inputs.py` writes this section.",
     ]
     lines += ["", "| variable | default | meaning |", "|---|---|---|"]
     lines += [

@@ -1,24 +1,24 @@
-# The offline stack: MiniStack on loopback, at aws_endpoint_url (given by make, which knows the port).
+# The offline stack: MiniStack on loopback, at aws_endpoint_url (make passes it, because it knows the port).
 
 environment      = "local"
 aws_endpoint_url = "http://127.0.0.1:4566"
 
-# An emulator has no such limit.
+# An emulator does not limit concurrency.
 account_concurrency = 1000
 
 api_auth      = "NONE"
 force_destroy = true
 
-# The emulator speaks plain HTTP only, and with IAM enforcement on it obeys the policy that denies that.
+# The emulator has no TLS, and with IAM enforcement it applies the policy that denies plain HTTP.
 require_tls = false
 
-# The emulator's alarms come back changed, so that every plan would differ.
+# The emulator returns alarms changed, so every plan would show differences.
 alarms_enabled = false
 
-# It has no PutQueryDefinition.
+# The emulator has no PutQueryDefinition.
 queries_enabled = false
 
-# A minute is what a person waits for a killed worker's job to be taken up or given up.
+# Short leases and schedules: a killed worker's job is resumed or marked as failed within a minute.
 zip_jobs = {
   settle_schedule = "rate(1 minute)"
   worker = {
@@ -27,28 +27,28 @@ zip_jobs = {
   }
 }
 
-# The sample files are served on loopback, and a demo wants to see something move.
+# The sample files are served on loopback, and a demo needs frequent progress lines.
 csv_streamer = {
   allow_private_hosts = true
   progress_seconds    = 1
 }
 
-# Nobody wants to wait for a fuller bundle.
+# Small bundles at once instead of larger ones later.
 data_aggregator = {
   batching_window_seconds = 2
   maximum_concurrency     = 4
 }
 
-# The ClickHouse of the offline stack, two ports after the emulator's (given by make, too).
+# The ClickHouse of the offline stack, two ports after the emulator's (make passes it, too).
 clickhouse_url = "http://127.0.0.1:4568"
 
 xapi_etl = {
   batching_window_seconds = 2
-  maximum_concurrency     = 2 # a conversion takes a whole processor
+  maximum_concurrency     = 2 # a conversion uses a whole CPU
   clickhouse              = { secure = false }
 }
 
-# The emulator has no Web Adapter. A server three ports after it streams instead (given by make, too).
+# The emulator has no Web Adapter. A server three ports after it streams instead (make passes its URL, too).
 dataset_stream_url = "http://127.0.0.1:4569"
 
 dataset_download = {

@@ -136,9 +136,9 @@ run "schedule_secrets_and_keys_are_used_as_named" {
 
   variables {
     secret_arns             = ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:source-*"]
-    kms_key_arn             = "arn:aws:kms:eu-west-1:111122223333:key/ours"
     additional_kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/secrets"]
     schedule                = "cron(0 5 * * ? *)"
+    common                  = { kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/ours" }
   }
 
   assert {
@@ -174,11 +174,11 @@ run "refuses_settings_that_cannot_work" {
     additional_prefixes = ["any*"]
     schedule            = "daily"
     secret_arns         = ["*"]
-    log_level           = "LOUD"
     name_prefix         = "a-prefix-of-far-too-many-letters"
+    common              = { log_level = "LOUD" }
   }
 
-  expect_failures = [var.path_prefix, var.additional_prefixes, var.schedule, var.secret_arns, var.log_level, var.name_prefix]
+  expect_failures = [var.path_prefix, var.additional_prefixes, var.schedule, var.secret_arns, var.common, var.name_prefix]
 }
 
 run "refuses_parts_that_s3_would_refuse" {

@@ -183,9 +183,9 @@ run "sources_asked_for_are_heard_of_keys_work_through_services_only_and_bundles_
   variables {
     source_prefix       = "in/"
     source_suffix       = ".json"
-    kms_key_arn         = "arn:aws:kms:eu-west-1:111122223333:key/ours"
     bucket_kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/theirs"]
     create_glue_table   = true
+    common              = { kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/ours" }
   }
 
   assert {
@@ -323,11 +323,11 @@ run "refuses_out_of_range_values" {
     archive_storage_class   = "STANDARD"
     archive_transition_days = 0.5
     glue_first_hour         = "yesterday"
-    log_level               = "LOUD"
     aggregator              = { gzip_level = 6 }
+    common                  = { log_level = "LOUD" }
   }
 
-  expect_failures = [var.archive_storage_class, var.archive_transition_days, var.glue_first_hour, var.log_level, var.aggregator]
+  expect_failures = [var.archive_storage_class, var.archive_transition_days, var.glue_first_hour, var.common, var.aggregator]
 }
 
 run "refuses_a_memory_that_an_object_could_fill" {
@@ -350,7 +350,7 @@ run "dead_letters_keep_their_alarm_where_others_are_left_out" {
   }
 
   variables {
-    essential_alarms_only = true
+    common = { essential_alarms_only = true }
   }
 
   assert {

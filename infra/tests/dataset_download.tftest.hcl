@@ -144,9 +144,8 @@ run "takes_another_adapter_and_keys_are_usable_through_services_only" {
   }
 
   variables {
-    architecture          = "arm64"
     web_adapter_layer_arn = "arn:aws:lambda:eu-west-1:111122223333:layer:adapter:1"
-    kms_key_arn           = "arn:aws:kms:eu-west-1:111122223333:key/ours"
+    common                = { architecture = "arm64", kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/ours" }
   }
 
   assert {
@@ -187,8 +186,8 @@ run "in_a_vpc_answers_are_buffered_and_without_exports_nothing_is_written" {
   }
 
   variables {
-    vpc_config = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
-    download   = { exports = false }
+    download = { exports = false }
+    common   = { vpc_config = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] } }
   }
 
   assert {
@@ -372,9 +371,9 @@ run "refuses_out_of_range_values" {
     export_days              = 0
     function_url_auth        = "JWT"
     error_rate_alarm_percent = 100
-    log_level                = "LOUD"
     download                 = { stream_limit_mb = 201 }
+    common                   = { log_level = "LOUD" }
   }
 
-  expect_failures = [var.prefix, var.export_prefix, var.export_days, var.function_url_auth, var.error_rate_alarm_percent, var.log_level, var.download]
+  expect_failures = [var.prefix, var.export_prefix, var.export_days, var.function_url_auth, var.error_rate_alarm_percent, var.common, var.download]
 }

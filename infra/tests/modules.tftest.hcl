@@ -61,12 +61,12 @@ run "bucket_uses_the_key_and_expires_prefixes" {
 
   variables {
     bucket_name = "acme-papers"
-    kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/ours"
     expirations = {
       scratch  = { prefix = "tmp/", days = 7 }
       archives = { tag = { key = "kind", value = "archive" }, days = 30 }
     }
     cors_allow_origins = ["https://app.example.com"]
+    common             = { kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/ours" }
   }
 
   assert {
@@ -99,12 +99,12 @@ run "bucket_refuses_bad_values" {
 
   variables {
     bucket_name                = "Not A Bucket"
-    abort_upload_after_days    = 0
     noncurrent_expiration_days = 0.5
     expirations                = { everything = { days = 1 } }
+    common                     = { abort_upload_after_days = 0 }
   }
 
-  expect_failures = [var.bucket_name, var.abort_upload_after_days, var.noncurrent_expiration_days, var.expirations]
+  expect_failures = [var.bucket_name, var.common, var.noncurrent_expiration_days, var.expirations]
 }
 
 run "queue_redrives_to_its_dlq_denies_plain_http_and_watches_age" {
@@ -116,8 +116,8 @@ run "queue_redrives_to_its_dlq_denies_plain_http_and_watches_age" {
     name                         = "acme-jobs"
     visibility_timeout_seconds   = 900
     max_receive_count            = 5
-    alarm_topic_arns             = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
     oldest_message_alarm_seconds = 600
+    common                       = { alarm_topic_arns = ["arn:aws:sns:eu-west-1:111122223333:on-call"] }
   }
 
   override_resource {
@@ -194,9 +194,9 @@ run "dead_letter_queue_of_no_queue_takes_no_redrive_denies_plain_http_and_tells"
   }
 
   variables {
-    name             = "acme-failures"
-    alarm_periods    = 3
-    alarm_topic_arns = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
+    name          = "acme-failures"
+    alarm_periods = 3
+    common        = { alarm_topic_arns = ["arn:aws:sns:eu-west-1:111122223333:on-call"] }
   }
 
   assert {
@@ -231,10 +231,12 @@ run "dead_letter_queue_can_be_quiet_and_plain" {
   }
 
   variables {
-    name           = "acme-failures"
-    alarms_enabled = false
-    require_tls    = false
-    kms_key_arn    = "arn:aws:kms:eu-west-1:111122223333:key/ours"
+    name = "acme-failures"
+    common = {
+      alarms_enabled = false
+      require_tls    = false
+      kms_key_arn    = "arn:aws:kms:eu-west-1:111122223333:key/ours"
+    }
   }
 
   assert {
@@ -273,8 +275,8 @@ run "queue_takes_what_its_policy_lets" {
   variables {
     name                       = "acme-jobs"
     visibility_timeout_seconds = 900
-    require_tls                = false
     policy_documents           = ["{\"Statement\":[]}"]
+    common                     = { require_tls = false }
   }
 
   # Another than that of the runs before, from which a queue without a policy would keep its own.
@@ -297,7 +299,7 @@ run "queue_alarms_can_be_off" {
   variables {
     name                       = "acme-jobs"
     visibility_timeout_seconds = 900
-    alarms_enabled             = false
+    common                     = { alarms_enabled = false }
   }
 
   assert {
@@ -380,16 +382,18 @@ run "lambda_options_come_with_their_permissions" {
   }
 
   variables {
-    name                     = "acme-worker"
-    description              = "Works"
-    handler                  = "worker.app.lambda_handler"
-    package_path             = "./tests/fixtures/lambdas/zip_worker.zip"
-    policy_documents         = []
-    tracing_enabled          = true
-    vpc_config               = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
-    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
-    reserved_concurrency     = 7
-    async                    = { maximum_event_age_seconds = 60, maximum_retry_attempts = 0 }
+    name                 = "acme-worker"
+    description          = "Works"
+    handler              = "worker.app.lambda_handler"
+    package_path         = "./tests/fixtures/lambdas/zip_worker.zip"
+    policy_documents     = []
+    reserved_concurrency = 7
+    async                = { maximum_event_age_seconds = 60, maximum_retry_attempts = 0 }
+    common = {
+      tracing_enabled          = true
+      vpc_config               = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+      permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+    }
   }
 
   assert {
@@ -424,12 +428,32 @@ run "lambda_alarms_can_be_off" {
     handler          = "worker.app.lambda_handler"
     package_path     = "./tests/fixtures/lambdas/zip_worker.zip"
     policy_documents = []
-    alarms_enabled   = false
+    common           = { alarms_enabled = false }
   }
 
   assert {
     condition     = length(aws_cloudwatch_metric_alarm.this) == 0
     error_message = "Alarms are made although they are off."
+  }
+}
+
+run "lambda_alarms_are_not_essential" {
+  module {
+    source = "./modules/lambda"
+  }
+
+  variables {
+    name             = "acme-worker"
+    description      = "Works"
+    handler          = "worker.app.lambda_handler"
+    package_path     = "./tests/fixtures/lambdas/zip_worker.zip"
+    policy_documents = []
+    common           = { essential_alarms_only = true }
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 0
+    error_message = "Alarms are made that are not essential."
   }
 }
 
@@ -446,14 +470,32 @@ run "lambda_refuses_bad_values" {
     handler              = "worker.app.lambda_handler"
     package_path         = "./tests/fixtures/lambdas/zip_worker.zip"
     policy_documents     = []
-    architecture         = "mips"
     memory_mb            = 64
     timeout_seconds      = 901
-    log_retention_days   = 2
     reserved_concurrency = -2
+    common               = { log_retention_days = 2 }
   }
 
-  expect_failures = [var.name, var.architecture, var.memory_mb, var.timeout_seconds, var.log_retention_days, var.reserved_concurrency]
+  expect_failures = [var.name, var.common, var.memory_mb, var.timeout_seconds, var.reserved_concurrency]
+}
+
+run "lambda_refuses_unknown_architecture" {
+  command = plan
+
+  module {
+    source = "./modules/lambda"
+  }
+
+  variables {
+    name             = "acme-worker"
+    description      = "Works"
+    handler          = "worker.app.lambda_handler"
+    package_path     = "./tests/fixtures/lambdas/zip_worker.zip"
+    policy_documents = []
+    common           = { architecture = "mips" }
+  }
+
+  expect_failures = [var.common]
 }
 
 run "table_expires_items_and_recovers" {

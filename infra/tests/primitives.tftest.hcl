@@ -10,10 +10,10 @@ run "copies_of_everything_are_measured_and_the_role_makes_copies_and_nothing_els
   }
 
   variables {
-    name                     = "acme-replication"
-    source_bucket_name       = "acme-bundles"
-    destination_bucket_name  = "acme-vault"
-    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+    name                    = "acme-replication"
+    source_bucket_name      = "acme-bundles"
+    destination_bucket_name = "acme-vault"
+    common                  = { permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
   }
 
   assert {
@@ -123,8 +123,7 @@ run "alarm_looks_at_its_metric_and_tells" {
   }
 
   variables {
-    name_prefix      = "acme-worker"
-    alarm_topic_arns = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
+    name_prefix = "acme-worker"
     alarms = {
       files-failed = {
         description = "A file failed."
@@ -136,6 +135,7 @@ run "alarm_looks_at_its_metric_and_tells" {
         threshold   = 3
       }
     }
+    common = { alarm_topic_arns = ["arn:aws:sns:eu-west-1:111122223333:on-call"] }
   }
 
   assert {
@@ -160,9 +160,9 @@ run "alarms_can_be_off" {
   }
 
   variables {
-    name_prefix    = "acme-worker"
-    alarms_enabled = false
-    alarms         = { any = { description = "", runbook = "", namespace = "Acme", metric_name = "Any", dimensions = {}, statistic = "Sum", threshold = 0 } }
+    name_prefix = "acme-worker"
+    alarms      = { any = { description = "", runbook = "", namespace = "Acme", metric_name = "Any", dimensions = {}, statistic = "Sum", threshold = 0 } }
+    common      = { alarms_enabled = false }
   }
 
   assert {

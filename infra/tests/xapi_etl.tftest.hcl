@@ -198,9 +198,9 @@ run "options_bring_their_permissions_and_no_more" {
   }
 
   variables {
-    clickhouse  = { host = "clickhouse.internal", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:clickhouse-Ab1Cd2" }
-    etl         = { bad_lines = "quarantine", column_map_s3_uri = "s3://acme-config/columns.json" }
-    kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/ours"
+    clickhouse = { host = "clickhouse.internal", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:clickhouse-Ab1Cd2" }
+    etl        = { bad_lines = "quarantine", column_map_s3_uri = "s3://acme-config/columns.json" }
+    common     = { kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/ours" }
   }
 
   assert {
@@ -386,9 +386,9 @@ run "refuses_out_of_range_values" {
     source_prefix     = "*.jsonl"
     quarantine_prefix = "quarantine"
     quarantine_days   = 0
-    log_level         = "LOUD"
     etl               = { target_rows_per_insert = 30001 }
+    common            = { log_level = "LOUD" }
   }
 
-  expect_failures = [var.source_prefix, var.quarantine_prefix, var.quarantine_days, var.log_level, var.etl]
+  expect_failures = [var.source_prefix, var.quarantine_prefix, var.quarantine_days, var.common, var.etl]
 }

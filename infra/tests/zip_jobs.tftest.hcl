@@ -173,9 +173,9 @@ run "given_names_and_schedule_are_used_and_keys_through_services_only" {
   variables {
     src_bucket_name     = "acme-papers"
     dst_bucket_name     = "acme-archives"
-    kms_key_arn         = "arn:aws:kms:eu-west-1:111122223333:key/ours"
     bucket_kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/theirs"]
     settle_schedule     = "rate(1 minute)"
+    common              = { kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/ours" }
   }
 
   assert {
@@ -331,9 +331,9 @@ run "refuses_out_of_range_values" {
   variables {
     presign_ttl_seconds = 604801
     dst_prefix          = "/zips/"
-    log_level           = "LOUD"
     settle_schedule     = "every now and then"
+    common              = { log_level = "LOUD" }
   }
 
-  expect_failures = [var.presign_ttl_seconds, var.dst_prefix, var.log_level, var.settle_schedule]
+  expect_failures = [var.presign_ttl_seconds, var.dst_prefix, var.common, var.settle_schedule]
 }

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.infra.run_terraform import Terraform, prepare_terraform
+from tests.infra.support.run_terraform import Terraform, prepare_terraform
 from tests.support.emulator import ROOT
 
 SLOWEST_FIRST = [

@@ -11,9 +11,16 @@ from typing import Any
 
 import pytest
 
-from tests.infra.alarm_evaluation import Period, apply_filter, is_firing, list_series, name_series, read_embedded
-from tests.infra.published_metrics import AWS_METRICS, SERVICES, read_metrics
-from tests.infra.run_terraform import Terraform
+from tests.infra.support.alarm_evaluation import (
+    Period,
+    apply_filter,
+    is_firing,
+    list_series,
+    name_series,
+    read_embedded,
+)
+from tests.infra.support.published_metrics import AWS_METRICS, SERVICES, read_metrics
+from tests.infra.support.run_terraform import Terraform
 from tests.support.emulator import ROOT
 
 PREFIX = "sluice-test"
@@ -52,7 +59,7 @@ def printed() -> list[str]:
     paths = os.pathsep.join(str(ROOT / folder) for folder in ("lambdas", "layers", "scripts", "."))
     credentials = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     environment = {**kept, **credentials, "AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": paths}
-    command = [sys.executable, "-m", "tests.infra.failing_runs", PREFIX]
+    command = [sys.executable, "-m", "tests.infra.support.failing_runs", PREFIX]
     run = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return [line for line in run.stdout.splitlines() if line.startswith("{")]

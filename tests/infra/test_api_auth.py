@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from tests.infra.run_terraform import prepare_terraform
+from tests.infra.support.run_terraform import prepare_terraform
 from tests.infra.test_deployment import AT_ONCE, write_zip
 from tests.support.emulator import ROOT, run_emulator
 
@@ -58,7 +58,7 @@ module "function" {
   handler          = "app.lambda_handler"
   package_path     = var.package
   policy_documents = []
-  alarms_enabled   = false
+  common           = { alarms_enabled = false }
 }
 
 module "api" {
@@ -70,7 +70,7 @@ module "api" {
   routes         = { "$default" = "one" }
   auth           = each.key
   jwt            = each.key == "JWT" ? { issuer = "https://issuer.invalid", audience = ["things"] } : null
-  alarms_enabled = false
+  common         = { alarms_enabled = false }
 }
 
 resource "aws_lambda_function_url" "guarded" {

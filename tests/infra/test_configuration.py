@@ -7,7 +7,7 @@ import pytest
 
 from inputs import find_packages, read_layers_of
 from list_inputs import list_inputs, replace_section
-from tests.infra.run_terraform import Terraform
+from tests.infra.support.run_terraform import Terraform
 from tests.support.emulator import ROOT
 
 INFRA = ROOT / "infra"
@@ -50,6 +50,35 @@ def test_every_variable_is_typed_and_everything_is_described(module: Path) -> No
 def test_every_variable_is_used(module: Path) -> None:
     text = "\n".join(path.read_text() for path in module.glob("*.tf") if path.name != "variables.tf")
     assert [name for name in find_blocks("variable", module) if f"var.{name}" not in text] == []
+
+
+def read_common(service: Path) -> str:
+    """Return the type of a service's `common`."""
+    (found,) = re.findall(
+        r"^  type = (object.*?^  \}\))$", find_blocks("variable", service)["common"], re.MULTILINE | re.DOTALL
+    )
+    return str(found)
+
+
+def test_common_is_the_same_in_every_service_and_the_root_sets_all_of_it() -> None:
+    # Terraform has no named types, and drops what an object's type does not name, without a word.
+    types = {read_common(service) for service in (INFRA / "services").iterdir()}
+    assert len(types) == 1
+    attributes = set(re.findall(r"^    (\w+) += optional\(", types.pop(), re.MULTILINE))
+    (given,) = re.findall(r"^  common = \{\n(.*?)^  \}", (INFRA / "main.tf").read_text(), re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"^    (\w+) += ", given, re.MULTILINE)) | {"tags"} == attributes
+    documented = re.findall(
+        r"^\| `(\w+)` \|", (INFRA / "README.md").read_text().partition("| `common.` |")[2], re.MULTILINE
+    )
+    assert set(documented[: len(attributes)]) == attributes
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+def test_module_names_only_settings_that_common_has(module: Path) -> None:
+    # A name that the services' type lacks would have its default for ever.
+    known = set(re.findall(r"^    (\w+) += optional\(", read_common(INFRA / "services/zip_jobs"), re.MULTILINE))
+    block = find_blocks("variable", module).get("common", "")
+    assert set(re.findall(r"^    (\w+) += optional\(", block, re.MULTILINE)) <= known
 
 
 def test_local_and_remote_environments_are_all_there() -> None:

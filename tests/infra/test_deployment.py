@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 
-from tests.infra.run_terraform import Terraform
+from tests.infra.support.run_terraform import Terraform
 from tests.support.emulator import run_emulator
 
 # The provider mostly waits, and for each bucket and queue for itself.

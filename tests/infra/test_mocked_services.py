@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.infra.mocked_runs import FILES, SERVICES, check_runs_pass
-from tests.infra.run_terraform import Terraform
+from tests.infra.support.mocked_runs import FILES, SERVICES, check_runs_pass
+from tests.infra.support.run_terraform import Terraform
 
 QUICK = {"csv_streamer"}
 

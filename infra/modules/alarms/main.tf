@@ -1,8 +1,7 @@
-# Alarms on metrics that no other module knows of: those that the functions write themselves, and those of
-# what stands around them.
+# Alarms on metrics that no other module covers: the functions' own metrics, and those of surrounding services.
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = var.alarms_enabled ? var.alarms : {}
+  for_each = var.common.alarms_enabled && !var.common.essential_alarms_only ? var.alarms : {}
 
   alarm_name          = "${var.name_prefix}-${each.key}"
   alarm_description   = "${each.value.description} Runbook: ${each.value.runbook}"
@@ -15,12 +14,12 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   period              = each.value.expression == null ? each.value.period_seconds : null
   evaluation_periods  = each.value.periods
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arns
-  ok_actions          = var.alarm_topic_arns
-  tags                = var.tags
+  alarm_actions       = var.common.alarm_topic_arns
+  ok_actions          = var.common.alarm_topic_arns
+  tags                = var.common.tags
 
   dynamic "metric_query" {
-    for_each = each.value.expression[*] # none, or one over several metrics, which says what is compared
+    for_each = each.value.expression[*] # none, or one over several metrics
 
     content {
       id          = "result"

@@ -1,10 +1,10 @@
 variable "name_prefix" {
-  description = "What the alarms' names begin with."
+  description = "Prefix of the alarms' names."
   type        = string
 }
 
 variable "alarms" {
-  description = "Alarms by the end of their name; each fires above its threshold. Either of metric_name, or of an expression over metrics (id to name) of the same namespace and dimensions. runbook is the section of docs/runbook.md."
+  description = "Map of name suffix to alarm; each fires above its threshold. An alarm has either a metric_name, or an expression over metrics (id to name) of the same namespace and dimensions. runbook is the section of docs/runbook.md."
   type = map(object({
     description    = string
     runbook        = string
@@ -21,34 +21,28 @@ variable "alarms" {
 
   validation {
     condition     = alltrue([for alarm in values(var.alarms) : contains(["Average", "Maximum", "Minimum", "SampleCount", "Sum"], alarm.statistic)])
-    error_message = "An alarm's statistic is Average, Maximum, Minimum, SampleCount or Sum."
+    error_message = "An alarm's statistic must be Average, Maximum, Minimum, SampleCount or Sum."
   }
 
   validation {
     condition     = alltrue([for alarm in values(var.alarms) : alarm.period_seconds % 60 == 0 && alarm.period_seconds >= 60 && alarm.period_seconds <= 86400])
-    error_message = "An alarm's period_seconds is a multiple of 60, at most 86400 (a day)."
+    error_message = "An alarm's period_seconds must be a multiple of 60, at most 86400 (a day)."
   }
 
   validation {
     condition     = alltrue([for alarm in values(var.alarms) : (alarm.metric_name == null) != (alarm.expression == null) && (alarm.expression == null) == (length(alarm.metrics) == 0)])
-    error_message = "An alarm has a metric_name, or an expression and its metrics."
+    error_message = "An alarm must have either a metric_name, or an expression and its metrics."
   }
 }
 
-variable "alarms_enabled" {
-  description = "Make the alarms."
-  type        = bool
-  default     = true
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: whether alarms are created, the SNS topics they notify, and tags."
+  type = object({
+    alarms_enabled        = optional(bool, true)
+    essential_alarms_only = optional(bool, false)
+    alarm_topic_arns      = optional(list(string), [])
+    tags                  = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 }

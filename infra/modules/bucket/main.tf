@@ -1,13 +1,13 @@
-# A private bucket: TLS only, encrypted, versioned, owner enforced, and with a lifecycle that pays for
-# nothing that nobody can read (parts of uploads that never completed, old versions).
+# A private bucket: TLS only, encrypted, versioned, owner enforced. Its lifecycle removes data that nobody can read
+# (parts of incomplete uploads, old versions).
 
 resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:Access logs need a bucket of the account's own choosing; a module that made one for each bucket would log the logs
   #checkov:skip=CKV_AWS_144:Replication is a decision on the data, made by the service that needs it
   #checkov:skip=CKV2_AWS_62:Notifications belong to the service that consumes them (one configuration per bucket)
   bucket        = var.bucket_name
-  force_destroy = var.force_destroy
-  tags          = var.tags
+  force_destroy = var.common.force_destroy
+  tags          = var.common.tags
 }
 
 resource "aws_s3_bucket_ownership_controls" "this" {
@@ -31,11 +31,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 
   rule {
     # One data key per bucket and hour instead of one KMS call per object.
-    bucket_key_enabled = var.kms_key_arn != null
+    bucket_key_enabled = var.common.kms_key_arn != null
 
     apply_server_side_encryption_by_default {
-      sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
-      kms_master_key_id = var.kms_key_arn
+      sse_algorithm     = var.common.kms_key_arn == null ? "AES256" : "aws:kms"
+      kms_master_key_id = var.common.kms_key_arn
     }
   }
 }
@@ -51,7 +51,7 @@ resource "aws_s3_bucket_versioning" "this" {
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
-  # S3 accepts rules on noncurrent versions before versioning is on, but they would then mean nothing.
+  # S3 accepts rules on noncurrent versions before versioning is enabled, but they would have no effect.
   depends_on = [aws_s3_bucket_versioning.this]
 
   rule {
@@ -61,7 +61,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     filter {}
 
     abort_incomplete_multipart_upload {
-      days_after_initiation = var.abort_upload_after_days
+      days_after_initiation = var.common.abort_upload_after_days
     }
   }
 
@@ -75,7 +75,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       noncurrent_days = var.noncurrent_expiration_days
     }
 
-    # Without this, the marker that a deletion leaves behind stays for ever.
+    # Without this, delete markers would stay forever.
     expiration {
       expired_object_delete_marker = true
     }
@@ -111,7 +111,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # Objects below 128 KB stay where they are: S3 would charge more for moving and indexing them than it saves.
+  # Objects below 128 KB are not moved: transition and index would cost more than they save.
   dynamic "rule" {
     for_each = var.transitions
 
@@ -131,7 +131,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 }
 
-# For pages that fetch what a signed address gives; a link needs none of it.
+# For browser scripts that fetch presigned URLs. A plain link does not need CORS.
 resource "aws_s3_bucket_cors_configuration" "this" {
   count = length(var.cors_allow_origins) == 0 ? 0 : 1
 
@@ -146,8 +146,8 @@ resource "aws_s3_bucket_cors_configuration" "this" {
   }
 }
 
-# A resource of its own, so that it can be switched on for a bucket that holds objects, which a setting of the
-# bucket itself would replace. There is no way back: S3 never takes a lock off a bucket.
+# A separate resource, so that it can be enabled for a bucket that contains objects; the bucket's own argument would
+# replace the bucket. It is irreversible: S3 cannot disable object lock.
 resource "aws_s3_bucket_object_lock_configuration" "this" {
   count = var.object_lock == null ? 0 : 1
 
@@ -167,7 +167,7 @@ data "aws_iam_policy_document" "this" {
   source_policy_documents = var.policy_documents
 
   dynamic "statement" {
-    for_each = var.require_tls ? [1] : []
+    for_each = var.common.require_tls ? [1] : []
 
     content {
       sid       = "DenyPlainHttp"
@@ -190,11 +190,11 @@ data "aws_iam_policy_document" "this" {
 }
 
 resource "aws_s3_bucket_policy" "this" {
-  count = var.require_tls || length(var.policy_documents) > 0 ? 1 : 0
+  count = var.common.require_tls || length(var.policy_documents) > 0 ? 1 : 0
 
   bucket = aws_s3_bucket.this.id
   policy = data.aws_iam_policy_document.this.json
 
-  # S3 answers 409 to two settings of one new bucket at the same moment.
+  # S3 returns 409 to concurrent configuration changes of a new bucket.
   depends_on = [aws_s3_bucket_public_access_block.this, aws_s3_bucket_ownership_controls.this]
 }

@@ -1,4 +1,4 @@
-# Both wait for the bucket's settings: nothing is put into a bucket that is not yet encrypted and private.
+# Both outputs wait for the bucket's settings: nothing is put into a bucket before it is encrypted and private.
 
 output "name" {
   description = "Name of the bucket."

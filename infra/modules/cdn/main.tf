@@ -1,4 +1,4 @@
-# CloudFront in front of a Function URL that takes signed requests only: CloudFront signs, nobody else may call.
+# CloudFront in front of a Function URL that accepts only signed requests. CloudFront signs; nobody else may call.
 
 resource "aws_cloudfront_origin_access_control" "this" {
   name                              = var.name
@@ -8,8 +8,8 @@ resource "aws_cloudfront_origin_access_control" "this" {
   signing_protocol                  = "sigv4"
 }
 
-# What a response is told apart by: the path, all of the query, and whether it is compressed. For how long it is kept
-# says the origin; the default is for answers that say nothing.
+# The cache key is the path, the whole query string and the compression. The origin sets the lifetime; the default
+# applies to responses without one.
 resource "aws_cloudfront_cache_policy" "this" {
   name        = var.name
   comment     = "Whole query string; lifetime as the origin says"
@@ -68,8 +68,8 @@ resource "aws_cloudfront_distribution" "this" {
     }
   }
 
-  # No origin request policy: beside the cache key nothing of the viewer's is forwarded. The Host above all is not,
-  # by which a Function URL would not know itself, and the signature would not hold.
+  # No origin request policy: only the cache key is forwarded from the viewer. In particular the Host header is not,
+  # which would break the Function URL's routing and the signature.
   default_cache_behavior {
     target_origin_id       = "function"
     cache_policy_id        = aws_cloudfront_cache_policy.this.id
@@ -79,7 +79,7 @@ resource "aws_cloudfront_distribution" "this" {
     compress               = true
   }
 
-  # CloudFront would keep an error for 10 s by itself, and ask for a missing dataset no sooner than the origin says.
+  # By default CloudFront caches an error for 10 s, or as long as the origin says.
   dynamic "custom_error_response" {
     for_each = toset([400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504])
 
@@ -116,17 +116,17 @@ resource "aws_cloudfront_distribution" "this" {
   lifecycle {
     precondition {
       condition     = length(var.aliases) == 0 || var.certificate_arn != null
-      error_message = "Aliases need a certificate: set certificate_arn."
+      error_message = "Aliases require a certificate: set certificate_arn."
     }
 
     precondition {
       condition     = var.max_ttl_seconds >= var.default_ttl_seconds
-      error_message = "max_ttl_seconds is not below default_ttl_seconds."
+      error_message = "max_ttl_seconds must not be below default_ttl_seconds."
     }
   }
 }
 
-# Since October 2025 a Function URL asks for both.
+# Function URLs require both permissions since October 2025.
 resource "aws_lambda_permission" "cloudfront" {
   for_each = {
     AllowCloudFrontUrl    = "lambda:InvokeFunctionUrl"
@@ -141,7 +141,7 @@ resource "aws_lambda_permission" "cloudfront" {
   source_arn    = aws_cloudfront_distribution.this.arn
 }
 
-# CloudFront's metrics are in us-east-1, and so an alarm on them has to be.
+# CloudFront's metrics are in us-east-1, so an alarm on them must be there, too.
 resource "aws_cloudwatch_metric_alarm" "errors" {
   provider = aws.us_east_1
   count    = var.alarms_enabled ? 1 : 0

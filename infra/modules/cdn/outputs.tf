@@ -1,5 +1,5 @@
 output "domain_name" {
-  description = "CloudFront's own name of the distribution; an alias is a DNS record that leads to it."
+  description = "CloudFront domain of the distribution; DNS records of aliases point to it."
   value       = aws_cloudfront_distribution.this.domain_name
 }
 
@@ -9,16 +9,16 @@ output "arn" {
 }
 
 output "hosted_zone_id" {
-  description = "Zone for alias records in Route 53."
+  description = "Hosted zone ID for alias records in Route 53."
   value       = aws_cloudfront_distribution.this.hosted_zone_id
 }
 
 output "id" {
-  description = "Id of the distribution."
+  description = "ID of the distribution."
   value       = aws_cloudfront_distribution.this.id
 }
 
 output "alarm_arns" {
-  description = "ARN of the alarm, if it is made; it is in us-east-1."
+  description = "ARN of the alarm in us-east-1, if it is created."
   value       = aws_cloudwatch_metric_alarm.errors[*].arn
 }

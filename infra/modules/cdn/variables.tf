@@ -1,15 +1,15 @@
 variable "name" {
-  description = "Name of the distribution's parts; unique in the account."
+  description = "Name of the distribution's resources; unique in the account."
   type        = string
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
-    error_message = "name has at most 64 letters, digits, hyphens and underscores."
+    error_message = "name must have at most 64 letters, digits, hyphens and underscores."
   }
 }
 
 variable "function_name" {
-  description = "Function that the URL invokes."
+  description = "Name of the function that the URL invokes."
   type        = string
 }
 
@@ -25,46 +25,46 @@ variable "origin_domain_name" {
 }
 
 variable "origin_timeout_seconds" {
-  description = "Seconds that CloudFront waits for the origin's next bytes: 1 to 60."
+  description = "Seconds that CloudFront waits for data from the origin: 1 to 60."
   type        = number
   default     = 60
 
   validation {
     condition     = var.origin_timeout_seconds >= 1 && var.origin_timeout_seconds <= 60
-    error_message = "origin_timeout_seconds is between 1 and 60; more is a quota of the account."
+    error_message = "origin_timeout_seconds must be between 1 and 60; a higher value needs a quota increase."
   }
 }
 
 variable "aliases" {
-  description = "Domains of one's own; each needs a DNS record that leads to the distribution."
+  description = "Alternate domain names; each needs a DNS record that points to the distribution."
   type        = list(string)
   default     = []
 }
 
 variable "certificate_arn" {
-  description = "ACM certificate for the aliases, in us-east-1; null for CloudFront's own name."
+  description = "ARN of the ACM certificate for the aliases, in us-east-1; null for CloudFront's own domain."
   type        = string
   default     = null
 
   validation {
     condition     = var.certificate_arn == null || can(regex("^arn:[a-z-]+:acm:us-east-1:[0-9]{12}:certificate/", var.certificate_arn))
-    error_message = "certificate_arn is the ARN of a certificate in us-east-1: CloudFront takes no others."
+    error_message = "certificate_arn must be the ARN of a certificate in us-east-1: CloudFront accepts no others."
   }
 }
 
 variable "web_acl_arn" {
-  description = "WAF web ACL (version 2) with the scope CLOUDFRONT, in us-east-1; null for none."
+  description = "ARN of a WAF web ACL (version 2) with the scope CLOUDFRONT, in us-east-1; null for none."
   type        = string
   default     = null
 
   validation {
     condition     = var.web_acl_arn == null || can(regex("^arn:[a-z-]+:wafv2:us-east-1:[0-9]{12}:global/webacl/", var.web_acl_arn))
-    error_message = "web_acl_arn is the ARN of a web ACL with the scope CLOUDFRONT, which is in us-east-1."
+    error_message = "web_acl_arn must be the ARN of a web ACL with the scope CLOUDFRONT, in us-east-1."
   }
 }
 
 variable "geo_restriction" {
-  description = "Countries (ISO 3166, two letters) that alone may ask (whitelist), or may not (blacklist); type none for all."
+  description = "Countries (ISO 3166, two letters) to allow (whitelist) or to block (blacklist); type none for no restriction."
   type = object({
     type      = optional(string, "none")
     countries = optional(list(string), [])
@@ -74,70 +74,70 @@ variable "geo_restriction" {
 
   validation {
     condition     = contains(["none", "whitelist", "blacklist"], var.geo_restriction.type) && (var.geo_restriction.type == "none") == (length(var.geo_restriction.countries) == 0)
-    error_message = "geo_restriction.type is none, without countries, or whitelist or blacklist, with some."
+    error_message = "geo_restriction.type must be none, without countries, or whitelist or blacklist, with countries."
   }
 }
 
 variable "default_ttl_seconds" {
-  description = "Seconds that an answer is kept which does not say for how long."
+  description = "Cache lifetime, in seconds, of responses without one."
   type        = number
   default     = 300
 }
 
 variable "max_ttl_seconds" {
-  description = "Seconds that an answer is kept at most, whatever it says."
+  description = "Maximum cache lifetime in seconds."
   type        = number
   default     = 86400
 }
 
 variable "error_ttl_seconds" {
-  description = "Seconds that an error is kept."
+  description = "Cache lifetime of errors in seconds."
   type        = number
   default     = 5
 
   validation {
     condition     = var.error_ttl_seconds >= 0 && var.error_ttl_seconds <= 300
-    error_message = "error_ttl_seconds is between 0 and 300: a dataset that comes should not be missing for long."
+    error_message = "error_ttl_seconds must be between 0 and 300, so that a new dataset is not reported as missing for long."
   }
 }
 
 variable "price_class" {
-  description = "Where CloudFront has edges for it: PriceClass_100 (North America, Europe), PriceClass_200 or PriceClass_All."
+  description = "CloudFront edge locations: PriceClass_100 (North America, Europe), PriceClass_200 or PriceClass_All."
   type        = string
   default     = "PriceClass_100"
 
   validation {
     condition     = contains(["PriceClass_100", "PriceClass_200", "PriceClass_All"], var.price_class)
-    error_message = "price_class is PriceClass_100, PriceClass_200 or PriceClass_All."
+    error_message = "price_class must be PriceClass_100, PriceClass_200 or PriceClass_All."
   }
 }
 
 variable "log_bucket_domain_name" {
-  description = "Bucket, as <name>.s3.amazonaws.com, that access logs go to; null for none. It needs ACLs."
+  description = "Bucket of the access logs, as <name>.s3.amazonaws.com; null for none. It needs ACLs."
   type        = string
   default     = null
 }
 
 variable "error_alarm_percent" {
-  description = "Percentage of requests answered with a 5xx above which the alarm fires."
+  description = "Percentage of 5xx responses above which the alarm fires."
   type        = number
   default     = 5
 }
 
 variable "alarms_enabled" {
-  description = "Make the alarm."
+  description = "Create the alarm."
   type        = bool
   default     = true
 }
 
 variable "alarm_topic_arns" {
-  description = "SNS topics in us-east-1 told when the alarm fires and when it ends."
+  description = "SNS topics in us-east-1 that the alarm notifies when it fires and when it ends."
   type        = list(string)
   default     = []
 }
 
 variable "tags" {
-  description = "Tags beside the provider's default_tags."
+  description = "Tags in addition to the provider's default_tags."
   type        = map(string)
   default     = {}
 }

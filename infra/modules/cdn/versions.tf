@@ -6,7 +6,7 @@ terraform {
       source  = "hashicorp/aws"
       version = ">= 5.100, < 7"
 
-      # CloudFront is told of, and tells of itself, in us-east-1 alone.
+      # CloudFront publishes its metrics only in us-east-1.
       configuration_aliases = [aws.us_east_1]
     }
   }

@@ -1,4 +1,4 @@
-# A queue that nobody reads by plan: what gets there could not be handled, and an alarm says so.
+# A queue without a regular consumer. It receives messages that could not be processed, and an alarm reports them.
 
 data "aws_caller_identity" "current" {}
 
@@ -7,7 +7,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # From its name: the policy, which names the queue, is a part of it.
+  # Built from the name, because the policy, which contains the ARN, is part of the queue.
   arn = format(
     "arn:%s:sqs:%s:%s:%s",
     data.aws_partition.current.partition,
@@ -18,7 +18,7 @@ locals {
 }
 
 data "aws_iam_policy_document" "tls" {
-  count = var.require_tls ? 1 : 0
+  count = var.common.require_tls ? 1 : 0
 
   statement {
     sid       = "DenyPlainHttp"
@@ -42,23 +42,23 @@ data "aws_iam_policy_document" "tls" {
 resource "aws_sqs_queue" "this" {
   name                      = var.name
   message_retention_seconds = var.retention_seconds
-  policy                    = var.require_tls ? data.aws_iam_policy_document.tls[0].json : null
+  policy                    = var.common.require_tls ? data.aws_iam_policy_document.tls[0].json : null
 
-  # Without a queue behind which it stands, it is filled by other means, and no queue may redrive to it.
+  # Without source queues it is filled by other means, and no queue may redrive to it.
   redrive_allow_policy = jsonencode(merge(
     { redrivePermission = length(var.source_queue_arns) == 0 ? "denyAll" : "byQueue" },
     length(var.source_queue_arns) == 0 ? {} : { sourceQueueArns = var.source_queue_arns },
   ))
 
-  sqs_managed_sse_enabled           = var.kms_key_arn == null ? true : null
-  kms_master_key_id                 = var.kms_key_arn
-  kms_data_key_reuse_period_seconds = var.kms_key_arn == null ? null : 300
+  sqs_managed_sse_enabled           = var.common.kms_key_arn == null ? true : null
+  kms_master_key_id                 = var.common.kms_key_arn
+  kms_data_key_reuse_period_seconds = var.common.kms_key_arn == null ? null : 300
 
-  tags = var.tags
+  tags = var.common.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "messages" {
-  count = var.alarms_enabled ? 1 : 0
+  count = var.common.alarms_enabled ? 1 : 0
 
   alarm_name          = "${var.name}-messages"
   alarm_description   = coalesce(var.alarm_description, "${var.name} holds messages that no consumer could handle. Runbook: dead-letters")
@@ -70,9 +70,9 @@ resource "aws_cloudwatch_metric_alarm" "messages" {
   period              = 300
   evaluation_periods  = var.alarm_periods
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arns
-  ok_actions          = var.alarm_topic_arns
-  tags                = var.tags
+  alarm_actions       = var.common.alarm_topic_arns
+  ok_actions          = var.common.alarm_topic_arns
+  tags                = var.common.tags
 
   dimensions = {
     QueueName = aws_sqs_queue.this.name

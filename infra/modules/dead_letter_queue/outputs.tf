@@ -14,6 +14,6 @@ output "arn" {
 }
 
 output "alarm_arns" {
-  description = "ARN of the alarm, if it is made."
+  description = "ARN of the alarm, if it is created."
   value       = aws_cloudwatch_metric_alarm.messages[*].arn
 }

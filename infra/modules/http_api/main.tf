@@ -1,8 +1,8 @@
-# An HTTP API whose routes go to Lambda functions, with one way of authorization for all of them.
+# An HTTP API whose routes invoke Lambda functions, with one authorization type for all routes.
 
 locals {
-  # A browser's preflight carries no credentials. API Gateway answers it by itself, but a $default route
-  # that asks for authorization would catch it first.
+  # A browser's preflight request has no credentials. API Gateway would respond itself, but a $default route with
+  # authorization catches it first.
   preflight_route = var.cors != null && var.auth != "NONE" ? { "OPTIONS /{proxy+}" = var.routes["$default"] } : {}
   routes          = merge(var.routes, local.preflight_route)
 }
@@ -11,7 +11,7 @@ resource "aws_apigatewayv2_api" "this" {
   name          = var.name
   description   = var.description
   protocol_type = "HTTP"
-  tags          = var.tags
+  tags          = var.common.tags
 
   dynamic "cors_configuration" {
     for_each = var.cors == null ? [] : [var.cors]
@@ -33,7 +33,7 @@ resource "aws_apigatewayv2_api" "this" {
 
     precondition {
       condition     = alltrue([for target in values(var.routes) : contains(keys(var.functions), target)])
-      error_message = "Each route names one of the functions."
+      error_message = "Each route must name one of the functions."
     }
   }
 }
@@ -73,20 +73,20 @@ resource "aws_apigatewayv2_route" "this" {
   authorizer_id      = var.auth == "JWT" && each.key != "OPTIONS /{proxy+}" ? aws_apigatewayv2_authorizer.jwt[0].id : null
 }
 
-# The prefix keeps the log groups of all APIs under one resource policy, which has a size limit.
+# The prefix covers the log groups of all APIs by one resource policy, whose size is limited.
 resource "aws_cloudwatch_log_group" "access" {
   #checkov:skip=CKV_AWS_338:How long logs are kept is a cost that each environment chooses
   name              = "/aws/vendedlogs/apigateway/${var.name}"
-  retention_in_days = var.log_retention_days
-  kms_key_id        = var.kms_key_arn
-  tags              = var.tags
+  retention_in_days = var.common.log_retention_days
+  kms_key_id        = var.common.kms_key_arn
+  tags              = var.common.tags
 }
 
 resource "aws_apigatewayv2_stage" "this" {
   api_id      = aws_apigatewayv2_api.this.id
   name        = "$default"
   auto_deploy = true
-  tags        = var.tags
+  tags        = var.common.tags
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
@@ -123,14 +123,12 @@ resource "aws_lambda_permission" "this" {
   source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/*"
 }
 
-# Functions answer their failures and do not raise them: Lambda's own metrics stay silent.
+# Functions return failures as responses and do not raise them, so Lambda's Errors metric does not count them.
 module "alarms" {
   source = "../alarms"
 
-  name_prefix      = var.name
-  alarms_enabled   = var.alarms_enabled
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = var.name
+  common      = var.common
 
   alarms = {
     api-5xx = {
@@ -144,8 +142,8 @@ module "alarms" {
       threshold   = var.error_alarm_percent
     }
 
-    # A mistake now and then is the callers' own. Most of many requests, for a quarter of an hour, is a credential that
-    # has ended, a client that cannot stop, or throttling.
+    # Single 4xx are callers' mistakes. If most of many requests fail for 15 minutes, a credential has expired, a client
+    # is looping, or requests are throttled.
     api-4xx = {
       description = "For 15 minutes over half of at least 100 requests in 5 minutes to the API ${var.name} were refused."
       runbook     = "api-4xx"

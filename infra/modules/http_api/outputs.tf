@@ -1,18 +1,18 @@
 output "id" {
-  description = "Id of the API."
+  description = "ID of the API."
   value       = aws_apigatewayv2_api.this.id
 }
 
 output "endpoint" {
-  description = "Address of the API, without a slash at the end."
+  description = "URL of the API, without a trailing slash."
   value       = aws_apigatewayv2_api.this.api_endpoint
 
-  # Nothing answers there before the stage is deployed.
+  # The endpoint does not respond before the stage is deployed.
   depends_on = [aws_apigatewayv2_stage.this, aws_apigatewayv2_route.this, aws_lambda_permission.this]
 }
 
 output "execution_arn" {
-  description = "ARN to grant callers execute-api:Invoke on, with /* or /<stage>/<method>/<path> behind it."
+  description = "ARN for granting execute-api:Invoke to callers, with /* or /<stage>/<method>/<path> appended."
   value       = aws_apigatewayv2_api.this.execution_arn
 }
 

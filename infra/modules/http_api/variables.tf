@@ -4,12 +4,12 @@ variable "name" {
 }
 
 variable "description" {
-  description = "What the API is for."
+  description = "Description of the API."
   type        = string
 }
 
 variable "functions" {
-  description = "Functions behind the API: a short name to the function's name and invoke ARN."
+  description = "Functions behind the API: map of short name to the function's name and invoke ARN."
   type = map(object({
     name       = string
     invoke_arn = string
@@ -17,23 +17,23 @@ variable "functions" {
 }
 
 variable "routes" {
-  description = "Route key, like \"GET /things/{id}\" or \"$default\", to the short name of a function."
+  description = "Map of route key, such as \"GET /things/{id}\" or \"$default\", to the short name of a function."
   type        = map(string)
 
   validation {
     condition     = contains(keys(var.routes), "$default")
-    error_message = "A $default route is needed, so that unknown paths get the service's own answer."
+    error_message = "A $default route is required, so that the service itself responds to unknown paths."
   }
 }
 
 variable "auth" {
-  description = "Who may call: AWS_IAM (signed requests of principals with execute-api:Invoke), JWT, or NONE (anybody)."
+  description = "Authorization: AWS_IAM (signed requests of principals with execute-api:Invoke), JWT, or NONE (public)."
   type        = string
   default     = "AWS_IAM"
 
   validation {
     condition     = contains(["AWS_IAM", "JWT", "NONE"], var.auth)
-    error_message = "auth is AWS_IAM, JWT or NONE."
+    error_message = "auth must be AWS_IAM, JWT or NONE."
   }
 }
 
@@ -47,7 +47,7 @@ variable "jwt" {
 }
 
 variable "cors" {
-  description = "Browser origins that may call, and how; null for none."
+  description = "CORS configuration for browser origins; null for none."
   type = object({
     allow_origins   = list(string)
     allow_methods   = optional(list(string), ["GET", "POST", "DELETE"])
@@ -59,64 +59,48 @@ variable "cors" {
 }
 
 variable "throttling_rate_limit" {
-  description = "Requests a second that the API lets through in the long run."
+  description = "Steady-state request rate of the API per second."
   type        = number
   default     = 50
 
   validation {
     condition     = var.throttling_rate_limit > 0
-    error_message = "throttling_rate_limit is above 0."
+    error_message = "throttling_rate_limit must be above 0."
   }
 }
 
 variable "throttling_burst_limit" {
-  description = "Requests that the API lets through at once."
+  description = "Burst limit of the API in requests."
   type        = number
   default     = 100
 
   validation {
     condition     = var.throttling_burst_limit >= 1 && floor(var.throttling_burst_limit) == var.throttling_burst_limit
-    error_message = "throttling_burst_limit is a whole number of at least 1."
+    error_message = "throttling_burst_limit must be a whole number of at least 1."
   }
 }
 
-variable "log_retention_days" {
-  description = "Days that access logs are kept."
-  type        = number
-  default     = 14
-}
-
-variable "kms_key_arn" {
-  description = "KMS key of the access log; null for the key that CloudWatch Logs owns."
-  type        = string
-  default     = null
-}
-
 variable "error_alarm_percent" {
-  description = "Percentage of requests answered with a 5xx above which the alarm fires."
+  description = "Percentage of 5xx responses above which the alarm fires."
   type        = number
   default     = 5
 
   validation {
     condition     = var.error_alarm_percent > 0 && var.error_alarm_percent < 100
-    error_message = "error_alarm_percent is between 0 and 100."
+    error_message = "error_alarm_percent must be between 0 and 100."
   }
 }
 
-variable "alarms_enabled" {
-  description = "Make the alarms."
-  type        = bool
-  default     = true
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: retention and KMS key of the access log (null for the key that CloudWatch Logs owns), alarms, and tags."
+  type = object({
+    log_retention_days    = optional(number, 14)
+    kms_key_arn           = optional(string)
+    alarms_enabled        = optional(bool, true)
+    essential_alarms_only = optional(bool, false)
+    alarm_topic_arns      = optional(list(string), [])
+    tags                  = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 }

@@ -1,17 +1,17 @@
-# One function with a role of its own, its log group, and the alarms on it.
+# One function with its role, log group and alarms.
 
 locals {
   log_group_name = "/aws/lambda/${var.name}"
 }
 
-# Made before the function: Lambda would else make the group itself, without an end to its retention,
-# and the role would need logs:CreateLogGroup for that.
+# Created before the function: otherwise Lambda creates the group itself, without a retention limit, and the role needs
+# logs:CreateLogGroup.
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_338:How long logs are kept is a cost that each environment chooses
   name              = local.log_group_name
-  retention_in_days = var.log_retention_days
-  kms_key_id        = var.kms_key_arn
-  tags              = var.tags
+  retention_in_days = var.common.log_retention_days
+  kms_key_id        = var.common.kms_key_arn
+  tags              = var.common.tags
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -29,8 +29,8 @@ resource "aws_iam_role" "this" {
   name                 = var.name
   description          = "Role of the function ${var.name}"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  permissions_boundary = var.common.permissions_boundary_arn
+  tags                 = var.common.tags
 }
 
 data "aws_iam_policy_document" "runtime" {
@@ -43,7 +43,7 @@ data "aws_iam_policy_document" "runtime" {
   }
 
   dynamic "statement" {
-    for_each = var.tracing_enabled ? [1] : []
+    for_each = var.common.tracing_enabled ? [1] : []
 
     content {
       sid       = "SendTraces"
@@ -53,7 +53,7 @@ data "aws_iam_policy_document" "runtime" {
   }
 
   dynamic "statement" {
-    for_each = var.vpc_config == null ? [] : [1]
+    for_each = var.common.vpc_config == null ? [] : [1]
 
     content {
       sid = "AttachToVpc"
@@ -69,9 +69,9 @@ data "aws_iam_policy_document" "runtime" {
     }
   }
 
-  # Lambda itself attaches the function to the VPC under this role; the function's code has no business there.
+  # Lambda uses this role to attach the function to the VPC. The function's code must not use these permissions.
   dynamic "statement" {
-    for_each = var.vpc_config == null ? [] : [1]
+    for_each = var.common.vpc_config == null ? [] : [1]
 
     content {
       sid    = "DenyVpcToTheCode"
@@ -102,7 +102,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # From its name: the function itself waits for the policy that says it.
+  # Built from the name, because the function depends on the policy that contains the ARN.
   function_arn = format(
     "arn:%s:lambda:%s:%s:function:%s",
     data.aws_partition.current.partition,
@@ -126,7 +126,7 @@ resource "aws_lambda_function" "this" {
   role                           = aws_iam_role.this.arn
   handler                        = var.handler
   runtime                        = var.runtime
-  architectures                  = [var.architecture]
+  architectures                  = [var.common.architecture]
   filename                       = var.package_path
   source_code_hash               = filebase64sha256(var.package_path)
   layers                         = compact(var.layer_arns)
@@ -134,8 +134,8 @@ resource "aws_lambda_function" "this" {
   memory_size                    = var.memory_mb
   timeout                        = var.timeout_seconds
   reserved_concurrent_executions = var.reserved_concurrency
-  kms_key_arn                    = var.kms_key_arn
-  tags                           = var.tags
+  kms_key_arn                    = var.common.kms_key_arn
+  tags                           = var.common.tags
 
   environment {
     variables = var.environment_variables
@@ -145,18 +145,18 @@ resource "aws_lambda_function" "this" {
     size = var.ephemeral_storage_mb
   }
 
-  # Text: the functions write JSON themselves, and Lambda would wrap each line in JSON once more.
+  # Text, because the functions write JSON themselves and Lambda would wrap each line in JSON again.
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.this.name
   }
 
   tracing_config {
-    mode = var.tracing_enabled ? "Active" : "PassThrough"
+    mode = var.common.tracing_enabled ? "Active" : "PassThrough"
   }
 
   dynamic "vpc_config" {
-    for_each = var.vpc_config == null ? [] : [var.vpc_config]
+    for_each = var.common.vpc_config == null ? [] : [var.common.vpc_config]
 
     content {
       subnet_ids         = vpc_config.value.subnet_ids
@@ -164,7 +164,7 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Else the first invocation may come before the role may do anything.
+  # Otherwise the first invocation may precede the role's permissions.
   depends_on = [aws_iam_role_policy.this]
 }
 
@@ -175,7 +175,7 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   maximum_event_age_in_seconds = var.async.maximum_event_age_seconds
   maximum_retry_attempts       = var.async.maximum_retry_attempts
 
-  # What the retries did not help, with the event and the error; the function's role must be allowed to send.
+  # Receives events that failed after all retries, with their errors. The function's role must be allowed to send to it.
   dynamic "destination_config" {
     for_each = var.async.on_failure_queue_arn == null ? [] : [var.async.on_failure_queue_arn]
 
@@ -220,7 +220,7 @@ locals {
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = var.alarms_enabled ? local.alarms : {}
+  for_each = var.common.alarms_enabled && !var.common.essential_alarms_only ? local.alarms : {}
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.description
@@ -232,9 +232,9 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   period              = 300
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arns
-  ok_actions          = var.alarm_topic_arns
-  tags                = var.tags
+  alarm_actions       = var.common.alarm_topic_arns
+  ok_actions          = var.common.alarm_topic_arns
+  tags                = var.common.tags
 
   dimensions = {
     FunctionName = aws_lambda_function.this.function_name

@@ -9,12 +9,12 @@ output "arn" {
 }
 
 output "version" {
-  description = "Version published last; $LATEST where none is."
+  description = "Latest published version; $LATEST without one."
   value       = aws_lambda_function.this.version
 }
 
 output "invoke_arn" {
-  description = "ARN by which API Gateway invokes the function."
+  description = "ARN for invocations by API Gateway."
   value       = aws_lambda_function.this.invoke_arn
 }
 

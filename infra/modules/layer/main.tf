@@ -1,6 +1,7 @@
-# Third-party packages for functions. Up to 50 MB the zip may travel inside the API call; above that, through a bucket.
+# A layer with third-party packages. A zip of up to 50 MB can be part of the API call; a larger one is uploaded through
+# a bucket.
 
-# A key of its own for each content: the version before is still there when the new one is made.
+# The key depends on the content, so that the previous zip still exists when the new one is uploaded.
 resource "aws_s3_object" "package" {
   count = var.artifact_bucket == null ? 0 : 1
 
@@ -23,7 +24,7 @@ resource "aws_lambda_layer_version" "this" {
   compatible_runtimes      = [var.runtime]
   compatible_architectures = [var.architecture]
 
-  # The functions move to the new version before the old one goes.
+  # Functions switch to the new version before the old one is deleted.
   lifecycle {
     create_before_destroy = true
   }

@@ -1,4 +1,4 @@
 output "arn" {
-  description = "ARN of the layer's version, as a function names it."
+  description = "ARN of the layer version."
   value       = aws_lambda_layer_version.this.arn
 }

@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "description" {
-  description = "What is in the layer."
+  description = "Description of the layer."
   type        = string
   default     = null
 }
@@ -27,24 +27,24 @@ variable "architecture" {
 
   validation {
     condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "architecture is x86_64 or arm64."
+    error_message = "architecture must be x86_64 or arm64."
   }
 }
 
 variable "artifact_bucket" {
-  description = "Bucket that the zip travels through; null for inside the API call, which takes up to 50 MB."
+  description = "Bucket for uploading the zip; null to send it in the API call, which accepts up to 50 MB."
   type        = object({ name = string })
   default     = null
 }
 
 variable "shared_with_principals" {
-  description = "Accounts that may use the layer, too, by their number."
+  description = "IDs of other accounts that may use the layer."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for principal in var.shared_with_principals : can(regex("^[0-9]{12}$", principal))])
-    error_message = "An account is named by its twelve digits: a layer that anybody may use is made public by intention only, elsewhere."
+    error_message = "Accounts must be 12-digit IDs: this module does not make a layer public."
   }
 }

@@ -1,4 +1,4 @@
-# One dashboard for a deployment: the alarms first, then a row for each service.
+# One dashboard per deployment: the alarms first, then a row for each service.
 
 data "aws_region" "current" {}
 
@@ -7,14 +7,14 @@ locals {
   width   = 6
   height  = 6
 
-  # CloudWatch takes 100 alarms a widget.
+  # A CloudWatch widget shows at most 100 alarms.
   alarm_widgets = [
     for arns in chunklist(flatten(var.services[*].alarm_arns), 100) :
     { title = "Alarms", arns = arns }
   ]
   alarm_height = 4
 
-  # What every service has, from the names of its functions and queues.
+  # Widgets that every service has, from the names of its functions and queues.
   common = [
     for service in var.services : concat(
       [
@@ -70,7 +70,7 @@ locals {
     )
   ]
 
-  # Heights of the services' rows: a line of title, and as many lines of widgets as it takes.
+  # Heights of the services' rows: one line for the title, and as many lines of widgets as necessary.
   heights = [for widgets in local.common : 1 + local.height * ceil(length(widgets) * local.width / local.columns)]
   tops = [
     for index in range(length(local.heights)) :

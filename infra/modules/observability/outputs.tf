@@ -4,6 +4,6 @@ output "dashboard_name" {
 }
 
 output "dashboard_body" {
-  description = "The dashboard as JSON, made or not."
+  description = "Body of the dashboard as JSON, even if it is not created."
   value       = local.body
 }

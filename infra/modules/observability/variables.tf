@@ -4,12 +4,12 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,255}$", var.name))
-    error_message = "A dashboard's name has at most 255 letters, digits, hyphens and underscores."
+    error_message = "A dashboard's name must have at most 255 letters, digits, hyphens and underscores."
   }
 }
 
 variable "services" {
-  description = "What each service has to show, in the order of their rows: its title, functions, queues, dead-letter queues, alarms, and widgets of its own. A widget in another region than the dashboard's names it."
+  description = "Rows of the dashboard, in order, one per service: title, functions, queues, dead-letter queues, alarms, and widgets of the service. A widget may specify another region than the dashboard's."
   type = list(object({
     title              = string
     functions          = list(string)
@@ -31,12 +31,12 @@ variable "services" {
 
   validation {
     condition     = alltrue([for widget in flatten(var.services[*].widgets) : length(widget.metrics) > 0])
-    error_message = "A widget shows at least one metric."
+    error_message = "A widget must show at least one metric."
   }
 }
 
 variable "dashboard_enabled" {
-  description = "Make the dashboard."
+  description = "Create the dashboard."
   type        = bool
   default     = true
 }

@@ -1,4 +1,4 @@
-# Every *.query file of a folder as a saved query of CloudWatch Logs Insights, in a folder of its own there.
+# Saves every *.query file of a folder as a query in CloudWatch Logs Insights, in its own folder.
 
 locals {
   files = var.queries_enabled ? fileset(var.folder, "*.query") : toset([])

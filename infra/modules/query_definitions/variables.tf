@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Folder of the queries in the console."
+  description = "Folder of the saved queries in the console."
   type        = string
 }
 
@@ -14,7 +14,7 @@ variable "log_group_names" {
 }
 
 variable "queries_enabled" {
-  description = "Save the queries. False for an emulator that cannot."
+  description = "Save the queries. False for an emulator without saved queries."
   type        = bool
   default     = true
 }

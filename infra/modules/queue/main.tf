@@ -1,4 +1,4 @@
-# A queue, the dead-letter queue behind it, and the alarms that say when somebody has to look.
+# A queue, its dead-letter queue, and alarms on both.
 
 data "aws_caller_identity" "current" {}
 
@@ -7,7 +7,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # From its name: each of the two queues names the other, and its policy names the queue.
+  # Built from the name, because each of the two queues refers to the other, and the policy to the queue.
   queue_arn = format(
     "arn:%s:sqs:%s:%s:%s",
     data.aws_partition.current.partition,
@@ -21,7 +21,7 @@ data "aws_iam_policy_document" "access" {
   source_policy_documents = var.policy_documents
 
   dynamic "statement" {
-    for_each = var.require_tls ? [1] : []
+    for_each = var.common.require_tls ? [1] : []
 
     content {
       sid       = "DenyPlainHttp"
@@ -47,20 +47,20 @@ resource "aws_sqs_queue" "this" {
   name                       = var.name
   visibility_timeout_seconds = var.visibility_timeout_seconds
   message_retention_seconds  = var.retention_seconds
-  receive_wait_time_seconds  = 20 # long polling: fewer empty, paid-for answers
+  receive_wait_time_seconds  = 20 # long polling: fewer empty responses to pay for
 
-  # Not a resource of its own, for which the provider would wait half a minute more.
-  policy = var.require_tls || length(var.policy_documents) > 0 ? data.aws_iam_policy_document.access.json : null
+  # Not a separate resource, for which the provider would wait another half a minute.
+  policy = var.common.require_tls || length(var.policy_documents) > 0 ? data.aws_iam_policy_document.access.json : null
 
-  sqs_managed_sse_enabled           = var.kms_key_arn == null ? true : null
-  kms_master_key_id                 = var.kms_key_arn
-  kms_data_key_reuse_period_seconds = var.kms_key_arn == null ? null : 300
+  sqs_managed_sse_enabled           = var.common.kms_key_arn == null ? true : null
+  kms_master_key_id                 = var.common.kms_key_arn
+  kms_data_key_reuse_period_seconds = var.common.kms_key_arn == null ? null : 300
 
-  tags = var.tags
+  tags = var.common.tags
 }
 
-# By itself, so that the two queues are made at the same time: the provider waits half a minute for each. Receives
-# count from the first, whenever this comes.
+# A separate resource, so that both queues are created at the same time: the provider waits half a minute for each. SQS
+# counts receives from the first, even if the redrive policy comes later.
 resource "aws_sqs_queue_redrive_policy" "this" {
   queue_url = aws_sqs_queue.this.id
 
@@ -76,16 +76,12 @@ module "dead_letters" {
   name              = "${var.name}-dlq"
   source_queue_arns = [local.queue_arn]
   retention_seconds = var.dlq_retention_seconds
-  kms_key_arn       = var.kms_key_arn
-  require_tls       = var.require_tls
-  alarms_enabled    = var.alarms_enabled
-  alarm_topic_arns  = var.alarm_topic_arns
   alarm_periods     = var.dlq_alarm_periods
-  tags              = var.tags
+  common            = var.common
 }
 
 resource "aws_cloudwatch_metric_alarm" "oldest_message" {
-  count = var.alarms_enabled && !var.essential_alarms_only ? 1 : 0
+  count = var.common.alarms_enabled && !var.common.essential_alarms_only ? 1 : 0
 
   alarm_name          = "${var.name}-oldest-message"
   alarm_description   = "A message has waited in ${aws_sqs_queue.this.name} for over ${var.oldest_message_alarm_seconds} s: consumers do not keep up, or fail. Runbook: oldest-message"
@@ -97,9 +93,9 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   period              = 300
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arns
-  ok_actions          = var.alarm_topic_arns
-  tags                = var.tags
+  alarm_actions       = var.common.alarm_topic_arns
+  ok_actions          = var.common.alarm_topic_arns
+  tags                = var.common.tags
 
   dimensions = {
     QueueName = aws_sqs_queue.this.name

@@ -1,4 +1,4 @@
-# Deployed queues keep their dead letters: the second queue was part of this module itself.
+# Deployed queues keep their dead letters: the dead-letter queue used to be a resource of this module.
 
 moved {
   from = aws_sqs_queue.dead_letters

@@ -1,101 +1,71 @@
 variable "name" {
-  description = "Name of the queue; the dead-letter queue is called the same with -dlq behind it."
+  description = "Name of the queue; the dead-letter queue has the suffix -dlq."
   type        = string
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,76}$", var.name))
-    error_message = "A queue name has at most 76 letters, digits, hyphens and underscores (80 with -dlq)."
+    error_message = "A queue name must have at most 76 letters, digits, hyphens and underscores (80 with -dlq)."
   }
 }
 
 variable "visibility_timeout_seconds" {
-  description = "Seconds that a received message stays hidden. AWS refuses an event source mapping whose function may run longer."
+  description = "Visibility timeout in seconds. AWS rejects an event source mapping whose function has a longer timeout."
   type        = number
 
   validation {
     condition     = var.visibility_timeout_seconds >= 0 && var.visibility_timeout_seconds <= 43200
-    error_message = "visibility_timeout_seconds is between 0 and 43200 (12 hours)."
+    error_message = "visibility_timeout_seconds must be between 0 and 43200 (12 hours)."
   }
 }
 
 variable "retention_seconds" {
-  description = "Seconds that a message is kept. It runs on from the first send, also in the dead-letter queue."
+  description = "Seconds that a message is kept, counted from its first send, also in the dead-letter queue."
   type        = number
   default     = 345600
 
   validation {
     condition     = var.retention_seconds >= 60 && var.retention_seconds <= 1209600
-    error_message = "retention_seconds is between 60 and 1209600 (14 days)."
+    error_message = "retention_seconds must be between 60 and 1209600 (14 days)."
   }
 }
 
 variable "dlq_retention_seconds" {
-  description = "Seconds that the dead-letter queue keeps a message, counted from when it was first sent: longer than retention_seconds."
+  description = "Seconds that the dead-letter queue keeps a message, counted from its first send: longer than retention_seconds."
   type        = number
   default     = 1209600
 
   validation {
     condition     = var.dlq_retention_seconds >= 60 && var.dlq_retention_seconds <= 1209600
-    error_message = "dlq_retention_seconds is between 60 and 1209600 (14 days)."
+    error_message = "dlq_retention_seconds must be between 60 and 1209600 (14 days)."
   }
 }
 
 variable "max_receive_count" {
-  description = "Receives after which a message goes to the dead-letter queue."
+  description = "Receives after which a message moves to the dead-letter queue."
   type        = number
   default     = 3
 
   validation {
     condition     = var.max_receive_count >= 1 && var.max_receive_count <= 1000
-    error_message = "max_receive_count is between 1 and 1000."
+    error_message = "max_receive_count must be between 1 and 1000."
   }
 }
 
-variable "kms_key_arn" {
-  description = "KMS key that encrypts the messages; null for keys that SQS manages."
-  type        = string
-  default     = null
-}
-
 variable "policy_documents" {
-  description = "JSON policy documents to merge into the queue's policy, beside the one that demands TLS. They name the queue by an ARN made from its name."
+  description = "JSON policy documents to merge into the queue policy, in addition to the one that requires TLS. They refer to the queue by an ARN built from its name."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
-variable "require_tls" {
-  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
-  type        = bool
-  default     = true
-}
-
-variable "alarms_enabled" {
-  description = "Make the two alarms."
-  type        = bool
-  default     = true
-}
-
-variable "essential_alarms_only" {
-  description = "Make the alarm on dead letters alone, not the one on waiting messages."
-  type        = bool
-  default     = false
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
 variable "dlq_alarm_periods" {
-  description = "5-minute periods in a row with dead letters before the alarm. More than 1 where a consumer empties the queue by itself."
+  description = "Consecutive 5-minute periods with dead letters before the alarm fires. More than 1 if a consumer empties the queue."
   type        = number
   default     = 1
 
   validation {
     condition     = var.dlq_alarm_periods >= 1
-    error_message = "dlq_alarm_periods is at least 1."
+    error_message = "dlq_alarm_periods must be at least 1."
   }
 }
 
@@ -105,8 +75,16 @@ variable "oldest_message_alarm_seconds" {
   default     = 3600
 }
 
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: KMS key of the messages (null for keys that SQS manages), whether plain HTTP is denied (false only for an emulator), alarms, and tags. essential_alarms_only omits the alarm on waiting messages."
+  type = object({
+    kms_key_arn           = optional(string)
+    require_tls           = optional(bool, true)
+    alarms_enabled        = optional(bool, true)
+    essential_alarms_only = optional(bool, false)
+    alarm_topic_arns      = optional(list(string), [])
+    tags                  = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 }

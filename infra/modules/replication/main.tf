@@ -1,5 +1,5 @@
-# Copies every new object of one bucket to another of the same account, whole and soon: S3 does it, under a
-# role that can do nothing else. Deletions are not copied.
+# S3 replication of every new object to another bucket of the same account, under a dedicated role. Deletions are not
+# replicated.
 
 data "aws_caller_identity" "current" {}
 
@@ -41,8 +41,8 @@ resource "aws_iam_role" "this" {
   name                 = var.name
   description          = "Role of S3 for copying ${var.source_bucket_name} to ${var.destination_bucket_name}"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  permissions_boundary = var.common.permissions_boundary_arn
+  tags                 = var.common.tags
 }
 
 data "aws_iam_policy_document" "copy" {
@@ -58,7 +58,7 @@ data "aws_iam_policy_document" "copy" {
     resources = ["${local.source_arn}/*"]
   }
 
-  # Without s3:ReplicateDelete: the copies outlive their originals.
+  # No s3:ReplicateDelete: the copies outlive their originals.
   statement {
     sid       = "WriteCopies"
     actions   = ["s3:ReplicateObject", "s3:ReplicateTags"]
@@ -79,7 +79,7 @@ data "aws_iam_policy_document" "copy" {
         values   = local.kms_via
       }
 
-      # The bucket alone where a bucket key is used.
+      # With a bucket key the encryption context is the bucket's ARN.
       condition {
         test     = "StringLike"
         variable = "kms:EncryptionContext:aws:s3:arn"
@@ -132,7 +132,7 @@ resource "aws_s3_bucket_replication_configuration" "this" {
       status = "Disabled"
     }
 
-    # What a KMS key encrypts is passed over unless this is asked for.
+    # S3 skips objects that a KMS key encrypts unless this is enabled.
     dynamic "source_selection_criteria" {
       for_each = var.replica_kms_key_arn == null ? [] : [1]
 
@@ -146,7 +146,7 @@ resource "aws_s3_bucket_replication_configuration" "this" {
     destination {
       bucket = local.destination_arn
 
-      # Without these there is no ReplicationLatency to alarm on.
+      # The alarms need these metrics.
       metrics {
         status = "Enabled"
       }
@@ -166,7 +166,7 @@ resource "aws_s3_bucket_replication_configuration" "this" {
   lifecycle {
     precondition {
       condition     = length(var.source_kms_key_arns) == 0 || var.replica_kms_key_arn != null
-      error_message = "Objects that a KMS key encrypts are copied only with a key for the copies: set replica_kms_key_arn."
+      error_message = "Objects that a KMS key encrypts are replicated only with a key for the replicas: set replica_kms_key_arn."
     }
   }
 }
@@ -174,10 +174,8 @@ resource "aws_s3_bucket_replication_configuration" "this" {
 module "alarms" {
   source = "../alarms"
 
-  name_prefix      = var.name
-  alarms_enabled   = var.alarms_enabled
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = var.name
+  common      = var.common
 
   alarms = {
     latency = {

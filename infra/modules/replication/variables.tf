@@ -1,20 +1,20 @@
 variable "name" {
-  description = "Name of the role, and what the alarms' names begin with."
+  description = "Name of the role and prefix of the alarms' names."
   type        = string
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
-    error_message = "A role's name has at most 64 letters, digits, hyphens and underscores."
+    error_message = "A role's name must have at most 64 letters, digits, hyphens and underscores."
   }
 }
 
 variable "source_bucket_name" {
-  description = "Bucket whose new objects are copied; versioned."
+  description = "Bucket whose new objects are replicated; it must be versioned."
   type        = string
 }
 
 variable "destination_bucket_name" {
-  description = "Bucket that the copies go to; versioned, of the same account and region."
+  description = "Bucket of the replicas; it must be versioned and in the same account and region."
   type        = string
 }
 
@@ -25,37 +25,26 @@ variable "source_kms_key_arns" {
 }
 
 variable "replica_kms_key_arn" {
-  description = "KMS key that encrypts the copies; null for keys that S3 manages. Without it, objects that a KMS key encrypts are not copied."
+  description = "KMS key of the replicas; null for keys that S3 manages. Without it, objects that a KMS key encrypts are not replicated."
   type        = string
   default     = null
 }
 
 variable "latency_alarm_seconds" {
-  description = "Seconds by which a copy may be late before the alarm fires."
+  description = "Replication latency, in seconds, above which the alarm fires."
   type        = number
   default     = 900
 }
 
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds the role; null for none."
-  type        = string
-  default     = null
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarms on latency and failures."
-  type        = bool
-  default     = true
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: permissions boundary of the role, alarms, and tags."
+  type = object({
+    permissions_boundary_arn = optional(string)
+    alarms_enabled           = optional(bool, true)
+    essential_alarms_only    = optional(bool, false)
+    alarm_topic_arns         = optional(list(string), [])
+    tags                     = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 }

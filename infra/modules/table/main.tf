@@ -5,7 +5,7 @@ resource "aws_dynamodb_table" "this" {
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = var.hash_key
   range_key                   = var.range_key
-  deletion_protection_enabled = var.deletion_protection
+  deletion_protection_enabled = var.common.deletion_protection
 
   dynamic "attribute" {
     for_each = var.attributes
@@ -40,9 +40,9 @@ resource "aws_dynamodb_table" "this" {
     enabled = true
   }
 
-  # Off means the key that DynamoDB owns, not no encryption.
+  # Without this block DynamoDB encrypts with a key that it owns.
   dynamic "server_side_encryption" {
-    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+    for_each = var.common.kms_key_arn == null ? [] : [var.common.kms_key_arn]
 
     content {
       enabled     = true
@@ -50,18 +50,16 @@ resource "aws_dynamodb_table" "this" {
     }
   }
 
-  tags = var.tags
+  tags = var.common.tags
 }
 
-# On demand means that DynamoDB follows the load, in steps: short throttling is repeated by whoever asks. Lasting
-# throttling is a table at its quota, or a key that everybody writes to.
+# An on-demand table scales in steps: clients retry short throttling. Lasting throttling means a table at its quota, or
+# a hot key.
 module "alarms" {
   source = "../alarms"
 
-  name_prefix      = var.name
-  alarms_enabled   = var.alarms_enabled
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = var.name
+  common      = var.common
 
   alarms = {
     throttles = {

@@ -4,7 +4,7 @@ output "name" {
 }
 
 output "arn" {
-  description = "ARN of the table. An index's is this one with /index/<name> behind it."
+  description = "ARN of the table. /index/<name> is appended for an index."
   value       = aws_dynamodb_table.this.arn
 }
 

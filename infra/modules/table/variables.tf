@@ -4,28 +4,28 @@ variable "name" {
 }
 
 variable "hash_key" {
-  description = "Attribute that is the partition key."
+  description = "Attribute of the partition key."
   type        = string
 }
 
 variable "range_key" {
-  description = "Attribute that is the sort key; null for none."
+  description = "Attribute of the sort key; null for none."
   type        = string
   default     = null
 }
 
 variable "attributes" {
-  description = "Attributes of the table's and the indexes' keys: name to type, S, N or B."
+  description = "Key attributes of the table and the indexes: map of name to type, S, N or B."
   type        = map(string)
 
   validation {
     condition     = alltrue([for type in values(var.attributes) : contains(["S", "N", "B"], type)])
-    error_message = "An attribute's type is S, N or B."
+    error_message = "An attribute's type must be S, N or B."
   }
 }
 
 variable "indexes" {
-  description = "Global secondary indexes, which carry whole items: name to keys."
+  description = "Global secondary indexes, which project all attributes: map of name to keys."
   type = map(object({
     hash_key  = string
     range_key = optional(string)
@@ -35,37 +35,21 @@ variable "indexes" {
 }
 
 variable "ttl_attribute" {
-  description = "Attribute that holds the time, in epoch seconds, after which DynamoDB deletes the item; null for never."
+  description = "Attribute with the expiry time in epoch seconds; null for no expiry."
   type        = string
   default     = null
 }
 
-variable "kms_key_arn" {
-  description = "KMS key that encrypts the table; null for the key that DynamoDB owns."
-  type        = string
-  default     = null
-}
-
-variable "deletion_protection" {
-  description = "Refuse to delete the table."
-  type        = bool
-  default     = false
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarm on throttling."
-  type        = bool
-  default     = true
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when the alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
+variable "common" {
+  description = "Settings that the caller's resources share: KMS key (null for the key that DynamoDB owns), deletion protection, alarms, and tags."
+  type = object({
+    kms_key_arn           = optional(string)
+    deletion_protection   = optional(bool, false)
+    alarms_enabled        = optional(bool, true)
+    essential_alarms_only = optional(bool, false)
+    alarm_topic_arns      = optional(list(string), [])
+    tags                  = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
 }

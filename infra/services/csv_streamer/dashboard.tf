@@ -1,4 +1,4 @@
-# What an operator looks at.
+# Dashboard row of the service.
 
 locals {
   metric_dimensions = { service = "csv_streamer", function_name = local.function_name }

@@ -1,11 +1,11 @@
-# CSV streamer: files from HTTP servers become objects, without a disk between. A schedule or a person invokes
-# the function; what it is to fetch is in config/parameters.json of the bucket that the files go to.
+# CSV streamer: streams files from HTTP servers to S3 objects without using a disk. A schedule or a person invokes the
+# function. The list of files is config/parameters.json in the target bucket.
 
 data "aws_caller_identity" "current" {
   lifecycle {
     precondition {
       condition     = var.create_bucket || var.bucket_name != null
-      error_message = "An existing bucket needs its name: set bucket_name where create_bucket is false."
+      error_message = "create_bucket = false requires bucket_name."
     }
   }
 }
@@ -15,11 +15,9 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  all_alarms = var.alarms_enabled && !var.essential_alarms_only
-
   function_name = "${var.name_prefix}-csv-streamer"
 
-  # Bucket names are unique in all of AWS: the account and the region make them so.
+  # Bucket names are globally unique: account and region are part of generated names.
   generated_name = "${var.name_prefix}-csv-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   bucket_name    = coalesce(var.bucket_name, local.generated_name)
 }
@@ -28,30 +26,23 @@ module "bucket" {
   source = "../../modules/bucket"
   count  = var.create_bucket ? 1 : 0
 
-  bucket_name             = local.bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.bucket_name
+  common      = var.common
 
-  # The function deletes what it keeps here (states, leases, joined parts) when a run ends; this is for runs that never did.
+  # The function deletes its states, leases and joined parts at the end of a run. This rule covers runs that never
+  # ended.
   expirations = {
     run-states = { prefix = ".csv-streamer/", days = 7 }
   }
 }
 
-# Invocations that failed for good, each with its event and error.
+# Invocations that failed after all retries, each with its event and error.
 module "failures" {
   source = "../../modules/dead_letter_queue"
 
   name              = "${var.name_prefix}-csv-failures"
-  kms_key_arn       = var.kms_key_arn
-  require_tls       = var.require_tls
-  alarms_enabled    = var.alarms_enabled
-  alarm_topic_arns  = var.alarm_topic_arns
   alarm_description = "${local.function_name} failed in all its tries: ${var.name_prefix}-csv-failures holds the events. Runbook: failed-invocations"
-  tags              = var.tags
+  common            = var.common
 }
 
 module "layer" {
@@ -61,7 +52,7 @@ module "layer" {
   name         = "${var.name_prefix}-csv-${each.key}"
   description  = "${each.key} for the CSV streamer"
   package_path = "${var.layer_zip_dir}/${each.key}.zip"
-  architecture = var.architecture
+  architecture = var.common.architecture
 }
 
 module "function" {
@@ -72,18 +63,19 @@ module "function" {
   handler              = "csv_streamer.app.lambda_handler"
   package_path         = "${var.lambda_zip_dir}/csv_streamer.zip"
   layer_arns           = [module.layer["powertools"].arn, module.layer["aiohttp"].arn]
-  architecture         = var.architecture
   memory_mb            = var.streamer.memory_mb
   ephemeral_storage_mb = 512
   timeout_seconds      = var.streamer.timeout_seconds
   reserved_concurrency = var.streamer.reserved_concurrency
 
-  # It works until stop_before_seconds and hands over: what runs on into the last third of these does not stop.
+  # The function hands over at stop_before_seconds before its timeout. An invocation that is still running in the last
+  # third of this reserve has failed to stop.
   duration_alarm_seconds = var.streamer.timeout_seconds - var.streamer.stop_before_seconds / 3
 
   policy_documents = [data.aws_iam_policy_document.streamer.json]
 
-  # Lambda ends a function's calls of itself after about 16; the function has a limit of its own, max_hops.
+  # Lambda's recursion detection stops a function that invokes itself about 16 times in a row. The function enforces its
+  # own limit, max_hops.
   recursive_loop = var.streamer.continue_async ? "Allow" : null
 
   async = {
@@ -112,7 +104,7 @@ module "function" {
       STOP_BEFORE_SECONDS  = var.streamer.stop_before_seconds
       STALL_SECONDS        = var.streamer.stall_seconds
       PROGRESS_SECONDS     = var.streamer.progress_seconds
-      LOG_LEVEL            = var.log_level
+      LOG_LEVEL            = var.common.log_level
     },
     var.streamer.suffix_map == null ? {} : { SUFFIX_MAP = jsonencode(var.streamer.suffix_map) },
     {
@@ -125,14 +117,7 @@ module "function" {
     },
   )
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 resource "aws_cloudwatch_event_rule" "run" {
@@ -141,7 +126,7 @@ resource "aws_cloudwatch_event_rule" "run" {
   name                = local.function_name
   description         = "Streams the files of config/parameters.json"
   schedule_expression = var.schedule
-  tags                = var.tags
+  tags                = var.common.tags
 }
 
 resource "aws_cloudwatch_event_target" "run" {
@@ -161,15 +146,13 @@ resource "aws_lambda_permission" "run" {
   source_arn    = aws_cloudwatch_event_rule.run[0].arn
 }
 
-# Neither a file's failure nor parameters that cannot be read fail the invocation: it answers with what went wrong,
-# and Lambda's own metric stays silent.
+# A failed file or unreadable parameters do not fail the invocation: the response reports the errors, and Lambda's
+# Errors metric does not count them.
 module "alarms" {
   source = "../../modules/alarms"
 
-  name_prefix      = local.function_name
-  alarms_enabled   = local.all_alarms
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = local.function_name
+  common      = var.common
 
   alarms = {
     files-failed = {
@@ -200,5 +183,5 @@ module "queries" {
   name_prefix     = "${var.name_prefix}/csv-streamer"
   folder          = "${path.module}/../../queries/csv_streamer"
   log_group_names = [module.function.log_group_name]
-  queries_enabled = var.queries_enabled
+  queries_enabled = var.common.queries_enabled
 }

@@ -1,5 +1,5 @@
 output "bucket_name" {
-  description = "Bucket that the files go to and config/parameters.json lies in."
+  description = "Bucket of the files and of config/parameters.json."
   value       = var.create_bucket ? module.bucket[0].name : local.bucket_name
 }
 
@@ -9,16 +9,16 @@ output "function_name" {
 }
 
 output "function_arn" {
-  description = "ARN to grant callers lambda:InvokeFunction on."
+  description = "ARN for granting lambda:InvokeFunction to callers."
   value       = module.function.arn
 }
 
 output "failures_queue_url" {
-  description = "URL of the queue that asynchronous invocations which failed for good are reported to."
+  description = "URL of the queue for asynchronous invocations that failed after all retries."
   value       = module.failures.url
 }
 
 output "dashboard" {
-  description = "What the deployment's dashboard shows of this service: see modules/observability."
+  description = "Row of the deployment's dashboard, as modules/observability takes it."
   value       = local.dashboard
 }

@@ -1,12 +1,12 @@
-# What the function may do, and nothing beside.
+# Least-privilege permissions of the function.
 
 locals {
   bucket_arn   = "arn:${data.aws_partition.current.partition}:s3:::${local.bucket_name}"
   prefixes     = distinct([for prefix in concat([var.path_prefix], var.additional_prefixes) : trim(prefix, "/")])
   object_arns  = [for prefix in local.prefixes : "${local.bucket_arn}/${prefix}/*"]
-  kms_key_arns = distinct(concat(compact([var.kms_key_arn]), var.additional_kms_key_arns))
+  kms_key_arns = distinct(concat(compact([var.common.kms_key_arn]), var.additional_kms_key_arns))
 
-  # From its name: the function itself waits for the policy that says it.
+  # Built from the name, because the function depends on the policy that contains the ARN.
   function_arn = format(
     "arn:%s:lambda:%s:%s:function:%s",
     data.aws_partition.current.partition,
@@ -23,7 +23,7 @@ data "aws_iam_policy_document" "streamer" {
     resources = ["${local.bucket_arn}/config/parameters.json"]
   }
 
-  # States and leases of runs, and the objects that parts are joined in before they are copied to their keys.
+  # States and leases of runs, and the temporary objects in which parts are joined before they are copied to their keys.
   statement {
     sid = "KeepRunStates"
     actions = [
@@ -36,8 +36,8 @@ data "aws_iam_policy_document" "streamer" {
     resources = ["${local.bucket_arn}/.csv-streamer/*"]
   }
 
-  # s3:PutObject stands for making, filling and completing an upload too. An object whose size turns out wrong
-  # is taken back, with the version that it made.
+  # s3:PutObject also covers creating, filling and completing a multipart upload. An object with the wrong size is
+  # deleted together with its version.
   statement {
     sid = "WriteFiles"
     actions = [
@@ -50,8 +50,8 @@ data "aws_iam_policy_document" "streamer" {
     resources = local.object_arns
   }
 
-  # For finding the newest object of a file; and without it S3 answers 403 where a key is missing, not 404.
-  # IfExists, since the prefix is not there to compare when S3 chooses between 404 and 403.
+  # Used to find the newest object of a file. Without this permission S3 returns 403 instead of 404 for a missing key.
+  # IfExists, because s3:prefix is absent when S3 decides between 404 and 403.
   statement {
     sid       = "ListOwnPrefixes"
     actions   = ["s3:ListBucket"]
@@ -76,7 +76,7 @@ data "aws_iam_policy_document" "streamer" {
     content {
       sid     = "ContinueRuns"
       actions = ["lambda:InvokeFunction"]
-      # As it was called itself: by its name, or by a version or alias of it.
+      # The function invokes itself as it was invoked: by name, version or alias.
       resources = [local.function_arn, "${local.function_arn}:*"]
     }
   }
@@ -91,8 +91,8 @@ data "aws_iam_policy_document" "streamer" {
     }
   }
 
-  # Keys are used by the services for the function, never by the function's own calls to KMS. Decrypt, since S3
-  # reads a multipart upload's parts back to join them, and SQS its data key.
+  # Only AWS services use the keys on the function's behalf; the function does not call KMS. Decrypt is required because
+  # S3 reads the parts of a multipart upload back to join them, and SQS its data key.
   dynamic "statement" {
     for_each = length(local.kms_key_arns) == 0 ? [] : [1]
 

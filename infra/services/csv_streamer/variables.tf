@@ -1,65 +1,53 @@
 # Names and packages
 
 variable "name_prefix" {
-  description = "What all names begin with, like project-environment."
+  description = "Prefix of all names, such as project-environment."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,25}[a-z0-9]$", var.name_prefix))
-    error_message = "name_prefix has 2 to 27 lower-case letters, digits and hyphens and starts with a letter: names of buckets are made from it."
+    error_message = "name_prefix must have 2 to 27 lower-case letters, digits and hyphens and start with a letter: it is part of bucket names."
   }
 }
 
 variable "lambda_zip_dir" {
-  description = "Folder that holds csv_streamer.zip."
+  description = "Folder with csv_streamer.zip."
   type        = string
 }
 
 variable "layer_zip_dir" {
-  description = "Folder that holds powertools.zip and aiohttp.zip."
+  description = "Folder with powertools.zip and aiohttp.zip."
   type        = string
-}
-
-variable "architecture" {
-  description = "Instruction set that the zips were built for: x86_64 or arm64."
-  type        = string
-  default     = "x86_64"
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
 }
 
 # Bucket
 
 variable "create_bucket" {
-  description = "Make the bucket; false to use the existing bucket_name, which should then expire .csv-streamer/ and stale multipart uploads by itself."
+  description = "Create the bucket; false to use the existing bucket_name, which should then expire .csv-streamer/ and abort incomplete multipart uploads itself."
   type        = bool
   default     = true
 }
 
 variable "bucket_name" {
-  description = "Bucket that the files go to and config/parameters.json lies in; null generates a name. Needed where create_bucket is false."
+  description = "Bucket of the files and of config/parameters.json; null generates a name. Required if create_bucket is false."
   type        = string
   default     = null
 }
 
 variable "path_prefix" {
-  description = "Key prefix of the files; year, month and day follow."
+  description = "Key prefix of the files; year, month and day are appended."
   type        = string
   default     = "raw"
   nullable    = false
 
   validation {
     condition     = can(regex("^[A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-]$", trim(var.path_prefix, "/"))) && !contains(["config", ".csv-streamer"], split("/", trim(var.path_prefix, "/"))[0])
-    error_message = "path_prefix is not empty, has no wildcards, and does not start with config or .csv-streamer, where the service keeps its own objects."
+    error_message = "path_prefix must not be empty, contain wildcards, or start with config or .csv-streamer, which the service uses itself."
   }
 }
 
 variable "additional_prefixes" {
-  description = "Other key prefixes that entries of config/parameters.json may name."
+  description = "Additional key prefixes that entries of config/parameters.json may use."
   type        = list(string)
   default     = []
 
@@ -68,48 +56,36 @@ variable "additional_prefixes" {
       for prefix in var.additional_prefixes :
       can(regex("^[A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-]$", trim(prefix, "/"))) && !contains(["config", ".csv-streamer"], split("/", trim(prefix, "/"))[0])
     ])
-    error_message = "An additional prefix is not empty, has no wildcards, and does not start with config or .csv-streamer, where the service keeps its own objects."
+    error_message = "An additional prefix must not be empty, contain wildcards, or start with config or .csv-streamer, which the service uses itself."
   }
-}
-
-variable "force_destroy" {
-  description = "Delete the bucket's objects with the bucket."
-  type        = bool
-  default     = false
-}
-
-variable "abort_upload_after_days" {
-  description = "Days after which a multipart upload that was not completed is aborted. A file that is streamed over several invocations has that long."
-  type        = number
-  default     = 2
 }
 
 # Runs
 
 variable "schedule" {
-  description = "When the files are streamed: an EventBridge schedule expression; null for by hand only."
+  description = "EventBridge schedule expression of the runs; null for manual runs only."
   type        = string
   default     = null
 
   validation {
     condition     = var.schedule == null || can(regex("^(rate|cron)\\(.+\\)$", var.schedule))
-    error_message = "schedule is a schedule expression, like rate(1 day) or cron(0 5 * * ? *)."
+    error_message = "schedule must be a schedule expression, such as rate(1 day) or cron(0 5 * * ? *)."
   }
 }
 
 variable "secret_arns" {
-  description = "Secrets that entries may take headers from: ARNs, with -* behind the name where the six random characters are not known."
+  description = "ARNs of secrets that entries may take headers from; -* after the name replaces the six random characters if they are unknown."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for arn in var.secret_arns : can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*]+(-\\*)?$", arn))])
-    error_message = "A secret's ARN begins with arn:aws:secretsmanager:, and only its six random characters may be a wildcard."
+    error_message = "A secret's ARN must begin with arn:aws:secretsmanager:, and only its six random characters may be a wildcard."
   }
 }
 
 variable "streamer" {
-  description = "The function's size, and how it reads and writes. Sizes and limits are those of lambdas/csv_streamer/README.md."
+  description = "Size and settings of the function; lambdas/csv_streamer/README.md describes them."
   type = object({
     memory_mb                 = optional(number, 1024)
     timeout_seconds           = optional(number, 600)
@@ -142,133 +118,91 @@ variable "streamer" {
 
   validation {
     condition     = var.streamer.s3_part_mb >= 5 && var.streamer.s3_part_mb <= 5120
-    error_message = "streamer.s3_part_mb is between 5 and 5120, as S3 demands of a part."
+    error_message = "streamer.s3_part_mb must be between 5 and 5120, the limits of S3."
   }
 
   validation {
     condition     = var.streamer.http_chunk_kb >= 16 && var.streamer.http_chunk_kb <= 65536
-    error_message = "streamer.http_chunk_kb is between 16 and 65536."
+    error_message = "streamer.http_chunk_kb must be between 16 and 65536."
   }
 
   validation {
     condition     = alltrue([for number in [var.streamer.concurrency, var.streamer.upload_concurrency, var.streamer.range_connections] : number >= 1 && number <= 64 && floor(number) == number])
-    error_message = "streamer.concurrency, upload_concurrency and range_connections are whole numbers between 1 and 64."
+    error_message = "streamer.concurrency, upload_concurrency and range_connections must be whole numbers between 1 and 64."
   }
 
   validation {
     condition     = var.streamer.connections_per_host >= 1 && var.streamer.connections_per_host <= 4096 && floor(var.streamer.connections_per_host) == var.streamer.connections_per_host
-    error_message = "streamer.connections_per_host is a whole number between 1 and 4096."
+    error_message = "streamer.connections_per_host must be a whole number between 1 and 4096."
   }
 
   validation {
     condition     = contains(["url", "words"], var.streamer.suffix_match)
-    error_message = "streamer.suffix_match is url or words."
+    error_message = "streamer.suffix_match must be url or words."
   }
 
   validation {
     condition     = alltrue([for proxy in compact([var.streamer.http_proxy, var.streamer.https_proxy]) : can(regex("^https?://[^/]+/?$", proxy))])
-    error_message = "streamer.http_proxy and https_proxy are addresses like http://proxy.example:3128."
+    error_message = "streamer.http_proxy and https_proxy must be URLs such as http://proxy.example:3128."
   }
 
   validation {
     condition     = alltrue([for proxy in compact([var.streamer.http_proxy, var.streamer.https_proxy]) : var.streamer.no_proxy != null])
-    error_message = "Where there is a proxy, streamer.no_proxy says what is reached without it. The AWS clients use the same variables: name amazonaws.com unless the proxy leads to S3 too; an empty text is an answer."
+    error_message = "With a proxy, set streamer.no_proxy to the hosts that are reached without it. The AWS clients use the same variables: include amazonaws.com unless the proxy also reaches S3. An empty string is allowed."
   }
 
   validation {
     condition     = var.streamer.max_file_gb >= 1 && var.streamer.max_file_gb <= 5120
-    error_message = "streamer.max_file_gb is between 1 and 5120, the largest object of S3."
+    error_message = "streamer.max_file_gb must be between 1 and 5120, the largest object of S3."
   }
 
   validation {
     condition     = var.streamer.max_attempts >= 1 && var.streamer.max_hops >= 1 && var.streamer.stall_seconds >= 1 && var.streamer.progress_seconds >= 1
-    error_message = "streamer.max_attempts, max_hops, stall_seconds and progress_seconds are at least 1."
+    error_message = "streamer.max_attempts, max_hops, stall_seconds and progress_seconds must be at least 1."
   }
 
   validation {
     condition     = var.streamer.stop_before_seconds >= 1 && var.streamer.stop_before_seconds < var.streamer.timeout_seconds
-    error_message = "streamer.stop_before_seconds is at least 1 and below streamer.timeout_seconds: else no file would ever be started."
+    error_message = "streamer.stop_before_seconds must be at least 1 and below streamer.timeout_seconds: otherwise no file would ever be started."
   }
 }
 
 # Security and operations
 
-variable "kms_key_arn" {
-  description = "KMS key of the bucket, queue, logs and environment that are made here; null for keys that AWS manages."
-  type        = string
-  default     = null
-}
-
-variable "additional_kms_key_arns" {
-  description = "KMS keys of an existing bucket, and of the secrets."
-  type        = list(string)
-  default     = []
-}
-
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds the function's role; null for none."
-  type        = string
-  default     = null
-}
-
-variable "vpc_config" {
-  description = "Subnets and security groups of the function; null for no VPC. It needs a NAT gateway to reach the servers that it streams from."
+variable "common" {
+  description = "Settings that all services share; infra/README.md describes them under One service alone. In a VPC the function needs a NAT gateway to reach the servers that it streams from. A file that is streamed over several invocations must be complete within abort_upload_after_days."
   type = object({
-    subnet_ids         = list(string)
-    security_group_ids = list(string)
+    tags                     = optional(map(string), {})
+    architecture             = optional(string, "x86_64")
+    force_destroy            = optional(bool, false)
+    abort_upload_after_days  = optional(number, 2)
+    deletion_protection      = optional(bool, false)
+    kms_key_arn              = optional(string)
+    permissions_boundary_arn = optional(string)
+    require_tls              = optional(bool, true)
+    tracing_enabled          = optional(bool, false)
+    log_level                = optional(string, "INFO")
+    log_retention_days       = optional(number, 14)
+    alarms_enabled           = optional(bool, true)
+    essential_alarms_only    = optional(bool, false)
+    alarm_topic_arns         = optional(list(string), [])
+    queries_enabled          = optional(bool, true)
+    vpc_config = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
   })
-  default = null
-}
-
-variable "tracing_enabled" {
-  description = "Trace with X-Ray."
-  type        = bool
-  default     = false
-}
-
-variable "require_tls" {
-  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
-  type        = bool
-  default     = true
-}
-
-variable "log_level" {
-  description = "Least level of the function's log lines."
-  type        = string
-  default     = "INFO"
+  default  = {}
+  nullable = false
 
   validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.common.log_level)
+    error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
   }
 }
 
-variable "log_retention_days" {
-  description = "Days that logs are kept: as long as the dead-letter queues keep what the logs explain."
-  type        = number
-  default     = 14
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarms."
-  type        = bool
-  default     = true
-}
-
-variable "essential_alarms_only" {
-  description = "Of the alarms make only those on what was given up: dead letters and failed invocations."
-  type        = bool
-  default     = false
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
+variable "additional_kms_key_arns" {
+  description = "KMS keys of an existing bucket and of the secrets."
   type        = list(string)
   default     = []
-}
-
-variable "queries_enabled" {
-  description = "Save the Logs Insights queries. False for an emulator that cannot."
-  type        = bool
-  default     = true
 }

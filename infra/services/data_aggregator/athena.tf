@@ -1,5 +1,5 @@
-# The bundles as a table that Athena reads, without a crawler: the hours are computed, not looked up. An hour's prefix
-# holds nothing but bundles: manifests are under a prefix of their own.
+# Glue table over the bundles for Athena. Partition projection computes the hours, so no crawler is needed. The prefix
+# of an hour contains only bundles; manifests have a separate prefix.
 
 resource "aws_glue_catalog_database" "this" {
   count = var.create_glue_table ? 1 : 0
@@ -43,7 +43,7 @@ resource "aws_glue_catalog_table" "bundles" {
       type = "string"
     }
 
-    # A field separator that text does not contain: the line stays whole.
+    # A field separator that does not occur in text keeps the line in one column.
     ser_de_info {
       serialization_library = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
       parameters            = { "field.delim" = "\u0001" }

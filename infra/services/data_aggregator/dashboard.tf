@@ -1,7 +1,7 @@
-# What an operator looks at.
+# Dashboard row of the service.
 
 locals {
-  # SERVICE_NAME of the function.
+  # Value of SERVICE_NAME in the function.
   metric_dimensions = { service = "data-aggregator" }
 
   dashboard = {

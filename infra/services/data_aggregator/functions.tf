@@ -1,4 +1,4 @@
-# The function and what feeds it. What it may do is in policies.tf.
+# The function and its event source. Its permissions are in policies.tf.
 
 module "layer" {
   source   = "../../modules/layer"
@@ -7,7 +7,7 @@ module "layer" {
   name         = "${var.name_prefix}-agg-${each.key}"
   description  = "${each.key} for the data aggregator"
   package_path = "${var.layer_zip_dir}/${each.key}.zip"
-  architecture = var.architecture
+  architecture = var.common.architecture
 }
 
 module "function" {
@@ -18,13 +18,12 @@ module "function" {
   handler              = "data_aggregator.app.lambda_handler"
   package_path         = "${var.lambda_zip_dir}/data_aggregator.zip"
   layer_arns           = [module.layer["powertools"].arn, module.layer["isal"].arn, module.layer["zstd"].arn, module.layer["tracer"].arn]
-  architecture         = var.architecture
   memory_mb            = var.aggregator.memory_mb
   ephemeral_storage_mb = var.aggregator.ephemeral_storage_mb
   timeout_seconds      = var.aggregator.timeout_seconds
   reserved_concurrency = var.aggregator.reserved_concurrency
 
-  # It takes sources until stop_before_seconds and then finishes its bundle.
+  # The function accepts sources until stop_before_seconds before its timeout and then finishes its bundle.
   duration_alarm_seconds = var.aggregator.timeout_seconds - var.aggregator.stop_before_seconds / 3
 
   policy_documents = [data.aws_iam_policy_document.aggregator.json]
@@ -42,18 +41,11 @@ module "function" {
     CLAIM_GRACE_SECONDS      = var.aggregator.claim_grace_seconds
     DISK_RESERVE_MB          = var.aggregator.disk_reserve_mb
     QUEUE_URL                = module.queue.url
-    TRACING_ENABLED          = var.tracing_enabled
-    LOG_LEVEL                = var.log_level
+    TRACING_ENABLED          = var.common.tracing_enabled
+    LOG_LEVEL                = var.common.log_level
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 resource "aws_lambda_event_source_mapping" "aggregator" {
@@ -62,7 +54,7 @@ resource "aws_lambda_event_source_mapping" "aggregator" {
   batch_size                         = var.aggregator.batch_size
   maximum_batching_window_in_seconds = var.aggregator.batching_window_seconds
   function_response_types            = ["ReportBatchItemFailures"]
-  tags                               = var.tags
+  tags                               = var.common.tags
 
   scaling_config {
     maximum_concurrency = var.aggregator.maximum_concurrency
@@ -71,7 +63,7 @@ resource "aws_lambda_event_source_mapping" "aggregator" {
   lifecycle {
     precondition {
       condition     = var.aggregator.reserved_concurrency == -1 || var.aggregator.maximum_concurrency <= var.aggregator.reserved_concurrency
-      error_message = "aggregator.maximum_concurrency is not above aggregator.reserved_concurrency: messages would be received only to be throttled, and run out of receives."
+      error_message = "aggregator.maximum_concurrency must not be above aggregator.reserved_concurrency: throttled receives would use up max_receive_count."
     }
   }
 }

@@ -1,5 +1,5 @@
-# Data aggregator: many small objects become few gzip bundles. Source bucket → queue → function → distribution
-# bucket → archive bucket; the table holds which source is in which bundle.
+# Data aggregator: combines many small objects into few gzip bundles. Source bucket → queue → function → distribution
+# bucket → archive bucket. The table records which source is in which bundle.
 
 data "aws_caller_identity" "current" {
   lifecycle {
@@ -9,13 +9,13 @@ data "aws_caller_identity" "current" {
         var.create_distribution_bucket || var.distribution_bucket_name != null,
         var.create_archive_bucket || var.archive_bucket_name != null || !var.replication_enabled,
       ])
-      error_message = "An existing bucket needs its name: set source_bucket_name, distribution_bucket_name and archive_bucket_name where their create_ variable is false."
+      error_message = "create_source_bucket, create_distribution_bucket and create_archive_bucket = false each require the name of the existing bucket: source_bucket_name, distribution_bucket_name, archive_bucket_name."
     }
 
-    # The sum, although SQS counts a dead letter's age from its first send: a consumer of one's own may send it again.
+    # The sum, although SQS counts a dead letter's age from its first send: a custom consumer may send it again.
     precondition {
       condition     = var.idempotency_ttl_days * 86400 > var.queue_retention_seconds + var.dlq_retention_seconds
-      error_message = "idempotency_ttl_days is longer than queue_retention_seconds and dlq_retention_seconds together: a late redrive would else bundle its sources twice."
+      error_message = "idempotency_ttl_days must be longer than queue_retention_seconds and dlq_retention_seconds together: otherwise a late redrive would bundle its sources twice."
     }
   }
 }
@@ -25,9 +25,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  all_alarms = var.alarms_enabled && !var.essential_alarms_only
-
-  # Bucket names are unique in all of AWS: the account and the region make them so.
+  # Bucket names are globally unique: account and region are part of generated names.
   bucket_suffix            = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   source_bucket_name       = coalesce(var.source_bucket_name, "${var.name_prefix}-agg-src-${local.bucket_suffix}")
   distribution_bucket_name = coalesce(var.distribution_bucket_name, "${var.name_prefix}-agg-dst-${local.bucket_suffix}")
@@ -38,39 +36,27 @@ module "source_bucket" {
   source = "../../modules/bucket"
   count  = var.create_source_bucket ? 1 : 0
 
-  bucket_name             = local.source_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.source_bucket_name
+  common      = var.common
 }
 
 module "distribution_bucket" {
   source = "../../modules/bucket"
   count  = var.create_distribution_bucket ? 1 : 0
 
-  bucket_name             = local.distribution_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.distribution_bucket_name
+  common      = var.common
 }
 
 module "archive_bucket" {
   source = "../../modules/bucket"
   count  = var.create_archive_bucket && var.replication_enabled ? 1 : 0
 
-  bucket_name             = local.archive_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  object_lock             = var.archive_object_lock
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.archive_bucket_name
+  object_lock = var.archive_object_lock
+  common      = var.common
 
-  # Bundles' keys begin with a year. Manifests, under _manifests/, stay where they can be read at once.
+  # Bundle keys begin with a year. Manifests, under _manifests/, stay in a storage class with immediate access.
   transitions = {
     archive = { prefix = "2", days = var.archive_transition_days, storage_class = var.archive_storage_class }
   }
@@ -80,30 +66,23 @@ module "replication" {
   source = "../../modules/replication"
   count  = var.replication_enabled ? 1 : 0
 
-  name                     = "${var.name_prefix}-agg-replication"
-  source_bucket_name       = var.create_distribution_bucket ? module.distribution_bucket[0].name : local.distribution_bucket_name
-  destination_bucket_name  = var.create_archive_bucket ? module.archive_bucket[0].name : local.archive_bucket_name
-  source_kms_key_arns      = local.kms_key_arns
-  replica_kms_key_arn      = var.kms_key_arn
-  latency_alarm_seconds    = var.replication_latency_alarm_seconds
-  permissions_boundary_arn = var.permissions_boundary_arn
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  name                    = "${var.name_prefix}-agg-replication"
+  source_bucket_name      = var.create_distribution_bucket ? module.distribution_bucket[0].name : local.distribution_bucket_name
+  destination_bucket_name = var.create_archive_bucket ? module.archive_bucket[0].name : local.archive_bucket_name
+  source_kms_key_arns     = local.kms_key_arns
+  replica_kms_key_arn     = var.common.kms_key_arn
+  latency_alarm_seconds   = var.replication_latency_alarm_seconds
+  common                  = var.common
 }
 
 module "table" {
   source = "../../modules/table"
 
-  name                = "${var.name_prefix}-aggregator-idempotency"
-  hash_key            = "id"
-  attributes          = { id = "S" }
-  ttl_attribute       = "expiration"
-  kms_key_arn         = var.kms_key_arn
-  deletion_protection = var.deletion_protection
-  alarms_enabled      = local.all_alarms
-  alarm_topic_arns    = var.alarm_topic_arns
-  tags                = var.tags
+  name          = "${var.name_prefix}-aggregator-idempotency"
+  hash_key      = "id"
+  attributes    = { id = "S" }
+  ttl_attribute = "expiration"
+  common        = var.common
 }
 
 module "queue" {
@@ -114,19 +93,15 @@ module "queue" {
   retention_seconds          = var.queue_retention_seconds
   dlq_retention_seconds      = var.dlq_retention_seconds
   max_receive_count          = var.max_receive_count
-  kms_key_arn                = var.kms_key_arn
   policy_documents           = [data.aws_iam_policy_document.events.json]
-  require_tls                = var.require_tls
-  tags                       = var.tags
+  common                     = var.common
 
-  alarms_enabled               = var.alarms_enabled
-  essential_alarms_only        = var.essential_alarms_only
-  alarm_topic_arns             = var.alarm_topic_arns
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 }
 
-# S3 keeps one such configuration per bucket: another one, made elsewhere for the same bucket, would undo this. It
-# sends a test message first and refuses a queue that does not take it: the queue is made with its policy.
+# S3 keeps one notification configuration per bucket: a second one, created elsewhere for this bucket, would replace
+# this one. S3 sends a test message and rejects a queue that does not accept it, so the queue is created with its
+# policy.
 resource "aws_s3_bucket_notification" "source" {
   count = var.create_source_notification ? 1 : 0
 
@@ -144,12 +119,10 @@ resource "aws_s3_bucket_notification" "source" {
 module "alarms" {
   source = "../../modules/alarms"
 
-  name_prefix      = "${var.name_prefix}-aggregator"
-  alarms_enabled   = local.all_alarms
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = "${var.name_prefix}-aggregator"
+  common      = var.common
 
-  # S3 counts once a day.
+  # S3 publishes this metric once a day.
   alarms = {
     distribution-objects = {
       description    = "${local.distribution_bucket_name} holds over ${var.distribution_objects_alarm} objects: whoever takes the bundles does not clear them."
@@ -170,5 +143,5 @@ module "queries" {
   name_prefix     = "${var.name_prefix}/data-aggregator"
   folder          = "${path.module}/../../queries/data_aggregator"
   log_group_names = [module.function.log_group_name]
-  queries_enabled = var.queries_enabled
+  queries_enabled = var.common.queries_enabled
 }

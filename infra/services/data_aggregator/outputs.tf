@@ -2,30 +2,30 @@ output "source_bucket_name" {
   description = "Bucket whose new objects are bundled."
   value       = var.create_source_bucket ? module.source_bucket[0].name : local.source_bucket_name
 
-  # An object that is put before this is never heard of.
+  # S3 sends no event for an object that is put before the notification exists.
   depends_on = [aws_s3_bucket_notification.source]
 }
 
 output "distribution_bucket_name" {
-  description = "Bucket that the bundles are written to."
+  description = "Bucket of the bundles."
   value       = var.create_distribution_bucket ? module.distribution_bucket[0].name : local.distribution_bucket_name
 
-  # Nor is a bundle that is written before this copied.
+  # S3 does not replicate a bundle that is written before the replication exists.
   depends_on = [module.replication]
 }
 
 output "archive_bucket_name" {
-  description = "Bucket that S3 copies the bundles to; empty without replication."
+  description = "Bucket that S3 replicates the bundles to; empty without replication."
   value       = var.replication_enabled ? local.archive_bucket_name : ""
 }
 
 output "queue_url" {
-  description = "URL of the queue of events."
+  description = "URL of the event queue."
   value       = module.queue.url
 }
 
 output "queue_arn" {
-  description = "ARN of the queue of events, for the notification of a bucket that is configured elsewhere."
+  description = "ARN of the event queue, for a bucket notification that is configured elsewhere."
   value       = module.queue.arn
 }
 
@@ -50,6 +50,6 @@ output "glue_table" {
 }
 
 output "dashboard" {
-  description = "What the deployment's dashboard shows of this service: see modules/observability."
+  description = "Row of the deployment's dashboard, as modules/observability takes it."
   value       = local.dashboard
 }

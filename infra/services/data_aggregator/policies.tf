@@ -1,7 +1,8 @@
-# What the function may do, what S3 may send to the queue, and nothing beside.
+# Least-privilege permissions of the function, and of S3 on the queue.
 
 locals {
-  # From their names: the queue's policy names the queue itself and the bucket whose notification waits for it.
+  # Built from the names, because the queue policy contains the ARNs of the queue and of the bucket, whose notification
+  # depends on the policy.
   bucket_arn_prefix       = "arn:${data.aws_partition.current.partition}:s3:::"
   source_bucket_arn       = "${local.bucket_arn_prefix}${local.source_bucket_name}"
   distribution_bucket_arn = "${local.bucket_arn_prefix}${local.distribution_bucket_name}"
@@ -15,7 +16,7 @@ locals {
     local.queue_name,
   )
 
-  kms_key_arns = distinct(concat(compact([var.kms_key_arn]), var.bucket_kms_key_arns))
+  kms_key_arns = distinct(concat(compact([var.common.kms_key_arn]), var.bucket_kms_key_arns))
 }
 
 data "aws_iam_policy_document" "events" {
@@ -43,10 +44,10 @@ data "aws_iam_policy_document" "events" {
   }
 
   lifecycle {
-    # A bundle would come back as a source, for ever.
+    # Each bundle would become a source again, in an endless loop.
     precondition {
       condition     = length(distinct([local.source_bucket_name, local.distribution_bucket_name, local.archive_bucket_name])) == 3
-      error_message = "Source, distribution and archive are three buckets."
+      error_message = "Source, distribution and archive must be three different buckets."
     }
   }
 }
@@ -63,37 +64,38 @@ data "aws_iam_policy_document" "aggregator" {
     resources = [module.queue.arn]
   }
 
-  # Reading a version is an action of its own.
+  # Reading a specific version is a separate action.
   statement {
     sid       = "ReadSources"
     actions   = ["s3:GetObject", "s3:GetObjectVersion"]
     resources = ["${local.source_bucket_arn}/*"]
   }
 
-  # s3:PutObject stands for making, filling and completing an upload too. Reading, since a worker that takes over
-  # looks in the manifest whether a bundle holds a source.
+  # s3:PutObject also covers creating, filling and completing a multipart upload. Read access is required because a
+  # worker that takes over checks in the manifest whether a bundle contains a source.
   statement {
     sid       = "WriteBundles"
     actions   = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject"]
     resources = ["${local.distribution_bucket_arn}/*"]
   }
 
-  # Without it S3 answers 403 where a key is missing, not 404.
+  # Without this permission S3 returns 403 instead of 404 for a missing key.
   statement {
     sid       = "SeeWhatIsMissing"
     actions   = ["s3:ListBucket"]
     resources = [local.source_bucket_arn, local.distribution_bucket_arn]
   }
 
-  # A transaction needs what its parts need; the batch is for the reasons of dead letters. Reading, for the record that a refused write is answered with.
+  # A transaction requires the permissions of its parts. The batch write stores the reasons of dead letters. Read access
+  # is required for the record that a rejected write returns.
   statement {
     sid       = "ClaimSources"
     actions   = ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
     resources = [module.table.arn]
   }
 
-  # Keys are used by the services for the function, never by the function's own calls to KMS. Decrypt, since S3
-  # reads a multipart upload's parts back to join them, and SQS its data key.
+  # Only AWS services use the keys on the function's behalf; the function does not call KMS. Decrypt is required because
+  # S3 reads the parts of a multipart upload back to join them, and SQS its data key.
   dynamic "statement" {
     for_each = length(local.kms_key_arns) == 0 ? [] : [1]
 

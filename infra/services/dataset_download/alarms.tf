@@ -1,4 +1,4 @@
-# Beside those of the functions themselves: errors as callers see them, and what the functions count.
+# Alarms in addition to those of the functions: errors as callers see them, and the functions' own metrics.
 
 resource "aws_cloudwatch_metric_alarm" "error_rate" {
   count = local.all_alarms ? 1 : 0
@@ -9,9 +9,9 @@ resource "aws_cloudwatch_metric_alarm" "error_rate" {
   threshold           = var.error_rate_alarm_percent
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arns
-  ok_actions          = var.alarm_topic_arns
-  tags                = var.tags
+  alarm_actions       = var.common.alarm_topic_arns
+  ok_actions          = var.common.alarm_topic_arns
+  tags                = var.common.tags
 
   metric_query {
     id          = "rate"
@@ -40,10 +40,8 @@ resource "aws_cloudwatch_metric_alarm" "error_rate" {
 module "alarms" {
   source = "../../modules/alarms"
 
-  name_prefix      = local.function_name
-  alarms_enabled   = local.all_alarms
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = local.function_name
+  common      = var.common
 
   alarms = {
     downloads-failed = {

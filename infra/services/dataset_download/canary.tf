@@ -1,5 +1,5 @@
-# A new version gets a tenth of the requests for five minutes. If the alarm on errors stays quiet, it gets all of them,
-# else none. Terraform publishes the version; CodeDeploy, told by `aws deploy create-deployment`, moves the alias.
+# Canary deployment: a new version receives a tenth of the requests for five minutes, then all of them unless the error
+# alarm fires. Terraform publishes the version. CodeDeploy, started by `aws deploy create-deployment`, moves the alias.
 
 locals {
   alias_name = one(aws_lambda_alias.live[*].name)
@@ -13,7 +13,7 @@ resource "aws_lambda_alias" "live" {
   function_name    = module.download.name
   function_version = module.download.version
 
-  # CodeDeploy's from the first deployment on.
+  # CodeDeploy manages both from the first deployment on.
   lifecycle {
     ignore_changes = [function_version, routing_config]
   }
@@ -24,7 +24,7 @@ resource "aws_codedeploy_app" "this" {
 
   name             = local.function_name
   compute_platform = "Lambda"
-  tags             = var.tags
+  tags             = var.common.tags
 }
 
 resource "aws_codedeploy_deployment_group" "this" {
@@ -34,7 +34,7 @@ resource "aws_codedeploy_deployment_group" "this" {
   deployment_group_name  = "live"
   deployment_config_name = "CodeDeployDefault.LambdaCanary10Percent5Minutes"
   service_role_arn       = aws_iam_role.codedeploy[0].arn
-  tags                   = var.tags
+  tags                   = var.common.tags
 
   deployment_style {
     deployment_option = "WITH_TRAFFIC_CONTROL"
@@ -60,7 +60,7 @@ data "aws_iam_policy_document" "codedeploy_trust" {
 
     principals {
       type = "Service"
-      # In China the principal has the region and the partition's domain in its name.
+      # In China the principal's name includes the region and the partition's domain.
       identifiers = [data.aws_partition.current.partition == "aws-cn" ? "codedeploy.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}" : "codedeploy.amazonaws.com"]
     }
 
@@ -78,8 +78,8 @@ resource "aws_iam_role" "codedeploy" {
   name                 = "${local.function_name}-deploy"
   description          = "Moves the alias of ${local.function_name} to a new version"
   assume_role_policy   = data.aws_iam_policy_document.codedeploy_trust[0].json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  permissions_boundary = var.common.permissions_boundary_arn
+  tags                 = var.common.tags
 }
 
 data "aws_iam_policy_document" "codedeploy" {
@@ -91,7 +91,7 @@ data "aws_iam_policy_document" "codedeploy" {
     resources = [module.download.arn, "${module.download.arn}:*"]
   }
 
-  # All of the account's, since it is a list that is asked for.
+  # All alarms of the account, because DescribeAlarms is a list operation.
   statement {
     sid     = "LookAtAlarms"
     actions = ["cloudwatch:DescribeAlarms"]

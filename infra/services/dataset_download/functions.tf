@@ -1,21 +1,21 @@
-# The functions and the URL. What they may do is in policies.tf.
+# The functions and the Function URL. Their permissions are in policies.tf.
 
 locals {
   function_name        = "${var.name_prefix}-dataset-download"
   export_function_name = "${var.name_prefix}-dataset-export"
 
-  # Python's own runtime does not stream, the Web Adapter does; but no Function URL streams out of a VPC.
-  streams = var.web_adapter && var.vpc_config == null
+  # The Python runtime does not stream, so the Web Adapter does. A Function URL cannot stream from a VPC.
+  streams = var.web_adapter && var.common.vpc_config == null
 
-  # Published by AWS in each region of the commercial partition, in China by an account for each of the two regions and
-  # for x86_64 only, in GovCloud not at all. Another one, or a copy of one's own, is a variable.
+  # AWS publishes the layer in every commercial region, in China from one account per region and for x86_64 only, and
+  # not in GovCloud. web_adapter_layer_arn selects another layer or your own copy.
   adapter_accounts = {
     aws    = "753240598075"
     aws-cn = { cn-north-1 = "041581134020", cn-northwest-1 = "069767869989" }
   }
   adapter_account = (
     data.aws_partition.current.partition == "aws" ? local.adapter_accounts.aws :
-    data.aws_partition.current.partition == "aws-cn" && var.architecture != "arm64" ? lookup(local.adapter_accounts.aws-cn, data.aws_region.current.id, null) :
+    data.aws_partition.current.partition == "aws-cn" && var.common.architecture != "arm64" ? lookup(local.adapter_accounts.aws-cn, data.aws_region.current.id, null) :
     null
   )
   adapter_layer_arn = local.adapter_account == null ? null : format(
@@ -23,7 +23,7 @@ locals {
     data.aws_partition.current.partition,
     data.aws_region.current.id,
     local.adapter_account,
-    var.architecture == "arm64" ? "Arm64" : "X86",
+    var.common.architecture == "arm64" ? "Arm64" : "X86",
   )
   adapter_arn = local.streams ? try(coalesce(var.web_adapter_layer_arn, local.adapter_layer_arn), null) : null
 
@@ -49,7 +49,7 @@ locals {
       MAX_QUERY_BYTES        = var.download.max_query_bytes
       STALL_SECONDS          = var.download.stall_seconds
       PUBLIC_BASE_URL        = local.public_base_url
-      LOG_LEVEL              = var.log_level
+      LOG_LEVEL              = var.common.log_level
     },
     var.download.exports ? {
       EXPORT_BUCKET = var.create_export_bucket ? module.export_bucket[0].name : local.export_bucket_name
@@ -57,7 +57,7 @@ locals {
     } : {},
   )
 
-  # The Function URL's own name is not what a caller sees behind CloudFront; CloudFront's is known only afterwards.
+  # Behind CloudFront callers do not see the Function URL's domain. CloudFront's own domain is known only after apply.
   public_base_url = try(compact([var.download.public_base_url, try("https://${var.cdn.aliases[0]}", null)])[0], "")
 }
 
@@ -68,7 +68,7 @@ module "layer" {
   name            = "${var.name_prefix}-data-${each.key}"
   description     = "${each.key} for the dataset download"
   package_path    = "${var.layer_zip_dir}/${each.key}.zip"
-  architecture    = var.architecture
+  architecture    = var.common.architecture
   artifact_bucket = each.key == "dataset" ? var.artifact_bucket : null
 }
 
@@ -80,7 +80,6 @@ module "download" {
   handler                = local.streams ? "dataset_download/run.sh" : "dataset_download.app.lambda_handler"
   package_path           = "${var.lambda_zip_dir}/dataset_download.zip"
   layer_arns             = [module.layer["powertools"].arn, module.layer["pydantic"].arn, module.layer["isal"].arn, module.layer["dataset"].arn, local.adapter_arn]
-  architecture           = var.architecture
   memory_mb              = var.download.memory_mb
   timeout_seconds        = var.download.timeout_seconds
   reserved_concurrency   = var.download.reserved_concurrency
@@ -99,14 +98,7 @@ module "download" {
     } : {},
   )
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 module "export" {
@@ -118,7 +110,6 @@ module "export" {
   handler          = "dataset_download.exporter.lambda_handler"
   package_path     = "${var.lambda_zip_dir}/dataset_download.zip"
   layer_arns       = [module.layer["powertools"].arn, module.layer["pydantic"].arn, module.layer["isal"].arn, module.layer["dataset"].arn]
-  architecture     = var.architecture
   memory_mb        = var.download.export_memory_mb
   timeout_seconds  = var.download.export_timeout_seconds
   policy_documents = [data.aws_iam_policy_document.read.json, data.aws_iam_policy_document.export[0].json, data.aws_iam_policy_document.fail[0].json]
@@ -131,14 +122,7 @@ module "export" {
     on_failure_queue_arn      = module.failures[0].arn
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 resource "aws_lambda_function_url" "download" {
@@ -149,7 +133,7 @@ resource "aws_lambda_function_url" "download" {
   invoke_mode        = local.streams ? "RESPONSE_STREAM" : "BUFFERED"
 }
 
-# An open URL has to be opened to everybody, too.
+# A Function URL without authorization also needs a resource policy that allows everybody.
 resource "aws_lambda_permission" "anybody" {
   #checkov:skip=CKV_AWS_301:Only where function_url_auth is NONE, which is for emulators
   count = var.function_url_auth == "NONE" ? 1 : 0

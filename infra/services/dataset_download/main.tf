@@ -1,26 +1,26 @@
-# Dataset download: Parquet in S3 as CSV, JSON and Parquet over HTTPS. Function URL → function → dataset bucket; what
-# is too large for an answer goes through the export bucket. CloudFront in front, if asked for.
+# Dataset download: serves Parquet in S3 as CSV, JSON and Parquet over HTTPS. Function URL → function → dataset bucket.
+# Results that are too large for a response go through the export bucket. CloudFront in front is optional.
 
 data "aws_caller_identity" "current" {
   lifecycle {
     precondition {
       condition     = var.create_bucket || var.bucket_name != null
-      error_message = "An existing bucket needs its name: set bucket_name where create_bucket is false."
+      error_message = "create_bucket = false requires bucket_name."
     }
 
     precondition {
       condition     = var.create_export_bucket || var.export_bucket_name != null || !var.download.exports
-      error_message = "An existing export bucket needs its name: set export_bucket_name where create_export_bucket is false."
+      error_message = "create_export_bucket = false requires export_bucket_name."
     }
 
     precondition {
       condition     = !local.streams || local.adapter_arn != null
-      error_message = "AWS publishes no layer of the Lambda Web Adapter for this partition, region and architecture: set web_adapter_layer_arn to a copy of your own, or web_adapter to false (answers of up to 6 MB, the rest by exports)."
+      error_message = "AWS publishes no layer of the Lambda Web Adapter for this partition, region and architecture: set web_adapter_layer_arn to a copy of your own, or web_adapter to false (responses of up to 6 MB, exports for the rest)."
     }
 
     precondition {
       condition     = !var.cdn.enabled || var.function_url_auth == "AWS_IAM"
-      error_message = "CloudFront signs its requests: with cdn.enabled, function_url_auth is AWS_IAM, and nobody gets past it."
+      error_message = "With cdn.enabled, function_url_auth must be AWS_IAM: CloudFront signs its requests, and nobody can bypass it."
     }
   }
 }
@@ -30,9 +30,9 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  all_alarms = var.alarms_enabled && !var.essential_alarms_only
+  all_alarms = var.common.alarms_enabled && !var.common.essential_alarms_only
 
-  # Bucket names are unique in all of AWS: the account and the region make them so.
+  # Bucket names are globally unique: account and region are part of generated names.
   bucket_suffix      = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   bucket_name        = coalesce(var.bucket_name, "${var.name_prefix}-dataset-${local.bucket_suffix}")
   export_bucket_name = coalesce(var.export_bucket_name, "${var.name_prefix}-exports-${local.bucket_suffix}")
@@ -46,14 +46,10 @@ module "bucket" {
   count  = var.create_bucket ? 1 : 0
 
   bucket_name                = local.bucket_name
-  kms_key_arn                = var.kms_key_arn
-  force_destroy              = var.force_destroy
-  abort_upload_after_days    = var.abort_upload_after_days
   noncurrent_expiration_days = var.noncurrent_days
-  require_tls                = var.require_tls
-  tags                       = var.tags
+  common                     = var.common
 
-  # At once: S3 watches there what is read, which costs less than asking for it by hand.
+  # Objects move on day 0: Intelligent-Tiering monitors access itself, which costs less than a transition later.
   transitions = var.intelligent_tiering ? { tiering = { days = 0, storage_class = "INTELLIGENT_TIERING" } } : {}
 }
 
@@ -61,30 +57,22 @@ module "export_bucket" {
   source = "../../modules/bucket"
   count  = var.create_export_bucket && var.download.exports ? 1 : 0
 
-  bucket_name             = local.export_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = true # made again for whoever asks
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.export_bucket_name
+  common      = merge(var.common, { force_destroy = true }) # whoever needs an export can request it again
 
   expirations = {
     exports = { prefix = local.export_prefix, days = var.export_days }
   }
 }
 
-# Exports that failed for good, each with its event and error.
+# Exports that failed after all retries, each with its event and error.
 module "failures" {
   source = "../../modules/dead_letter_queue"
   count  = var.download.exports ? 1 : 0
 
   name              = "${var.name_prefix}-export-failures"
-  kms_key_arn       = var.kms_key_arn
-  require_tls       = var.require_tls
-  alarms_enabled    = var.alarms_enabled
-  alarm_topic_arns  = var.alarm_topic_arns
   alarm_description = "${local.export_function_name} failed in all its tries: ${var.name_prefix}-export-failures holds the events. Runbook: failed-invocations"
-  tags              = var.tags
+  common            = var.common
 }
 
 module "cdn" {
@@ -112,7 +100,7 @@ module "cdn" {
   log_bucket_domain_name = var.cdn.log_bucket_domain_name
   alarms_enabled         = local.all_alarms
   alarm_topic_arns       = var.us_east_1_alarm_topic_arns
-  tags                   = var.tags
+  tags                   = var.common.tags
 }
 
 module "queries" {
@@ -121,5 +109,5 @@ module "queries" {
   name_prefix     = "${var.name_prefix}/dataset-download"
   folder          = "${path.module}/../../queries/dataset_download"
   log_group_names = concat([module.download.log_group_name], module.export[*].log_group_name)
-  queries_enabled = var.queries_enabled
+  queries_enabled = var.common.queries_enabled
 }

@@ -4,7 +4,7 @@ output "bucket_name" {
 }
 
 output "prefix" {
-  description = "Key prefix of the datasets, empty or with a slash at its end."
+  description = "Key prefix of the datasets, empty or with a trailing slash."
   value       = local.prefix
 }
 
@@ -24,32 +24,32 @@ output "export_function_name" {
 }
 
 output "function_url" {
-  description = "The Function URL, without a slash at its end."
+  description = "The Function URL, without a trailing slash."
   value       = trimsuffix(aws_lambda_function_url.download.function_url, "/")
 }
 
 output "function_url_id" {
-  description = "The Function URL's id, which is the first part of its domain."
+  description = "ID of the Function URL, the first part of its domain."
   value       = aws_lambda_function_url.download.url_id
 }
 
 output "function_arn" {
-  description = "ARN that a caller needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on: the alias's, if there is one."
+  description = "ARN on which a caller needs lambda:InvokeFunctionUrl and lambda:InvokeFunction: the alias, if there is one."
   value       = var.canary ? aws_lambda_alias.live[0].arn : module.download.arn
 }
 
 output "distribution_domain" {
-  description = "CloudFront's name of the distribution; empty without one."
+  description = "CloudFront domain; empty without a distribution."
   value       = var.cdn.enabled ? module.cdn[0].domain_name : ""
 }
 
 output "distribution_zone_id" {
-  description = "Zone for alias records in Route 53 that lead to the distribution; empty without one."
+  description = "Hosted zone ID for alias records in Route 53; empty without a distribution."
   value       = var.cdn.enabled ? module.cdn[0].hosted_zone_id : ""
 }
 
 output "deployment" {
-  description = "What `aws deploy create-deployment` is told to move the alias to the version published last; null without canary."
+  description = "Input of `aws deploy create-deployment` that moves the alias to the latest published version; null without canary."
   value = var.canary ? {
     applicationName     = aws_codedeploy_app.this[0].name
     deploymentGroupName = aws_codedeploy_deployment_group.this[0].deployment_group_name
@@ -76,6 +76,6 @@ output "deployment" {
 }
 
 output "dashboard" {
-  description = "What the deployment's dashboard shows of this service: see modules/observability."
+  description = "Row of the deployment's dashboard, as modules/observability takes it."
   value       = local.dashboard
 }

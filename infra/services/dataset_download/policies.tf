@@ -1,7 +1,7 @@
-# What the functions may do, and nothing beside.
+# Least-privilege permissions of the functions.
 
 locals {
-  # From their names, as the functions' policies come before the functions.
+  # Built from the names, because the functions depend on their policies.
   bucket_arn_prefix = "arn:${data.aws_partition.current.partition}:s3:::"
   bucket_arn        = "${local.bucket_arn_prefix}${local.bucket_name}"
   export_bucket_arn = "${local.bucket_arn_prefix}${local.export_bucket_name}"
@@ -13,19 +13,19 @@ locals {
     local.export_function_name,
   )
 
-  kms_key_arns = distinct(concat(compact([var.kms_key_arn]), var.additional_kms_key_arns))
+  kms_key_arns = distinct(concat(compact([var.common.kms_key_arn]), var.additional_kms_key_arns))
 }
 
 data "aws_iam_policy_document" "read" {
-  # Reading a version is an action of its own.
+  # Reading a specific version is a separate action.
   statement {
     sid       = "ReadDatasets"
     actions   = ["s3:GetObject", "s3:GetObjectVersion"]
     resources = ["${local.bucket_arn}/${local.prefix}*"]
   }
 
-  # For the catalogue; and without it S3 answers 403 where a key is missing, not 404. IfExists, since the prefix is
-  # not there to compare when S3 chooses between the two.
+  # Used by the catalogue. Without this permission S3 returns 403 instead of 404 for a missing key. IfExists, because
+  # s3:prefix is absent when S3 decides between 404 and 403.
   statement {
     sid       = "ListDatasets"
     actions   = ["s3:ListBucket"]
@@ -38,8 +38,8 @@ data "aws_iam_policy_document" "read" {
     }
   }
 
-  # Keys are used by the services for the function, never by the function's own calls to KMS. Decrypt, since S3
-  # reads a multipart upload's parts back to join them, and SQS its data key.
+  # Only AWS services use the keys on the function's behalf; the function does not call KMS. Decrypt is required because
+  # S3 reads the parts of a multipart upload back to join them, and SQS its data key.
   dynamic "statement" {
     for_each = length(local.kms_key_arns) == 0 ? [] : [1]
 
@@ -63,8 +63,8 @@ data "aws_iam_policy_document" "read" {
 data "aws_iam_policy_document" "export" {
   count = var.download.exports ? 1 : 0
 
-  # Reading, since an address is good for what its signer may read. s3:PutObject stands for making, filling and
-  # completing an upload too.
+  # Read access is required because a presigned URL grants only what its signer may read. s3:PutObject also covers
+  # creating, filling and completing a multipart upload.
   statement {
     sid       = "WriteExports"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]

@@ -1,47 +1,35 @@
 # Names and packages
 
 variable "name_prefix" {
-  description = "What all names begin with, like project-environment."
+  description = "Prefix of all names, such as project-environment."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,25}[a-z0-9]$", var.name_prefix))
-    error_message = "name_prefix has 2 to 27 lower-case letters, digits and hyphens and starts with a letter: names of buckets are made from it."
+    error_message = "name_prefix must have 2 to 27 lower-case letters, digits and hyphens and start with a letter: it is part of bucket names."
   }
 }
 
 variable "lambda_zip_dir" {
-  description = "Folder that holds dataset_download.zip."
+  description = "Folder with dataset_download.zip."
   type        = string
 }
 
 variable "layer_zip_dir" {
-  description = "Folder that holds powertools.zip, pydantic.zip, isal.zip and dataset.zip."
+  description = "Folder with powertools.zip, pydantic.zip, isal.zip and dataset.zip."
   type        = string
-}
-
-variable "architecture" {
-  description = "Instruction set that the zips were built for: x86_64 or arm64."
-  type        = string
-  default     = "x86_64"
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
 }
 
 # Buckets
 
 variable "create_bucket" {
-  description = "Make the bucket of the datasets; false to use the existing bucket_name."
+  description = "Create the dataset bucket; false to use the existing bucket_name."
   type        = bool
   default     = true
 }
 
 variable "bucket_name" {
-  description = "Bucket of the datasets; null generates a name. Needed where create_bucket is false."
+  description = "Bucket of the datasets; null generates a name. Required if create_bucket is false."
   type        = string
   default     = null
 }
@@ -54,30 +42,30 @@ variable "prefix" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9!_.'()/-]*$", var.prefix))
-    error_message = "prefix has no wildcards."
+    error_message = "prefix must not contain wildcards."
   }
 }
 
 variable "noncurrent_days" {
-  description = "Days that a replaced or deleted dataset is kept."
+  description = "Days that the old version of a replaced or deleted dataset is kept."
   type        = number
   default     = 90
 }
 
 variable "intelligent_tiering" {
-  description = "Have S3 move datasets that are seldom read to cheaper tiers."
+  description = "Move rarely read datasets to cheaper tiers (S3 Intelligent-Tiering)."
   type        = bool
   default     = false
 }
 
 variable "create_export_bucket" {
-  description = "Make the export bucket; false to use the existing export_bucket_name, which should then expire export_prefix and stale multipart uploads by itself."
+  description = "Create the export bucket; false to use the existing export_bucket_name, which should then expire export_prefix and abort incomplete multipart uploads itself."
   type        = bool
   default     = true
 }
 
 variable "export_bucket_name" {
-  description = "Bucket of the exports; null generates a name. Needed where create_export_bucket is false."
+  description = "Bucket of the exports; null generates a name. Required if create_export_bucket is false."
   type        = string
   default     = null
 }
@@ -90,72 +78,60 @@ variable "export_prefix" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-]$", trim(var.export_prefix, "/")))
-    error_message = "export_prefix is not empty and has no wildcards."
+    error_message = "export_prefix must not be empty or contain wildcards."
   }
 }
 
 variable "export_days" {
-  description = "Days that an export is kept; more than an address to it is good for."
+  description = "Days that an export is kept; longer than a presigned URL is valid."
   type        = number
   default     = 2
 
   validation {
     condition     = var.export_days >= 1 && floor(var.export_days) == var.export_days
-    error_message = "export_days is a whole number of at least 1."
+    error_message = "export_days must be a whole number of at least 1."
   }
 }
 
 variable "artifact_bucket" {
-  description = "Bucket that the zip of the layer dataset travels through; null for inside the API call, which takes up to 50 MB."
+  description = "Bucket for uploading the zip of the layer dataset; null to send it in the API call, which accepts up to 50 MB."
   type        = object({ name = string })
   default     = null
-}
-
-variable "force_destroy" {
-  description = "Delete the datasets with their bucket."
-  type        = bool
-  default     = false
-}
-
-variable "abort_upload_after_days" {
-  description = "Days after which a multipart upload that was not completed is aborted."
-  type        = number
-  default     = 2
 }
 
 # Function URL and CloudFront
 
 variable "function_url_auth" {
-  description = "Who may call the Function URL: AWS_IAM (signed requests: CloudFront's, or of whoever is allowed to) or NONE (anybody; for emulators)."
+  description = "Authorization of the Function URL: AWS_IAM (signed requests of CloudFront or of allowed callers) or NONE (public; for emulators)."
   type        = string
   default     = "AWS_IAM"
 
   validation {
     condition     = contains(["AWS_IAM", "NONE"], var.function_url_auth)
-    error_message = "function_url_auth is AWS_IAM or NONE."
+    error_message = "function_url_auth must be AWS_IAM or NONE."
   }
 }
 
 variable "web_adapter" {
-  description = "Stream, by AWS Lambda Web Adapter. False where there is none, like an emulator: answers are then buffered."
+  description = "Stream responses by AWS Lambda Web Adapter. False if it is not available, as on an emulator: responses are then buffered."
   type        = bool
   default     = true
 }
 
 variable "web_adapter_layer_arn" {
-  description = "Layer of the Web Adapter; null for the one that AWS publishes in the region."
+  description = "ARN of the Web Adapter's layer; null for the one that AWS publishes in the region."
   type        = string
   default     = null
 }
 
 variable "canary" {
-  description = "Have CodeDeploy give a new version a tenth of the requests for five minutes before it gets all."
+  description = "Canary deployment: CodeDeploy routes a tenth of the requests to a new version for five minutes, then all."
   type        = bool
   default     = false
 }
 
 variable "cdn" {
-  description = "CloudFront in front of the Function URL; modules/cdn/variables.tf describes each setting."
+  description = "CloudFront in front of the Function URL; modules/cdn/variables.tf describes the attributes."
   type = object({
     enabled         = optional(bool, false)
     aliases         = optional(list(string), [])
@@ -178,7 +154,7 @@ variable "cdn" {
 # Functions
 
 variable "download" {
-  description = "The functions' size, and how they read and answer. Sizes and limits are those of lambdas/dataset_download/README.md."
+  description = "Size and settings of the functions; lambdas/dataset_download/README.md describes them."
   type = object({
     memory_mb              = optional(number, 512)
     timeout_seconds        = optional(number, 60)
@@ -209,36 +185,62 @@ variable "download" {
 
   validation {
     condition     = var.download.stream_limit_mb >= 0 && var.download.stream_limit_mb <= 200
-    error_message = "download.stream_limit_mb is between 0 (no limit) and 200, where Lambda ends a streamed answer."
+    error_message = "download.stream_limit_mb must be between 0 (no limit) and 200, Lambda's limit of a streamed response."
   }
 
   validation {
     condition     = var.download.buffer_limit_mb >= 1 && var.download.buffer_limit_mb <= 6
-    error_message = "download.buffer_limit_mb is between 1 and 6, the largest answer of a function that does not stream."
+    error_message = "download.buffer_limit_mb must be between 1 and 6, Lambda's limit of a buffered response."
   }
 
   validation {
     condition     = var.download.presign_ttl_seconds >= 60 && var.download.presign_ttl_seconds <= 43200
-    error_message = "download.presign_ttl_seconds is between 60 and 43200: an address is good no longer than the credentials of the function that signed it, which last 12 hours at most."
+    error_message = "download.presign_ttl_seconds must be between 60 and 43200: a presigned URL expires with the function's credentials, after 12 hours at most."
   }
 
   validation {
     condition     = var.download.public_base_url == null || can(regex("^https?://[^/?#]+$", var.download.public_base_url))
-    error_message = "download.public_base_url is https://domain, without a path."
+    error_message = "download.public_base_url must have the form https://domain, without a path."
   }
 
   validation {
     condition     = alltrue([for number in [var.download.batch_rows, var.download.read_ahead_mb, var.download.max_sort_rows, var.download.small_answer_kb, var.download.stall_seconds] : number >= 1])
-    error_message = "download.batch_rows, read_ahead_mb, max_sort_rows, small_answer_kb and stall_seconds are at least 1."
+    error_message = "download.batch_rows, read_ahead_mb, max_sort_rows, small_answer_kb and stall_seconds must be at least 1."
   }
 }
 
 # Security and operations
 
-variable "kms_key_arn" {
-  description = "KMS key of the buckets, queue, logs and environments that are made here; null for keys that AWS manages."
-  type        = string
-  default     = null
+variable "common" {
+  description = "Settings that all services share; infra/README.md describes them under One service alone. In a VPC a Function URL does not stream: responses are buffered, up to 6 MB, and larger ones exported."
+  type = object({
+    tags                     = optional(map(string), {})
+    architecture             = optional(string, "x86_64")
+    force_destroy            = optional(bool, false)
+    abort_upload_after_days  = optional(number, 2)
+    deletion_protection      = optional(bool, false)
+    kms_key_arn              = optional(string)
+    permissions_boundary_arn = optional(string)
+    require_tls              = optional(bool, true)
+    tracing_enabled          = optional(bool, false)
+    log_level                = optional(string, "INFO")
+    log_retention_days       = optional(number, 14)
+    alarms_enabled           = optional(bool, true)
+    essential_alarms_only    = optional(bool, false)
+    alarm_topic_arns         = optional(list(string), [])
+    queries_enabled          = optional(bool, true)
+    vpc_config = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.common.log_level)
+    error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
+  }
 }
 
 variable "additional_kms_key_arns" {
@@ -247,87 +249,19 @@ variable "additional_kms_key_arns" {
   default     = []
 }
 
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds the roles; null for none."
-  type        = string
-  default     = null
-}
-
-variable "vpc_config" {
-  description = "Subnets and security groups of the functions; null for no VPC. Inside of one a Function URL does not stream: answers are buffered, up to 6 MB, and larger ones exported."
-  type = object({
-    subnet_ids         = list(string)
-    security_group_ids = list(string)
-  })
-  default = null
-}
-
-variable "tracing_enabled" {
-  description = "Trace with X-Ray."
-  type        = bool
-  default     = false
-}
-
-variable "require_tls" {
-  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
-  type        = bool
-  default     = true
-}
-
-variable "log_level" {
-  description = "Least level of the functions' log lines."
-  type        = string
-  default     = "INFO"
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
-  }
-}
-
-variable "log_retention_days" {
-  description = "Days that logs are kept: as long as the dead-letter queues keep what the logs explain."
-  type        = number
-  default     = 14
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarms."
-  type        = bool
-  default     = true
-}
-
-variable "essential_alarms_only" {
-  description = "Of the alarms make only those on what was given up: dead letters and failed invocations."
-  type        = bool
-  default     = false
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
-variable "queries_enabled" {
-  description = "Save the Logs Insights queries. False for an emulator that cannot."
-  type        = bool
-  default     = true
-}
-
 variable "us_east_1_alarm_topic_arns" {
-  description = "SNS topics in us-east-1 told of the alarm on CloudFront's answers."
+  description = "SNS topics in us-east-1 that the alarm on CloudFront's errors notifies."
   type        = list(string)
   default     = []
 }
 
 variable "error_rate_alarm_percent" {
-  description = "Percentage of requests to the Function URL answered with a 5xx above which the alarm fires."
+  description = "Percentage of 5xx responses of the Function URL above which the alarm fires."
   type        = number
   default     = 5
 
   validation {
     condition     = var.error_rate_alarm_percent > 0 && var.error_rate_alarm_percent < 100
-    error_message = "error_rate_alarm_percent is between 0 and 100."
+    error_message = "error_rate_alarm_percent must be between 0 and 100."
   }
 }

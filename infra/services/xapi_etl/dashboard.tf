@@ -1,4 +1,4 @@
-# What an operator looks at. Each partition has metrics of its own.
+# Dashboard row of the service. Each partition has its own metrics.
 
 locals {
   dashboard = {

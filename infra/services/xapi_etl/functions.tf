@@ -1,4 +1,4 @@
-# The functions and what feeds them. What they may do is in policies.tf.
+# The functions and their event sources. Their permissions are in policies.tf.
 
 module "layer" {
   source   = "../../modules/layer"
@@ -7,7 +7,7 @@ module "layer" {
   name                   = "${var.name_prefix}-xapi-${each.key}"
   description            = "${each.key} for the xAPI ETL"
   package_path           = "${var.layer_zip_dir}/${each.key}.zip"
-  architecture           = var.architecture
+  architecture           = var.common.architecture
   artifact_bucket        = each.key == "xapi" ? var.artifact_bucket : null
   shared_with_principals = var.layer_shared_with
 }
@@ -21,13 +21,12 @@ module "function" {
   handler              = "xapi_etl.app.lambda_handler"
   package_path         = "${var.lambda_zip_dir}/xapi_etl.zip"
   layer_arns           = [module.layer["powertools"].arn, module.layer["xapi"].arn]
-  architecture         = var.architecture
   memory_mb            = var.etl.memory_mb
   ephemeral_storage_mb = var.etl.ephemeral_storage_mb
   timeout_seconds      = var.etl.timeout_seconds
   reserved_concurrency = var.etl.reserved_concurrency
 
-  # It is busy until its safety margin, in which it only answers.
+  # The function works until its safety margin, in which it only returns its response.
   duration_alarm_seconds = var.etl.timeout_seconds - var.etl.lambda_timeout_safety_margin_ms / 2000
 
   policy_documents = [data.aws_iam_policy_document.etl[each.key].json]
@@ -38,22 +37,15 @@ module "function" {
       FAILURE_DLQ_URL = module.queue[each.key].dlq_url
       DIAG_S3_PREFIX  = each.value
     },
-    # Apart, or all of the environment would be hidden in plans.
+    # Merged separately: otherwise plans would hide the whole environment as sensitive.
     nonsensitive(var.clickhouse_password == null) ? {} : { CLICKHOUSE_PASSWORD = var.clickhouse_password },
   )
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 locals {
-  # What is not set is left to the function, which has its own default.
+  # Unset values are omitted, so that the function uses its own defaults.
   given = {
     CLICKHOUSE_URL             = var.clickhouse.url
     CLICKHOUSE_HOST            = var.clickhouse.host
@@ -97,7 +89,7 @@ locals {
       MAX_RECEIVES                          = tostring(var.max_receive_count)
       DRY_RUN                               = tostring(var.etl.dry_run)
       DIAG_S3_BUCKET                        = local.bucket_name
-      LOG_LEVEL                             = var.log_level
+      LOG_LEVEL                             = var.common.log_level
     },
   )
 }
@@ -110,7 +102,7 @@ resource "aws_lambda_event_source_mapping" "etl" {
   batch_size                         = var.etl.batch_size
   maximum_batching_window_in_seconds = var.etl.batching_window_seconds
   function_response_types            = ["ReportBatchItemFailures"]
-  tags                               = var.tags
+  tags                               = var.common.tags
 
   scaling_config {
     maximum_concurrency = var.etl.maximum_concurrency
@@ -119,7 +111,7 @@ resource "aws_lambda_event_source_mapping" "etl" {
   lifecycle {
     precondition {
       condition     = var.etl.reserved_concurrency == -1 || var.etl.maximum_concurrency <= var.etl.reserved_concurrency
-      error_message = "etl.maximum_concurrency is not above etl.reserved_concurrency: messages would be received only to be throttled, and run out of receives."
+      error_message = "etl.maximum_concurrency must not be above etl.reserved_concurrency: throttled receives would use up max_receive_count."
     }
   }
 }

@@ -1,21 +1,21 @@
-# xAPI ETL: JSON Lines in S3 become rows in ClickHouse. Bucket → queue → function → ClickHouse. Partitions give
-# parts of one bucket, told by their prefix, a queue and a function each.
+# xAPI ETL: loads JSON Lines from S3 into ClickHouse. Bucket → queue → function → ClickHouse. A partition is a key
+# prefix of the bucket with its own queue and function.
 
 data "aws_caller_identity" "current" {
   lifecycle {
     precondition {
       condition     = var.create_bucket || var.bucket_name != null
-      error_message = "An existing bucket needs its name: set bucket_name where create_bucket is false."
+      error_message = "create_bucket = false requires bucket_name."
     }
 
     precondition {
       condition     = var.clickhouse.url != null || var.clickhouse.host != null || var.etl.dry_run
-      error_message = "The function needs to know where ClickHouse is: set clickhouse.url or clickhouse.host (or etl.dry_run)."
+      error_message = "No ClickHouse is configured: set clickhouse.url or clickhouse.host (or etl.dry_run)."
     }
 
     precondition {
       condition     = var.clickhouse.secret_arn == null || (var.clickhouse.user == null && nonsensitive(var.clickhouse_password == null))
-      error_message = "The user and the password come from clickhouse.secret_arn or from clickhouse.user and clickhouse_password, not from both."
+      error_message = "Set either clickhouse.secret_arn, or clickhouse.user and clickhouse_password, but not both."
     }
   }
 }
@@ -25,19 +25,17 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  all_alarms = var.alarms_enabled && !var.essential_alarms_only
-
-  # Bucket names are unique in all of AWS: the account and the region make them so.
+  # Bucket names are globally unique: account and region are part of generated names.
   bucket_suffix          = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   bucket_name            = coalesce(var.bucket_name, "${var.name_prefix}-xapi-${local.bucket_suffix}")
   quarantine_bucket_name = coalesce(var.quarantine_bucket_name, local.bucket_name)
 
-  # The function's own defaults, which the quarantine's permission depends on.
+  # The function's own defaults, repeated here because the permission on the quarantine depends on them.
   uses_shipped_mapping = var.etl.column_map == "xapi" && var.etl.column_map_s3_uri == null
   bad_lines            = coalesce(var.etl.bad_lines, local.uses_shipped_mapping ? "quarantine" : "fail")
   strictness           = coalesce(var.etl.strictness, local.uses_shipped_mapping ? "statement" : "json")
 
-  # Without partitions there is one, without a name of its own.
+  # Without partitions there is a single one, whose name is not part of resource names.
   partitions = length(var.partitions) == 0 ? { all = var.source_prefix } : var.partitions
   names = {
     for partition in keys(local.partitions) :
@@ -49,14 +47,10 @@ module "bucket" {
   source = "../../modules/bucket"
   count  = var.create_bucket ? 1 : 0
 
-  bucket_name             = local.bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.bucket_name
+  common      = var.common
 
-  # Somebody should have looked by then.
+  # quarantine_days is the time to inspect rejected lines.
   expirations = local.quarantine_bucket_name == local.bucket_name ? {
     quarantine = { prefix = var.quarantine_prefix, days = var.quarantine_days }
   } : {}
@@ -71,18 +65,14 @@ module "queue" {
   retention_seconds          = var.queue_retention_seconds
   dlq_retention_seconds      = var.dlq_retention_seconds
   max_receive_count          = var.max_receive_count
-  kms_key_arn                = var.kms_key_arn
   policy_documents           = [data.aws_iam_policy_document.events[each.key].json]
-  require_tls                = var.require_tls
-  tags                       = var.tags
+  common                     = var.common
 
-  alarms_enabled               = var.alarms_enabled
-  essential_alarms_only        = var.essential_alarms_only
-  alarm_topic_arns             = var.alarm_topic_arns
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 }
 
-# S3 keeps one such configuration per bucket: another one, made elsewhere for the same bucket, would undo this.
+# S3 keeps one notification configuration per bucket: a second one, created elsewhere for this bucket, would replace
+# this one.
 resource "aws_s3_bucket_notification" "source" {
   count = var.create_notification ? 1 : 0
 
@@ -102,7 +92,7 @@ resource "aws_s3_bucket_notification" "source" {
 }
 
 locals {
-  # S3 takes one suffix a rule: each partition has one rule for each.
+  # An S3 notification rule has one suffix, so each partition has one rule per suffix.
   filters = flatten([
     for partition, prefix in local.partitions : [
       for suffix in length(var.source_suffixes) == 0 ? [""] : var.source_suffixes :
@@ -115,10 +105,8 @@ module "alarms" {
   source   = "../../modules/alarms"
   for_each = local.partitions
 
-  name_prefix      = local.names[each.key]
-  alarms_enabled   = local.all_alarms
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = local.names[each.key]
+  common      = var.common
 
   alarms = {
     bad-lines = {
@@ -141,7 +129,7 @@ module "alarms" {
       threshold   = 0
     }
 
-    # Failed inserts and bad lines make their objects fail, too, and have alarms of their own.
+    # Failed inserts and bad lines also fail their objects, and have their own alarms.
     objects-failed = {
       description = "${local.names[each.key]} could not load objects, for neither their lines nor ClickHouse."
       runbook     = "objects-failed"
@@ -161,5 +149,5 @@ module "queries" {
   name_prefix     = "${var.name_prefix}/xapi-etl"
   folder          = "${path.module}/../../queries/xapi_etl"
   log_group_names = [for function in module.function : function.log_group_name]
-  queries_enabled = var.queries_enabled
+  queries_enabled = var.common.queries_enabled
 }

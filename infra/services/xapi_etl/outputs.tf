@@ -2,22 +2,22 @@ output "bucket_name" {
   description = "Bucket whose new objects are loaded."
   value       = var.create_bucket ? module.bucket[0].name : local.bucket_name
 
-  # An object that is put before this is never heard of.
+  # S3 sends no event for an object that is put before the notification exists.
   depends_on = [aws_s3_bucket_notification.source]
 }
 
 output "prefixes" {
-  description = "Key prefixes that are loaded, by partition; one, called all, without partitions."
+  description = "Key prefixes to load by partition; the only key is all without partitions."
   value       = local.partitions
 }
 
 output "queue_urls" {
-  description = "URLs of the queues of events, by partition."
+  description = "URLs of the event queues by partition."
   value       = { for partition, queue in module.queue : partition => queue.url }
 }
 
 output "queue_arns" {
-  description = "ARNs of the queues of events, by partition, for the notification of a bucket that is configured elsewhere."
+  description = "ARNs of the event queues by partition, for a bucket notification that is configured elsewhere."
   value       = { for partition, queue in module.queue : partition => queue.arn }
 }
 
@@ -32,22 +32,22 @@ output "function_names" {
 }
 
 output "layer_arns" {
-  description = "ARNs of the layers' versions, as functions name them, by layer."
+  description = "ARNs of the layer versions by layer."
   value       = { for name, layer in module.layer : name => layer.arn }
 }
 
 output "clickhouse_url" {
-  description = "Where ClickHouse's HTTP interface is; empty in a dry run that knows none."
+  description = "URL of ClickHouse's HTTP interface; empty in a dry run without one."
   value       = local.clickhouse_url
 }
 
 output "clickhouse_database" {
-  description = "Database that rows go to."
+  description = "ClickHouse database."
   value       = var.clickhouse.database
 }
 
 output "clickhouse_table" {
-  description = "Table that rows go to."
+  description = "ClickHouse table."
   value       = var.clickhouse.table
 }
 
@@ -59,6 +59,6 @@ locals {
 }
 
 output "dashboard" {
-  description = "What the deployment's dashboard shows of this service: see modules/observability."
+  description = "Row of the deployment's dashboard, as modules/observability takes it."
   value       = local.dashboard
 }

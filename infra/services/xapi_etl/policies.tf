@@ -1,7 +1,8 @@
-# What the functions may do, what S3 may send to the queues, and nothing beside.
+# Least-privilege permissions of the functions, and of S3 on the queues.
 
 locals {
-  # From their names: a queue's policy names the queue itself and the bucket whose notification waits for it.
+  # Built from the names, because a queue policy contains the ARNs of the queue and of the bucket, whose notification
+  # depends on the policy.
   bucket_arn_prefix = "arn:${data.aws_partition.current.partition}:s3:::"
   bucket_arn        = "${local.bucket_arn_prefix}${local.bucket_name}"
   queue_arns = {
@@ -14,7 +15,7 @@ locals {
     )
   }
 
-  kms_key_arns = distinct(concat(compact([var.kms_key_arn]), var.additional_kms_key_arns))
+  kms_key_arns = distinct(concat(compact([var.common.kms_key_arn]), var.additional_kms_key_arns))
 }
 
 data "aws_iam_policy_document" "events" {
@@ -44,13 +45,13 @@ data "aws_iam_policy_document" "events" {
   }
 
   lifecycle {
-    # Bad lines would come back as statements, be bad again, and so for ever.
+    # Quarantined lines would be loaded again and rejected again, in an endless loop.
     precondition {
       condition = (
         local.bad_lines != "quarantine" || local.quarantine_bucket_name != local.bucket_name
         || !(startswith(var.quarantine_prefix, each.value) || startswith(each.value, var.quarantine_prefix))
       )
-      error_message = "The quarantine (quarantine_prefix = \"${var.quarantine_prefix}\") overlaps with what is loaded (the prefix \"${each.value}\") of the same bucket: its objects would be loaded, too. Set another prefix, quarantine_bucket_name, or etl.bad_lines to fail or skip."
+      error_message = "The quarantine (quarantine_prefix = \"${var.quarantine_prefix}\") overlaps with the objects to load (the prefix \"${each.value}\") of the same bucket: its objects would be loaded, too. Set another prefix, quarantine_bucket_name, or etl.bad_lines to fail or skip."
     }
   }
 }
@@ -70,15 +71,15 @@ data "aws_iam_policy_document" "etl" {
     resources = [module.queue[each.key].dlq_arn]
   }
 
-  # Reading a version is an action of its own.
+  # Reading a specific version is a separate action.
   statement {
     sid       = "ReadStatements"
     actions   = ["s3:GetObject", "s3:GetObjectVersion"]
     resources = ["${local.bucket_arn}/${each.value}*"]
   }
 
-  # Without it S3 answers 403 where a key is missing, not 404; diagnostics list, too. IfExists, since the prefix is
-  # not there to compare when S3 chooses between the two.
+  # Without this permission S3 returns 403 instead of 404 for a missing key. Diagnostics also list. IfExists, because
+  # s3:prefix is absent when S3 decides between 404 and 403.
   statement {
     sid       = "SeeWhatIsMissing"
     actions   = ["s3:ListBucket"]
@@ -96,7 +97,7 @@ data "aws_iam_policy_document" "etl" {
 
     content {
       sid = "PutBadLinesAside"
-      # Reading tells another version's bad lines from a repeated write.
+      # Read access distinguishes the bad lines of another version from a repeated write.
       actions   = ["s3:PutObject", "s3:GetObject"]
       resources = ["${local.bucket_arn_prefix}${local.quarantine_bucket_name}/${var.quarantine_prefix}*"]
     }
@@ -122,7 +123,7 @@ data "aws_iam_policy_document" "etl" {
     }
   }
 
-  # Keys are used by the services for the function, never by the function's own calls to KMS.
+  # Only AWS services use the keys on the function's behalf; the function does not call KMS.
   dynamic "statement" {
     for_each = length(local.kms_key_arns) == 0 ? [] : [1]
 

@@ -1,90 +1,78 @@
 # Names and packages
 
 variable "name_prefix" {
-  description = "What all names begin with, like project-environment."
+  description = "Prefix of all names, such as project-environment."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,25}[a-z0-9]$", var.name_prefix))
-    error_message = "name_prefix has 2 to 27 lower-case letters, digits and hyphens and starts with a letter: names of buckets are made from it."
+    error_message = "name_prefix must have 2 to 27 lower-case letters, digits and hyphens and start with a letter: it is part of bucket names."
   }
 }
 
 variable "lambda_zip_dir" {
-  description = "Folder that holds xapi_etl.zip."
+  description = "Folder with xapi_etl.zip."
   type        = string
 }
 
 variable "layer_zip_dir" {
-  description = "Folder that holds powertools.zip and xapi.zip."
+  description = "Folder with powertools.zip and xapi.zip."
   type        = string
-}
-
-variable "architecture" {
-  description = "Instruction set that the zips were built for: x86_64 or arm64."
-  type        = string
-  default     = "x86_64"
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
 }
 
 # Buckets
 
 variable "create_bucket" {
-  description = "Make the bucket; false to use the existing bucket_name."
+  description = "Create the bucket; false to use the existing bucket_name."
   type        = bool
   default     = true
 }
 
 variable "bucket_name" {
-  description = "Bucket whose new objects are loaded; null generates a name. Needed where create_bucket is false."
+  description = "Bucket whose new objects are loaded; null generates a name. Required if create_bucket is false."
   type        = string
   default     = null
 }
 
 variable "create_notification" {
-  description = "Set the bucket's notification, the one configuration that a bucket has. False for a bucket that has one elsewhere: queue_arns belong in it then."
+  description = "Configure the bucket's notification; a bucket has only one such configuration. False if it is configured elsewhere, which must then include queue_arns."
   type        = bool
   default     = true
 }
 
 variable "source_prefix" {
-  description = "Key prefix of the objects that are loaded; empty for all."
+  description = "Key prefix of the objects to load; empty for all."
   type        = string
   default     = "statements/"
   nullable    = false
 
   validation {
     condition     = can(regex("^[^*?]*$", var.source_prefix)) && !startswith(var.source_prefix, "/")
-    error_message = "source_prefix has no wildcards and does not begin with a slash."
+    error_message = "source_prefix must not contain wildcards or begin with a slash."
   }
 }
 
 variable "source_suffixes" {
-  description = "Ends of the keys of the objects that are loaded, like .jsonl and .jsonl.gz; empty for all."
+  description = "Key suffixes of the objects to load, such as .jsonl and .jsonl.gz; empty for all."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for one in var.source_suffixes : alltrue([for other in var.source_suffixes : one == other || !endswith(one, other)])]) && length(distinct(var.source_suffixes)) == length(var.source_suffixes) && !contains(var.source_suffixes, "")
-    error_message = "No suffix is empty or the end of another: S3 refuses rules that overlap."
+    error_message = "No suffix may be empty or the end of another: S3 rejects overlapping rules."
   }
 }
 
 variable "partitions" {
-  description = "Functions with a queue each for parts of the bucket: name to key prefix, instead of source_prefix. Empty for one function."
+  description = "Map of partition name to key prefix, instead of source_prefix; each partition has its own queue and function. Empty for one function."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = alltrue([for name in keys(var.partitions) : can(regex("^[a-z][a-z0-9-]{0,15}$", name))])
-    error_message = "A partition's name has at most 16 lower-case letters, digits and hyphens and starts with a letter."
+    error_message = "A partition's name must have at most 16 lower-case letters, digits and hyphens and start with a letter."
   }
 
   validation {
@@ -92,80 +80,68 @@ variable "partitions" {
       for name, prefix in var.partitions :
       prefix != "" && alltrue([for other, longer in var.partitions : name == other || !startswith(longer, prefix)])
     ])
-    error_message = "No partition's prefix is empty or the beginning of another's: S3 refuses rules that overlap."
+    error_message = "No partition's prefix may be empty or the beginning of another's: S3 rejects overlapping rules."
   }
 }
 
 variable "quarantine_bucket_name" {
-  description = "Existing bucket for lines that are no statements; null for the bucket itself."
+  description = "Existing bucket for rejected lines; null for the bucket itself."
   type        = string
   default     = null
 }
 
 variable "quarantine_prefix" {
-  description = "What the keys of the quarantine begin with. In the same bucket it lies outside of what is loaded."
+  description = "Key prefix of the quarantine. In the same bucket it must not overlap with the prefixes to load."
   type        = string
   default     = "quarantine/"
   nullable    = false
 
   validation {
     condition     = can(regex("^[A-Za-z0-9!_.'()-][A-Za-z0-9!_.'()/-]*/$", var.quarantine_prefix))
-    error_message = "quarantine_prefix ends with a slash, does not begin with one, and has no wildcards."
+    error_message = "quarantine_prefix must end with a slash, and must not begin with one or contain wildcards."
   }
 }
 
 variable "quarantine_days" {
-  description = "Days that the bucket, where it is made here, keeps its quarantine."
+  description = "Days that a bucket created here keeps its quarantine."
   type        = number
   default     = 90
 
   validation {
     condition     = var.quarantine_days >= 1 && floor(var.quarantine_days) == var.quarantine_days
-    error_message = "quarantine_days is a whole number of at least 1."
+    error_message = "quarantine_days must be a whole number of at least 1."
   }
 }
 
 variable "artifact_bucket" {
-  description = "Bucket that the zip of the layer xapi travels through; null for inside the API call, which takes up to 50 MB."
+  description = "Bucket for uploading the zip of the layer xapi; null to send it in the API call, which accepts up to 50 MB."
   type        = object({ name = string })
   default     = null
 }
 
 variable "layer_shared_with" {
-  description = "Accounts that may use the layers, too, by their number."
+  description = "IDs of other accounts that may use the layers."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
-variable "force_destroy" {
-  description = "Delete the bucket's objects with the bucket."
-  type        = bool
-  default     = false
-}
-
-variable "abort_upload_after_days" {
-  description = "Days after which a multipart upload that was not completed is aborted."
-  type        = number
-  default     = 2
-}
-
 # Events
 
 variable "queue_retention_seconds" {
-  description = "Seconds that an event waits to be loaded before it is lost."
+  description = "Seconds that an event may wait in the queue before it is lost."
   type        = number
   default     = 345600
 }
 
 variable "dlq_retention_seconds" {
-  description = "Seconds that the dead-letter queue keeps an event, counted from when it was first sent."
+  description = "Seconds that the dead-letter queue keeps an event, counted from its first send."
   type        = number
   default     = 1209600
 }
 
 variable "max_receive_count" {
-  description = "Tries that an event has."
+  description = "Attempts per event."
   type        = number
   default     = 5
 }
@@ -173,7 +149,7 @@ variable "max_receive_count" {
 # ClickHouse
 
 variable "clickhouse" {
-  description = "Where rows go. What is left out has the function's default; lambdas/xapi_etl/README.md describes each. secret_arn is a Secrets Manager secret, JSON with username and password."
+  description = "ClickHouse connection and target table. Unset attributes have the function's defaults; lambdas/xapi_etl/README.md describes them. secret_arn is a Secrets Manager secret, JSON with username and password."
   type = object({
     url             = optional(string)
     host            = optional(string)
@@ -194,27 +170,27 @@ variable "clickhouse" {
 
   validation {
     condition     = var.clickhouse.url == null || can(regex("^https?://[^/@?#]+(/[^?#]*)?$", var.clickhouse.url))
-    error_message = "clickhouse.url is http(s)://host:port, perhaps with a path, and holds no user and password: they would be seen in the plan."
+    error_message = "clickhouse.url must have the form http(s)://host:port with an optional path, without user and password, which the plan would show."
   }
 
   validation {
     condition     = var.clickhouse.port == null || try(var.clickhouse.port >= 1 && var.clickhouse.port <= 65535, false)
-    error_message = "clickhouse.port is between 1 and 65535."
+    error_message = "clickhouse.port must be between 1 and 65535."
   }
 
   validation {
     condition     = var.clickhouse.secret_arn == null || can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:", var.clickhouse.secret_arn))
-    error_message = "clickhouse.secret_arn is the ARN of a secret in Secrets Manager."
+    error_message = "clickhouse.secret_arn must be the ARN of a secret in Secrets Manager."
   }
 
   validation {
     condition     = alltrue([for name, value in var.clickhouse.settings : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name)) && !strcontains(value, ",")])
-    error_message = "clickhouse.settings has names of settings, and values without commas."
+    error_message = "clickhouse.settings must map setting names to values without commas."
   }
 }
 
 variable "clickhouse_password" {
-  description = "Password of clickhouse.user; it stands in the state and the function's environment. clickhouse.secret_arn does not."
+  description = "Password of clickhouse.user. It is stored in the state and in the function's environment; clickhouse.secret_arn avoids both."
   type        = string
   default     = null
   sensitive   = true
@@ -223,7 +199,7 @@ variable "clickhouse_password" {
 # Functions
 
 variable "etl" {
-  description = "The functions' size, their batches, how many run at once, and how each reads and inserts. Sizes and limits are those of lambdas/xapi_etl/README.md."
+  description = "Size and settings of the functions: memory, batches, concurrency, reads and inserts; lambdas/xapi_etl/README.md describes them."
   type = object({
     memory_mb                             = optional(number, 1024)
     ephemeral_storage_mb                  = optional(number, 1024)
@@ -257,135 +233,93 @@ variable "etl" {
 
   validation {
     condition     = var.etl.maximum_concurrency >= 2 && var.etl.maximum_concurrency <= 1000
-    error_message = "etl.maximum_concurrency is between 2 and 1000, as AWS demands of an event source mapping."
+    error_message = "etl.maximum_concurrency must be between 2 and 1000, AWS's limits for an event source mapping."
   }
 
   validation {
     condition     = var.etl.batch_size >= 1 && var.etl.batch_size <= 10000
-    error_message = "etl.batch_size is between 1 and 10000."
+    error_message = "etl.batch_size must be between 1 and 10000."
   }
 
   validation {
     condition     = var.etl.batching_window_seconds >= 0 && var.etl.batching_window_seconds <= 300
-    error_message = "etl.batching_window_seconds is between 0 and 300."
+    error_message = "etl.batching_window_seconds must be between 0 and 300."
   }
 
   validation {
     condition     = var.etl.batch_size <= 10 || var.etl.batching_window_seconds >= 1
-    error_message = "etl.batch_size above 10 needs a batching_window_seconds of at least 1, as AWS demands."
+    error_message = "etl.batch_size above 10 requires a batching_window_seconds of at least 1 (a limit of AWS)."
   }
 
   validation {
     condition     = contains(["fail", "quarantine", "skip"], coalesce(var.etl.bad_lines, "fail")) && contains(["xapi", "auto"], var.etl.column_map) && contains(["statement", "json"], coalesce(var.etl.strictness, "json"))
-    error_message = "etl.bad_lines is fail, quarantine or skip, etl.column_map xapi or auto, and etl.strictness statement or json."
+    error_message = "etl.bad_lines must be fail, quarantine or skip, etl.column_map xapi or auto, and etl.strictness statement or json."
   }
 
   validation {
     condition     = var.etl.bad_lines_max_ratio >= 0 && var.etl.bad_lines_max_ratio <= 1 && var.etl.max_line_bytes >= 1024 && var.etl.max_line_bytes <= 67108864
-    error_message = "etl.bad_lines_max_ratio is between 0 and 1, and etl.max_line_bytes between 1024 and 67108864."
+    error_message = "etl.bad_lines_max_ratio must be between 0 and 1, and etl.max_line_bytes between 1024 and 67108864."
   }
 
   validation {
     condition     = var.etl.column_map_s3_uri == null || can(regex("^s3://[^/*?]+/[^*?]+$", var.etl.column_map_s3_uri))
-    error_message = "etl.column_map_s3_uri is s3://bucket/key."
+    error_message = "etl.column_map_s3_uri must have the form s3://bucket/key."
   }
 
   validation {
     condition     = contains(["snappy", "gzip", "brotli", "zstd", "lz4", "none"], var.etl.parquet_compression)
-    error_message = "etl.parquet_compression is snappy, gzip, brotli, zstd, lz4 or none."
+    error_message = "etl.parquet_compression must be snappy, gzip, brotli, zstd, lz4 or none."
   }
 
   validation {
     condition     = var.etl.target_rows_per_insert >= 1 && var.etl.target_rows_per_insert <= var.etl.max_rows_per_insert && var.etl.max_rows_per_insert <= 1000000
-    error_message = "etl.target_rows_per_insert is at least 1 and not above etl.max_rows_per_insert, which is at most 1000000."
+    error_message = "etl.target_rows_per_insert must be between 1 and etl.max_rows_per_insert, which must be at most 1000000."
   }
 
   validation {
     condition     = max(var.etl.min_remaining_time_to_start_insert_ms, var.etl.lambda_timeout_safety_margin_ms) < 1000 * var.etl.timeout_seconds
-    error_message = "etl.min_remaining_time_to_start_insert_ms and lambda_timeout_safety_margin_ms are below etl.timeout_seconds: else nothing would ever be inserted."
+    error_message = "etl.min_remaining_time_to_start_insert_ms and lambda_timeout_safety_margin_ms must be below etl.timeout_seconds: otherwise nothing would ever be inserted."
   }
 }
 
 # Security and operations
 
-variable "kms_key_arn" {
-  description = "KMS key of the buckets, queues, logs and environments that are made here; null for keys that AWS manages."
-  type        = string
-  default     = null
-}
-
-variable "additional_kms_key_arns" {
-  description = "KMS keys of existing buckets, and of the secret."
-  type        = list(string)
-  default     = []
-}
-
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds the roles; null for none."
-  type        = string
-  default     = null
-}
-
-variable "vpc_config" {
-  description = "Subnets and security groups of the functions, for a ClickHouse that is reachable from there only; null for no VPC. They need endpoints for S3, SQS and Secrets Manager, or a NAT gateway."
+variable "common" {
+  description = "Settings that all services share; infra/README.md describes them under One service alone. In a VPC, for a ClickHouse that is reachable only from there, the functions need endpoints for S3, SQS and Secrets Manager, or a NAT gateway."
   type = object({
-    subnet_ids         = list(string)
-    security_group_ids = list(string)
+    tags                     = optional(map(string), {})
+    architecture             = optional(string, "x86_64")
+    force_destroy            = optional(bool, false)
+    abort_upload_after_days  = optional(number, 2)
+    deletion_protection      = optional(bool, false)
+    kms_key_arn              = optional(string)
+    permissions_boundary_arn = optional(string)
+    require_tls              = optional(bool, true)
+    tracing_enabled          = optional(bool, false)
+    log_level                = optional(string, "INFO")
+    log_retention_days       = optional(number, 14)
+    alarms_enabled           = optional(bool, true)
+    essential_alarms_only    = optional(bool, false)
+    alarm_topic_arns         = optional(list(string), [])
+    queries_enabled          = optional(bool, true)
+    vpc_config = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
   })
-  default = null
-}
-
-variable "tracing_enabled" {
-  description = "Trace with X-Ray."
-  type        = bool
-  default     = false
-}
-
-variable "require_tls" {
-  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
-  type        = bool
-  default     = true
-}
-
-variable "log_level" {
-  description = "Least level of the functions' log lines."
-  type        = string
-  default     = "INFO"
+  default  = {}
+  nullable = false
 
   validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING or ERROR."
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.common.log_level)
+    error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
   }
 }
 
-variable "log_retention_days" {
-  description = "Days that logs are kept: as long as the dead-letter queues keep what the logs explain."
-  type        = number
-  default     = 14
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarms."
-  type        = bool
-  default     = true
-}
-
-variable "essential_alarms_only" {
-  description = "Of the alarms make only those on what was given up: dead letters and failed invocations."
-  type        = bool
-  default     = false
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
+variable "additional_kms_key_arns" {
+  description = "KMS keys of existing buckets and of the secret."
   type        = list(string)
   default     = []
-}
-
-variable "queries_enabled" {
-  description = "Save the Logs Insights queries. False for an emulator that cannot."
-  type        = bool
-  default     = true
 }
 
 variable "oldest_message_alarm_seconds" {

@@ -1,4 +1,4 @@
-# What an operator looks at.
+# Dashboard row of the service.
 
 locals {
   dashboard = {

@@ -1,7 +1,7 @@
-# The four functions and what invokes them. What each may do is in policies.tf.
+# The four functions and their triggers. Their permissions are in policies.tf.
 
 locals {
-  # As the functions read them.
+  # JSON for the functions' environment.
   operators_json = jsonencode({ iamArns = var.operators.iam_arns, claims = var.operators.claims })
   allowed_prefixes_json = var.allowed_prefixes == null ? "" : jsonencode({
     claim   = var.allowed_prefixes.claim
@@ -19,7 +19,6 @@ module "enqueue" {
   handler          = "zip_enqueue.app.lambda_handler"
   package_path     = "${var.lambda_zip_dir}/zip_enqueue.zip"
   layer_arns       = [module.layer["powertools"].arn, module.layer["pydantic"].arn]
-  architecture     = var.architecture
   memory_mb        = 512
   timeout_seconds  = 30
   policy_documents = [data.aws_iam_policy_document.enqueue.json]
@@ -32,20 +31,13 @@ module "enqueue" {
     DST_PREFIX           = var.dst_prefix
     PRESIGN_TTL_SECONDS  = var.presign_ttl_seconds
     JOB_TTL_DAYS         = var.job_ttl_days
-    MAX_BODY_BYTES       = 6291456 # what Lambda lets through
+    MAX_BODY_BYTES       = 6291456 # Lambda's request limit
     API_AUTH             = var.api_auth
     ALLOWED_PREFIXES     = local.allowed_prefixes_json
-    POWERTOOLS_LOG_LEVEL = var.log_level
+    POWERTOOLS_LOG_LEVEL = var.common.log_level
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 module "status" {
@@ -56,7 +48,6 @@ module "status" {
   handler          = "zip_status.app.lambda_handler"
   package_path     = "${var.lambda_zip_dir}/zip_status.zip"
   layer_arns       = [module.layer["powertools"].arn]
-  architecture     = var.architecture
   memory_mb        = 512
   timeout_seconds  = 15
   policy_documents = [data.aws_iam_policy_document.status.json]
@@ -65,20 +56,13 @@ module "status" {
     TABLE_NAME                  = module.table.name
     MAX_RECEIVES                = var.max_receive_count
     QUEUE_RETENTION_SECONDS     = var.queue_retention_seconds
-    SESSION_CREDENTIALS_SECONDS = 3600 # for how long a role's session is sure to live
+    SESSION_CREDENTIALS_SECONDS = 3600 # minimum lifetime of a role's session credentials
     API_AUTH                    = var.api_auth
     OPERATORS                   = local.operators_json
-    POWERTOOLS_LOG_LEVEL        = var.log_level
+    POWERTOOLS_LOG_LEVEL        = var.common.log_level
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 module "worker" {
@@ -89,18 +73,17 @@ module "worker" {
   handler              = "zip_worker.app.lambda_handler"
   package_path         = "${var.lambda_zip_dir}/zip_worker.zip"
   layer_arns           = [module.layer["powertools"].arn]
-  architecture         = var.architecture
   memory_mb            = var.worker.memory_mb
   timeout_seconds      = var.worker.timeout_seconds
   reserved_concurrency = var.worker.reserved_concurrency
 
-  # It works until stop_before_seconds and hands the job over.
+  # The worker hands the job over at stop_before_seconds before its timeout.
   duration_alarm_seconds = var.worker.timeout_seconds - var.worker.stop_before_seconds / 3
 
   policy_documents = [data.aws_iam_policy_document.worker.json]
 
-  # Lambda ends a function's calls of itself, through its queue too, after about 16; the worker has a limit of its
-  # own, max_hops.
+  # Lambda's recursion detection stops a function that invokes itself, directly or through its queue, about 16 times in
+  # a row. The worker enforces its own limit, max_hops.
   recursive_loop = var.worker.max_hops > 0 ? "Allow" : null
 
   environment_variables = {
@@ -120,21 +103,14 @@ module "worker" {
     CHECKPOINT_SECONDS   = var.worker.checkpoint_seconds
     STOP_BEFORE_SECONDS  = var.worker.stop_before_seconds
     MAX_HOPS             = var.worker.max_hops
-    POWERTOOLS_LOG_LEVEL = var.log_level
+    POWERTOOLS_LOG_LEVEL = var.common.log_level
 
-    # Blocks and parts go back to the system when they are freed, instead of into a heap that only grows: a third
-    # less memory over several invocations.
+    # Freed blocks and parts return to the operating system instead of a heap that only grows. This saves a third of the
+    # memory over several invocations.
     MALLOC_MMAP_THRESHOLD_ = 1048576
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
 resource "aws_lambda_event_source_mapping" "worker" {
@@ -142,7 +118,7 @@ resource "aws_lambda_event_source_mapping" "worker" {
   function_name           = module.worker.arn
   batch_size              = 1
   function_response_types = ["ReportBatchItemFailures"]
-  tags                    = var.tags
+  tags                    = var.common.tags
 
   scaling_config {
     maximum_concurrency = var.worker.maximum_concurrency
@@ -151,7 +127,7 @@ resource "aws_lambda_event_source_mapping" "worker" {
   lifecycle {
     precondition {
       condition     = var.worker.reserved_concurrency == -1 || var.worker.maximum_concurrency <= var.worker.reserved_concurrency
-      error_message = "worker.maximum_concurrency is not above worker.reserved_concurrency: messages would be received only to be throttled, and run out of receives."
+      error_message = "worker.maximum_concurrency must not be above worker.reserved_concurrency: throttled receives would use up max_receive_count."
     }
   }
 }
@@ -164,36 +140,28 @@ module "settler" {
   handler          = "zip_worker.dead_letters.lambda_handler"
   package_path     = "${var.lambda_zip_dir}/zip_worker.zip"
   layer_arns       = [module.layer["powertools"].arn]
-  architecture     = var.architecture
   memory_mb        = 256
   timeout_seconds  = 60
   policy_documents = [data.aws_iam_policy_document.settler.json]
 
-  # The next tick of the schedule is the repetition; an old tick is worth nothing.
+  # No retries: the next scheduled invocation does the same work, and an old one is useless.
   async = { maximum_event_age_seconds = 60, maximum_retry_attempts = 0 }
 
   environment_variables = {
     TABLE_NAME           = module.table.name
     DLQ_URL              = module.queue.dlq_url
-    POWERTOOLS_LOG_LEVEL = var.log_level
+    POWERTOOLS_LOG_LEVEL = var.common.log_level
   }
 
-  permissions_boundary_arn = var.permissions_boundary_arn
-  vpc_config               = var.vpc_config
-  kms_key_arn              = var.kms_key_arn
-  tracing_enabled          = var.tracing_enabled
-  log_retention_days       = var.log_retention_days
-  alarms_enabled           = local.all_alarms
-  alarm_topic_arns         = var.alarm_topic_arns
-  tags                     = var.tags
+  common = var.common
 }
 
-# A schedule and not an event source mapping: what the settler does not know must stay in the queue.
+# A schedule instead of an event source mapping: messages that the settler does not know must stay in the queue.
 resource "aws_cloudwatch_event_rule" "settle" {
   name                = "${var.name_prefix}-zip-settle"
   description         = "Settles the jobs of dead letters"
   schedule_expression = var.settle_schedule
-  tags                = var.tags
+  tags                = var.common.tags
 }
 
 resource "aws_cloudwatch_event_target" "settle" {

@@ -1,11 +1,11 @@
-# ZIP jobs: a list of S3 keys becomes one ZIP in S3. HTTP API → enqueue → queue → worker; the table holds
-# the jobs' states, the settler closes the jobs of messages that became dead letters.
+# ZIP jobs: packs a list of S3 objects into one ZIP archive in S3. HTTP API → enqueue → queue → worker. The table holds
+# the jobs' states. The settler marks the jobs of dead letters as failed.
 
 data "aws_caller_identity" "current" {
   lifecycle {
     precondition {
       condition     = (var.create_src_bucket || var.src_bucket_name != null) && (var.create_dst_bucket || var.dst_bucket_name != null)
-      error_message = "An existing bucket needs its name: set src_bucket_name where create_src_bucket is false, dst_bucket_name where create_dst_bucket is."
+      error_message = "create_src_bucket = false requires src_bucket_name, and create_dst_bucket = false requires dst_bucket_name."
     }
   }
 }
@@ -15,14 +15,12 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  all_alarms = var.alarms_enabled && !var.essential_alarms_only
-
-  # Bucket names are unique in all of AWS: the account and the region make them so.
+  # Bucket names are globally unique: account and region are part of generated names.
   bucket_suffix   = "${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
   src_bucket_name = coalesce(var.src_bucket_name, "${var.name_prefix}-zip-src-${local.bucket_suffix}")
   dst_bucket_name = coalesce(var.dst_bucket_name, "${var.name_prefix}-zip-dst-${local.bucket_suffix}")
 
-  # The first of each is what a request means that names no bucket.
+  # The first of each is the default for requests that name no bucket.
   source_buckets = concat(
     [var.create_src_bucket ? module.src_bucket[0].name : local.src_bucket_name],
     var.additional_src_bucket_names,
@@ -37,30 +35,22 @@ module "src_bucket" {
   source = "../../modules/bucket"
   count  = var.create_src_bucket ? 1 : 0
 
-  bucket_name             = local.src_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.src_bucket_name
+  common      = var.common
 }
 
 module "dst_bucket" {
   source = "../../modules/bucket"
   count  = var.create_dst_bucket ? 1 : 0
 
-  bucket_name             = local.dst_bucket_name
-  kms_key_arn             = var.kms_key_arn
-  force_destroy           = var.force_destroy
-  abort_upload_after_days = var.abort_upload_after_days
-  require_tls             = var.require_tls
-  tags                    = var.tags
+  bucket_name = local.dst_bucket_name
+  common      = var.common
 
-  # A page that may call the API may fetch the archives, too.
+  # Browser origins that may call the API may also fetch the archives.
   cors_allow_origins = var.cors_allow_origins
 
-  # The worker deletes a job's key list, plan and state at its end; this is for jobs that never got there. Archives end
-  # with their jobs; the worker tags them, since a request may choose their prefix.
+  # The worker deletes the key list, plan and state of a job when it ends. The first rule covers jobs that never ended.
+  # Archives expire with their jobs. The rule selects them by a tag, because a request may choose their prefix.
   expirations = merge(
     { key-lists = { prefix = ".zip-jobs/", days = 7 } },
     var.expire_archives ? { archives = { tag = { key = "sluice-zip-jobs", value = "archive" }, days = var.job_ttl_days } } : {},
@@ -70,17 +60,13 @@ module "dst_bucket" {
 module "table" {
   source = "../../modules/table"
 
-  name                = "${var.name_prefix}-zip-jobs"
-  hash_key            = "jobId"
-  attributes          = { jobId = "S", day = "S", createdAt = "S", owner = "S" }
-  ttl_attribute       = "ttl"
-  kms_key_arn         = var.kms_key_arn
-  deletion_protection = var.deletion_protection
-  alarms_enabled      = local.all_alarms
-  alarm_topic_arns    = var.alarm_topic_arns
-  tags                = var.tags
+  name          = "${var.name_prefix}-zip-jobs"
+  hash_key      = "jobId"
+  attributes    = { jobId = "S", day = "S", createdAt = "S", owner = "S" }
+  ttl_attribute = "ttl"
+  common        = var.common
 
-  # The newest jobs first: a day's jobs for operators, an owner's for the owner.
+  # Indexes for listing jobs, newest first: by day for operators, by owner for everybody else.
   indexes = {
     byDay   = { hash_key = "day", range_key = "createdAt" }
     byOwner = { hash_key = "owner", range_key = "createdAt" }
@@ -93,22 +79,17 @@ module "queue" {
   name              = "${var.name_prefix}-zip-jobs"
   retention_seconds = var.queue_retention_seconds
   max_receive_count = var.max_receive_count
-  kms_key_arn       = var.kms_key_arn
-  require_tls       = var.require_tls
-  tags              = var.tags
+  common            = var.common
 
-  # AWS advises six times the function's timeout, so that a batch that was throttled is not received
-  # again too early, and demands once. Once is right here: the batch is one message, and the worker sets
-  # the message's own visibility to its lease and extends that while it works, so that a job whose
-  # worker died is taken up again after a minute and not after 90.
+  # AWS recommends six times the function's timeout, so that a throttled batch is not received again too early, and
+  # requires at least one. One is right here: the batch is a single message, and the worker sets the message's
+  # visibility to its lease and extends it while it works. So a job whose worker died is resumed after one minute
+  # instead of 90.
   visibility_timeout_seconds = var.worker.timeout_seconds
 
-  alarms_enabled               = var.alarms_enabled
-  essential_alarms_only        = var.essential_alarms_only
-  alarm_topic_arns             = var.alarm_topic_arns
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 
-  # The settler takes known jobs out of the dead-letter queue; what stays is for a human.
+  # The settler removes known jobs from the dead-letter queue. Messages that stay need a human.
   dlq_alarm_periods = 3
 }
 
@@ -119,7 +100,7 @@ module "layer" {
   name         = "${var.name_prefix}-zip-${each.key}"
   description  = "${each.key} for ZIP jobs"
   package_path = "${var.layer_zip_dir}/${each.key}.zip"
-  architecture = var.architecture
+  architecture = var.common.architecture
 }
 
 module "api" {
@@ -146,19 +127,15 @@ module "api" {
   cors                   = length(var.cors_allow_origins) == 0 ? null : { allow_origins = var.cors_allow_origins }
   throttling_rate_limit  = var.throttling_rate_limit
   throttling_burst_limit = var.throttling_burst_limit
-  log_retention_days     = var.log_retention_days
-  alarms_enabled         = local.all_alarms
-  alarm_topic_arns       = var.alarm_topic_arns
-  kms_key_arn            = var.kms_key_arn
-  tags                   = var.tags
+  common                 = var.common
 }
 
-# The worker answers no failure to Lambda either: a job that fails is a job that ends. Its log lines are counted, in a
-# namespace that tells deployments apart, since metrics with a default have no dimensions.
+# A failed job does not fail the worker's invocation, so metric filters count its log lines. The namespace identifies
+# the deployment, because metrics with a default value cannot have dimensions.
 locals {
   metrics_namespace = "Sluice/${var.name_prefix}"
 
-  # Metric to the event that it counts, and to the field that it adds up instead of ones.
+  # Each metric counts an event, or sums a field of it.
   counted = {
     JobsReady     = { event = "job_ready", value = "1" }
     JobsFailed    = { event = "job_failed", value = "1" }
@@ -185,12 +162,10 @@ resource "aws_cloudwatch_log_metric_filter" "worker" {
 module "alarms" {
   source = "../../modules/alarms"
 
-  name_prefix      = "${var.name_prefix}-zip-worker"
-  alarms_enabled   = local.all_alarms
-  alarm_topic_arns = var.alarm_topic_arns
-  tags             = var.tags
+  name_prefix = "${var.name_prefix}-zip-worker"
+  common      = var.common
 
-  # A job that names what is not there is its caller's mistake. Most jobs failing is ours.
+  # A single job that names a missing object is the caller's mistake. If most jobs fail, the cause is ours.
   alarms = {
     jobs-failed = {
       description = "At least 3 ZIP jobs failed within 15 minutes, and more than were made."

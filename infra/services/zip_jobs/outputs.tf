@@ -1,25 +1,25 @@
 output "api_id" {
-  description = "Id of the HTTP API."
+  description = "ID of the HTTP API."
   value       = module.api.id
 }
 
 output "api_endpoint" {
-  description = "Address of the API, without a slash at the end; /zip-jobs follows."
+  description = "URL of the API, without a trailing slash; the path is /zip-jobs."
   value       = module.api.endpoint
 }
 
 output "api_execution_arn" {
-  description = "ARN to grant callers execute-api:Invoke on, with /* behind it."
+  description = "ARN for granting execute-api:Invoke to callers, with /* appended."
   value       = module.api.execution_arn
 }
 
 output "src_bucket_name" {
-  description = "Source bucket of requests that name none."
+  description = "Default source bucket of requests."
   value       = local.source_buckets[0]
 }
 
 output "dst_bucket_name" {
-  description = "Destination bucket of requests that name none."
+  description = "Default destination bucket of requests."
   value       = local.target_buckets[0]
 }
 
@@ -49,6 +49,6 @@ output "function_names" {
 }
 
 output "dashboard" {
-  description = "What the deployment's dashboard shows of this service: see modules/observability."
+  description = "Row of the deployment's dashboard, as modules/observability takes it."
   value       = local.dashboard
 }

@@ -1,5 +1,5 @@
-# What each function may do, and nothing beside. The key lists, plans and states of jobs live under .zip-jobs/ in
-# the target buckets.
+# Least-privilege permissions of each function. Key lists, plans and states of jobs are under .zip-jobs/ in the target
+# buckets.
 
 locals {
   bucket_arn_prefix  = "arn:${data.aws_partition.current.partition}:s3:::"
@@ -9,8 +9,8 @@ locals {
   target_object_arns = [for arn in local.target_bucket_arns : "${arn}/*"]
   key_list_arns      = [for arn in local.target_bucket_arns : "${arn}/.zip-jobs/*"]
 
-  # Keys are used by the services for the functions, never by the functions' own calls to KMS.
-  kms_key_arns = distinct(concat(compact([var.kms_key_arn]), var.bucket_kms_key_arns))
+  # Only AWS services use the keys on the functions' behalf; the functions do not call KMS.
+  kms_key_arns = distinct(concat(compact([var.common.kms_key_arn]), var.bucket_kms_key_arns))
   kms_via = [
     for service in ["dynamodb", "s3", "sqs"] :
     "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"
@@ -38,7 +38,7 @@ data "aws_iam_policy_document" "enqueue" {
     resources = [module.queue.arn]
   }
 
-  # A request tells its caller's role or user, and not what that is tagged with.
+  # A request identifies the caller's role or user, but not its tags.
   dynamic "statement" {
     for_each = try(var.allowed_prefixes.principal_tag, null) == null ? [] : [1]
 
@@ -65,14 +65,14 @@ data "aws_iam_policy_document" "status" {
     resources = [for name in ["byDay", "byOwner"] : "${module.table.arn}/index/${name}"]
   }
 
-  # A signed address can do what its signer can: without these, the download would be refused.
+  # A presigned URL has the permissions of its signer: without these, S3 would reject the download.
   statement {
     sid       = "SignDownloads"
     actions   = ["s3:GetObject", "s3:GetObjectVersion"]
     resources = local.target_object_arns
   }
 
-  # Without it S3 answers 403 where an archive is gone, not 404.
+  # Without this permission S3 returns 403 instead of 404 for a deleted archive.
   statement {
     sid       = "MissArchives"
     actions   = ["s3:ListBucket"]
@@ -106,29 +106,29 @@ data "aws_iam_policy_document" "worker" {
     resources = [module.queue.arn]
   }
 
-  # A job that takes longer than an invocation queues its own continuation.
+  # A job that takes longer than one invocation queues its own continuation.
   statement {
     sid       = "ContinueJobs"
     actions   = ["sqs:SendMessage"]
     resources = [module.queue.arn]
   }
 
-  # Reading a version is an action of its own; so is asking for the checksums of an object's parts. S3 copies
-  # what the function could read.
+  # Reading a specific version is a separate action, as is reading the checksums of an object's parts. S3 copies only
+  # objects that the function may read.
   statement {
     sid       = "ReadMembers"
     actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes"]
     resources = local.source_object_arns
   }
 
-  # For prefixes; and without it S3 answers 403 where a key is missing, not 404.
+  # Used to list prefixes. Without this permission S3 returns 403 instead of 404 for a missing key.
   statement {
     sid       = "ListSources"
     actions   = ["s3:ListBucket"]
     resources = local.source_bucket_arns
   }
 
-  # s3:PutObject stands for making, filling and completing an upload too; the tag is what archives expire by.
+  # s3:PutObject also covers creating, filling and completing a multipart upload. Archives expire by their tag.
   statement {
     sid = "WriteArchives"
     actions = [
@@ -154,8 +154,8 @@ data "aws_iam_policy_document" "worker" {
     resources = local.key_list_arns
   }
 
-  # Without it S3 answers 403 where a state is missing, not 404. IfExists, since the prefix is not there to compare
-  # when S3 chooses between the two.
+  # Without this permission S3 returns 403 instead of 404 for a missing state. IfExists, because s3:prefix is absent
+  # when S3 decides between 404 and 403.
   statement {
     sid       = "FindStates"
     actions   = ["s3:ListBucket"]
@@ -178,14 +178,14 @@ data "aws_iam_policy_document" "settler" {
     resources = [module.table.arn]
   }
 
-  # What it does not delete it makes visible again at once.
+  # The settler makes messages that it does not delete visible again at once.
   statement {
     sid       = "TakeDeadLetters"
     actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
     resources = [module.queue.dlq_arn]
   }
 
-  # A worker that was killed on its last try leaves an unfinished upload.
+  # A worker that was killed on its last attempt leaves an incomplete multipart upload.
   statement {
     sid       = "FindUploads"
     actions   = ["s3:ListBucketMultipartUploads"]
@@ -199,8 +199,8 @@ data "aws_iam_policy_document" "settler" {
   }
 }
 
-# For those who write to encrypted buckets and queues. Decrypt, since S3 reads a multipart upload's parts
-# back to join them, and SQS its data key.
+# For functions that write to encrypted buckets and queues. Decrypt is required because S3 reads the parts of a
+# multipart upload back to join them, and SQS its data key.
 data "aws_iam_policy_document" "encrypt" {
   source_policy_documents = [data.aws_iam_policy_document.decrypt.json]
 

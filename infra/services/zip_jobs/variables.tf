@@ -1,158 +1,134 @@
 # Names and packages
 
 variable "name_prefix" {
-  description = "What all names begin with, like project-environment."
+  description = "Prefix of all names, such as project-environment."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,25}[a-z0-9]$", var.name_prefix))
-    error_message = "name_prefix has 2 to 27 lower-case letters, digits and hyphens and starts with a letter: names of buckets are made from it."
+    error_message = "name_prefix must have 2 to 27 lower-case letters, digits and hyphens and start with a letter: it is part of bucket names."
   }
 }
 
 variable "lambda_zip_dir" {
-  description = "Folder that holds zip_enqueue.zip, zip_status.zip and zip_worker.zip."
+  description = "Folder with zip_enqueue.zip, zip_status.zip and zip_worker.zip."
   type        = string
 }
 
 variable "layer_zip_dir" {
-  description = "Folder that holds powertools.zip and pydantic.zip."
+  description = "Folder with powertools.zip and pydantic.zip."
   type        = string
-}
-
-variable "architecture" {
-  description = "Instruction set that the zips were built for: x86_64 or arm64."
-  type        = string
-  default     = "x86_64"
-}
-
-variable "tags" {
-  description = "Tags beside the provider's default_tags."
-  type        = map(string)
-  default     = {}
 }
 
 # Buckets
 
 variable "create_src_bucket" {
-  description = "Make the source bucket; false to use the existing src_bucket_name."
+  description = "Create the source bucket; false to use the existing src_bucket_name."
   type        = bool
   default     = true
 }
 
 variable "src_bucket_name" {
-  description = "Bucket whose objects are zipped; null generates a name. Needed where create_src_bucket is false."
+  description = "Bucket of the objects to archive; null generates a name. Required if create_src_bucket is false."
   type        = string
   default     = null
 }
 
 variable "additional_src_bucket_names" {
-  description = "More existing buckets that a request may name as sourceBucket."
+  description = "Additional existing buckets that a request may name as sourceBucket."
   type        = list(string)
   default     = []
 }
 
 variable "create_dst_bucket" {
-  description = "Make the destination bucket; false to use the existing dst_bucket_name, which should then expire .zip-jobs/ and stale multipart uploads by itself."
+  description = "Create the destination bucket; false to use the existing dst_bucket_name, which should then expire .zip-jobs/ and abort incomplete multipart uploads itself."
   type        = bool
   default     = true
 }
 
 variable "dst_bucket_name" {
-  description = "Bucket that the archives go to; null generates a name. Needed where create_dst_bucket is false."
+  description = "Bucket of the archives; null generates a name. Required if create_dst_bucket is false."
   type        = string
   default     = null
 }
 
 variable "additional_dst_bucket_names" {
-  description = "More existing buckets that a request may name as targetBucket."
+  description = "Additional existing buckets that a request may name as targetBucket."
   type        = list(string)
   default     = []
 }
 
 variable "dst_prefix" {
-  description = "Key prefix of the archives, unless a request says another."
+  description = "Default key prefix of the archives; a request may specify another."
   type        = string
   default     = "zips/"
 
   validation {
     condition     = !startswith(var.dst_prefix, "/") && !startswith(var.dst_prefix, ".zip-jobs/")
-    error_message = "dst_prefix does not start with a slash, nor with .zip-jobs/, where the service keeps its own objects."
+    error_message = "dst_prefix must not start with a slash or with .zip-jobs/, which the service uses itself."
   }
 
   validation {
     condition     = length(setintersection([".", ".."], split("/", var.dst_prefix))) == 0 && !can(regex("[\\x00-\\x1f\\x7f-\\x{9f}\\x{2028}\\x{2029}]", var.dst_prefix))
-    error_message = "dst_prefix has no . or .. between its slashes, which clients would resolve, and no control characters."
+    error_message = "dst_prefix must not contain control characters, or . and .. as path segments, which clients would resolve."
   }
-}
-
-variable "force_destroy" {
-  description = "Delete the buckets' objects with the buckets."
-  type        = bool
-  default     = false
-}
-
-variable "abort_upload_after_days" {
-  description = "Days after which a multipart upload that was not completed is aborted."
-  type        = number
-  default     = 2
 }
 
 # Jobs
 
 variable "presign_ttl_seconds" {
-  description = "Seconds that a download address is good for, unless a request says otherwise."
+  description = "Default lifetime of a download URL in seconds; a request may specify another."
   type        = number
   default     = 86400
 
   validation {
     condition     = var.presign_ttl_seconds >= 60 && var.presign_ttl_seconds <= 604800
-    error_message = "presign_ttl_seconds is between 60 and 604800 (7 days, the limit of signature version 4)."
+    error_message = "presign_ttl_seconds must be between 60 and 604800 (7 days, the limit of signature version 4)."
   }
 }
 
 variable "job_ttl_days" {
-  description = "Days that a job is remembered, and its archive is kept (see expire_archives)."
+  description = "Days that a job is kept, and its archive with expire_archives."
   type        = number
   default     = 30
 
   validation {
     condition     = var.job_ttl_days >= 1 && floor(var.job_ttl_days) == var.job_ttl_days
-    error_message = "job_ttl_days is a whole number of at least 1."
+    error_message = "job_ttl_days must be a whole number of at least 1."
   }
 }
 
 variable "expire_archives" {
-  description = "Delete archives after job_ttl_days, too, in the bucket that is made here. They carry the tag sluice-zip-jobs = archive, by which an existing bucket can do the same."
+  description = "Delete archives after job_ttl_days in the bucket created here. They have the tag sluice-zip-jobs = archive, by which a lifecycle rule of an existing bucket can select them."
   type        = bool
   default     = true
 }
 
 variable "queue_retention_seconds" {
-  description = "Seconds that a job waits to be started before it counts as failed."
+  description = "Seconds that a job may wait in the queue before it is marked as failed."
   type        = number
   default     = 345600
 }
 
 variable "max_receive_count" {
-  description = "Tries that a job has. At least 5, as AWS advises: a receive that was throttled counts, too."
+  description = "Attempts per job. AWS recommends at least 5, because a throttled receive counts."
   type        = number
   default     = 5
 }
 
 variable "settle_schedule" {
-  description = "How often jobs of dead letters are marked as failed: an EventBridge schedule expression."
+  description = "EventBridge schedule expression of the settler, which marks the jobs of dead letters as failed."
   type        = string
   default     = "rate(5 minutes)"
 
   validation {
     condition     = can(regex("^(rate|cron)\\(.+\\)$", var.settle_schedule))
-    error_message = "settle_schedule is a schedule expression, like rate(5 minutes)."
+    error_message = "settle_schedule must be a schedule expression, such as rate(5 minutes)."
   }
 }
 
 variable "worker" {
-  description = "The worker's size: its memory and time, how many run at once, and how each reads and writes."
+  description = "Size and settings of the worker: memory, timeout, concurrency, reads and writes."
   type = object({
     memory_mb            = optional(number, 1024)
     timeout_seconds      = optional(number, 900)
@@ -177,49 +153,49 @@ variable "worker" {
 
   validation {
     condition     = var.worker.maximum_concurrency >= 2 && var.worker.maximum_concurrency <= 1000
-    error_message = "worker.maximum_concurrency is between 2 and 1000, as AWS demands of an event source mapping."
+    error_message = "worker.maximum_concurrency must be between 2 and 1000, AWS's limits for an event source mapping."
   }
 
   validation {
     condition     = var.worker.max_hops >= 0 && var.worker.max_hops <= 1000
-    error_message = "worker.max_hops is between 0 and 1000."
+    error_message = "worker.max_hops must be between 0 and 1000."
   }
 
   validation {
     condition     = var.worker.part_size_bytes >= 5242880 && var.worker.part_size_bytes <= 536870912
-    error_message = "worker.part_size_bytes is between 5 MiB, as S3 demands of a part, and 512 MiB, as memory does."
+    error_message = "worker.part_size_bytes must be between 5 MiB, the minimum of S3, and 512 MiB, which bounds memory."
   }
 
   validation {
     condition     = var.worker.read_chunk_bytes >= 65536 && var.worker.read_chunk_bytes <= 67108864
-    error_message = "worker.read_chunk_bytes is between 64 KiB and 64 MiB."
+    error_message = "worker.read_chunk_bytes must be between 64 KiB and 64 MiB."
   }
 
   validation {
     condition     = var.worker.read_ahead_mb >= 1 && var.worker.read_ahead_mb <= 8192
-    error_message = "worker.read_ahead_mb is between 1 and 8192."
+    error_message = "worker.read_ahead_mb must be between 1 and 8192."
   }
 
   validation {
     condition     = var.worker.lease_seconds >= 5 && var.worker.lease_seconds < var.worker.timeout_seconds
-    error_message = "worker.lease_seconds is at least 5 and below worker.timeout_seconds."
+    error_message = "worker.lease_seconds must be at least 5 and below worker.timeout_seconds."
   }
 
   validation {
     condition     = var.worker.copy_threshold_mb == 0 || var.worker.copy_threshold_mb >= 10
-    error_message = "worker.copy_threshold_mb is 0 (copy nothing inside S3) or at least 10, so that no copied part is too small for S3."
+    error_message = "worker.copy_threshold_mb must be 0 (copy nothing inside S3) or at least 10, so that no copied part is too small for S3."
   }
 
   validation {
     condition     = var.worker.stop_before_seconds >= 1 && var.worker.stop_before_seconds <= var.worker.timeout_seconds / 2
-    error_message = "worker.stop_before_seconds is at least 1 and leaves at least half of worker.timeout_seconds for the work."
+    error_message = "worker.stop_before_seconds must be at least 1 and at most half of worker.timeout_seconds."
   }
 }
 
 # API
 
 variable "api_auth" {
-  description = "Who may call the API: AWS_IAM, JWT or NONE."
+  description = "Authorization of the API: AWS_IAM, JWT or NONE (public)."
   type        = string
   default     = "AWS_IAM"
 }
@@ -231,13 +207,13 @@ variable "jwt_issuer" {
 }
 
 variable "jwt_audience" {
-  description = "Audiences that a token must name one of, for api_auth = JWT."
+  description = "Accepted audiences for api_auth = JWT; a token must name one of them."
   type        = list(string)
   default     = []
 }
 
 variable "operators" {
-  description = "Callers who see every job: IAM roles and users by their ARNs, and tokens by claim and its values, like { \"cognito:groups\" = [\"zip-operators\"] }. All others see their own jobs."
+  description = "Callers who may see every job: IAM roles and users by ARN, and tokens by claim values, such as { \"cognito:groups\" = [\"zip-operators\"] }. All others see only their own jobs."
   type = object({
     iam_arns = optional(list(string), [])
     claims   = optional(map(list(string)), {})
@@ -247,17 +223,17 @@ variable "operators" {
 
   validation {
     condition     = alltrue([for arn in var.operators.iam_arns : can(regex("^arn:[a-z0-9-]+:(iam|sts)::[0-9]{12}:.+$", arn))])
-    error_message = "operators.iam_arns holds ARNs of IAM identities, like arn:aws:iam::111122223333:role/Operators."
+    error_message = "operators.iam_arns must contain ARNs of IAM identities, such as arn:aws:iam::111122223333:role/Operators."
   }
 
   validation {
     condition     = alltrue([for value in flatten(values(var.operators.claims)) : value != ""])
-    error_message = "operators.claims holds values that are not empty."
+    error_message = "operators.claims must not contain empty values."
   }
 }
 
 variable "allowed_prefixes" {
-  description = "Which keys a caller may archive; null for every key. The values of the token's claim, or the tag of the caller's IAM role or user, or its ARN choose among the lists of key prefixes in values; whoever none of them is for has default. The prefix \"\" stands for every key."
+  description = "Key prefixes that a caller may archive; null for every key. The value of the token's claim, of the tag of the caller's IAM role or user, or its ARN selects lists of prefixes in values; default applies to callers without a match. The prefix \"\" allows every key."
   type = object({
     claim         = optional(string)
     principal_tag = optional(string)
@@ -268,114 +244,66 @@ variable "allowed_prefixes" {
 
   validation {
     condition     = length(jsonencode(var.allowed_prefixes)) <= 3000
-    error_message = "allowed_prefixes is at most 3,000 characters of JSON: a function's environment ends at 4 KB."
+    error_message = "allowed_prefixes must be at most 3,000 characters of JSON: a function's environment is limited to 4 KB."
   }
 }
 
 variable "cors_allow_origins" {
-  description = "Browser origins that may call the API and fetch the archives; empty for none."
+  description = "Browser origins that may call the API and fetch the archives (CORS); empty for none."
   type        = list(string)
   default     = []
 }
 
 variable "throttling_rate_limit" {
-  description = "Requests a second that the API lets through in the long run."
+  description = "Steady-state request rate of the API per second."
   type        = number
   default     = 50
 }
 
 variable "throttling_burst_limit" {
-  description = "Requests that the API lets through at once."
+  description = "Burst limit of the API in requests."
   type        = number
   default     = 100
 }
 
 # Security and operations
 
-variable "kms_key_arn" {
-  description = "KMS key of the buckets, queues, table, logs and environments that are made here; null for keys that AWS manages."
-  type        = string
-  default     = null
+variable "common" {
+  description = "Settings that all services share; infra/README.md describes them under One service alone. In a VPC the functions need endpoints for S3, DynamoDB and SQS, or a NAT gateway."
+  type = object({
+    tags                     = optional(map(string), {})
+    architecture             = optional(string, "x86_64")
+    force_destroy            = optional(bool, false)
+    abort_upload_after_days  = optional(number, 2)
+    deletion_protection      = optional(bool, false)
+    kms_key_arn              = optional(string)
+    permissions_boundary_arn = optional(string)
+    require_tls              = optional(bool, true)
+    tracing_enabled          = optional(bool, false)
+    log_level                = optional(string, "INFO")
+    log_retention_days       = optional(number, 14)
+    alarms_enabled           = optional(bool, true)
+    essential_alarms_only    = optional(bool, false)
+    alarm_topic_arns         = optional(list(string), [])
+    queries_enabled          = optional(bool, true)
+    vpc_config = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], var.common.log_level)
+    error_message = "log_level must be DEBUG, INFO, WARNING, ERROR or CRITICAL."
+  }
 }
 
 variable "bucket_kms_key_arns" {
   description = "KMS keys of existing buckets."
   type        = list(string)
   default     = []
-}
-
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds the functions' roles; null for none."
-  type        = string
-  default     = null
-}
-
-variable "vpc_config" {
-  description = "Subnets and security groups of the functions; null for no VPC. They need endpoints for S3, DynamoDB and SQS, or a NAT gateway."
-  type = object({
-    subnet_ids         = list(string)
-    security_group_ids = list(string)
-  })
-  default = null
-}
-
-variable "tracing_enabled" {
-  description = "Trace with X-Ray."
-  type        = bool
-  default     = false
-}
-
-variable "require_tls" {
-  description = "Deny requests over plain HTTP. False only for an emulator that speaks nothing else."
-  type        = bool
-  default     = true
-}
-
-variable "deletion_protection" {
-  description = "Refuse to delete the job table."
-  type        = bool
-  default     = false
-}
-
-variable "log_level" {
-  description = "Least level of the functions' log lines."
-  type        = string
-  default     = "INFO"
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], var.log_level)
-    error_message = "log_level is DEBUG, INFO, WARNING, ERROR or CRITICAL."
-  }
-}
-
-variable "log_retention_days" {
-  description = "Days that logs are kept: as long as the dead-letter queues keep what the logs explain."
-  type        = number
-  default     = 14
-}
-
-variable "alarms_enabled" {
-  description = "Make the alarms."
-  type        = bool
-  default     = true
-}
-
-variable "essential_alarms_only" {
-  description = "Of the alarms make only those on what was given up: dead letters and failed invocations."
-  type        = bool
-  default     = false
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics told when an alarm fires and when it ends."
-  type        = list(string)
-  default     = []
-}
-
-variable "queries_enabled" {
-  description = "Save the Logs Insights queries. False for an emulator that cannot."
-  type        = bool
-  default     = true
 }
 
 variable "oldest_message_alarm_seconds" {

@@ -1,4 +1,4 @@
-"""Run the handlers as they fail, under moto, and print what they print: `python -m tests.infra.failing_runs PREFIX`.
+"""Handlers that fail, under moto, and print their output: `python -m tests.infra.support.failing_runs PREFIX`.
 
 A process of its own, so that all of its output is theirs: metrics in the embedded format, and log lines.
 """

@@ -3,7 +3,7 @@
 A process for many files: starting one and reading the provider's schema takes longer than most runs.
 """
 
-from tests.infra.run_terraform import Terraform
+from tests.infra.support.run_terraform import Terraform
 from tests.support.emulator import ROOT
 
 ELSEWHERE = {"environments", "observability"}
