@@ -183,6 +183,8 @@ class _Translator:
         name = read_name(node)
         if name not in self._types:
             raise refuse(node, f"no log line of the service has the field {name}")
+        if self._types[name] == "JSON":
+            raise refuse(node, f"{name} is an array or object: parse it out of @message")
         if self._is_aggregate:
             raise refuse(node, f"{name} is neither aggregated nor in the list after by")
         return Expression(quote_name(name), self._types[name])
