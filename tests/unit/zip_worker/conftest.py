@@ -94,7 +94,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     with mock_aws():
         clear_clients()
         # moto answers boto3, not bare HTTP: every read takes the careful way here.
-        monkeypatch.setattr(app, "quick_getter", lambda *_: NoQuickWay())
+        monkeypatch.setattr(app, "signed_reader", lambda *_: NoSignedReader())
         yield Aws()
         clear_clients()
 
@@ -104,6 +104,6 @@ def clear_clients() -> None:
         make.cache_clear()
 
 
-class NoQuickWay:
+class NoSignedReader:
     def get(self, *_: object) -> None:
         return None
