@@ -65,13 +65,13 @@ class Attempt:
             if stored:
                 return self._describe(found[0], stored)
             found = None
-        plan, state = found or (make_plan(), None)
+        plan, checkpoint = found or (make_plan(), None)
         for _ in range(_MAX_STARTS):
             try:
-                with self._open_upload(plan, state.parts if state else MultipartState()) as upload:
-                    return self._write(plan, state, upload, reading)
+                with self._open_upload(plan, checkpoint.parts if checkpoint else MultipartState()) as upload:
+                    return self._write(plan, checkpoint, upload, reading)
             except SourceUnavailableError as error:
-                plan, state = self._leave_out(plan, error, reading), None
+                plan, checkpoint = self._leave_out(plan, error, reading), None
         raise ShortReadError("objects kept disappearing or changing during the archiving")
 
     def _leave_out(self, plan: Plan, error: SourceUnavailableError, reading: Reading) -> Plan:
@@ -104,23 +104,23 @@ class Attempt:
         abort_stale_uploads(self._s3, job.target_bucket, job.target_key, keep=keep)
         if not found or parts is None:
             return None
-        plan, state = found[0], replace(found[1], parts=parts, attempt=job.attempts)
+        plan, checkpoint = found[0], replace(found[1], parts=parts, attempt=job.attempts)
         # Overwrites the checkpoint (If-Match): an earlier worker that is still alive can no longer write its own.
-        self._store.save(state)
-        self._plan_etag = state.plan_etag
-        return plan, state
+        self._store.save(checkpoint)
+        self._plan_etag = checkpoint.plan_etag
+        return plan, checkpoint
 
     def _check_parts(self, parts: MultipartState) -> MultipartState | None:
         return find_parts(self._s3, self._job.target_bucket, self._job.target_key, parts)
 
-    def _complete_again(self, plan: Plan, state: Checkpoint) -> StoredObject | None:
+    def _complete_again(self, plan: Plan, checkpoint: Checkpoint) -> StoredObject | None:
         """Complete an upload that had all its parts; return ``None`` if it no longer exists."""
-        self._set_progress(plan, state)
+        self._set_progress(plan, checkpoint)
         self._heartbeat.renew()
-        with self._open_upload(plan, state.parts) as upload:
+        with self._open_upload(plan, checkpoint.parts) as upload:
             upload.keep = True
             try:
-                return upload.finish(state.runs)
+                return upload.finish(checkpoint.runs)
             except UploadGoneError:  # the upload, or one of its parts
                 abort_stale_uploads(self._s3, self._job.target_bucket, self._job.target_key)
                 return None
@@ -137,18 +137,20 @@ class Attempt:
             after_copy=self._heartbeat.progress.add_copied,
         )
 
-    def _write(self, plan: Plan, state: Checkpoint | None, upload: ArchiveUpload, reading: Reading) -> Archive | None:
+    def _write(
+        self, plan: Plan, checkpoint: Checkpoint | None, upload: ArchiveUpload, reading: Reading
+    ) -> Archive | None:
         def copy(number: int, source: Source, start: int, length: int) -> None:
             upload.copy(number, CopyRange(self._job.source_bucket, source, start, length))
 
         cutter = PartCutter(plan.layout.part_size, upload.put)
         writer = ArchiveWriter(plan.layout, cutter, copy)
-        self._set_progress(plan, state)
-        if state:
+        self._set_progress(plan, checkpoint)
+        if checkpoint:
             upload.keep = True
-            cutter.restore(state.position, state.buffers)
-            state.buffers.clear()  # the cutter owns them now; they are too large to be kept twice
-            writer.restore(state.cursor, state.records, state.runs)
+            cutter.restore(checkpoint.position, checkpoint.buffers)
+            checkpoint.buffers.clear()  # the cutter owns them now; they are too large to be kept twice
+            writer.restore(checkpoint.cursor, checkpoint.records, checkpoint.runs)
         begun = writer.cursor.steps
 
         def after_step() -> None:
@@ -163,7 +165,7 @@ class Attempt:
         except OutOfTimeError:
             no_progress_count = 0
             if writer.cursor.steps <= begun + 1:
-                no_progress_count = state.no_progress_count + 1 if state else 1
+                no_progress_count = checkpoint.no_progress_count + 1 if checkpoint else 1
             if no_progress_count >= _MAX_NO_PROGRESS:
                 raise EndlessJobError(self._describe_lack_of_progress()) from None
             upload.wait_for_copies((self._remaining_ms() - _HAND_OVER_RESERVE_MS) / 1000)
@@ -197,7 +199,7 @@ class Attempt:
         self._heartbeat.check()
         if self._plan_etag is None:
             self._plan_etag = self._store.save_plan(plan)
-        state = Checkpoint(
+        checkpoint = Checkpoint(
             plan_etag=self._plan_etag,
             cursor=writer.cursor,
             position=cutter.position,
@@ -210,17 +212,17 @@ class Attempt:
             no_progress_count=no_progress_count,
             attempt=self._job.attempts,
         )
-        self._store.save(state)
+        self._store.save(checkpoint)
         upload.keep = True
         self._next_save = time.monotonic() + self._settings.checkpoint_seconds
 
-    def _set_progress(self, plan: Plan, state: Checkpoint | None) -> None:
+    def _set_progress(self, plan: Plan, checkpoint: Checkpoint | None) -> None:
         progress = self._heartbeat.progress
         progress.files_total, progress.bytes_total = len(plan.layout.members), plan.size
-        if state:
-            progress.files_done = state.files_done
-            progress.bytes_streamed = state.bytes_streamed
-            progress.bytes_copied = state.bytes_copied
+        if checkpoint:
+            progress.files_done = checkpoint.files_done
+            progress.bytes_streamed = checkpoint.bytes_streamed
+            progress.bytes_copied = checkpoint.bytes_copied
 
     def _describe(self, plan: Plan, stored: StoredObject) -> Archive:
         progress = self._heartbeat.progress

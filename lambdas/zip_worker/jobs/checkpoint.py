@@ -105,31 +105,31 @@ def _load_members(lines: Iterator[bytes]) -> Iterator[Member]:
             yield Member(name, Source(*source), Placement(placement))
 
 
-def dump_checkpoint(state: Checkpoint) -> bytes:
+def dump_checkpoint(checkpoint: Checkpoint) -> bytes:
     """Return the checkpoint as a line of JSON, the members' records and the buffers' bytes."""
-    parts = state.parts
+    parts = checkpoint.parts
     copies = [[number, *_flatten(copy)] for number, copy in list(parts.copies.items())]
     # Read after the copies: a copy that ends meanwhile is in both lists and never in neither.
     done = [[number, part.etag, part.size, part.crc32] for number, part in list(parts.done.items())]
     ended = {row[0] for row in done}
     head = {
         "version": _VERSION,
-        "plan_etag": state.plan_etag,
-        "cursor": asdict(state.cursor),
-        "position": state.position,
-        "buffers": [[part.number, part.gaps, len(part.data)] for part in state.buffers],
-        "records": len(state.records),
-        "runs": [astuple(run) for run in state.runs],
+        "plan_etag": checkpoint.plan_etag,
+        "cursor": asdict(checkpoint.cursor),
+        "position": checkpoint.position,
+        "buffers": [[part.number, part.gaps, len(part.data)] for part in checkpoint.buffers],
+        "records": len(checkpoint.records),
+        "runs": [astuple(run) for run in checkpoint.runs],
         "upload_id": parts.upload_id,
         "done": done,
         "copies": [row for row in copies if row[0] not in ended],
-        "bytes_streamed": state.bytes_streamed,
-        "is_whole": state.is_whole,
-        "barren": state.no_progress_count,
-        "attempt": state.attempt,
+        "bytes_streamed": checkpoint.bytes_streamed,
+        "is_whole": checkpoint.is_whole,
+        "barren": checkpoint.no_progress_count,
+        "attempt": checkpoint.attempt,
     }
-    pieces: list[bytes | bytearray] = [json.dumps(head).encode(), b"\n", state.records]
-    return b"".join([*pieces, *(part.data for part in state.buffers)])
+    pieces: list[bytes | bytearray] = [json.dumps(head).encode(), b"\n", checkpoint.records]
+    return b"".join([*pieces, *(part.data for part in checkpoint.buffers)])
 
 
 def load_checkpoint(raw: bytes) -> Checkpoint | None:
@@ -188,7 +188,7 @@ class CheckpointStore:
         self._s3 = s3
         self._bucket = bucket
         self._plan_key = f"{SERVICE_PREFIX}{job_id}.plan"
-        self._state_key = f"{SERVICE_PREFIX}{job_id}.state"
+        self._checkpoint_key = f"{SERVICE_PREFIX}{job_id}.state"
         self._etag: str | None = None
 
     @property
@@ -198,34 +198,34 @@ class CheckpointStore:
 
     def load(self) -> tuple[Plan, Checkpoint] | None:
         """Return the latest plan and checkpoint, or ``None`` if there are none that this version can continue."""
-        found = self._read(self._state_key)
+        found = self._read(self._checkpoint_key)
         if found is None:
             return None
         raw, self._etag = found
-        state = load_checkpoint(raw)
-        plan_raw = state and self._read(self._plan_key, IfMatch=state.plan_etag)
+        checkpoint = load_checkpoint(raw)
+        plan_raw = checkpoint and self._read(self._plan_key, IfMatch=checkpoint.plan_etag)
         plan = load_plan(plan_raw[0]) if plan_raw else None
-        return (plan, state) if plan and state else None
+        return (plan, checkpoint) if plan and checkpoint else None
 
     def save_plan(self, plan: Plan) -> str:
         """Store the plan; return the ETag by which checkpoints refer to it."""
         return self._s3.put_object(Bucket=self._bucket, Key=self._plan_key, Body=dump_plan(plan))["ETag"]
 
-    def save(self, state: Checkpoint) -> None:
+    def save(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint that this worker read or wrote last.
 
         Raises:
             LeaseLostError: another worker has replaced it.
         """
-        raw = dump_checkpoint(state)
+        raw = dump_checkpoint(checkpoint)
         condition: dict[str, Any] = {"IfMatch": self._etag} if self._etag else {"IfNoneMatch": "*"}
         try:
-            response = self._s3.put_object(Bucket=self._bucket, Key=self._state_key, Body=raw, **condition)
+            response = self._s3.put_object(Bucket=self._bucket, Key=self._checkpoint_key, Body=raw, **condition)
         except ClientError as error:
             if error.response["Error"]["Code"] not in _CONFLICT:
                 raise
             # The SDK repeats a write whose response was lost, and then finds its own first attempt.
-            found = self._read(self._state_key)
+            found = self._read(self._checkpoint_key)
             if found is None or found[0] != raw:
                 raise LeaseLostError("another worker has saved its checkpoint") from error
             self._etag = found[1]
@@ -234,7 +234,7 @@ class CheckpointStore:
 
     def delete(self) -> None:
         """Delete plan and checkpoint."""
-        for key in (self._state_key, self._plan_key):
+        for key in (self._checkpoint_key, self._plan_key):
             self._s3.delete_object(Bucket=self._bucket, Key=key)
 
     def _read(self, key: str, **condition: str) -> tuple[bytes, str] | None:
