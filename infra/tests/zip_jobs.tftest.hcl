@@ -52,7 +52,7 @@ run "by_default_all_is_made_and_every_role_may_do_its_work_and_nothing_else" {
 
   assert {
     condition = toset(flatten(data.aws_iam_policy_document.settler.statement[*].actions)) == toset([
-      "dynamodb:UpdateItem",
+      "dynamodb:GetItem", "dynamodb:UpdateItem",
       "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
       "s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads",
     ])

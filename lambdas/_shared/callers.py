@@ -1,4 +1,4 @@
-"""Who calls an HTTP API: the owner that jobs are stored under, and what decides which jobs and keys a caller may use.
+"""The caller of an HTTP API: the owner of its jobs, and the identity that decides which jobs and keys it may use.
 
 One source file, linked into each Lambda package that uses it, so that every zip carries its own copy.
 
@@ -16,33 +16,33 @@ SHARED_OWNER = "anonymous"
 """The owner of all jobs of an API without authorization."""
 AUTHORIZATIONS = ("AWS_IAM", "JWT", "NONE")
 _MAX_OWNER_BYTES = 1024
-"""Half of DynamoDB's limit for a partition key; a longer identity is refused."""
+"""Half of DynamoDB's limit for a partition key; longer identities are rejected."""
 _ARN = re.compile(r"arn:([a-z0-9-]+):(iam|sts)::([0-9]{12}):(.+)", re.DOTALL)
 _PRINCIPAL = re.compile(r"arn:[a-z0-9-]+:iam::[0-9]{12}:(?:role|user)/[^/]+", re.DOTALL)
 _SPACED_CLAIMS = {"scope", "scp"}
-"""Claims whose text is a list with spaces between (RFC 8693)."""
+"""Claims whose text is a space-separated list (RFC 8693)."""
 
 
 class CallerUnknownError(Exception):
-    """The request was let in, but does not tell whose it is."""
+    """The API accepted the request, but its identity is missing or cannot own a job."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """One caller, as the API's authorizer tells it."""
+    """A caller, as the API's authorizer reports it."""
 
     owner: str
-    """What jobs are stored under; the same for all sessions of one role."""
+    """The owner of the caller's jobs; the same for all sessions of one role."""
     principal_arn: str = ""
-    """Of an IAM role or user, without its path; empty for others."""
+    """ARN of an IAM role or user, without its path; empty for others."""
     is_own_account: bool = False
-    """Whether the IAM principal is of the API's own account."""
+    """Whether the IAM principal belongs to the API's account."""
     claims: Mapping[str, object] = field(default_factory=dict)
-    """Of a token."""
+    """Claims of a token."""
 
     @property
     def is_shared(self) -> bool:
-        """Whether the API tells its callers not apart."""
+        """Whether the API has no authorization, so that all its callers are one owner."""
         return self.owner == SHARED_OWNER
 
     def list_claim(self, name: str) -> frozenset[str]:
@@ -50,21 +50,21 @@ class Caller:
         return frozenset(_list_values(name, self.claims.get(name)))
 
     def is_one_of(self, arns: Collection[str], claims: Mapping[str, Collection[str]]) -> bool:
-        """Say whether the caller is one of the IAM principals, or has one of the values of one of the claims."""
+        """Return whether the caller is one of the IAM principals, or has one of a claim's values."""
         is_principal = bool(self.principal_arn) and self.principal_arn in {normalize_arn(arn) for arn in arns}
         return is_principal or any(not self.list_claim(name).isdisjoint(values) for name, values in claims.items())
 
 
 def read_caller(event: Mapping[str, Any], authorization: str) -> Caller:
-    """Return who sent the request.
+    """Return the caller of the request.
 
     Args:
-        event: of payload format 2.0.
-        authorization: the API's, ``AWS_IAM``, ``JWT`` or ``NONE``. With ``NONE`` an identity that the event has all
-            the same counts, so that an authorizer in front of the API is enough.
+        event: the event, payload format 2.0.
+        authorization: of the API: ``AWS_IAM``, ``JWT`` or ``NONE``. With ``NONE``, an identity in the event counts if
+            there is one, so that an authorizer in front of the API suffices.
 
     Raises:
-        CallerUnknownError: the identity is missing, or is none that a job can be stored under.
+        CallerUnknownError: the identity is missing, or cannot own a job.
     """
     context = _as_object(event.get("requestContext"))
     authorizer = _as_object(context.get("authorizer"))
@@ -77,9 +77,9 @@ def read_caller(event: Mapping[str, Any], authorization: str) -> Caller:
 
 
 def normalize_arn(arn: str) -> str:
-    """Return the ARN of a role or user without its path, and of a role's session the role's; others unchanged.
+    """Return the ARN of a role or user without its path, the role's for a session; other ARNs unchanged.
 
-    Names are unique in an account whatever their path, and a session's ARN has no path.
+    Names are unique in an account regardless of their path, and a session's ARN has no path.
     """
     match = _ARN.fullmatch(arn)
     if not match:
@@ -98,7 +98,7 @@ def _read_principal(iam: Mapping[str, Any], account: str) -> Caller:
     match = _ARN.fullmatch(arn) if isinstance(arn, str) else None
     if not match or not isinstance(arn, str):
         raise CallerUnknownError("the request has no ARN of an IAM identity")
-    # All identities of a Cognito identity pool share one role: the identity tells them apart.
+    # All identities of a Cognito identity pool share one role; only the identity's id distinguishes them.
     cognito = _as_object(iam.get("cognitoIdentity")).get("identityId")
     if cognito is not None:
         if not isinstance(cognito, str) or not cognito.strip():
@@ -148,7 +148,7 @@ def _list_values(name: str, value: object) -> list[str]:
 
 
 def _list_bracketed(text: str) -> list[str]:
-    """Return the elements of a list as API Gateway hands it on: ``[a b]``, or as JSON."""
+    """Return the elements of a list in API Gateway's notation, ``[a b]``, or in JSON."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

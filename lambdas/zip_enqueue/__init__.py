@@ -1,1 +1,1 @@
-"""ZIP jobs, first of three Lambdas: ``POST /zip-jobs`` records a job and queues it."""
+"""ZIP jobs, the first of three packages: records and queues the jobs of ``POST /zip-jobs``."""

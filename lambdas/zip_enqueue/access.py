@@ -9,9 +9,9 @@ from .schemas import ZipJobRequest
 
 
 def check_access(request: ZipJobRequest, prefixes: tuple[str, ...] | None, dst_prefix: str) -> None:
-    """Check that the request names nothing but what its caller may use.
+    """Check that the request names only keys that its caller may use.
 
-    A prefix that is a parent of an allowed one is refused as a whole. The keys in a manifest are the worker's to check.
+    A prefix that is a parent of an allowed one is rejected as a whole. The worker checks the keys in a manifest.
 
     Raises:
         RequestRejected: 403 naming every field that is not allowed.

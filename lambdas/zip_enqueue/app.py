@@ -33,7 +33,7 @@ def load_settings() -> Settings:
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
-    """Record and queue the job that the request describes; answer 202, or a problem document."""
+    """Record and queue the job that the request describes; return 202, or a problem document."""
     try:
         receipt = _create_job(event)
     except RequestRejected as rejection:
@@ -74,7 +74,7 @@ def _read_caller(event: dict[str, Any], settings: Settings) -> Caller:
 
 
 def _check_access(request: ZipJobRequest, caller: Caller, settings: Settings) -> JobRecord:
-    """Refuse what the caller may not use; return what the worker has to hold the keys against that it finds."""
+    """Reject keys that the caller may not use; return the prefixes by which the worker checks a manifest."""
     rules = settings.allowed_prefixes
     prefixes = rules.choose(caller, read_principal_tag) if rules else None
     check_access(request, prefixes, settings.dst_prefix)

@@ -1,4 +1,4 @@
-"""The DynamoDB, S3 and SQS calls of zip-enqueue."""
+"""The AWS clients of zip-enqueue, and its calls to DynamoDB, S3, SQS and IAM."""
 
 import json
 import time
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-# Three tries of five seconds each leave room within the API's 30 seconds to take a half-made job back.
+# Three attempts of five seconds each leave time within the API's 30 seconds to remove a half-created job.
 _CONFIG = make_config(connect_seconds=1, read_seconds=4, attempts=3)
 _TAGS_SECONDS = 60
 _STILL_QUEUED = "#status = :pending AND #phase = :queued AND attribute_not_exists(receives)"
@@ -52,10 +52,10 @@ def get_iam() -> Any:  # noqa: ANN401  # its types are not installed for two cal
 
 
 def read_principal_tag(arn: str, key: str) -> str | None:
-    """Return a tag of a role or user of this account, ``None`` without it; it is remembered for a minute.
+    """Return a tag of a role or user of this account, ``None`` if it is not set; cached for a minute.
 
     Raises:
-        ServiceUnavailableError: IAM does not tell.
+        ServiceUnavailableError: the call to IAM failed.
     """
     return _read_tags(arn, int(time.monotonic() // _TAGS_SECONDS)).get(key)
 
@@ -69,7 +69,7 @@ def _read_tags(arn: str, _period: int) -> Mapping[str, str]:
             tags = [tag for page in iam.get_paginator("list_role_tags").paginate(RoleName=name) for tag in page["Tags"]]
         elif kind == "user":
             tags = [tag for page in iam.get_paginator("list_user_tags").paginate(UserName=name) for tag in page["Tags"]]
-        else:  # the root, federated users: they have none
+        else:  # the root user and federated users have no tags
             tags = []
     return {tag["Key"]: tag["Value"] for tag in tags}
 
@@ -89,7 +89,7 @@ class AwsBackend:
     settings: Settings
 
     def create_job(self, item: JobRecord) -> bool:
-        """Write a new job; return False if its id is taken."""
+        """Write a new job; return False if its id exists."""
         return self._put(item, "attribute_not_exists(jobId)")
 
     def read_job(self, job_id: str) -> JobRecord | None:
@@ -98,13 +98,13 @@ class AwsBackend:
             return read_record(get_dynamodb(), self.settings.table_name, job_id)
 
     def keep_job(self, item: JobRecord) -> bool:
-        """Note that a repeated request relies on the job; return False if it is gone or a worker has had it."""
+        """Record that a repeated request relies on the job; return False if it is gone or a worker has taken it."""
         return self._put(
             {**item, "repeated": True}, _STILL_QUEUED, _NAMES, {":pending": "PENDING", ":queued": "queued"}
         )
 
     def remove_job(self, item: JobRecord) -> None:
-        """Delete the job if this request created it, no worker has had it and no other request relies on it."""
+        """Delete the job if this request created it, no worker has taken it and no other request relies on it."""
         condition = f"{_STILL_QUEUED} AND createdAt = :created AND attribute_not_exists(repeated)"
         values = {":pending": "PENDING", ":queued": "queued", ":created": item["createdAt"]}
         with _calling("DeleteItem"):

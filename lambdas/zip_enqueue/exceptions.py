@@ -1,4 +1,4 @@
-"""What can go wrong with a request: the caller's fault, or a service of ours that does not answer."""
+"""Errors of a request: the caller's, and those of AWS services."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 
 class Code(StrEnum):
-    """The ``code`` of a problem document: stable, for programs; the OpenAPI document lists all of them."""
+    """The ``code`` of a problem document: stable, for programs, and listed in the OpenAPI document."""
 
     INVALID_BODY = "invalid_body"
     INVALID_FIELD = "invalid_field"
@@ -24,14 +24,14 @@ class Code(StrEnum):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One wrong field: its name as the caller wrote it (``keys[3]``) and what is wrong with it."""
+    """A wrong field: its name as the caller wrote it (``keys[3]``) and the reason."""
 
     field: str
     detail: str
 
 
-class RequestRejected(Exception):  # noqa: N818  # it is an answer to the caller, not an error of ours
-    """The caller's fault: a 4xx status, its code, and the fields to blame, at least one."""
+class RequestRejected(Exception):  # noqa: N818  # it is a response to the caller, not an error of the function
+    """The caller's error: a 4xx status, its code, and at least one wrong field."""
 
     def __init__(self, status: HTTPStatus, code: Code, errors: Sequence[FieldError]) -> None:
         super().__init__(describe_errors(errors))
@@ -41,11 +41,11 @@ class RequestRejected(Exception):  # noqa: N818  # it is an answer to the caller
 
 
 class ServiceUnavailableError(Exception):
-    """DynamoDB, S3, SQS or IAM did not do what was asked; the same request may succeed later."""
+    """A call to DynamoDB, S3, SQS or IAM failed; the same request may succeed later."""
 
 
 def describe_errors(errors: Sequence[FieldError]) -> str:
-    """Return one sentence that names the first wrong field and says how many more there are."""
+    """Return one sentence with the first wrong field and the number of further ones."""
     first, more = errors[0], len(errors) - 1
     sentence = f"{first.field}: {first.detail}"
     return f"{sentence} (and {more} more)" if more else sentence

@@ -1,4 +1,4 @@
-"""HTTP API events (payload format 2.0) in, HTTP responses out."""
+"""The HTTP API's events, payload format 2.0: body, headers and responses."""
 
 import base64
 from http import HTTPStatus
@@ -22,7 +22,7 @@ def read_body(event: Event, max_bytes: int) -> str:
         if len(raw) > max_bytes:
             _reject_size(max_bytes)
         body = raw.decode()
-    except ValueError:  # of base64 as well as of UTF-8
+    except ValueError:  # base64 or UTF-8
         reject_body("not UTF-8 text")
     if not body.strip():
         reject_body("a JSON object is required")
@@ -42,7 +42,7 @@ def read_idempotency_key(event: Event) -> str | None:
 
 
 def respond_accepted(job_id: str, status: str) -> Response:
-    """Return the 202 that says where the job can be watched, and when to look first.
+    """Return the 202 with the job's URL and the time of the first poll.
 
     The Location is relative to the URL of the request, so a base path, a stage or a proxy's path in front of the API
     does not matter.

@@ -18,7 +18,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
 
 def choose_job_id(idempotency_key: str | None, owner: str) -> str:
-    """Return a fresh id, or the one id that ``owner`` gets for ``idempotency_key``.
+    """Return a new id, or the one that ``owner`` always gets for ``idempotency_key``.
 
     Raises:
         RequestRejected: 400 if the key is not 1 to 255 printable ASCII characters.
@@ -35,10 +35,10 @@ def choose_job_id(idempotency_key: str | None, owner: str) -> str:
 def build_job(
     request: ZipJobRequest, settings: Settings, job_id: str, owner: str, now: datetime, *, idempotent: bool
 ) -> JobRecord:
-    """Return the job table's item for ``request``; ``now`` is in UTC.
+    """Return the job record for ``request``; ``now`` is in UTC.
 
     Raises:
-        RequestRejected: 403 if a bucket is not configured, 400 if the archive's own key gets too long.
+        RequestRejected: 403 if a bucket is not configured, 400 if the archive's key would be too long.
     """
     source_bucket, target_bucket = _choose_buckets(request, settings)
     target_key = _choose_target_key(request, settings, job_id)
@@ -106,10 +106,10 @@ def _choose_target_key(request: ZipJobRequest, settings: Settings, job_id: str) 
 
 
 def hash_request(request: ZipJobRequest) -> str:
-    """Return the SHA-256, in hexadecimal, of what the caller asked for.
+    """Return the SHA-256 of the request, in hexadecimal.
 
-    Spelling out a default of this API does not change it, nor does a change of the service's own settings.
+    It is the same whether the caller spells out a default or omits it, and does not depend on the service's settings.
     """
-    asked = request.model_dump() | {"on_unreadable": request.on_unreadable or request.on_missing}
-    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+    fields = request.model_dump() | {"on_unreadable": request.on_unreadable or request.on_missing}
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Which texts can be keys of objects that every client can get."""
+"""Limits of S3 keys, and the check of a target prefix."""
 
 import re
 
@@ -11,7 +11,7 @@ _NOT_IN_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 
 def find_prefix_fault(prefix: str) -> str:
-    """Return why archives cannot be stored under ``prefix``, an empty text if they can."""
+    """Return why archives cannot be stored under ``prefix``, an empty string if they can."""
     if prefix.startswith(("/", SERVICE_PREFIX)):
         return f"must not start with '/' or '{SERVICE_PREFIX}'"
     if any(segment in {".", ".."} for segment in prefix.split("/")):

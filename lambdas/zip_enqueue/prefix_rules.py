@@ -13,18 +13,18 @@ _FIELDS = {"claim", "tag", "values", "default"}
 
 @dataclass(frozen=True)
 class PrefixRules:
-    """How a caller's key prefixes follow from a claim of the token, or from the IAM principal and its tag."""
+    """The mapping from a token's claim, or an IAM principal and its tag, to the caller's key prefixes."""
 
     claim: str
     tag: str
     values: Mapping[str, Sequence[str]]
     """Value of the claim or the tag, or ARN of a role or user, to prefixes; the prefix ``""`` stands for every key."""
     default: Sequence[str]
-    """Of a caller whom none of the values is for."""
+    """Prefixes of a caller who matches none of the values."""
 
     @classmethod
     def from_environment(cls, env: Environment) -> Self | None:
-        """Read ``ALLOWED_PREFIXES``; ``None`` where every caller may use every key."""
+        """Read ``ALLOWED_PREFIXES``; ``None`` if every caller may use every key."""
         document = env.document(_VARIABLE)
         if not document:
             return None

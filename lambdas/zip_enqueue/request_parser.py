@@ -13,10 +13,10 @@ _SOURCES_OF_KEYS = ("keys", "prefix", "manifestKey")
 
 
 def parse_request(body: str) -> ZipJobRequest:
-    """Return the checked request in the JSON text ``body``.
+    """Return the validated request in the JSON text ``body``.
 
     Raises:
-        RequestRejected: 400 naming every field that is wrong.
+        RequestRejected: 400 with every wrong field.
     """
     document = _load_object(body)
     missing: list[FieldError] = []

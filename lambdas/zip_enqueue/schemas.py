@@ -1,4 +1,4 @@
-"""The body of ``POST /zip-jobs``, and how its faults are told to the caller."""
+"""The model of the body of ``POST /zip-jobs``, and the texts of its errors."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from .settings import MAX_PRESIGN_TTL_SECONDS, MIN_PRESIGN_TTL_SECONDS
 _MAX_FILE_NAME_BYTES = 255  # the longest file name of the usual file systems
 _MAX_FIELD_NAME = 100
 _ARCHIVE_SUFFIX = ".zip"
-# Separators, controls, line separators, marks that make a name read backwards, and noncharacters.
+# Separators, controls, line separators, direction marks and noncharacters.
 _NOT_IN_FILE_NAME = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
 _WORDING = {
     "bool_type": "must be true or false",
@@ -30,7 +30,7 @@ _WORDING = {
     "string_unicode": "must be valid Unicode",
     "too_short": "must have at least one entry",
 }
-"""pydantic's kinds of faults in this API's words."""
+"""This API's texts for pydantic's kinds of errors."""
 
 
 def _check_key_length(value: str) -> str:
@@ -72,7 +72,7 @@ _Key = Annotated[_Text, AfterValidator(_check_key_length)]
 
 
 class ZipJobRequest(BaseModel):
-    """A checked request. Names on the wire are camelCase; what the caller left out is empty or 0."""
+    """A validated request. JSON names are camelCase; fields that the caller left out are empty or 0."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
@@ -98,7 +98,7 @@ class ZipJobRequest(BaseModel):
 
 
 def list_field_errors(error: ValidationError) -> list[FieldError]:
-    """Return every fault that pydantic found, in its order, under the caller's own field names."""
+    """Return every error that pydantic found, in its order, with the caller's field names."""
     found = error.errors(include_url=False, include_input=False)
     return [FieldError(_name_field(fault["loc"]), _describe(fault)) for fault in found]
 

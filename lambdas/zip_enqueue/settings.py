@@ -1,4 +1,4 @@
-"""The environment of zip-enqueue, read once into a frozen object."""
+"""The settings of zip-enqueue, read from environment variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ _MAX_JOB_TTL_DAYS = 3650
 
 @dataclass(frozen=True)
 class Settings:
-    """Where jobs are kept and queued, and what a request may ask for.
+    """The settings of zip-enqueue.
 
-    The first of ``source_buckets`` and of ``target_buckets`` is the default of a request that names none.
+    The first of ``source_buckets`` and of ``target_buckets`` is the default for a request that names none.
     """
 
     table_name: str

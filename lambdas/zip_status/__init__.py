@@ -1,1 +1,1 @@
-"""ZIP jobs, second of three Lambdas: reads, lists and cancels jobs, and signs their downloads."""
+"""ZIP jobs, the second of three packages: reads, lists and cancels jobs, and signs their downloads."""

@@ -1,4 +1,4 @@
-"""Lambda handler of the reading and deleting routes, and of every path that has no route."""
+"""Lambda handler of the routes that read and delete jobs, and of every path without a route."""
 
 import os
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def load_settings() -> Settings:
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
-    """Answer one request: 200, or a problem document."""
+    """Return the response to one request: 200, or a problem document."""
     response = _respond(event)
     return response | {"body": ""} if gateway.is_head(event) else response
 

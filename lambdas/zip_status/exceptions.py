@@ -1,11 +1,11 @@
-"""What can go wrong with a request: the caller's fault, or a service of ours that does not answer."""
+"""Errors of a request: the caller's, and those of AWS services."""
 
 from enum import StrEnum
 from http import HTTPStatus
 
 
 class Code(StrEnum):
-    """The ``code`` of a problem document: stable, for programs; the OpenAPI document lists all of them."""
+    """The ``code`` of a problem document: stable, for programs, and listed in the OpenAPI document."""
 
     INVALID_PARAMETER = "invalid_parameter"
     CALLER_UNKNOWN = "caller_unknown"
@@ -17,8 +17,8 @@ class Code(StrEnum):
     SERVICE_UNAVAILABLE = "service_unavailable"
 
 
-class RequestRejected(Exception):  # noqa: N818  # it is an answer to the caller, not an error of ours
-    """The caller's fault: a 4xx, its code, the reason, the ``field`` to blame and the methods to use instead."""
+class RequestRejected(Exception):  # noqa: N818  # it is a response to the caller, not an error of the function
+    """The caller's error: a 4xx, its code, the reason, the wrong ``field`` and the methods that are allowed."""
 
     def __init__(self, status: HTTPStatus, code: Code, reason: str, *, field: str = "", allow: str = "") -> None:
         super().__init__(f"{field}: {reason}" if field else reason)
@@ -30,4 +30,4 @@ class RequestRejected(Exception):  # noqa: N818  # it is an answer to the caller
 
 
 class ServiceUnavailableError(Exception):
-    """DynamoDB or S3 did not do what was asked; the same request may succeed later."""
+    """A call to DynamoDB or S3 failed; the same request may succeed later."""

@@ -1,4 +1,4 @@
-"""HTTP API events (payload format 2.0) in, HTTP responses out."""
+"""The HTTP API's events, payload format 2.0: routes, parameters and responses."""
 
 import re
 from http import HTTPStatus
@@ -12,7 +12,7 @@ _JOB_PATH = re.compile(r"/zip-jobs/([^/]+)")
 
 
 def read_route(event: Event) -> str:
-    """Return the route that answers the request: a HEAD, which the API has no routes for, is answered as a GET."""
+    """Return the route of the request; a HEAD, for which the API has no routes, counts as a GET."""
     route = str(event.get("routeKey", ""))
     if route != "$default" or not is_head(event):
         return route
@@ -23,13 +23,13 @@ def read_route(event: Event) -> str:
 
 
 def is_head(event: Event) -> bool:
-    """Say whether the caller wants no body."""
+    """Return whether the request is a HEAD, whose response has no body."""
     http = (event.get("requestContext") or {}).get("http") or {}
     return http.get("method") == "HEAD"
 
 
 def reject_route(event: Event) -> RequestRejected:
-    """Return the answer to a request that no route is for: 405 on a known path, else 404."""
+    """Return the rejection of a request without a route: 405 on a known path, else 404."""
     path = _read_path(event)
     for pattern, allow in _METHODS.items():
         if re.fullmatch(pattern, path):
@@ -45,7 +45,7 @@ def _read_path(event: Event) -> str:
 
 
 def read_job_id(event: Event) -> str:
-    """Return the path's job id, empty if there is none."""
+    """Return the job id in the path, an empty string if there is none."""
     found = (event.get("pathParameters") or {}).get("jobId")
     if found is None and (match := _JOB_PATH.fullmatch(_read_path(event))):
         return match[1]
@@ -53,14 +53,14 @@ def read_job_id(event: Event) -> str:
 
 
 def read_query(event: Event) -> dict[str, str]:
-    """Return the query parameters; a repeated one has its values joined by commas."""
+    """Return the query parameters; the API joins the values of a repeated one by commas."""
     return event.get("queryStringParameters") or {}
 
 
 def respond_ok(body: Body) -> Response:
     """Return a 200 that no cache may keep: it describes one moment, and may hold a signed URL.
 
-    For a job that has not ended, ``Retry-After`` says when to ask again.
+    For a job that has not ended, ``Retry-After`` says when to poll again.
     """
     headers = {"cache-control": "no-store"}
     if body.get("status") == "PENDING":

@@ -27,7 +27,7 @@ def list_jobs(page: Page, viewer: Viewer, jobs: JobTable, now: datetime) -> Body
     found: list[JobRecord] = []
     for some in _query(page, viewer, jobs, now):
         found += some
-        # One job more than asked for tells whether there is a next page.
+        # One more job than requested shows whether there is a next page.
         if len(found) > page.limit:
             break
     shown = found[: page.limit]
@@ -38,7 +38,7 @@ def list_jobs(page: Page, viewer: Viewer, jobs: JobTable, now: datetime) -> Body
 
 
 def _query(page: Page, viewer: Viewer, jobs: JobTable, now: datetime) -> Iterator[list[JobRecord]]:
-    """Yield jobs, newest first: an owner's from an index of their own, else everybody's, day by day."""
+    """Yield jobs, newest first: an owner's from the index ``byOwner``, else everybody's from ``byDay``, day by day."""
     days = list(_walk_days(page, now))
     if viewer.is_operator or viewer.is_shared:
         wanted = Filter(page.status, None if viewer.is_operator else viewer.owner)
@@ -62,7 +62,7 @@ def _summarise(record: JobRecord, viewer: Viewer) -> Body:
 
 
 def parse_page(query: Mapping[str, str]) -> Page:
-    """Return what ``limit``, ``status`` and ``nextToken`` ask for.
+    """Return the values of ``limit``, ``status`` and ``nextToken``.
 
     Raises:
         RequestRejected: 400 naming the parameter that is wrong.

@@ -41,11 +41,11 @@ class JobTable:
 
     def cancel_job(self, job_id: str, completed_at: str) -> bool:
         """Turn a PENDING job into CANCELLED; return False if it is not PENDING or does not exist."""
-        return self._end(job_id, {"status": "CANCELLED", "completedAt": completed_at}, "PENDING")
+        return self._update(job_id, {"status": "CANCELLED", "completedAt": completed_at}, "PENDING")
 
     def expire_job(self, job_id: str, values: JobRecord) -> bool:
         """Turn a READY job into EXPIRED; return False if it is not READY any more."""
-        return self._end(job_id, values, "READY")
+        return self._update(job_id, values, "READY")
 
     def query_day(self, day: str, wanted: Filter, limit: int, after: Position | None) -> list[JobRecord]:
         """Return at least ``limit`` jobs of one day where there are as many, newest first, from ``after`` on."""
@@ -92,7 +92,7 @@ class JobTable:
             request["ExclusiveStartKey"] = response["LastEvaluatedKey"]
         return found
 
-    def _end(self, job_id: str, values: JobRecord, status: Status) -> bool:
+    def _update(self, job_id: str, values: JobRecord, status: Status) -> bool:
         """Write ``values`` if the job has the status; return False if it has not, or does not exist."""
         update = build_update(values, condition="#status = :expected", condition_values={"expected": status})
         with calling("UpdateItem"):

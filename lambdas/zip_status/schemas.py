@@ -19,7 +19,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Page:
-    """What a list request asks for: at most ``limit`` jobs, older than ``after`` and of ``status`` if given."""
+    """The parameters of a list request: at most ``limit`` jobs, older than ``after`` and of ``status`` if given."""
 
     limit: int
     after: Position | None
@@ -28,34 +28,34 @@ class Page:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Whose jobs a request may see."""
+    """The caller of a request, by the jobs that it may see."""
 
     owner: str
     is_operator: bool = False
     """Whether the caller sees every job."""
     is_shared: bool = False
-    """Whether the API tells its callers not apart: all of them own what no owner is recorded for, too."""
+    """Whether the API has no authorization: its callers are one owner, who also owns jobs without an owner."""
 
     def may_see(self, record: JobRecord) -> bool:
-        """Say whether the job is the viewer's to see."""
+        """Return whether the viewer may see the job."""
         owner = record.get("owner")
         return self.is_operator or owner == self.owner or (self.is_shared and owner is None)
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which jobs of an index a list shows; ``None`` does not matter."""
+    """The filter of a list; ``None`` matches every job."""
 
     status: str | None = None
     shared_owner: str | None = None
-    """Jobs of this owner, or of none."""
+    """Matches jobs of this owner, and jobs without an owner."""
 
 
 @dataclass(frozen=True)
 class Signatures:
-    """What a job's objects can be downloaded by; empty texts where there is no such object."""
+    """Presigned URLs of a job's objects; empty strings if there is no such object."""
 
     archive_url: str = ""
     expires_at: str = ""
-    """When the archive's address stops working: ISO 8601, UTC."""
+    """Expiry of the archive's URL: ISO 8601, UTC."""
     key_report_url: str = ""

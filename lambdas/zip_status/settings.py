@@ -1,4 +1,4 @@
-"""The environment of zip-status, read once into a frozen object."""
+"""The settings of zip-status, read from environment variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _MAX_SESSION_SECONDS = 43_200
 
 @dataclass(frozen=True)
 class Operators:
-    """Who sees every job: IAM roles and users, and those whose token has a claim with one of the values."""
+    """Callers who see every job: IAM roles and users, and tokens that have one of the values in a claim."""
 
     iam_arns: tuple[str, ...] = ()
     claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -36,9 +36,9 @@ class Operators:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where jobs are kept, when a silent one counts as dead, and how long a signature can last.
+    """The settings of zip-status.
 
-    ``session_credentials_seconds`` is how long temporary credentials are taken to last when they do not tell.
+    ``session_credentials_seconds`` is the assumed lifetime of temporary credentials that have no expiry.
     """
 
     table_name: str

@@ -8,7 +8,7 @@ from .schemas import Body, Signatures, Viewer
 
 
 def describe_job(record: JobRecord, viewer: Viewer, signatures: Signatures) -> Body:
-    """Return the body to ``GET /zip-jobs/{jobId}``."""
+    """Return the body of the response to ``GET /zip-jobs/{jobId}``."""
     body: Body = {"jobId": record["jobId"], "status": record["status"], "createdAt": record["createdAt"]}
     body |= describe_owner(record, viewer)
     match record["status"]:
@@ -23,7 +23,7 @@ def describe_job(record: JobRecord, viewer: Viewer, signatures: Signatures) -> B
 
 
 def describe_owner(record: JobRecord, viewer: Viewer) -> Body:
-    """Return the owner, for an operator."""
+    """Return the job's owner, for an operator only."""
     return pick(record, "owner") if viewer.is_operator else {}
 
 
@@ -47,7 +47,7 @@ def _describe_progress(record: JobRecord) -> Body:
 
 
 def _compute_percent(record: Mapping[str, Any]) -> float | None:
-    # Bytes tell more than files, but are unknown until the worker has seen every object.
+    # Bytes are more precise than files, but unknown until the worker has surveyed every object.
     for done, total in (("bytesDone", "bytesTotal"), ("filesDone", "filesTotal")):
         if record.get(total):
             return min(100.0, round(100 * int(record.get(done, 0)) / int(record[total]), 1))

@@ -1,1 +1,1 @@
-"""Turns a ZIP job's list of S3 objects into one ZIP in S3, streaming."""
+"""ZIP jobs, the third of three packages: streams the S3 objects of a job into one ZIP in S3."""

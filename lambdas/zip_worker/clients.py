@@ -1,4 +1,4 @@
-"""The AWS clients, made once per process at first use."""
+"""The AWS clients, one of each for an execution environment, made at first use."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @cache
 def s3_client(pool_size: int) -> S3Client:
-    """Return an S3 client with room for ``pool_size`` connections at once."""
+    """Return an S3 client for up to ``pool_size`` concurrent connections."""
     config = make_config(connect_seconds=5, read_seconds=60, attempts=5, connections=pool_size)
     return get_session().client("s3", config=configure_s3_transfer(config))
 
 
 @cache
-def quick_getter(pool_size: int) -> SignedS3Reader:
-    """Return the quick reader, with the S3 client's credentials."""
+def signed_reader(pool_size: int) -> SignedS3Reader:
+    """Return the reader of single objects that signs its own requests, with the S3 client's credentials."""
     credentials = get_session().get_credentials()
     if credentials is None:
         raise NoCredentialsError
@@ -40,5 +40,5 @@ def dynamodb_client() -> DynamoDBClient:
 
 @cache
 def sqs_client() -> SQSClient:
-    """Return the SQS client; it gives up within 10 s, since a heartbeat that waits longer loses its lease."""
+    """Return the SQS client; it gives up within 10 s, because a heartbeat that waits longer loses its lease."""
     return get_session().client("sqs", config=make_config(connect_seconds=2, read_seconds=3, attempts=2))

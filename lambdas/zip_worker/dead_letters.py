@@ -1,7 +1,7 @@
-"""The settler's Lambda handler: jobs whose message ended in the dead-letter queue become FAILED.
+"""Lambda handler of ``zip-settler``: jobs whose message ended in the dead-letter queue become FAILED.
 
-It runs on a schedule instead of being fed by the queue: a message that belongs to no job has to stay where a human
-and the alarm can see it, and an event source mapping would hide it, hand it out again and again, or delete it.
+It runs on a schedule instead of an event source mapping: a message that belongs to no job must stay in the queue, where
+people and the alarm can see it. A mapping would make it invisible, deliver it again and again, or delete it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 logger = make_logger("zip_worker")
 
-_LOOK_SECONDS = 90
-"""How long a message is hidden while it is looked at: longer than the function runs."""
+_VISIBILITY_SECONDS = 90
+"""Visibility timeout of a received message: longer than the function runs."""
 _STOP_BEFORE_DEADLINE_MS = 15_000
 
 
 @dataclass(frozen=True, slots=True)
-class SettlerSettings:
-    """Where the jobs and their dead letters are."""
+class DeadLetterSettings:
+    """The job table and the dead-letter queue."""
 
     table_name: str
     dlq_url: str
@@ -52,12 +52,12 @@ class SettlerSettings:
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: object, context: LambdaContext) -> dict[str, int]:  # noqa: ARG001  # Lambda's signature
-    """Go once through the dead-letter queue; the answer counts messages settled and left."""
-    settings = SettlerSettings.from_environment(os.environ)
+    """Process the dead-letter queue once; the response counts the messages that were settled and left."""
+    settings = DeadLetterSettings.from_environment(os.environ)
     left = []
     settled = 0
     for message in _receive_all(settings.dlq_url, context):
-        if _settle(settings.table_name, message):
+        if _resolve(settings.table_name, message):
             sqs_client().delete_message(QueueUrl=settings.dlq_url, ReceiptHandle=message["ReceiptHandle"])
             settled += 1
         else:
@@ -72,38 +72,38 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, int]:  # 
 
 
 def _receive_all(dlq_url: str, context: LambdaContext) -> Iterator[MessageTypeDef]:
-    """Yield the queue's messages until it is empty or the time runs short."""
+    """Yield the queue's messages until it is empty or the function's time limit is near."""
     while context.get_remaining_time_in_millis() > _STOP_BEFORE_DEADLINE_MS:
-        answer = sqs_client().receive_message(
-            QueueUrl=dlq_url, MaxNumberOfMessages=10, VisibilityTimeout=_LOOK_SECONDS, WaitTimeSeconds=1
+        response = sqs_client().receive_message(
+            QueueUrl=dlq_url, MaxNumberOfMessages=10, VisibilityTimeout=_VISIBILITY_SECONDS, WaitTimeSeconds=1
         )
-        if not answer.get("Messages"):
+        if not response.get("Messages"):
             return
-        yield from answer["Messages"]
+        yield from response["Messages"]
 
 
-def _settle(table_name: str, message: MessageTypeDef) -> bool:
-    """Settle one message's job; false if the message has to stay."""
+def _resolve(table_name: str, message: MessageTypeDef) -> bool:
+    """Fail the message's job if it is dead; return whether the message can be deleted."""
     try:
         job_id = parse_job_id(message["Body"])
-        answer = fail_if_dead(dynamodb_client(), table_name, job_id, message["MessageId"])
+        outcome = fail_if_dead(dynamodb_client(), table_name, job_id, message["MessageId"])
     except MessageRejectedError:
         return False
     except (ClientError, BotoCoreError):
         logger.exception("dead_letter_failed", extra={"message_id": message["MessageId"]})
         return False
-    match answer:
+    match outcome:
         case Ended(status, bucket, key):
             _abort_uploads(job_id, bucket, key)
-            if answer.changed:
+            if outcome.changed:
                 logger.error("job_dead_lettered", extra={"job_id": job_id, "status": status})
             return True
-        case _:  # unknown, or held by a duplicate message's worker: the next round will see how that went
+        case _:  # unknown, or not dead: the next round decides
             return False
 
 
 def _abort_uploads(job_id: str, bucket: str, key: str) -> None:
-    """Abort what the dead worker left; a bucket that is gone by now must not stop the others' jobs."""
+    """Abort the dead worker's uploads; a bucket that no longer exists must not stop the other jobs."""
     try:
         abort_stale_uploads(s3_client(2), bucket, key)
     except (ClientError, BotoCoreError):

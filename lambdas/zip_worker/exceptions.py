@@ -1,4 +1,4 @@
-"""What can go wrong with a job, by what has to happen next."""
+"""Errors of a job, classified by what has to happen next."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -7,7 +7,7 @@ from .schemas import KeyFault
 
 
 class ErrorCode(StrEnum):
-    """Why a job FAILED, or a key was left out: stable, for programs; the OpenAPI document lists all of them."""
+    """Why a job FAILED, or a key was left out: stable, for programs, and listed in the OpenAPI document."""
 
     OBJECT_MISSING = "object_missing"
     OBJECT_ARCHIVED = "object_archived"
@@ -28,7 +28,7 @@ class ZipJobError(Exception):
 
 
 class PermanentError(ZipJobError):
-    """Trying again cannot help: the job becomes FAILED with this message, a code, and the keys to blame."""
+    """A retry cannot help: the job becomes FAILED with this message, a code, and the keys to blame."""
 
     code = ErrorCode.GAVE_UP
 
@@ -39,7 +39,7 @@ class PermanentError(ZipJobError):
 
 
 class SourceMissingError(PermanentError):
-    """Objects to be archived do not exist, or cannot be read."""
+    """Objects to archive do not exist, or cannot be read."""
 
     code = ErrorCode.OBJECT_MISSING
 
@@ -51,53 +51,53 @@ class SourceChangedError(PermanentError):
 
 
 class SourceUnavailableError(SourceChangedError):
-    """An object that the survey found cannot be read any more, or never could; the job may go on without it."""
+    """An object that the survey found cannot be read; the job may continue without it."""
 
     def __init__(self, fault: KeyFault) -> None:
         super().__init__(f"{fault.key!r} {fault.detail}", fault.code, [fault])
 
 
 class KeyListError(PermanentError):
-    """The list of keys, a manifest above all, cannot be used."""
+    """A list of keys, usually a manifest, is invalid."""
 
     code = ErrorCode.INVALID_MANIFEST
 
 
 class LimitExceededError(PermanentError):
-    """The job is larger than this worker, or S3, can take."""
+    """The job exceeds a limit of this worker or of S3."""
 
     code = ErrorCode.LIMIT_EXCEEDED
 
 
 class ShortReadError(ZipJobError):
-    """S3 sent fewer bytes than it announced, several times over."""
+    """S3 repeatedly sent fewer bytes than it announced."""
 
 
 class UploadGoneError(ZipJobError):
-    """S3 has no such upload any more, or not these parts of it."""
+    """The multipart upload, or one of its parts, no longer exists."""
 
 
 class JobCancelledError(ZipJobError):
-    """The job was cancelled while it was being worked on."""
+    """The job was cancelled while a worker ran."""
 
 
 class LeaseLostError(ZipJobError):
-    """Another worker holds the job now; this one must leave no trace."""
+    """Another worker holds the job; this one must not change anything."""
 
 
 class MessageRejectedError(ZipJobError):
-    """The SQS message names no job; it is left to end in the dead-letter queue."""
+    """The SQS message does not name a job; it ends in the dead-letter queue."""
 
 
 class OutOfTimeError(ZipJobError):
-    """The function's time limit is too near to go on; the next invocation can."""
+    """The function's time limit is near; the next invocation continues."""
 
 
 class EndlessJobError(PermanentError):
-    """Going on in further invocations would lead nowhere."""
+    """The job makes no progress over several invocations."""
 
     code = ErrorCode.LIMIT_EXCEEDED
 
 
 class TryAgainError(ZipJobError):
-    """The message has to come back: the reason is logged, and in the job's ``lastError``."""
+    """The message must be delivered again; the reason is in the log and in the job's ``lastError``."""

@@ -1,4 +1,4 @@
-"""The records that pass between the worker's modules."""
+"""Data types that the worker's modules share."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -9,7 +9,7 @@ from .job_record import Compression, NameStyle, PathMode, Policy
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job as its table item describes it, leased to this worker."""
+    """A job as its record in the table describes it, leased to this worker."""
 
     job_id: str
     source_bucket: str
@@ -22,21 +22,21 @@ class Job:
     on_missing: Policy
     compression: Compression
     attempts: int
-    """How often a worker has started on the job, this time included."""
+    """Number of times that a worker has started on the job, this one included."""
     hops: int = 0
-    """How often an invocation has handed the job on to the next."""
+    """Number of hand-overs from one invocation to the next."""
     compute_crc: bool = False
-    """Whether large objects whose CRC-32 S3 does not know may be read once for it, and then be copied."""
+    """Whether large objects whose CRC-32 S3 does not know may be copied and read once for it."""
     names: NameStyle = "portable"
     on_unreadable: Policy = "fail"
     on_changed: Policy = "fail"
     allowed_prefixes: tuple[str, ...] | None = None
-    """What every key begins with one of; ``None`` where all keys are allowed."""
+    """Every key must begin with one of these; ``None`` allows all keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One object to archive, as it was when the job was surveyed."""
+    """An object to archive, as it was at the survey."""
 
     key: str
     size: int
@@ -45,11 +45,11 @@ class Source:
     modified: int
     """Seconds since the epoch, UTC."""
     crc32: int | None = None
-    """Of the whole object, where S3 knows it and the object is large enough for that to matter."""
+    """Of the whole object, if S3 knows it and the object is large enough to be copied."""
 
 
 class Placement(IntEnum):
-    """How a member's bytes get into the archive."""
+    """How a member's bytes reach the archive."""
 
     STREAM = 0
     """Through the worker."""
@@ -65,14 +65,14 @@ class KeyFault:
 
     key: str
     code: str
-    """Of the API's ``ErrorCode``."""
+    """One of the API's ``ErrorCode``."""
     detail: str
-    """The end of a sentence that begins with the key."""
+    """The rest of a sentence that begins with the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a job's keys turned out to be."""
+    """The objects of a job's keys, and the keys that cannot be archived."""
 
     sources: list[Source]
     faults: list[KeyFault]
@@ -85,7 +85,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A source under the name that it has in the archive; a name that ends with ``/`` is a folder."""
+    """A source and its name in the archive; a name that ends with ``/`` is a folder."""
 
     name: str
     source: Source
@@ -94,7 +94,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """The finished archive as S3 knows it."""
+    """The finished archive as stored in S3."""
 
     etag: str
     version_id: str | None
@@ -105,19 +105,19 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A finished archive and what went into it."""
+    """A finished archive and its statistics."""
 
     stored: StoredObject
     files: int
     skipped: list[KeyFault]
     bytes_copied: int = 0
-    """Bytes of members that S3 copied by itself."""
+    """Bytes of members that S3 copied."""
     bytes_streamed: int = 0
     """Bytes of members that passed through the worker."""
-    is_saved: bool = False
-    """Whether a plan and a state were kept on the way."""
+    has_checkpoint: bool = False
+    """Whether a plan and a checkpoint were saved."""
     report_key: str | None = None
-    """Where all of ``skipped`` is listed, if that is long."""
+    """Key of the object that lists all of ``skipped``, if the list is long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class BlockRequest:
     start: int
     length: int
     kept: bool = True
-    """Whether more than its checksum is needed."""
+    """Whether its bytes are needed, not only its checksum."""
 
     @property
     def is_whole(self) -> bool:
@@ -137,43 +137,43 @@ class BlockRequest:
 
     @property
     def is_last(self) -> bool:
-        """Whether the source ends with the block."""
+        """Whether the block is the end of its source."""
         return self.start + self.length == self.source.size
 
 
 @dataclass(frozen=True, slots=True)
 class CopiedRun:
-    """Parts ``first`` to ``last``, which hold the end of one member, copied by S3."""
+    """Parts ``first`` to ``last``: the end of one member, copied by S3."""
 
     first: int
     last: int
     length: int
-    """Bytes of all of them."""
+    """Total bytes."""
     crc32: int
-    """What their bytes must have, since the whole member and its beginning have theirs."""
+    """Expected for their bytes, from the CRC-32 of the whole member and of its beginning."""
     key: str
-    """Of the source, for messages."""
+    """Of the source, for error messages."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a job is; written by the worker, read by its heartbeat."""
+    """A job's progress; written by the worker, read by its heartbeat."""
 
     files_total: int = 0
     bytes_total: int = 0
     files_done: int = 0
     bytes_copied: int = 0
-    """Bytes of members that S3 copied by itself."""
+    """Bytes of members that S3 copied."""
     bytes_streamed: int = 0
     """Bytes of members that passed through the worker."""
     _lock: Lock = field(default_factory=Lock)
 
     @property
     def bytes_done(self) -> int:
-        """Bytes of members that are in the archive."""
+        """Bytes of members that have reached the archive."""
         return self.bytes_copied + self.bytes_streamed
 
     def add_copied(self, length: int) -> None:
-        """Count a copy that has ended, in whichever thread that was."""
+        """Count a completed copy; called from any thread."""
         with self._lock:
             self.bytes_copied += length

@@ -1,4 +1,4 @@
-"""The worker's settings, read once from the environment."""
+"""The worker's settings, read from environment variables once per execution environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from .env import Environment
 
 MIB = 1024 * 1024
 MIN_PART_SIZE = 5 * MIB
-"""S3's lower limit for every part but the last, bytes."""
-SMALLEST_COPY_MB = 10
-"""Room for two parts of the least size: what has to be read, and what is left to copy, MiB."""
+"""S3's minimum for every part but the last, bytes."""
+MIN_COPY_THRESHOLD_MB = 10
+"""MiB: room for two parts of the minimum size, one to read and one to copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be tuned; sizes are bytes, times seconds."""
+    """The worker's settings; sizes are in bytes, times in seconds."""
 
     table_name: str
     queue_url: str
@@ -28,10 +28,10 @@ class Settings:
     block_size: int
     max_members: int
     copy_threshold: int
-    """Members from this size on are copied inside S3 where their CRC-32 is known; 0: none."""
+    """Minimum size of members that are copied inside S3 if their CRC-32 is known; 0: none."""
     copy_concurrency: int
     head_threshold: int
-    """Listed objects from this size on are asked for one by one before anything is read."""
+    """Minimum size of listed objects that get a HeadObject before anything is read."""
     checkpoint_seconds: int
     stop_before_seconds: int
     max_hops: int
@@ -56,7 +56,7 @@ class Settings:
             head_threshold=env.integer("HEAD_THRESHOLD_KB", 1024, 0, 5 * 1024 * 1024) * 1024,
             checkpoint_seconds=env.integer("CHECKPOINT_SECONDS", 60, 0, 900),
             stop_before_seconds=env.integer("STOP_BEFORE_SECONDS", 45, 1, 600),
-            # The job's item remembers each handover's message, and DynamoDB takes items of 400 KB.
+            # The job's record holds each hand-over's message, and DynamoDB's items end at 400 KB.
             max_hops=env.integer("MAX_HOPS", 50, 0, 1_000),
         )
         env.check()
@@ -64,8 +64,8 @@ class Settings:
 
 
 def _read_copy_threshold(env: Environment) -> int:
-    """Return ``COPY_THRESHOLD_MB``: below 10 a copied range could be smaller than S3 lets a part be."""
+    """Return ``COPY_THRESHOLD_MB``; below 10, a copied range could be smaller than S3's minimum for a part."""
     megabytes = env.integer("COPY_THRESHOLD_MB", 32, 0, 5 * 1024 * 1024)
-    if 0 < megabytes < SMALLEST_COPY_MB:
-        env.reject("COPY_THRESHOLD_MB", f"is {megabytes}, neither 0 nor at least {SMALLEST_COPY_MB}")
+    if 0 < megabytes < MIN_COPY_THRESHOLD_MB:
+        env.reject("COPY_THRESHOLD_MB", f"is {megabytes}, neither 0 nor at least {MIN_COPY_THRESHOLD_MB}")
     return megabytes

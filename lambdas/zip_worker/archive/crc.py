@@ -1,4 +1,4 @@
-"""Joining CRC-32 checksums without the bytes they were made from.
+"""CRC-32 arithmetic: combines and splits checksums without the bytes.
 
 zlib has had this since 1.2.2 (``crc32_combine``), but Python does not expose it. The mathematics are zlib's: a CRC
 is a polynomial over GF(2) modulo the CRC-32 polynomial, and appending ``n`` zero bytes multiplies it by x**(8n).
@@ -12,13 +12,13 @@ _ONE = 1 << 31
 
 
 def combine(first: int, second: int, second_length: int) -> int:
-    """Return the CRC-32 of two byte strings one after the other, from their CRCs and the second's length in bytes."""
-    # Of nothing, or of bytes that happen to have this CRC: zero times anything is zero.
+    """Return the CRC-32 of two concatenated byte strings, from their CRCs and the second's length in bytes."""
+    # A CRC of zero stays zero in the product: no bytes, or bytes that happen to have this CRC.
     return _multiply(_power_of_x(second_length * 8), first) ^ second if first else second
 
 
 def split(whole: int, first: int, second_length: int) -> int:
-    """Return the CRC-32 of the second of two byte strings, from those of both together and of the first."""
+    """Return the CRC-32 of the second of two byte strings, from the CRCs of the whole and of the first."""
     return combine(first, whole, second_length)
 
 

@@ -1,10 +1,10 @@
-"""The archive's layout: in which steps it is put together, and which bytes S3 copies by itself.
+"""The archive's layout: the steps that write it, and the bytes that S3 copies by itself.
 
-The steps follow from the members' names, sizes and placements alone, so an invocation that carries on where another
-ended makes the same steps, and skips those that are done.
+The steps depend only on the members' names, sizes and placements. An invocation that continues a job therefore derives
+the same steps, and skips those that are done.
 
-S3 wants every part but the last to have 5 MiB. A copied member therefore begins with as many of its bytes, read and
-written like those of any other, as make the part with its header that long; the rest becomes parts of its own.
+S3 requires 5 MiB in every part but the last. The worker reads and writes the first bytes of a copied member until the
+part with its header is that long; S3 copies the rest as separate parts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,27 +20,27 @@ from zip_worker.settings import MIB, MIN_PART_SIZE
 from .zip_format import STORED, local_header_size, needs_zip64
 
 MAX_PARTS = 10_000
-LARGEST_PART = 24 * MIB
-"""Several parts are in memory at a time; with larger ones they would not fit into 256 MB, bytes."""
-LARGEST_ARCHIVE = 5 * 1024 * 1024 * MIB
+MAX_STREAMED_PART_SIZE = 24 * MIB
+"""Bytes. Several parts are in memory at a time; larger ones would not fit into 256 MB."""
+MAX_ARCHIVE_SIZE = 5 * 1024 * 1024 * MIB
 """S3's limit for one object, bytes."""
-_HEADERS = 3400
-"""Bound of both headers of a member, bytes: twice a name of 1,024, which sanitising cannot lengthen, and extras."""
-_RANGES = (256 * MIB, 1024 * MIB, 4096 * MIB)
-"""Lengths that one copied part may have; the shorter, the more of a large object is copied side by side."""
+_MAX_HEADER_BYTES = 3400
+"""Maximum of a member's two headers, bytes: twice a name of 1,024, which sanitising cannot lengthen, and extras."""
+_RANGE_SIZES = (256 * MIB, 1024 * MIB, 4096 * MIB)
+"""Maximum lengths of a copied part, bytes; shorter ranges allow more concurrent copies of a large object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All that the steps depend on."""
+    """The members and sizes that the steps depend on."""
 
     members: Sequence[Member]
     part_size: int
-    """Bytes of a part that is written."""
+    """Bytes of a written part."""
     range_size: int
-    """Most bytes of a part that is copied."""
+    """Maximum bytes of a copied part."""
     block_size: int
-    """Most bytes of one read."""
+    """Maximum bytes of one read."""
     compression: Compression
 
 
@@ -53,7 +53,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A range of the member's bytes is read, and appended if it is to be ``kept``; else only its CRC-32 counts."""
+    """A range of the member's bytes is read; it is appended if ``kept``, else only its CRC-32 is used."""
 
     index: int
     start: int
@@ -63,7 +63,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A range of the member's bytes becomes a part of its own, without passing through here."""
+    """S3 copies a range of the member's bytes as a separate part."""
 
     index: int
     start: int
@@ -72,7 +72,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """All of the member is there."""
+    """Member number ``index`` is complete."""
 
     index: int
 
@@ -89,38 +89,38 @@ def choose_layout(
     copy_threshold: int,
     compute_crc: bool,
 ) -> Layout:
-    """Return a layout with which the archive fits into S3's 10,000 parts.
+    """Return a layout that fits the archive into S3's 10,000 parts.
 
-    Each copied member costs two parts. Where they are too many the smaller ones are streamed after all, and ranges
-    and parts get longer.
+    Each copied member takes at least two parts. If there are too many, the smaller ones are streamed after all, and
+    ranges and parts get longer.
 
     Raises:
-        LimitExceededError: there is no such layout.
+        LimitExceededError: no layout fits.
     """
     total = sum(_bound(member.source.size) for member in members)
-    if total > LARGEST_ARCHIVE:
-        raise LimitExceededError(f"the archive would have about {total} bytes; S3's limit is {LARGEST_ARCHIVE}")
+    if total > MAX_ARCHIVE_SIZE:
+        raise LimitExceededError(f"the archive would have about {total} bytes; S3's limit is {MAX_ARCHIVE_SIZE}")
     threshold = copy_threshold if compression == "stored" else 0
-    for range_size in _RANGES:
-        least = threshold
+    for range_size in _RANGE_SIZES:
+        minimum = threshold
         while True:
-            placed = [_place(member, least, compute_crc=compute_crc) for member in members]
+            placed = [_place(member, minimum, compute_crc=compute_crc) for member in members]
             size = _find_part_size(placed, part_size, range_size)
             if size:
                 return Layout(placed, size, range_size, block_size, compression)
             if not any(member.placement for member in placed):
                 break
-            least *= 2
-    most = max(part_size, LARGEST_PART) * MAX_PARTS
+            minimum *= 2
+    most = max(part_size, MAX_STREAMED_PART_SIZE) * MAX_PARTS
     raise LimitExceededError(
-        f"the archive would have about {total} bytes, too many of them to be streamed; "
-        f"this worker's limit is {most} (S3_PART_SIZE) and what S3 can copy by itself"
+        f"the archive would have about {total} bytes, more than can be streamed; "
+        f"this worker streams at most {most} bytes (S3_PART_SIZE) in addition to what S3 copies by itself"
     )
 
 
 def plan_steps(layout: Layout) -> Iterator[Step]:
     """Yield the archive's steps, in order."""
-    fill = 0  # bytes in the part that is being filled; of deflated members nobody knows, nor needs to
+    fill = 0  # bytes in the part being filled; unknown, and not needed, for deflated members
     size = layout.part_size
     for index, member in enumerate(layout.members):
         header = header_size(member)
@@ -146,16 +146,16 @@ def header_size(member: Member) -> int:
 
 
 def is_in_one_block(source: Source, block_size: int) -> bool:
-    """Say whether a streamed object is read by one request at most: its CRC-32 is known before it is written."""
+    """Return whether a streamed object is read by at most one request: its CRC-32 is known before it is written."""
     return source.size <= block_size
 
 
 def _copy(index: int, member: Member, lead: int, layout: Layout) -> Iterator[Step]:
-    """Yield the steps of a copied member, of which ``lead`` bytes have to be written."""
+    """Yield the steps of a copied member, whose first ``lead`` bytes have to be written."""
     size = member.source.size
     if lead:
         yield Read(index, 0, lead, kept=True)
-    # In ranges of one length, or nearly: none of them is below S3's least.
+    # Ranges of nearly equal length: none is below S3's minimum.
     count = ceil((size - lead) / layout.range_size)
     bounds = [lead + (size - lead) * number // count for number in range(count + 1)]
     for start, end in pairwise(bounds):
@@ -170,7 +170,7 @@ def _read(index: int, start: int, end: int, block_size: int, *, kept: bool) -> I
 
 
 def _reserve(fill: int, length: int, part_size: int) -> int:
-    """Return the fill after a reserved place, which lengthens its part instead of straddling two."""
+    """Return the fill after reserved space, which lengthens its part instead of spanning two."""
     return 0 if fill + length >= part_size else fill + length
 
 
@@ -185,21 +185,21 @@ def _place(member: Member, copy_threshold: int, *, compute_crc: bool) -> Member:
 
 
 def _find_part_size(members: Sequence[Member], smallest: int, range_size: int) -> int:
-    """Return the part size that 10,000 parts need, bytes; 0 if it were too large."""
+    """Return the part size that fits 10,000 parts, bytes; 0 if it would be too large."""
     written = parts = 0
     for member in members:
         size = member.source.size
         if member.placement is Placement.STREAM:
             written += _bound(size)
         else:
-            written += _HEADERS
-            parts += 1 + ceil(size / range_size)  # what its header ends with, and the ranges
+            written += _MAX_HEADER_BYTES
+            parts += 1 + ceil(size / range_size)  # the part that its header ends in, and the ranges
     if parts >= MAX_PARTS - 1:
         return 0
     needed = ceil(written / (MAX_PARTS - 1 - parts) / MIB) * MIB  # the last part may be short
-    return max(smallest, needed) if needed <= max(smallest, LARGEST_PART) else 0
+    return max(smallest, needed) if needed <= max(smallest, MAX_STREAMED_PART_SIZE) else 0
 
 
 def _bound(size: int) -> int:
-    """Return the most bytes that a streamed member can take, headers and a deflate that does not shrink included."""
-    return size + size // 1000 + _HEADERS
+    """Return the maximum bytes of a streamed member, with headers and a deflate that does not shrink it."""
+    return size + size // 1000 + _MAX_HEADER_BYTES

@@ -1,4 +1,4 @@
-"""Cutting the archive's byte stream into the parts of a multipart upload."""
+"""The cutter of the archive's byte stream into the parts of a multipart upload."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,25 +11,25 @@ class PartBuffer:
     number: int
     data: bytearray = field(default_factory=bytearray)
     gaps: int = 0
-    """Reserved places that are not filled yet."""
+    """Number of gaps that are not filled yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A reserved place in the stream, to be filled once what stands there is known."""
+    """Reserved space in the stream, to be filled once its content is known."""
 
     number: int
-    """Of the part that it is in."""
+    """Of the part that contains it."""
     start: int
     length: int
 
 
 class PartCutter:
-    """Cuts what is written into numbered parts of ``part_size`` bytes and hands them on as they fill.
+    """Cuts the stream into numbered parts of ``part_size`` bytes and passes them to ``hand_on`` as they fill.
 
-    A part may be handed on later than those after it: one with a gap waits, in memory, until the gap is filled.
-    A gap never straddles two parts: the part that it ends is longer instead. No part but the last is ever below
-    ``part_size``, save those that :meth:`skip` ends.
+    A part with a gap waits in memory until the gap is filled; later parts are handed on before it. A gap never spans
+    two parts: the part that it ends is longer instead. Only the last part, and parts that :meth:`skip` ends, may be
+    smaller than ``part_size``.
     """
 
     def __init__(self, part_size: int, hand_on: Callable[[int, bytes], None]) -> None:
@@ -38,10 +38,10 @@ class PartCutter:
         self._part = PartBuffer(number=1)
         self._waiting: dict[int, PartBuffer] = {}
         self.position = 0
-        """Bytes written so far, gaps included: the offset in the archive of what comes next."""
+        """Bytes written so far, gaps included: the offset in the archive of the next byte."""
 
     def write(self, data: bytes | bytearray) -> None:
-        """Append ``data``, across as many parts as it takes."""
+        """Append ``data``, over as many parts as needed."""
         view = memoryview(data)
         while view:
             room = self._part_size - len(self._part.data)
@@ -50,7 +50,7 @@ class PartCutter:
             view = view[room:]
 
     def reserve(self, length: int) -> Gap:
-        """Leave ``length`` bytes open, to be given to :meth:`fill` later."""
+        """Reserve ``length`` bytes, for :meth:`fill` to write later."""
         gap = Gap(self._part.number, len(self._part.data), length)
         self._part.data += bytes(length)
         self._part.gaps += 1
@@ -58,7 +58,7 @@ class PartCutter:
         return gap
 
     def fill(self, gap: Gap, data: bytes) -> None:
-        """Put ``data`` where it was reserved; it must be as long as announced."""
+        """Write ``data`` into its gap; the lengths must be equal."""
         if len(data) != gap.length:
             raise ValueError(f"{len(data)} bytes for a gap of {gap.length}")
         part = self._waiting.get(gap.number, self._part)
@@ -68,14 +68,14 @@ class PartCutter:
             del self._waiting[part.number]
             self._hand_on(part.number, bytes(part.data))
 
-    def skip(self, length: int, least: int) -> int:
-        """Leave a part of ``length`` bytes to someone else, and return its number; the part before it ends here.
+    def skip(self, length: int, minimum: int) -> int:
+        """End the current part and leave the next one, of ``length`` bytes, to S3; return its number.
 
         Raises:
-            ValueError: that part has fewer than ``least`` bytes.
+            ValueError: the ended part has fewer than ``minimum`` bytes.
         """
         if self._part.data:
-            if len(self._part.data) < least:
+            if len(self._part.data) < minimum:
                 raise ValueError(f"part {self._part.number} would have {len(self._part.data)} bytes")
             self._end_part()
         number = self._part.number
@@ -84,18 +84,18 @@ class PartCutter:
         return number
 
     def finish(self) -> tuple[int, bytes]:
-        """Return the number and bytes of the last part, which may be short; there is always one."""
+        """Return number and bytes of the last part, which always exists and may be short."""
         if self._part.gaps or self._waiting:
             raise ValueError("the last part still has a gap")
         return self._part.number, bytes(self._part.data)
 
     @property
     def buffers(self) -> list[PartBuffer]:
-        """The parts that are not handed on yet, the one that is being filled last; not to be changed."""
+        """The parts that are not handed on yet, ending with the one being filled; callers must not change them."""
         return [*self._waiting.values(), self._part]
 
     def restore(self, position: int, buffers: Sequence[PartBuffer]) -> None:
-        """Go on where another cutter was that had written ``position`` bytes and had these ``buffers``."""
+        """Continue where another cutter stopped that had written ``position`` bytes and held ``buffers``."""
         *waiting, self._part = buffers
         self._waiting = {part.number: part for part in waiting}
         self.position = position

@@ -1,9 +1,9 @@
-"""Writing an archive, step by step of its layout.
+"""The writer of an archive: performs the layout's steps.
 
-Every header holds its member's CRC and sizes. A member of one block is complete before its header is written, and of
-some S3 knows the CRC. For others the header's place is left open until the last block has passed; the part of the
-upload that contains it waits in memory meanwhile, and the parts after it go ahead: S3 takes parts in any order. The
-bytes are therefore the same however a CRC became known, and whoever moved them.
+Every header holds its member's CRC and sizes. A member of one block is complete before its header is written, and S3
+knows the CRC of some others. For the rest the writer reserves space for the header until the last block has passed. The
+part that contains the header waits in memory meanwhile, and later parts are uploaded first: S3 accepts parts in any
+order. The archive's bytes therefore do not depend on how a CRC became known, or on who moved the bytes.
 """
 
 import zlib
@@ -23,13 +23,13 @@ from .zip_format import DEFLATED, STORED, Entry
 
 _DEFLATE_LEVEL = 6
 _RECORD = Struct("<LQB")
-"""What the central directory needs of a member beside its name: CRC-32, compressed size, method."""
+"""What the central directory needs of a member in addition to its name: CRC-32, compressed size, method."""
 RECORD_SIZE = _RECORD.size
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The bytes of one :class:`BlockRequest`, already deflated where ``method`` says so."""
+    """The bytes of one :class:`BlockRequest`, already deflated if ``method`` says so."""
 
     data: bytes
     method: int
@@ -41,19 +41,19 @@ class Block:
 
 @dataclass(slots=True)
 class Cursor:
-    """Where the writer is; what it needs, beside the cutter's buffers, to go on in another process."""
+    """The writer's position: with the cutter's buffers, all that another process needs to continue."""
 
     steps: int = 0
-    """Steps that are done."""
+    """Completed steps."""
     offset: int = 0
-    """Of the present member's local header, bytes."""
+    """Of the current member's local header, bytes."""
     crc32: int = 0
-    """Of the present member, as far as it was read."""
+    """Of the current member's bytes read so far."""
     method: int = STORED
     gap: tuple[int, int, int] | None = None
-    """The place that was left open for the present member's header: part, start, length."""
+    """The space reserved for the current member's header: part, start, length."""
     lead_crc32: int = 0
-    """Of what was read before the first copied range."""
+    """Of the bytes read before the first copied range."""
     copied: int = 0
     """Bytes of copied ranges."""
     first_copy: int = 0
@@ -61,11 +61,10 @@ class Cursor:
 
 
 def prepare_block(request: BlockRequest, data: bytes, compression: Compression) -> Block:
-    """Checksum and deflate a block: the work that need not wait for its turn.
+    """Return the block with its CRC-32, deflated: the work that threads do ahead of the block's turn.
 
-    The blocks of one member are deflated apart from each other and joined at byte boundaries, as pigz does, so that
-    they can be worked on side by side. A member of one block that deflate does not make smaller (PDF, JPEG) is
-    stored.
+    The blocks of one member are deflated independently and joined at byte boundaries, as pigz does, so that threads can
+    work on them concurrently. A member of one block that deflate does not make smaller (PDF, JPEG) is stored.
     """
     crc32 = zlib.crc32(data)
     if compression == "stored":
@@ -78,9 +77,9 @@ def prepare_block(request: BlockRequest, data: bytes, compression: Compression) 
 
 
 class ArchiveWriter:
-    """Does the steps of a layout, one after another, from any of them on.
+    """Performs the steps of a layout in order, starting at any of them.
 
-    ``copy`` is called with a part's number, its source, and the start and length of the range that the part is.
+    ``copy`` is called with the number of a part, its source, and the start and length of the copied range.
     """
 
     def __init__(self, layout: Layout, cutter: PartCutter, copy: Callable[[int, Source, int, int], None]) -> None:
@@ -89,17 +88,17 @@ class ArchiveWriter:
         self._copy = copy
         self.cursor = Cursor()
         self.records = bytearray()
-        """What the central directory will be made of."""
+        """The members' records, from which :meth:`finish` makes the central directory."""
         self.runs: list[CopiedRun] = []
 
     def restore(self, cursor: Cursor, records: bytes, runs: Sequence[CopiedRun]) -> None:
-        """Go on where another writer was, of the same layout; the cutter must be where its cutter was."""
+        """Continue where another writer of the same layout stopped; the cutter must be restored, too."""
         self.cursor = cursor
         self.records = bytearray(records)
         self.runs = list(runs)
 
     def do(self, step: Step, block: Block | None = None) -> None:
-        """Do the next step; one that reads needs its ``block``."""
+        """Perform the next step; a step that reads needs its ``block``."""
         member = self._layout.members[step.index]
         match step:
             case Begin():
@@ -113,7 +112,7 @@ class ArchiveWriter:
         self.cursor.steps += 1
 
     def finish(self) -> None:
-        """Write the central directory; the cutter's last part is the caller's to collect."""
+        """Write the central directory; the caller collects the cutter's last part."""
         cutter = self._cutter
         start, offset = cutter.position, 0
         for member, record in zip(self._layout.members, _RECORD.iter_unpack(self.records), strict=True):
@@ -122,7 +121,7 @@ class ArchiveWriter:
             cutter.write(zip_format.central_header(entry))
             offset += self._measure_header(member, method) + compressed_size
         if offset != start:
-            raise ValueError(f"the members end at {start}, their sizes say at {offset}")
+            raise ValueError(f"the members end at {start}, but their sizes add up to {offset}")
         count = len(self._layout.members)
         cutter.write(zip_format.end_records(count, cutter.position - start, start))
 

@@ -2,7 +2,7 @@
 
 Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 (records), 4.4 (fields) and 4.5.3 (Zip64), and Info-ZIP's
 extended timestamp field. Headers always hold the sizes and the CRC: there are no data descriptors, so that the
-archive can also be read front to back by tools which refuse them for stored members (Java's ZipInputStream).
+archive can also be read front to back by tools which raise_if_fatal them for stored members (Java's ZipInputStream).
 """
 
 import time
@@ -40,7 +40,7 @@ _DOS_END = (2107, 12, 31, 23, 59, 58)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """All that the two headers of one member say."""
+    """The content of a member's two headers."""
 
     name: bytes
     modified: int
@@ -56,21 +56,21 @@ class Entry:
 
 
 def needs_zip64(size: int, method: int) -> bool:
-    """Say whether a member of ``size`` bytes may come to need 64-bit sizes in its local header.
+    """Return whether a member of ``size`` bytes may need 64-bit sizes in its local header.
 
-    What deflate cannot compress it expands by some 0.03 % (zlib's ``deflateBound``); this allows for more than that.
+    Deflate expands incompressible data by some 0.03 % (zlib's ``deflateBound``); the bound allows for more.
     """
     bound = size if method == STORED else size + (size >> 11) + 64
     return bound >= _MAX_32
 
 
 def local_header_size(name: bytes, *, zip64: bool, modified: int) -> int:
-    """Return the length in bytes of the header that :func:`local_header` will make."""
+    """Return the length in bytes of the header that :func:`local_header` returns."""
     return _LOCAL.size + len(name) + len(_timestamp_extra(modified)) + (_ZIP64_LOCAL_EXTRA.size if zip64 else 0)
 
 
 def local_header(entry: Entry) -> bytes:
-    """Return the header that stands before the member's data."""
+    """Return the header that precedes the member's data."""
     extra = _timestamp_extra(entry.modified)
     compressed_size, size = entry.compressed_size, entry.size
     if entry.zip64:
@@ -133,7 +133,7 @@ def central_header(entry: Entry) -> bytes:
 
 
 def end_records(count: int, directory_size: int, directory_offset: int) -> bytes:
-    """Return what follows the central directory: the end record, after its Zip64 twin where that is needed."""
+    """Return the records after the central directory: the end record, preceded by the Zip64 records if needed."""
     records = b""
     if count >= _MAX_16 or directory_size >= _MAX_32 or directory_offset >= _MAX_32:
         records = _ZIP64_END.pack(
@@ -165,7 +165,7 @@ def _flags(name: bytes) -> int:
 
 
 def _timestamp_extra(modified: int) -> bytes:
-    """Return the exact time in UTC; the DOS fields have two-second steps and no time zone."""
+    """Return the extra field with the exact time in UTC; the DOS fields have two-second steps and no time zone."""
     if not 0 <= modified <= _MAX_TIMESTAMP:
         return b""
     return _TIMESTAMP_EXTRA.pack(_TIMESTAMP_ID, 5, _MODIFIED_ONLY, modified)

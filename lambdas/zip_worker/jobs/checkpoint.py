@@ -1,4 +1,8 @@
-"""What one invocation leaves to the next, as bytes: the plan, which never changes, and the state, which does."""
+"""Checkpoints: the plan and the progress of an archive, stored in the target bucket for the next worker.
+
+The plan is written once. Each checkpoint replaces the previous one on the condition that it is still the one that this
+worker read or wrote last. A lifecycle rule of the bucket removes the objects that a worker leaves behind.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from zip_worker.archive.part_buffer import PartBuffer
 from zip_worker.archive.writer import RECORD_SIZE, Cursor
 from zip_worker.exceptions import LeaseLostError
 from zip_worker.job_record import SERVICE_PREFIX
-from zip_worker.s3.multipart import CopyRange, Part, Parts
+from zip_worker.s3.multipart import CopyRange, MultipartState, Part
 from zip_worker.schemas import CopiedRun, KeyFault, Member, Placement, Source
 
 from .plan import Plan
@@ -25,15 +29,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MISSING = {"NoSuchKey", "404", "PreconditionFailed", "412"}
-_TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+_CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 _VERSION = 1
 _PLAN_VERSION = 2
 _MEMBERS_A_LINE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """How far an archive is."""
+class Checkpoint:
+    """The progress of an archive, complete enough for another worker to continue it."""
 
     plan_etag: str
     cursor: Cursor
@@ -41,14 +45,14 @@ class State:
     buffers: list[PartBuffer]
     records: bytes
     runs: list[CopiedRun]
-    parts: Parts
+    parts: MultipartState
     bytes_streamed: int
     is_whole: bool = False
-    """Whether all parts are given, so that only the completion is left."""
-    barren: int = 0
-    """How many invocations, one after another, had no time for anything."""
+    """Whether all parts were given, so that only the completion remains."""
+    no_progress_count: int = 0
+    """Number of consecutive invocations without progress."""
     attempt: int = 0
-    """Which of the job's workers saved this. Without it two of them might save the same bytes, which have one ETag."""
+    """The attempt that saved this: without it, two workers could save equal bytes, which have one ETag."""
 
     @property
     def files_done(self) -> int:
@@ -57,15 +61,15 @@ class State:
 
     @property
     def bytes_copied(self) -> int:
-        """Bytes that S3 has copied, as far as was known."""
-        asked = sum(run.length for run in self.runs)
+        """Bytes whose copy S3 has confirmed."""
+        requested = sum(run.length for run in self.runs)
         if self.cursor.copied and not (self.runs and self.runs[-1].first == self.cursor.first_copy):
-            asked += self.cursor.copied  # of a member that has not ended
-        return asked - sum(copy.length for copy in self.parts.copies.values())
+            requested += self.cursor.copied  # of a member that is not complete
+        return requested - sum(copy.length for copy in self.parts.copies.values())
 
 
 def dump_plan(plan: Plan) -> bytes:
-    """Return the plan as gzipped lines of JSON."""
+    """Return the plan as JSON Lines, compressed with gzip."""
     layout = plan.layout
     head = {
         "version": _PLAN_VERSION,
@@ -86,7 +90,7 @@ def dump_plan(plan: Plan) -> bytes:
 
 
 def load_plan(raw: bytes) -> Plan | None:
-    """Return the plan that :func:`dump_plan` wrote; ``None`` for one of another version of this code."""
+    """Return the plan that :func:`dump_plan` wrote; ``None`` if another version of this code wrote it."""
     with gzip.open(io.BytesIO(raw)) as lines:
         head = json.loads(lines.readline())
         if head.pop("version") != _PLAN_VERSION:
@@ -101,35 +105,35 @@ def _load_members(lines: Iterator[bytes]) -> Iterator[Member]:
             yield Member(name, Source(*source), Placement(placement))
 
 
-def dump_state(state: State) -> bytes:
-    """Return the state as a line of JSON, the members' records and the buffers' bytes."""
-    parts = state.parts
+def dump_checkpoint(checkpoint: Checkpoint) -> bytes:
+    """Return the checkpoint as a line of JSON, the members' records and the buffers' bytes."""
+    parts = checkpoint.parts
     copies = [[number, *_flatten(copy)] for number, copy in list(parts.copies.items())]
-    # Read after the copies: one that ends meanwhile is in both, and is copied once more; never in neither.
+    # Read after the copies: a copy that ends meanwhile is in both lists and never in neither.
     done = [[number, part.etag, part.size, part.crc32] for number, part in list(parts.done.items())]
     ended = {row[0] for row in done}
     head = {
         "version": _VERSION,
-        "plan_etag": state.plan_etag,
-        "cursor": asdict(state.cursor),
-        "position": state.position,
-        "buffers": [[part.number, part.gaps, len(part.data)] for part in state.buffers],
-        "records": len(state.records),
-        "runs": [astuple(run) for run in state.runs],
+        "plan_etag": checkpoint.plan_etag,
+        "cursor": asdict(checkpoint.cursor),
+        "position": checkpoint.position,
+        "buffers": [[part.number, part.gaps, len(part.data)] for part in checkpoint.buffers],
+        "records": len(checkpoint.records),
+        "runs": [astuple(run) for run in checkpoint.runs],
         "upload_id": parts.upload_id,
         "done": done,
         "copies": [row for row in copies if row[0] not in ended],
-        "bytes_streamed": state.bytes_streamed,
-        "is_whole": state.is_whole,
-        "barren": state.barren,
-        "attempt": state.attempt,
+        "bytes_streamed": checkpoint.bytes_streamed,
+        "is_whole": checkpoint.is_whole,
+        "barren": checkpoint.no_progress_count,
+        "attempt": checkpoint.attempt,
     }
-    pieces: list[bytes | bytearray] = [json.dumps(head).encode(), b"\n", state.records]
-    return b"".join([*pieces, *(part.data for part in state.buffers)])
+    pieces: list[bytes | bytearray] = [json.dumps(head).encode(), b"\n", checkpoint.records]
+    return b"".join([*pieces, *(part.data for part in checkpoint.buffers)])
 
 
-def load_state(raw: bytes) -> State | None:
-    """Return the state that :func:`dump_state` wrote; ``None`` for one of another version of this code."""
+def load_checkpoint(raw: bytes) -> Checkpoint | None:
+    """Return the checkpoint that :func:`dump_checkpoint` wrote; ``None`` if another version of this code wrote it."""
     end = raw.index(b"\n")
     head = json.loads(raw[:end])
     if head["version"] != _VERSION:
@@ -142,7 +146,7 @@ def load_state(raw: bytes) -> State | None:
         position += length
     if position != len(raw):
         return None
-    return State(
+    return Checkpoint(
         plan_etag=head["plan_etag"],
         cursor=_load_cursor(head["cursor"]),
         position=head["position"],
@@ -152,7 +156,7 @@ def load_state(raw: bytes) -> State | None:
         parts=_load_parts(head),
         bytes_streamed=head["bytes_streamed"],
         is_whole=head["is_whole"],
-        barren=head["barren"],
+        no_progress_count=head["barren"],
         attempt=head.get("attempt", 0),
     )
 
@@ -162,10 +166,10 @@ def _load_cursor(fields: dict[str, Any]) -> Cursor:
     return Cursor(**fields, gap=gap and tuple(gap))
 
 
-def _load_parts(head: dict[str, Any]) -> Parts:
+def _load_parts(head: dict[str, Any]) -> MultipartState:
     done = {number: Part(*part) for number, *part in head["done"]}
     copies = {number: _unflatten(row) for number, *row in head["copies"]}
-    return Parts(head["upload_id"], done, copies)
+    return MultipartState(head["upload_id"], done, copies)
 
 
 def _flatten(copy: CopyRange) -> list[Any]:
@@ -177,66 +181,66 @@ def _unflatten(row: list[Any]) -> CopyRange:
     return CopyRange(bucket, Source(*source), start, length)
 
 
-class StateStore:
-    """Where one worker keeps what another may need; only one of them can write at a time."""
+class CheckpointStore:
+    """The plan and the checkpoint of one job as one worker reads and writes them."""
 
     def __init__(self, s3: S3Client, bucket: str, job_id: str) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._plan_key = f"{SERVICE_PREFIX}{job_id}.plan"
-        self._state_key = f"{SERVICE_PREFIX}{job_id}.state"
+        self._checkpoint_key = f"{SERVICE_PREFIX}{job_id}.state"
         self._etag: str | None = None
 
     @property
     def is_used(self) -> bool:
-        """Whether a state was found or saved."""
+        """Whether a checkpoint was found or saved."""
         return self._etag is not None
 
-    def load(self) -> tuple[Plan, State] | None:
-        """Return what was saved last, or ``None`` if that is nothing, or nothing that this version can go on with."""
-        found = self._read(self._state_key)
+    def load(self) -> tuple[Plan, Checkpoint] | None:
+        """Return the latest plan and checkpoint, or ``None`` if there are none that this version can continue."""
+        found = self._read(self._checkpoint_key)
         if found is None:
             return None
         raw, self._etag = found
-        state = load_state(raw)
-        plan_raw = state and self._read(self._plan_key, IfMatch=state.plan_etag)
+        checkpoint = load_checkpoint(raw)
+        plan_raw = checkpoint and self._read(self._plan_key, IfMatch=checkpoint.plan_etag)
         plan = load_plan(plan_raw[0]) if plan_raw else None
-        return (plan, state) if plan and state else None
+        return (plan, checkpoint) if plan and checkpoint else None
 
     def save_plan(self, plan: Plan) -> str:
-        """Keep the plan; return the ETag that names it in states."""
+        """Store the plan; return the ETag by which checkpoints refer to it."""
         return self._s3.put_object(Bucket=self._bucket, Key=self._plan_key, Body=dump_plan(plan))["ETag"]
 
-    def save(self, state: State) -> None:
-        """Keep the state in place of the one that this worker read or wrote last.
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Replace the checkpoint that this worker read or wrote last.
 
         Raises:
-            LeaseLostError: there is another one by now, so another worker must have written it.
+            LeaseLostError: another worker has replaced it.
         """
-        raw = dump_state(state)
+        raw = dump_checkpoint(checkpoint)
         condition: dict[str, Any] = {"IfMatch": self._etag} if self._etag else {"IfNoneMatch": "*"}
         try:
-            answer = self._s3.put_object(Bucket=self._bucket, Key=self._state_key, Body=raw, **condition)
+            response = self._s3.put_object(Bucket=self._bucket, Key=self._checkpoint_key, Body=raw, **condition)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _TAKEN:
+            if error.response["Error"]["Code"] not in _CONFLICT:
                 raise
-            # The SDK repeats a write whose answer was lost, and then finds its own first try.
-            found = self._read(self._state_key)
+            # The SDK repeats a write whose response was lost, and then finds its own first attempt.
+            found = self._read(self._checkpoint_key)
             if found is None or found[0] != raw:
-                raise LeaseLostError("another worker has saved its state") from error
+                raise LeaseLostError("another worker has saved its checkpoint") from error
             self._etag = found[1]
         else:
-            self._etag = answer["ETag"]
+            self._etag = response["ETag"]
 
-    def drop(self) -> None:
-        """Forget plan and state."""
-        for key in (self._state_key, self._plan_key):
+    def delete(self) -> None:
+        """Delete plan and checkpoint."""
+        for key in (self._checkpoint_key, self._plan_key):
             self._s3.delete_object(Bucket=self._bucket, Key=key)
 
     def _read(self, key: str, **condition: str) -> tuple[bytes, str] | None:
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=key, **condition)  # type: ignore[arg-type]
-            return answer["Body"].read(), answer["ETag"]
+            response = self._s3.get_object(Bucket=self._bucket, Key=key, **condition)  # type: ignore[arg-type]
+            return response["Body"].read(), response["ETag"]
         except ClientError as error:
             if error.response["Error"]["Code"] in _MISSING:
                 return None

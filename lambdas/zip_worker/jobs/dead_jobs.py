@@ -17,14 +17,13 @@ def fail_if_dead(dynamodb: DynamoDBClient, table_name: str, job_id: str, message
     """Mark a job FAILED that a dead-lettered message proves dead; return what became of the job.
 
     :func:`~zip_worker.job_record.explain_death` holds the rule. ``Busy`` means that a worker holds the job, another
-    message stands for it, or it changed just now: a later look at the same message decides.
+    message stands for it, or it changed just now: the message's next receive decides.
     """
     now = datetime.now(UTC)
     record = read_record(dynamodb, table_name, job_id)
     reason = explain_death(record, DeadMessage(message_id), now) if record else ""
     if not record or not reason:
         return describe_refusal(record, now.timestamp())
-    failed = fail_dead_job(dynamodb, table_name, record, reason, now)
-    if failed is None:
-        return Busy(0, record.get("leaseMessageId", ""))
+    if fail_dead_job(dynamodb, table_name, record, reason, now) is None:
+        return describe_refusal(read_record(dynamodb, table_name, job_id), now.timestamp())
     return Ended("FAILED", record["targetBucket"], record["targetKey"], changed=True)

@@ -1,4 +1,4 @@
-"""Holding on to a job while it is worked on."""
+"""The heartbeat: renews the lease, keeps the message invisible and publishes progress while a worker runs."""
 
 import math
 import threading
@@ -19,17 +19,19 @@ _PROGRESS_SECONDS = 2.0
 
 
 class Heartbeat:
-    """Renews the job's lease, keeps its message invisible and publishes progress, in a thread of its own.
+    """Renews the job's lease, keeps its message invisible and publishes progress, in a separate thread.
 
-    ``check`` raises in the working thread once the job has been taken away: cancelled by its owner, or leased to
-    another worker after this one was silent for too long.
+    ``check`` raises in the working thread once the job is no longer this worker's: its owner cancelled it, or another
+    worker took the lease after this one missed its heartbeats.
     """
 
-    def __init__(self, jobs: JobTable, job_id: str, hide_message: Callable[[int], None], lease_seconds: int) -> None:
+    def __init__(
+        self, jobs: JobTable, job_id: str, change_visibility: Callable[[int], None], lease_seconds: int
+    ) -> None:
         self.progress = Progress()
         self._jobs = jobs
         self._job_id = job_id
-        self._hide_message = hide_message
+        self._change_visibility = change_visibility
         self._lease_seconds = lease_seconds
         self._interval = min(_PROGRESS_SECONDS, lease_seconds / 3)
         self._stop = threading.Event()
@@ -38,7 +40,7 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        self._hide()
+        self._extend_visibility()
         self._thread.start()
         return self
 
@@ -53,15 +55,15 @@ class Heartbeat:
 
         Raises:
             JobCancelledError: it was cancelled.
-            LeaseLostError: another worker has it, or may have by now.
+            LeaseLostError: another worker holds the job, or may hold it by now.
         """
         if self._lost:
             raise self._lost
         if time.monotonic() > self._held_until:
-            raise LeaseLostError(f"the lease on job {self._job_id} ran out")
+            raise LeaseLostError(f"the lease on job {self._job_id} ran out before it could be renewed")
 
     def renew(self) -> None:
-        """Renew the lease now, for a step that must not begin with an old one; raises as :meth:`check` does."""
+        """Renew the lease now, before a step that needs a fresh one; raise as :meth:`check` does."""
         started = time.monotonic()
         if self._jobs.renew(self._job_id, self.progress):
             self._held_until = started + self._lease_seconds
@@ -73,18 +75,18 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
-            # A failed beat is made good by the next one; without any, the lease runs out and `check` says so.
+            # The next beat makes up for a failed one; if all fail, the lease expires and `check` raises.
             with suppress(ClientError, BotoCoreError):
                 try:
                     self.renew()
                 except (JobCancelledError, LeaseLostError):
                     return
-                self._hide()
+                self._extend_visibility()
 
-    def _hide(self) -> None:
-        """Keep the message invisible for longer than the lease, so that who receives it next finds the job free.
+    def _extend_visibility(self) -> None:
+        """Keep the message invisible for longer than the lease, so that its next receiver finds the job free.
 
-        A worker may die after a renewal and before the message is hidden anew: one interval more covers that.
-        Receiving a message whose job is still leased would cost one of its few receives.
+        A worker may die between a renewal and this call: one more interval covers that. Receiving a message whose job
+        is still leased would waste one of its few receives.
         """
-        self._hide_message(math.ceil(self._lease_seconds + self._interval) + 1)
+        self._change_visibility(math.ceil(self._lease_seconds + self._interval) + 1)

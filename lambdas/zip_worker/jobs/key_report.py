@@ -1,4 +1,4 @@
-"""The full list of the keys that a job left out or failed for, where its item has no room for it."""
+"""The key report: all keys that a job left out or failed for, if its record has no room for them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from zip_worker.job_record import SERVICE_PREFIX
-from zip_worker.s3.archive_upload import LIFETIME_TAG
+from zip_worker.s3.archive_upload import LIFECYCLE_TAG
 from zip_worker.schemas import Job, KeyFault
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_KEYS_IN_RECORD = 100
-"""Keys that are listed in the item itself: an item ends at 400 KB."""
+"""Maximum of keys in the record itself: DynamoDB's items end at 400 KB."""
 _SUFFIX = ".keys.jsonl"
 _MAX_KEY_BYTES = 1024
 
 
 def write_report(s3: S3Client, job: Job, faults: Sequence[KeyFault]) -> str | None:
-    """Write the list, a JSON object a line, beside the archive; return its key, ``None`` for a list that is short."""
+    """Write the report, one JSON object per line, next to the archive; return its key, ``None`` for a short list."""
     if len(faults) <= MAX_KEYS_IN_RECORD:
         return None
     key = f"{job.target_key}{_SUFFIX}"
@@ -33,6 +33,6 @@ def write_report(s3: S3Client, job: Job, faults: Sequence[KeyFault]) -> str | No
         Key=key,
         Body=lines.encode(),
         ContentType="application/x-ndjson",
-        Tagging=LIFETIME_TAG,
+        Tagging=LIFECYCLE_TAG,
     )
     return key

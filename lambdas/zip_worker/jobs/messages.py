@@ -9,14 +9,14 @@ from zip_worker.job_record import parse_message
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The SQS message that brought the job."""
+    """The SQS message that names the job."""
 
     message_id: str
     job_id: str
     receives: int
     """ApproximateReceiveCount."""
-    hide: Callable[[int], None]
-    """Changes the message's visibility timeout, seconds from now."""
+    change_visibility: Callable[[int], None]
+    """Sets the message's visibility timeout, seconds from now."""
 
 
 def parse_job_id(body: str) -> str:

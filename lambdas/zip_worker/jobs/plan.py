@@ -9,18 +9,18 @@ from zip_worker.archive.layout import Layout, choose_layout
 from zip_worker.archive.names import name_members
 from zip_worker.exceptions import ErrorCode, LimitExceededError, SourceMissingError
 from zip_worker.job_record import SERVICE_PREFIX
-from zip_worker.s3.key_faults import make_fault, refuse
+from zip_worker.s3.key_faults import make_fault, raise_if_fatal
 from zip_worker.schemas import BlockRequest, Job, KeyFault, Source, Survey
 from zip_worker.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be archived, under which names, and how; made once for a job."""
+    """The members, their names and the layout of an archive; made once for a job."""
 
     layout: Layout
     skipped: Sequence[KeyFault]
-    """Keys that were asked for and are left out."""
+    """Requested keys that are left out."""
 
     @property
     def size(self) -> int:
@@ -29,7 +29,7 @@ class Plan:
 
 
 class SourceReader(Protocol):
-    """Where the objects to archive are."""
+    """The source of the objects to archive."""
 
     def read_manifest(self, key: str) -> Iterator[str]:
         """Yield the keys that the manifest object lists."""
@@ -38,10 +38,10 @@ class SourceReader(Protocol):
         """Yield every object under ``prefix``."""
 
     def inspect(self, sources: Sequence[Source]) -> Survey:
-        """Return listed sources with what a listing does not tell."""
+        """Return listed sources with what a listing does not show, and the faults."""
 
     def survey(self, keys: Sequence[str]) -> Survey:
-        """Find the objects of ``keys``."""
+        """Return the objects of ``keys``, and the faults."""
 
     def probe(self, sources: Sequence[Source]) -> list[KeyFault]:
         """Return which of the surveyed objects cannot be read now."""
@@ -51,19 +51,19 @@ class SourceReader(Protocol):
 
 
 def plan_job(job: Job, keys: Sequence[str] | None, reader: SourceReader, settings: Settings) -> Plan:
-    """Survey the job's objects, settle their names and lay out the archive.
+    """Return the plan: survey the job's objects, choose their names and lay out the archive.
 
     Args:
         job: the job.
-        keys: the keys of the request itself, as they were sent; ``None`` if there were none.
+        keys: the keys of the request itself; ``None`` if it had none.
         reader: the source bucket.
         settings: limits.
 
     Raises:
-        PermanentError: the job cannot be done as it was asked for.
+        PermanentError: the request cannot be fulfilled.
     """
-    listed = _listed_keys(job, keys, reader, settings.max_members)
-    refuse(job, [make_fault(key, ErrorCode.KEY_NOT_ALLOWED) for key in listed if not _is_allowed(job, key)])
+    listed = _list_keys(job, keys, reader, settings.max_members)
+    raise_if_fatal(job, [make_fault(key, ErrorCode.KEY_NOT_ALLOWED) for key in listed if not _is_allowed(job, key)])
     survey = reader.survey(listed) if listed else Survey([], [])
     if job.prefix is not None:
         known = set(listed)
@@ -78,10 +78,10 @@ def plan_job(job: Job, keys: Sequence[str] | None, reader: SourceReader, setting
 
 
 def plan_without(job: Job, plan: Plan, faults: Sequence[KeyFault], settings: Settings) -> Plan:
-    """Return the plan without the objects that turned out to be unreadable.
+    """Return the plan without the objects that proved unreadable.
 
     Raises:
-        PermanentError: the job does not go on without them, or nothing is left.
+        PermanentError: the job's policies forbid to leave them out, or nothing is left.
     """
     left_out = {fault.key for fault in faults}
     sources = [member.source for member in plan.layout.members if member.source.key not in left_out]
@@ -89,7 +89,7 @@ def plan_without(job: Job, plan: Plan, faults: Sequence[KeyFault], settings: Set
 
 
 def _lay_out(job: Job, survey: Survey, settings: Settings) -> Plan:
-    refuse(job, survey.faults)
+    raise_if_fatal(job, survey.faults)
     members = name_members(survey.sources, job.paths, job.prefix, job.names)
     if not members:
         raise SourceMissingError(_describe_nothing(job, survey), ErrorCode.NOTHING_TO_ARCHIVE, survey.faults)
@@ -105,22 +105,22 @@ def _lay_out(job: Job, survey: Survey, settings: Settings) -> Plan:
 
 
 def _is_allowed(job: Job, key: str) -> bool:
-    """Say whether the job's owner may archive a key; the request's own were checked when it came."""
+    """Return whether the job's owner may archive a key; zip-enqueue has checked the request's own keys."""
     prefixes = job.allowed_prefixes
     return not key.startswith(SERVICE_PREFIX) and (prefixes is None or key.startswith(prefixes))
 
 
-def _listed_keys(job: Job, keys: Sequence[str] | None, reader: SourceReader, most: int) -> list[str]:
+def _list_keys(job: Job, keys: Sequence[str] | None, reader: SourceReader, limit: int) -> list[str]:
     more = reader.read_manifest(job.manifest_key) if job.manifest_key is not None else iter(())
-    return _take(chain(keys or (), more), most, most)
+    return _take(chain(keys or (), more), limit, limit)
 
 
-def _take[Item](items: Iterable[Item], room: int, most: int) -> list[Item]:
+def _take[Item](items: Iterable[Item], room: int, limit: int) -> list[Item]:
     taken: list[Item] = []
     for item in items:
         if len(taken) == room:
             raise LimitExceededError(
-                f"the job has more than {most} objects, the limit of this deployment (MAX_MEMBERS)"
+                f"the job has more than {limit} objects, the limit of this deployment (MAX_MEMBERS)"
             )
         taken.append(item)
     return taken

@@ -1,4 +1,4 @@
-"""What one SQS message sets in motion, from the lease on its job to the job's end."""
+"""The work on one SQS message, from the lease on its job to the job's end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from zip_worker.schemas import Archive, Job, KeyFault
 from zip_worker.settings import Settings
 
 from .attempt import Attempt
-from .checkpoint import StateStore
+from .checkpoint import CheckpointStore
 from .heartbeat import Heartbeat
 from .key_report import write_report
 from .messages import Message
@@ -40,19 +40,19 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _FIRST_RETRY_SECONDS = 5
-_LATE_SECONDS = 30
-"""More than it takes to drop a lease: a message that came before would find the job taken, and be dropped."""
+_HAND_OVER_DELAY_SECONDS = 30
+"""Longer than a release of the lease takes: a message that arrives earlier finds the job leased and is dropped."""
 _PERMANENT_CODES = {
     "AccessDenied": "access was denied",
-    "403": "access was denied",  # HeadObject has no body to say it in
-    "InvalidObjectState": "the object is archived (Glacier) and has to be restored first",
+    "403": "access was denied",  # HeadObject has no body with a code
+    "InvalidObjectState": "the object is archived (Glacier) and must be restored first",
     "NoSuchBucket": "the bucket does not exist",
     "NoSuchKey": "the object does not exist",
 }
 
 
-class Worker:
-    """Takes one job at a time from lease to end."""
+class JobRunner:
+    """Works on one job at a time, from the lease to the end."""
 
     def __init__(
         self,
@@ -73,11 +73,11 @@ class Worker:
         self._remaining_ms = remaining_ms
 
     def process(self, message: Message) -> None:
-        """Work on the message's job; returning acknowledges the message, whatever became of the job.
+        """Work on the message's job; returning acknowledges the message, whatever the job's outcome.
 
         Raises:
-            TryAgainError: the message has to be delivered again.
-            MessageRejectedError: there is no such job.
+            TryAgainError: the message must be delivered again.
+            MessageRejectedError: the job does not exist.
         """
         match self._jobs.lease(message.job_id, message.message_id, message.receives):
             case Unknown():
@@ -86,13 +86,13 @@ class Worker:
                 if attempts or message.receives > 1:
                     abort_stale_uploads(self._s3, bucket, key)
                 if attempts or status == "CANCELLED":
-                    self._drop_objects(message.job_id, bucket, key_list_key if status == "CANCELLED" else None)
+                    self._delete_objects(message.job_id, bucket, key_list_key if status == "CANCELLED" else None)
                 self._logger.info("job_skipped", extra={"status": status})
             case Busy(_, holder) if holder != message.message_id:
-                # A second message for the job. The first one stays in the queue until the job has ended.
+                # A second message of the job. The first one stays in the queue until the job has ended.
                 self._logger.info("job_skipped", extra={"status": "leased"})
             case Busy(seconds_left, _):
-                message.hide(max(1, int(seconds_left) + 1))
+                message.change_visibility(max(1, int(seconds_left) + 1))
                 raise TryAgainError("another worker still holds the lease")
             case leased:
                 self._work(leased.job, message)
@@ -111,7 +111,7 @@ class Worker:
             raise TryAgainError(str(error)) from error
         except PermanentError as error:
             self._fail(job, error)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the job must learn of it
+        except Exception as error:  # noqa: BLE001  # any error must be recorded in the job
             self._retry_or_fail(job, message, error)
         else:
             if archive is None:
@@ -130,7 +130,7 @@ class Worker:
             crc32_from,
             settings.head_threshold,
         )
-        with Heartbeat(self._jobs, job.job_id, message.hide, settings.lease_seconds) as heartbeat:
+        with Heartbeat(self._jobs, job.job_id, message.change_visibility, settings.lease_seconds) as heartbeat:
             attempt = Attempt(job, settings, self._s3, heartbeat, self._remaining_ms)
             return attempt.run(
                 Reading(reader, settings.read_concurrency, settings.read_ahead_bytes),
@@ -143,23 +143,22 @@ class Worker:
         return parse_key_list(self._s3.get_object(Bucket=job.target_bucket, Key=job.key_list_key)["Body"].read())
 
     def _hand_over(self, job: Job, message: Message) -> None:
-        """Let the next invocation carry on.
+        """Hand the job over to the next invocation.
 
-        The lease goes first, so that whoever gets the new message finds the job free. Killed in between, this
-        worker's own message comes back; killed after that, it comes back to a job that the other one has. On its last
-        receive it does not come back: then the new message goes first, delayed, and a worker that is killed in between
-        leaves a lease that has run out, by which the job is known to be dead.
+        The worker releases the lease, then sends the message, so that the receiver can take the lease. A crash in
+        between redelivers the worker's own message. On the last receive there is no redelivery, so the worker sends
+        first, with a delay; a crash then leaves an expired lease, which marks the job dead.
         """
         hops = job.hops + 1
         if hops > self._settings.max_hops:
-            reason = f"the job was not done after {hops} invocations, the limit of this deployment (MAX_HOPS)"
+            reason = f"the job did not finish within {hops} invocations, the limit of this deployment (MAX_HOPS)"
             self._fail(job, PermanentError(reason, ErrorCode.LIMIT_EXCEEDED))
             return
         is_last = message.receives >= self._settings.max_receives
         if is_last:
-            self._send(job.job_id, _LATE_SECONDS)
+            self._send(job.job_id, _HAND_OVER_DELAY_SECONDS)
         if not self._jobs.hand_over(job.job_id, hops, message.message_id):
-            raise TryAgainError("the job was cancelled, or the lease lost, as it was handed over")
+            raise TryAgainError("the job was cancelled, or the lease lost, during the hand-over")
         if not is_last:
             self._send(job.job_id, 0)
         self._logger.info("job_continued", extra={"hops": hops})
@@ -167,7 +166,7 @@ class Worker:
     def _finish(self, job: Job, archive: Archive, seconds: float) -> None:
         archive = replace(archive, report_key=self._write_report(job, archive.skipped))
         if not self._jobs.finish(job.job_id, archive):
-            self._take_back(job, archive)
+            self._resolve_lost_job(job, archive)
             return
         self._logger.info(
             "job_ready",
@@ -182,29 +181,29 @@ class Worker:
                 "target_key": job.target_key,
             },
         )
-        self._drop_objects(job.job_id, job.target_bucket, job.key_list_key, is_saved=archive.is_saved)
+        self._delete_objects(job.job_id, job.target_bucket, job.key_list_key, has_checkpoint=archive.has_checkpoint)
 
     def _write_report(self, job: Job, faults: Sequence[KeyFault]) -> str | None:
-        """Write the list of keys where it is long; a list that cannot be written must not cost the job its end."""
+        """Write the key report if the list is long; a failure to write it must not keep the job from ending."""
         try:
             return write_report(self._s3, job, faults)
         except (ClientError, BotoCoreError):
             self._logger.exception("key_report_failed")
             return None
 
-    def _take_back(self, job: Job, archive: Archive) -> None:
-        """Deal with an archive that is complete when its job is no longer ours."""
+    def _resolve_lost_job(self, job: Job, archive: Archive) -> None:
+        """Handle an archive that is complete when its job is no longer this worker's."""
         status = self._jobs.status(job.job_id)
         if status in {"CANCELLED", "FAILED"}:
             version: dict[str, Any] = {"VersionId": archive.stored.version_id} if archive.stored.version_id else {}
             self._s3.delete_object(Bucket=job.target_bucket, Key=job.target_key, **version)
-            self._drop_report(job, archive.report_key)
+            self._delete_report(job, archive.report_key)
             self._clean_up(job)
             self._logger.info("job_cancelled" if status == "CANCELLED" else "job_skipped", extra={"status": status})
-        elif status in {"READY", "EXPIRED"}:  # by our own write, whose answer was lost, or by another worker
+        elif status in {"READY", "EXPIRED"}:  # by this worker's write, whose response was lost, or by another worker
             self._logger.info("job_skipped", extra={"status": status})
         else:
-            raise TryAgainError("the lease was lost as the archive was complete")
+            raise TryAgainError("the lease was lost when the archive was complete")
 
     def _fail(self, job: Job, error: PermanentError, cause: Exception | None = None) -> None:
         report_key = self._write_report(job, error.faults)
@@ -215,11 +214,11 @@ class Worker:
             return
         status = self._jobs.status(job.job_id)
         if status == "CANCELLED":
-            self._drop_report(job, report_key)
+            self._delete_report(job, report_key)
         elif status == "PENDING":
-            raise TryAgainError("the lease was lost as the job failed")
+            raise TryAgainError("the lease was lost when the job failed")
 
-    def _drop_report(self, job: Job, report_key: str | None) -> None:
+    def _delete_report(self, job: Job, report_key: str | None) -> None:
         if report_key:
             with suppress(ClientError, BotoCoreError):
                 self._s3.delete_object(Bucket=job.target_bucket, Key=report_key)
@@ -231,31 +230,33 @@ class Worker:
             self._fail(job, PermanentError(reason, ErrorCode.TARGET_DENIED), error)
             return
         if message.receives >= self._settings.max_receives:
-            self._fail(job, PermanentError(f"gave up after {message.receives} tries: {reason}"), error)
+            self._fail(job, PermanentError(f"gave up after {message.receives} attempts: {reason}"), error)
             return
         delay = _FIRST_RETRY_SECONDS * 2 ** (message.receives - 1)
         self._logger.warning("job_retry", exc_info=error, extra={"error": reason, "retry_in_seconds": delay})
         self._jobs.release(job.job_id, reason)
-        message.hide(delay)
+        message.change_visibility(delay)
         raise TryAgainError(reason) from error
 
     def _clean_up(self, job: Job) -> None:
-        """Remove what a job without an archive leaves; what this misses, the bucket's lifecycle rules remove."""
+        """Remove what a job without an archive leaves; the bucket's lifecycle rules remove what this misses."""
         with suppress(ClientError, BotoCoreError):
             abort_stale_uploads(self._s3, job.target_bucket, job.target_key)
-        self._drop_objects(job.job_id, job.target_bucket, job.key_list_key)
+        self._delete_objects(job.job_id, job.target_bucket, job.key_list_key)
 
-    def _drop_objects(self, job_id: str, bucket: str, key_list_key: str | None, *, is_saved: bool = True) -> None:
-        """Remove the request's key list and, if they may be there, plan and state."""
+    def _delete_objects(
+        self, job_id: str, bucket: str, key_list_key: str | None, *, has_checkpoint: bool = True
+    ) -> None:
+        """Remove the request's key list and, if they may exist, plan and checkpoint."""
         with suppress(ClientError, BotoCoreError):
-            if is_saved:
-                StateStore(self._s3, bucket, job_id).drop()
+            if has_checkpoint:
+                CheckpointStore(self._s3, bucket, job_id).delete()
             if key_list_key:
                 self._s3.delete_object(Bucket=bucket, Key=key_list_key)
 
 
 def describe(error: Exception) -> str:
-    """Return what a job's owner may know of an error: what failed and S3's code for it, no internals."""
+    """Return the text of an error for the job's owner: the operation that failed and S3's code, no internals."""
     if isinstance(error, ClientError):
         code = error.response["Error"].get("Code", "unknown")
         return f"{error.operation_name} failed: {_PERMANENT_CODES.get(code, code)}"

@@ -15,7 +15,7 @@ from .plan import SourceReader
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How far and how many reads go ahead of their turn."""
+    """The source of the blocks, and the limits of reading ahead."""
 
     reader: SourceReader
     concurrency: int
@@ -26,9 +26,9 @@ class Reading:
 def write_archive(
     layout: Layout, writer: ArchiveWriter, reading: Reading, progress: Progress, after_step: Callable[[], None]
 ) -> None:
-    """Do the layout's steps that the writer has not done yet, and then its central directory.
+    """Perform the layout's steps that the writer has not done yet, then write the central directory.
 
-    ``after_step`` is called after each step, with which the work can be carried on later, and ends it by raising.
+    ``after_step`` is called after each step, when the work can be interrupted, and interrupts it by raising.
     """
     blocks = _read_blocks(layout, writer.cursor.steps, reading)
     with closing(blocks):
@@ -39,7 +39,7 @@ def write_archive(
                 if step.kept:
                     progress.bytes_streamed += step.length
             writer.do(step, block)
-            del block  # what is waited for next must not keep this one alive
+            del block  # must not stay in memory while the next one is awaited
             if isinstance(step, End):
                 progress.files_done += 1
             after_step()

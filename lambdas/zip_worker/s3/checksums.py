@@ -1,4 +1,4 @@
-"""What S3 knows of an object's CRC-32 without anybody reading the object."""
+"""CRC-32 values that S3 stores with an object, so that nobody has to read the object."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
-_NOT_TOLD = {"AccessDenied", "NotImplemented", "MethodNotAllowed"}
-"""A bucket policy may allow reading an object and not its attributes, and not every store has them."""
+_ATTRIBUTES_UNAVAILABLE = {"AccessDenied", "NotImplemented", "MethodNotAllowed"}
+"""A bucket policy may allow reading an object but not its attributes, and not every store implements them."""
 
 
 def find_crc32(s3: S3Client, bucket: str, key: str, head: HeadObjectOutputTypeDef) -> int | None:
-    """Return the CRC-32 of an object's bytes, or ``None`` where S3 has another checksum or none.
+    """Return the CRC-32 of an object's bytes, or ``None`` if S3 has another checksum or none.
 
     Args:
         s3: the client.
         bucket: the object's.
         key: the object's.
-        head: the answer of HeadObject with ``ChecksumMode=ENABLED``.
+        head: the response of HeadObject with ``ChecksumMode=ENABLED``.
     """
     checksum = head.get("ChecksumCRC32")
     if not checksum:
         return None
     kind: str | None = head.get("ChecksumType")
-    # Of an object that was uploaded in parts it may be the checksum of the parts' checksums.
+    # For an object that was uploaded in parts it may be the checksum of the parts' checksums.
     if "-" not in checksum and (kind == "FULL_OBJECT" or (not kind and "-" not in head["ETag"])):
         return read_checksum(checksum)
     try:
         return _join_parts(s3, bucket, key, head)
     except ClientError as error:
-        if error.response["Error"]["Code"] in _NOT_TOLD:
+        if error.response["Error"]["Code"] in _ATTRIBUTES_UNAVAILABLE:
             return None
         raise
 
 
 def _join_parts(s3: S3Client, bucket: str, key: str, head: HeadObjectOutputTypeDef) -> int | None:
-    """Return the CRC-32 of the whole, from those of its parts; ``None`` if they are not all there."""
+    """Return the CRC-32 of the object, combined from those of its parts; ``None`` if one is missing."""
     crc32 = size = 0
     for part_crc32, part_size in _list_parts(s3, bucket, key, head["ETag"]):
         if part_crc32 is None:
@@ -53,15 +53,15 @@ def _join_parts(s3: S3Client, bucket: str, key: str, head: HeadObjectOutputTypeD
 
 
 def _list_parts(s3: S3Client, bucket: str, key: str, etag: str) -> Iterator[tuple[int | None, int]]:
-    """Yield CRC-32 and size of each part; nothing where the object is another one by now."""
+    """Yield CRC-32 and size of each part; nothing if the object was replaced meanwhile."""
     marker = 0
     while True:
-        answer = s3.get_object_attributes(
+        response = s3.get_object_attributes(
             Bucket=bucket, Key=key, ObjectAttributes=["ETag", "ObjectParts"], PartNumberMarker=marker, MaxParts=1000
         )
-        if answer.get("ETag", "").strip('"') != etag.strip('"'):
+        if response.get("ETag", "").strip('"') != etag.strip('"'):
             return
-        parts = answer.get("ObjectParts", {})
+        parts = response.get("ObjectParts", {})
         for part in parts.get("Parts", []):
             yield read_checksum(part.get("ChecksumCRC32")), part["Size"]
         if not parts.get("IsTruncated"):
@@ -70,10 +70,10 @@ def _list_parts(s3: S3Client, bucket: str, key: str, etag: str) -> Iterator[tupl
 
 
 def read_checksum(value: str | None) -> int | None:
-    """Return the CRC-32 that S3 writes so, or ``None`` for none, or for one that is of parts' checksums."""
+    """Return the CRC-32 in S3's notation; ``None`` if there is none, or it covers the parts' checksums."""
     return int.from_bytes(base64.b64decode(value)) if value and "-" not in value else None
 
 
 def write_checksum(crc32: int) -> str:
-    """Return a CRC-32 as S3 writes it."""
+    """Return a CRC-32 in S3's notation."""
     return base64.b64encode(crc32.to_bytes(4, "big")).decode()

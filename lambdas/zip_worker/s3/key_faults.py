@@ -1,4 +1,4 @@
-"""What an S3 error says of an object, and which objects a job goes on without."""
+"""Key faults: why an object cannot be archived, and whether its job continues without it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 _NAMES_SHOWN = 5
 _DETAILS = {
     ErrorCode.OBJECT_MISSING: "does not exist",
-    ErrorCode.OBJECT_ARCHIVED: "is archived (Glacier) and has to be restored first",
+    ErrorCode.OBJECT_ARCHIVED: "is archived (Glacier) and must be restored first",
     ErrorCode.OBJECT_DENIED: "cannot be read (access was denied)",
-    ErrorCode.OBJECT_ENCRYPTED: "is encrypted with a key that the service has not (SSE-C), or cannot use (KMS)",
+    ErrorCode.OBJECT_ENCRYPTED: "is encrypted with a key that the service does not have (SSE-C) or cannot use (KMS)",
     ErrorCode.OBJECT_CHANGED: "was changed or deleted while it was archived",
     ErrorCode.KEY_NOT_ALLOWED: "does not begin with a key prefix that the job's owner may use",
 }
@@ -40,15 +40,15 @@ _CODES = {
 
 
 def make_fault(key: str, code: ErrorCode) -> KeyFault:
-    """Return the fault of a key in the usual words."""
+    """Return the fault of a key with the code's usual text."""
     return KeyFault(key, code, _DETAILS[code])
 
 
-def explain(error: ClientError, key: str) -> KeyFault | None:
-    """Return what keeps an object from being read, ``None`` where that may pass.
+def explain_error(error: ClientError, key: str) -> KeyFault | None:
+    """Return why an object cannot be read, ``None`` if the error is transient.
 
-    S3 answers 400 for an object whose key for decryption only its writer has; a KMS key that is disabled, deleted or
-    out of reach is an error whose code begins with ``KMS.``.
+    S3 returns 400 for an object with a customer-provided key. Errors of a KMS key that is disabled, deleted or not
+    accessible have a code that begins with ``KMS.``.
     """
     code = error.response["Error"].get("Code", "")
     found = ErrorCode.OBJECT_ENCRYPTED if code.startswith("KMS.") else _CODES.get(code)
@@ -57,19 +57,19 @@ def explain(error: ClientError, key: str) -> KeyFault | None:
     return make_fault(key, found) if found else None
 
 
-def explain_later(error: ClientError, key: str) -> KeyFault | None:
-    """Return the same of an object that the survey found: what does not exist has been deleted meanwhile."""
-    fault = explain(error, key)
+def explain_later_error(error: ClientError, key: str) -> KeyFault | None:
+    """Return the same for an object that the survey found: one that does not exist was deleted meanwhile."""
+    fault = explain_error(error, key)
     if fault and fault.code == ErrorCode.OBJECT_MISSING:
         return KeyFault(key, fault.code, _DETAILS[ErrorCode.OBJECT_CHANGED])
     return fault
 
 
-def refuse(job: Job, faults: Sequence[KeyFault]) -> None:
-    """Raise if one of the faults is of a kind that the job does not go on without.
+def raise_if_fatal(job: Job, faults: Sequence[KeyFault]) -> None:
+    """Raise if the job's policies make one of the faults fatal.
 
     Raises:
-        SourceMissingError: naming all of those, the first few in its message.
+        SourceMissingError: with all fatal faults, the first few in its message.
     """
     fatal = [fault for fault in faults if _find_policy(job, fault.code) == "fail"]
     if fatal:

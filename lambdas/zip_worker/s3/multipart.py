@@ -1,4 +1,4 @@
-"""What an upload consists of, and what can be found out about the uploads of a key."""
+"""A multipart upload's state, its checksums, and the unfinished uploads of a key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Part:
     size: int
     """Bytes."""
     crc32: int | None
-    """``None`` where S3 copied the part and did not say."""
+    """``None`` if S3 copied the part and did not return it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +39,20 @@ class CopyRange:
 
 
 @dataclass(slots=True)
-class Parts:
-    """An upload under way: what another process needs to go on with it."""
+class MultipartState:
+    """An unfinished upload: all that another process needs to continue it."""
 
     upload_id: str | None = None
     done: dict[int, Part] = field(default_factory=dict)
     copies: dict[int, CopyRange] = field(default_factory=dict)
-    """Ranges that S3 was asked to copy, or is still to be asked, and has not been heard to have copied."""
+    """Ranges whose copy was requested or is still to be, without a confirmation so far."""
 
 
 def join_checksums(parts: Mapping[int, Part], runs: Sequence[CopiedRun]) -> tuple[int, int]:
-    """Return the CRC-32 and the size of the whole, and check what S3 copied where it says what that was.
+    """Return CRC-32 and size of the whole object, and check the copied parts whose CRC-32 S3 returned.
 
     Raises:
-        SourceChangedError: a copied part has not the CRC-32 that its member's demands.
+        SourceChangedError: a copied part's CRC-32 contradicts that of its member.
     """
     starts = {run.first: run for run in runs}
     crc32 = size = number = 0
@@ -75,11 +75,13 @@ def _check_run(run: CopiedRun, parts: Sequence[Part]) -> None:
             return
         crc32 = combine(crc32, part.crc32, part.size)
     if crc32 != run.crc32:
-        raise SourceChangedError(f"{run.key!r} was changed while it was archived: its CRC-32 is not what it was")
+        raise SourceChangedError(
+            f"{run.key!r} was changed while it was archived: its CRC-32 differs from the one at the survey"
+        )
 
 
 def abort_stale_uploads(s3: S3Client, bucket: str, key: str, keep: str | None = None) -> int:
-    """Abort every unfinished upload of ``key`` but ``keep``, left by a worker that died; return how many there were."""
+    """Abort every unfinished upload of ``key`` except ``keep``; return how many there were."""
     pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key)
     stale = [upload["UploadId"] for page in pages for upload in page.get("Uploads", []) if upload["Key"] == key]
     stale = [upload_id for upload_id in stale if upload_id != keep]
@@ -88,11 +90,11 @@ def abort_stale_uploads(s3: S3Client, bucket: str, key: str, keep: str | None = 
     return len(stale)
 
 
-def find_parts(s3: S3Client, bucket: str, key: str, parts: Parts) -> Parts | None:
-    """Return ``parts`` as S3 has them now, or ``None`` if the upload is gone or has others.
+def find_parts(s3: S3Client, bucket: str, key: str, parts: MultipartState) -> MultipartState | None:
+    """Return ``parts`` as S3 has them now, or ``None`` if the upload no longer exists or has other parts.
 
-    A part counts as the same if its bytes are, by its checksum: a worker that had lost its lease unawares may have
-    sent it once more, which gives it another ETag in an encrypted bucket.
+    Parts with equal checksums count as equal: a worker that did not know it had lost its lease may have sent the part
+    again, which changes its ETag in an encrypted bucket.
     """
     if not parts.upload_id:
         return parts
@@ -111,15 +113,15 @@ def find_parts(s3: S3Client, bucket: str, key: str, parts: Parts) -> Parts | Non
         if now is None or now.size != part.size or not _is_same(now, part):
             return None
         done[number] = Part(now.etag, part.size, part.crc32)
-    return Parts(parts.upload_id, done, dict(parts.copies))
+    return MultipartState(parts.upload_id, done, dict(parts.copies))
 
 
 def _is_same(now: Part, part: Part) -> bool:
     return now.etag == part.etag or (now.crc32 is not None and now.crc32 == part.crc32)
 
 
-def name_part(number: int, part: Part) -> CompletedPartTypeDef:
-    """Return a part as it is named when the upload is completed."""
+def describe_part(number: int, part: Part) -> CompletedPartTypeDef:
+    """Return a part as CompleteMultipartUpload takes it."""
     named: CompletedPartTypeDef = {"PartNumber": number, "ETag": part.etag}
     if part.crc32 is not None:
         named["ChecksumCRC32"] = write_checksum(part.crc32)

@@ -1,4 +1,4 @@
-"""Reading from S3: key lists, surveys of keys, and blocks of objects."""
+"""The source bucket: manifests, surveys of keys, and blocks of objects."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from zip_worker.s3_get import GetObject
 from zip_worker.schemas import BlockRequest, KeyFault, Source, Survey
 
 from .checksums import find_crc32
-from .key_faults import explain, explain_later, make_fault
+from .key_faults import explain_error, explain_later_error, make_fault
 from .key_lists import parse_manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PAGE = 1000
-"""Keys in one answer of ListObjectsV2."""
-_FEW = 12
-"""Up to here HeadObject per key costs no more than one ListObjectsV2 (request prices are about 1 : 12)."""
-_READ_TRIES = 4
+"""Keys in one response of ListObjectsV2."""
+_MAX_KEYS_WITHOUT_LISTING = 12
+"""Up to this number, HeadObject for each key costs no more than one ListObjectsV2 (prices are about 1 : 12)."""
+_MAX_READ_ATTEMPTS = 4
 _MANIFEST_CHUNK = 64 * 1024
 _ARCHIVE_CLASSES = {"GLACIER", "DEEP_ARCHIVE"}
 _MAY_BE_ARCHIVED = {*_ARCHIVE_CLASSES, "INTELLIGENT_TIERING"}
-"""Of these classes only HeadObject tells whether an object can be read: it may be restored, or in an archive tier."""
+"""For these classes only HeadObject shows whether an object can be read: it may be restored, or in an archive tier."""
 
 
 class SourceBucket:
-    """The bucket that the objects to archive are in."""
+    """The bucket of the objects to archive."""
 
     def __init__(
         self,
@@ -50,24 +50,24 @@ class SourceBucket:
         self._concurrency = concurrency
         self._get_object_fast = get_object_fast
         self._crc32_from = crc32_from
-        """Of objects from this size on their CRC-32 is asked for; 0: of none."""
+        """Minimum size of objects whose CRC-32 is looked up, bytes; 0: none."""
         self._head_from = head_from
-        """Listed objects from this size on are asked for one by one, which tells whether they can be read."""
+        """Minimum size of listed objects that get a HeadObject, which shows whether they can be read."""
         self._suspects: set[str] = set()
-        """Listed objects of a storage class that may not be readable."""
+        """Listed objects of a storage class that may be unreadable."""
 
     def read_manifest(self, key: str) -> Iterator[str]:
-        """Yield the keys in a caller's manifest, reading it piece by piece: UTF-8, one a line, blank lines left out.
+        """Yield the keys of a caller's manifest, streamed: UTF-8, one per line, without blank lines.
 
         Raises:
-            KeyListError: the manifest is missing, is not UTF-8 or has a line too long to be a key.
+            KeyListError: the manifest does not exist, is not UTF-8 or has a line too long for a key.
         """
         try:
             body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
         except self._s3.exceptions.NoSuchKey:
             raise KeyListError(f"manifestKey {key!r} does not exist in bucket {self._bucket}") from None
         except ClientError as error:
-            fault = explain(error, key)
+            fault = explain_error(error, key)
             if fault is None:
                 raise
             raise KeyListError(f"manifestKey {key!r} {fault.detail}", faults=[fault]) from error
@@ -78,33 +78,33 @@ class SourceBucket:
         yield from self._list(Prefix=prefix)
 
     def inspect(self, sources: Sequence[Source]) -> Survey:
-        """Return listed sources, with their CRC-32 where that matters and S3 knows it, and which cannot be read."""
-        found = self._head_all(source.key for source in sources if self._is_asked_for(source))
-        return _sort_out((source.key, found.get(source.key) or source) for source in sources)
+        """Return listed sources, with their CRC-32 if needed and known, and the faults."""
+        found = self._head_all(source.key for source in sources if self._needs_head(source))
+        return _separate_faults((source.key, found.get(source.key) or source) for source in sources)
 
     def survey(self, keys: Sequence[str]) -> Survey:
-        """Find out size, ETag and time of every key, in the keys' order, and which of them cannot be read.
+        """Return size, ETag and time of every key, in the keys' order, and which of them cannot be read.
 
-        Many keys that lie close together are listed, which takes a thousandth of the requests; the others are asked
-        for one by one, side by side. So are listed objects of a class that may be archived, and large ones.
+        Many neighbouring keys are found by listing, which takes a thousandth of the requests. The others get one
+        HeadObject each, concurrently, as do listed objects that are large or of a class that may be archived.
         """
         wanted = sorted(set(keys), key=str.encode)
         found: dict[str, Source | KeyFault | None] = {}
-        if len(wanted) > _FEW:
+        if len(wanted) > _MAX_KEYS_WITHOUT_LISTING:
             found = dict(self._find_by_listing(wanted))
-        found.update(self._head_all(key for key in wanted if key not in found or self._is_asked_for(found[key])))
-        return _sort_out((key, found[key]) for key in keys)
+        found.update(self._head_all(key for key in wanted if key not in found or self._needs_head(found[key])))
+        return _separate_faults((key, found[key]) for key in keys)
 
     def probe(self, sources: Sequence[Source]) -> list[KeyFault]:
-        """Return which of the surveyed objects cannot be read now, by reading a byte of each."""
+        """Return which of the surveyed objects cannot be read now, by reading one byte of each."""
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="probe") as pool:
             return [fault for fault in pool.map(self._probe, sources) if fault]
 
     def read_block(self, request: BlockRequest) -> bytes:
-        """Return the bytes of one block; a broken read is repeated.
+        """Return the bytes of one block; a failed read is repeated.
 
         Raises:
-            SourceUnavailableError: the object is not what it was at the survey, or cannot be read at all.
+            SourceUnavailableError: the object changed since the survey, or cannot be read.
             ShortReadError: S3 sent too few bytes, repeatedly.
         """
         source = request.source
@@ -112,18 +112,18 @@ class SourceBucket:
         options: dict[str, Any] = {"Bucket": self._bucket, "Key": source.key, "IfMatch": source.etag}
         if not request.is_whole:
             headers["Range"] = options["Range"] = f"bytes={request.start}-{request.start + request.length - 1}"
-        answer = self._get_object_fast(self._bucket, source.key, headers, request.length)
-        return answer.data if answer else self._read_block_with_care(request, options)
+        response = self._get_object_fast(self._bucket, source.key, headers, request.length)
+        return response.data if response else self._read_block_boto3(request, options)
 
-    def _read_block_with_care(self, request: BlockRequest, options: Mapping[str, Any]) -> bytes:
-        """Read a block with boto3, which retries and explains."""
+    def _read_block_boto3(self, request: BlockRequest, options: Mapping[str, Any]) -> bytes:
+        """Read a block with boto3, which retries and reports errors in detail."""
         source = request.source
         problem: Exception | None = None
-        for _ in range(_READ_TRIES):
+        for _ in range(_MAX_READ_ATTEMPTS):
             try:
                 data = self._s3.get_object(**options)["Body"].read()
             except ClientError as error:
-                fault = explain_later(error, source.key)
+                fault = explain_later_error(error, source.key)
                 if fault:
                     raise SourceUnavailableError(fault) from error
                 raise
@@ -137,7 +137,7 @@ class SourceBucket:
                 return data
         got = type(problem).__name__ if problem else f"{len(data)} bytes"
         raise ShortReadError(
-            f"reading {source.key!r} at byte {request.start}: wanted {request.length} bytes, got {got}"
+            f"reading {source.key!r} at byte {request.start}: expected {request.length} bytes, got {got}"
         )
 
     def _probe(self, source: Source) -> KeyFault | None:
@@ -152,14 +152,14 @@ class SourceBucket:
             else:
                 self._s3.head_object(**options)
         except ClientError as error:
-            fault = explain_later(error, source.key)
+            fault = explain_later_error(error, source.key)
             if fault is None:
                 raise
             return fault
         return None
 
     def _find_by_listing(self, wanted: Sequence[str]) -> dict[str, Source | None]:
-        """Look the sorted keys up in a listing, as far as that costs less than asking for them one by one."""
+        """Look the sorted keys up in listings, as long as that costs less than a HeadObject for each."""
         found: dict[str, Source | None] = {}
         prefix = commonprefix(wanted)  # noqa: RUF071  # S3 prefixes are strings, not paths
         encoded = [key.encode() for key in wanted]
@@ -191,8 +191,8 @@ class SourceBucket:
     def _is_large(self, source: Source) -> bool:
         return 0 < self._crc32_from <= source.size
 
-    def _is_asked_for(self, source: Source | KeyFault | None) -> bool:
-        """Say whether a listed source has to be asked for by HeadObject, too."""
+    def _needs_head(self, source: Source | KeyFault | None) -> bool:
+        """Return whether a listed source needs a HeadObject, too."""
         if not isinstance(source, Source):
             return False
         is_suspect = self._head_from is not None and source.size >= self._head_from
@@ -208,7 +208,7 @@ class SourceBucket:
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=key, **mode)
         except ClientError as error:
-            fault = explain(error, key)
+            fault = explain_error(error, key)
             if fault is None:
                 raise
             return fault
@@ -222,12 +222,12 @@ class SourceBucket:
 
 
 def _is_archived(head: Mapping[str, Any]) -> bool:
-    """Say whether an object has to be restored before it can be read."""
+    """Return whether an object must be restored before it can be read."""
     in_archive = head.get("StorageClass") in _ARCHIVE_CLASSES or head.get("ArchiveStatus")
     return bool(in_archive) and 'ongoing-request="false"' not in head.get("Restore", "")
 
 
-def _sort_out(found: Iterable[tuple[str, Source | KeyFault | None]]) -> Survey:
+def _separate_faults(found: Iterable[tuple[str, Source | KeyFault | None]]) -> Survey:
     survey = Survey([], [])
     for key, one in found:
         if isinstance(one, Source):

@@ -17,7 +17,7 @@ from dataset_download.observation import emit_metrics
 from tests.support.aws_events import s3_event, sqs_record
 from tests.support.lambda_context import Context
 from tests.unit.csv_streamer.conftest import Context as CsvContext
-from tests.unit.zip_worker.conftest import Aws, NoQuickWay
+from tests.unit.zip_worker.conftest import Aws, NoSignedReader
 from tests.unit.zip_worker.conftest import Context as ZipContext
 from xapi_etl import app as xapi_etl
 from zip_worker import app as zip_worker
@@ -81,7 +81,7 @@ def fail_jobs() -> None:
 def main() -> None:
     (prefix,) = sys.argv[1:]
     # moto answers boto3, not bare HTTP.
-    with mock_aws(), patch.object(zip_worker, "quick_getter", lambda *_: NoQuickWay()):
+    with mock_aws(), patch.object(zip_worker, "signed_reader", lambda *_: NoSignedReader()):
         fail_a_file_and_a_run(prefix)
         fail_objects_lines_and_inserts(prefix)
         fail_downloads_and_exports(prefix)

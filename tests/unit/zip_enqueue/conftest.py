@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
@@ -15,18 +14,17 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
+from tests.support import lambda_context
 from tests.unit.events import Event, load_event
 from tests.unit.events.api_document import check_answer
 from zip_enqueue import app, clients
 
 
-class Context(LambdaContext):
-    """What the runtime tells a function about its invocation."""
+class Context(lambda_context.Context):
+    """An invocation of the function."""
 
-    _function_name = "zip-enqueue"
-    _memory_limit_in_mb = 512
-    _invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:zip-enqueue"
-    _aws_request_id = "request-1"
+    def __init__(self) -> None:
+        super().__init__("zip-enqueue", memory_mb=512)
 
 
 class Answer:

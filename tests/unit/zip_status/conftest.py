@@ -9,13 +9,13 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
 
+from tests.support import lambda_context
 from tests.unit.events import Event, load_event
 from tests.unit.events.api_document import check_answer
 from zip_status import app, clients
@@ -35,13 +35,11 @@ READY: dict[str, Any] = {
 }
 
 
-class Context(LambdaContext):
-    """What the runtime tells a function about its invocation."""
+class Context(lambda_context.Context):
+    """An invocation of the function."""
 
-    _function_name = "zip-status"
-    _memory_limit_in_mb = 512
-    _invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:zip-status"
-    _aws_request_id = "request-1"
+    def __init__(self) -> None:
+        super().__init__("zip-status", memory_mb=512)
 
 
 class Answer:

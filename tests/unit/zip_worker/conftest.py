@@ -3,32 +3,24 @@ from collections.abc import Iterator, Sequence
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from boto3.dynamodb.types import TypeSerializer
 from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
+from tests.support import lambda_context
 from zip_worker import app, clients
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
 """One for all tests: a session reads the services' models once, and they take longer than most tests."""
 
 
-class Context(LambdaContext):
-    """What the runtime tells a function about its invocation."""
-
-    _function_name = "zip-worker"
-    _memory_limit_in_mb = 1024
-    _invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:zip-worker"
-    _aws_request_id = "request-1"
+class Context(lambda_context.Context):
+    """An invocation of the worker with 15 minutes left."""
 
     def __init__(self, remaining_ms: int = 900_000) -> None:
-        self._remaining_ms = remaining_ms
-
-    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # a static method there
-        return self._remaining_ms
+        super().__init__("zip-worker", remaining_ms)
 
 
 class Aws:
@@ -94,7 +86,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     with mock_aws():
         clear_clients()
         # moto answers boto3, not bare HTTP: every read takes the careful way here.
-        monkeypatch.setattr(app, "quick_getter", lambda *_: NoQuickWay())
+        monkeypatch.setattr(app, "signed_reader", lambda *_: NoSignedReader())
         yield Aws()
         clear_clients()
 
@@ -104,6 +96,6 @@ def clear_clients() -> None:
         make.cache_clear()
 
 
-class NoQuickWay:
+class NoSignedReader:
     def get(self, *_: object) -> None:
         return None

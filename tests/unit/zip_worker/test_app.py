@@ -57,7 +57,7 @@ def events(caplog: pytest.LogCaptureFixture) -> list[str]:
 def record_hiding(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The visibility timeouts that messages are given, in seconds."""
     hidden: list[int] = []
-    monkeypatch.setattr(app, "_hide", lambda _url, _receipt, seconds: hidden.append(seconds))
+    monkeypatch.setattr(app, "_change_visibility", lambda _url, _receipt, seconds: hidden.append(seconds))
     return hidden
 
 
@@ -192,7 +192,7 @@ def test_last_receive_turns_a_passing_failure_into_failed(aws: Aws, monkeypatch:
     aws.put_job(keys=list(DOCS))
     fail_reads(monkeypatch, "SlowDown")
     assert deliver(aws, receives=3) == []
-    assert aws.job()["error"] == "gave up after 3 tries: GetObject failed: SlowDown"
+    assert aws.job()["error"] == "gave up after 3 attempts: GetObject failed: SlowDown"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_last_receive_turns_a_passing_failure_into_failed(aws: Aws, monkeypatch:
     [
         ("AccessDenied", "GetObject failed: access was denied"),
         ("403", "GetObject failed: access was denied"),
-        ("InvalidObjectState", "has to be restored first"),
+        ("InvalidObjectState", "must be restored first"),
         ("PreconditionFailed", "'docs/b.txt' was changed or deleted while it was archived"),
     ],
 )

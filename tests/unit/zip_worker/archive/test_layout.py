@@ -17,8 +17,8 @@ from zip_worker.archive.part_buffer import PartCutter
 from zip_worker.archive.writer import ArchiveWriter, prepare_block
 from zip_worker.exceptions import LimitExceededError
 from zip_worker.job_record import Compression
-from zip_worker.jobs.checkpoint import State, dump_state, load_state
-from zip_worker.s3.multipart import CopyRange, Part, Parts, join_checksums
+from zip_worker.jobs.checkpoint import Checkpoint, dump_checkpoint, load_checkpoint
+from zip_worker.s3.multipart import CopyRange, MultipartState, Part, join_checksums
 from zip_worker.schemas import BlockRequest, CopiedRun, Member, Placement, Source
 from zip_worker.settings import MIN_PART_SIZE
 
@@ -82,7 +82,7 @@ class Process:
         self.cutter = PartCutter(chosen.part_size, target.put)
         self.writer = ArchiveWriter(chosen, self.cutter, target.copy)
         if saved is not None:
-            state = load_state(saved)
+            state = load_checkpoint(saved)
             assert state is not None
             self.cutter.restore(state.position, state.buffers)
             self.writer.restore(state.cursor, state.records, state.runs)
@@ -99,11 +99,11 @@ class Process:
         return self.writer.cursor.steps == len(list(plan_steps(self.layout)))
 
     def save(self) -> bytes:
-        state = State(
+        state = Checkpoint(
             "plan", self.writer.cursor, self.cutter.position, self.cutter.buffers, bytes(self.writer.records),
-            self.writer.runs, Parts("u"), 0,
+            self.writer.runs, MultipartState("u"), 0,
         )  # fmt: skip
-        return dump_state(state)
+        return dump_checkpoint(state)
 
     def finish(self) -> bytes:
         self.writer.finish()
@@ -197,7 +197,7 @@ def test_parts_are_large_enough_for_ten_thousand_to_hold_the_archive(total: int)
 
 
 def test_archive_beyond_what_fits_into_memory_and_ten_thousand_parts_is_refused_before_it_is_begun() -> None:
-    with pytest.raises(LimitExceededError, match="this worker's limit is 251658240000"):
+    with pytest.raises(LimitExceededError, match="this worker streams at most 251658240000 bytes"):
         choose(unknown_members(300 * GIB))
 
 
@@ -237,9 +237,9 @@ def test_cutter_of_no_gap_hands_on_short_parts_only_where_it_is_told_to() -> Non
     parts: dict[int, bytes] = {}
     cutter = PartCutter(10, lambda number, data: parts.update({number: data}))
     cutter.write(b"abcdef")
-    assert cutter.skip(100, least=6) == 2
+    assert cutter.skip(100, minimum=6) == 2
     assert (parts, cutter.position) == ({1: b"abcdef"}, 106)
-    assert cutter.skip(50, least=6) == 3, "nothing lies between"
+    assert cutter.skip(50, minimum=6) == 3, "nothing lies between"
     cutter.write(b"x")
     assert cutter.finish() == (4, b"x")
 
@@ -247,14 +247,16 @@ def test_cutter_of_no_gap_hands_on_short_parts_only_where_it_is_told_to() -> Non
 def test_copies_under_way_are_part_of_the_state() -> None:
     process = Process(lay_out(make_members([(10, True)]), 100, compute=False), Target())
     source = Source("k", 9, '"e"', 5, 7)
-    parts = Parts("u", {1: Part('"a"', 3, 4)}, {2: CopyRange("b", source, 5, 6), 1: CopyRange("b", source, 1, 2)})
-    raw = dump_state(State("p", process.writer.cursor, 0, [], b"", [], parts, 0))
-    found = load_state(raw)
+    parts = MultipartState(
+        "u", {1: Part('"a"', 3, 4)}, {2: CopyRange("b", source, 5, 6), 1: CopyRange("b", source, 1, 2)}
+    )
+    raw = dump_checkpoint(Checkpoint("p", process.writer.cursor, 0, [], b"", [], parts, 0))
+    found = load_checkpoint(raw)
     assert found is not None
-    assert found.parts == Parts("u", {1: Part('"a"', 3, 4)}, {2: CopyRange("b", source, 5, 6)})
+    assert found.parts == MultipartState("u", {1: Part('"a"', 3, 4)}, {2: CopyRange("b", source, 5, 6)})
 
 
 @pytest.mark.parametrize("harm", [lambda raw: raw.replace(b'"version": 1', b'"version": 9'), lambda raw: raw + b"x"])
 def test_state_of_another_version_is_none(harm: Callable[[bytes], bytes]) -> None:
     process = Process(lay_out(make_members([(10, True)]), 100, compute=False), Target())
-    assert load_state(harm(process.save())) is None
+    assert load_checkpoint(harm(process.save())) is None

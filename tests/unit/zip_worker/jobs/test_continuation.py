@@ -22,7 +22,7 @@ from tests.unit.zip_worker.test_app import (
 from zip_worker import app, clients
 from zip_worker.app import lambda_handler
 from zip_worker.exceptions import LeaseLostError
-from zip_worker.jobs.checkpoint import StateStore
+from zip_worker.jobs.checkpoint import CheckpointStore
 from zip_worker.jobs.dead_jobs import fail_if_dead
 from zip_worker.jobs.table import Ended, JobTable
 
@@ -189,7 +189,7 @@ def test_job_that_goes_on_for_ever_is_ended(aws: Aws, monkeypatch: pytest.Monkey
     queue(aws)
     for _ in range(3):
         assert deliver(aws, ShortContext(2)) == []
-    assert aws.job()["error"] == "the job was not done after 3 invocations, the limit of this deployment (MAX_HOPS)"
+    assert aws.job()["error"] == "the job did not finish within 3 invocations, the limit of this deployment (MAX_HOPS)"
     assert (aws.uploads_in_progress(), aws.target_keys(), count_messages(aws)) == (0, [], 0)
 
 
@@ -197,7 +197,7 @@ def test_invocations_too_short_for_anything_do_not_go_on_for_ever(aws: Aws) -> N
     queue(aws)
     for _ in range(10):
         assert deliver(aws, ShortContext(0)) == []
-    assert "too near for anything to be done" in aws.job()["error"]
+    assert "makes no progress within the function's time limit" in aws.job()["error"]
     assert (aws.target_keys(), count_messages(aws)) == ([], 0)
 
 
@@ -309,7 +309,7 @@ def test_worker_that_only_seemed_dead_can_save_nothing_once_another_goes_on(
     """ETags are of the bytes: the state that the new worker puts in the old one's place must not be the same."""
     queue(aws)
     deliver(aws, ShortContext(12))
-    seemingly_dead = StateStore(aws.s3, "target", "job-1")
+    seemingly_dead = CheckpointStore(aws.s3, "target", "job-1")
     found = seemingly_dead.load()
     assert found
     before = aws.s3.get_object(Bucket="target", Key=STATE)["ETag"]
@@ -327,17 +327,17 @@ def test_upload_that_cannot_be_completed_any_more_is_not_left_behind(
     queue(aws)
     deliver(aws, ShortContext(12))
 
-    def refuse(**_: Any) -> Any:
+    def raise_if_fatal(**_: Any) -> Any:
         raise ClientError({"Error": {"Code": "InvalidPart", "Message": "no"}}, "CompleteMultipartUpload")
 
     with monkeypatch.context() as patch:
-        patch.setattr(clients.s3_client(30), "complete_multipart_upload", refuse)
+        patch.setattr(clients.s3_client(30), "complete_multipart_upload", raise_if_fatal)
         assert len(deliver(aws)) == 1
     real, calls = clients.s3_client(30).complete_multipart_upload, []
 
     def refuse_once(**options: Any) -> Any:
         calls.append(options["UploadId"])
-        return refuse() if len(calls) == 1 else real(**options)
+        return raise_if_fatal() if len(calls) == 1 else real(**options)
 
     monkeypatch.setattr(clients.s3_client(30), "complete_multipart_upload", refuse_once)
     assert deliver(aws) == []

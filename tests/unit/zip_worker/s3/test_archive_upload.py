@@ -56,7 +56,7 @@ def test_nothing_stays_when_the_work_fails(aws: Aws) -> None:
 
 
 def test_failed_part_fails_the_upload_and_leaves_nothing(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**_: Any) -> None:
+    def raise_if_fatal(**_: Any) -> None:
         raise ClientError({"Error": {"Code": "SlowDown", "Message": "slow down"}}, "UploadPart")
 
     def write_ten_parts() -> None:
@@ -65,7 +65,7 @@ def test_failed_part_fails_the_upload_and_leaves_nothing(aws: Aws, monkeypatch: 
                 archive.put(number, bytes(PART))
             archive.complete(10, b"end")
 
-    monkeypatch.setattr(aws.s3, "upload_part", refuse)
+    monkeypatch.setattr(aws.s3, "upload_part", raise_if_fatal)
     with pytest.raises(ClientError, match="SlowDown"):
         write_ten_parts()
     assert aws.uploads_in_progress() == 0

@@ -110,7 +110,7 @@ def test_short_read_is_repeated_then_reported(aws: Aws, monkeypatch: pytest.Monk
         return real(**options) | {"Body": StreamingBody(io.BytesIO(body), len(body))}
 
     monkeypatch.setattr(aws.s3, "get_object", short)
-    with pytest.raises(ShortReadError, match=f"wanted 10 bytes, got {len(body)} bytes"):
+    with pytest.raises(ShortReadError, match=f"expected 10 bytes, got {len(body)} bytes"):
         reader(aws).read_block(request)
     assert len(tries) == 4
 
@@ -289,7 +289,7 @@ def test_a_probe_names_what_cannot_be_read_by_now(aws: Aws) -> None:
     [
         (b"\x1f\x8b\x08\x00rest", "gzip"),
         (b"\xff\xfea\x00", "UTF-16"),
-        (b"a.pdf\ns3://source/b.pdf\n", "line 2: an s3:// address"),
+        (b"a.pdf\ns3://source/b.pdf\n", "line 2: an s3:// URL"),
         (b'"source","a.pdf"\n', "CSV"),
         (b'["a.pdf",\n', "JSON"),
         (b'{"keys": ["a.pdf"]}', "JSON"),
@@ -307,9 +307,9 @@ def test_a_key_that_only_looks_like_another_format_is_taken(key: str) -> None:
 
 @pytest.mark.parametrize("code", ["AccessDenied", "InvalidObjectState", "InvalidRequest"])
 def test_a_manifest_that_cannot_be_read_is_named(aws: Aws, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    def refuse(**_: Any) -> Any:
+    def raise_if_fatal(**_: Any) -> Any:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetObject")
 
-    monkeypatch.setattr(aws.s3, "get_object", refuse)
+    monkeypatch.setattr(aws.s3, "get_object", raise_if_fatal)
     with pytest.raises(KeyListError, match=r"manifestKey 'lists/m\.txt' "):
         list(reader(aws).read_manifest("lists/m.txt"))

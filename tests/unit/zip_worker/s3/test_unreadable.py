@@ -40,7 +40,7 @@ def calls(aws: Aws) -> list[tuple[str, str]]:
     return found
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, operations: dict[str, str], keys: set[str]) -> None:
+def raise_if_fatal(monkeypatch: pytest.MonkeyPatch, operations: dict[str, str], keys: set[str]) -> None:
     """Have operations on the source's keys answer an error's code."""
     client = clients.s3_client(30)
     for operation, code in operations.items():
@@ -78,7 +78,7 @@ def test_every_unreadable_key_is_named_before_anything_is_read(
         aws.put_job(keys=list(DOCS))
     else:
         aws.put_job(prefix="docs/")
-    refuse(monkeypatch, {operation: code}, {"docs/b.txt", "docs/d.txt"})
+    raise_if_fatal(monkeypatch, {operation: code}, {"docs/b.txt", "docs/d.txt"})
     assert deliver(aws) == [], "it is not tried again"
     job = aws.job()
     assert job["status"] == "FAILED"
@@ -126,7 +126,7 @@ def test_what_only_reading_tells_names_every_key_too(aws: Aws, monkeypatch: pyte
     """A KMS key that is out of reach lets HeadObject pass."""
     aws.put(DOCS)
     aws.put_job(keys=list(DOCS))
-    refuse(monkeypatch, {"get_object": code}, {"docs/b.txt", "docs/d.txt"})
+    raise_if_fatal(monkeypatch, {"get_object": code}, {"docs/b.txt", "docs/d.txt"})
     assert deliver(aws) == []
     assert aws.job()["status"] == "FAILED"
     assert read_list(aws, "failedKeys") == ["docs/b.txt", "docs/d.txt"]
@@ -136,7 +136,7 @@ def test_what_only_reading_tells_names_every_key_too(aws: Aws, monkeypatch: pyte
 def test_what_only_reading_tells_can_be_left_out_too(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.put(DOCS)
     aws.put_job(keys=list(DOCS), onUnreadable="skip")
-    refuse(monkeypatch, {"get_object": "AccessDenied"}, {"docs/b.txt", "docs/d.txt"})
+    raise_if_fatal(monkeypatch, {"get_object": "AccessDenied"}, {"docs/b.txt", "docs/d.txt"})
     assert deliver(aws) == []
     assert (aws.job()["status"], names(aws)) == ("READY", ["a.txt", "c.txt"])
     assert read_list(aws, "skippedKeys") == ["docs/b.txt", "docs/d.txt"]

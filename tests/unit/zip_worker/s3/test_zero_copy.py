@@ -141,12 +141,12 @@ def test_object_whose_parts_checksums_are_not_told_is_streamed(
 ) -> None:
     """A bucket policy may allow reading an object and not its attributes."""
 
-    def refuse(**_: Any) -> Any:
+    def raise_if_fatal(**_: Any) -> Any:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetObjectAttributes")
 
     parts = [make_bytes(1, 5 * MIB), make_bytes(2, 6 * MIB)]
     put_in_parts(aws, "a.bin", parts)
-    monkeypatch.setattr(clients.s3_client(30), "get_object_attributes", refuse)
+    monkeypatch.setattr(clients.s3_client(30), "get_object_attributes", raise_if_fatal)
     assert b"".join(parts) in run(aws, ["a.bin"])
     assert "UploadPartCopy" not in calls
 
@@ -166,7 +166,7 @@ def test_copied_bytes_of_another_checksum_fail_the_job(aws: Aws, monkeypatch: py
     monkeypatch.setattr(client, "upload_part_copy", tell)
     aws.put_job(keys=["a.bin"])
     assert deliver(aws) == []
-    assert "its CRC-32 is not what it was" in aws.job()["error"]
+    assert "its CRC-32 differs from the one at the survey" in aws.job()["error"]
     assert aws.uploads_in_progress() == 0
     assert aws.target_keys() == []
 
