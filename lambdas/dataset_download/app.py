@@ -9,8 +9,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
+from .http.application import create_app
 from .service import Service, make_service
-from .web import create_app
 
 _TEXT = ["text/", "application/json", "application/problem+json", "application/jsonl"]
 

@@ -7,14 +7,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from .asking import Asked, ask, read_pairs
 from .exceptions import DatasetError, SourceUnreadableError
-from .exporting import make_export, settle
-from .exports import Exports, ExportTooLongError, Found
-from .observation import emit_metrics
-from .problem import Problem, explain
+from .exports.run import make_export, settle
+from .exports.store import Exports, ExportTooLongError, Found
+from .request.problem import Problem, explain
+from .request.resolve import Asked, ask, read_pairs
 from .schemas import ExportEvent, ExportStatus
 from .service import Service, make_service
+from .telemetry import emit_metrics
 
 _RESERVE_SECONDS = 20
 """Kept for taking an unfinished export back and saying so."""

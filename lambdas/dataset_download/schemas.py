@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .formats import Format
-from .patterns import ID_PATTERN, NAME_PATTERN
+from .datasets.names import ID_PATTERN, NAME_PATTERN
+from .formats.format import Format
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 ExportId = Annotated[str, Field(pattern=ID_PATTERN)]

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 import uvicorn
 
 from .env import SettingsError
+from .http.application import create_app
 from .service import make_service
-from .web import create_app
 
 _BACKLOG = 2048
 _SHUTDOWN_SECONDS = 5

@@ -9,10 +9,10 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError
 
 from .clients import get_s3, get_signed_reader
-from .datasets import Store
-from .exports import Exports
-from .held import Results
+from .datasets.dataset import Store
+from .exports.store import Exports
 from .logs import make_logger
+from .runtime.result_buffer import Results
 from .settings import Settings
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from .env import Environment
-from .memory import Memory
+from .runtime.memory_budget import Memory
 
 KIB = 1024
 MIB = 1024 * KIB

@@ -13,7 +13,7 @@ import boto3
 from moto import mock_aws
 
 from csv_streamer import app as csv_streamer
-from dataset_download.observation import emit_metrics
+from dataset_download.telemetry import emit_metrics
 from tests.unit.csv_streamer.conftest import Context as CsvContext
 from tests.unit.xapi_etl.events import Context as XapiContext
 from tests.unit.xapi_etl.events import s3_event, sqs_record

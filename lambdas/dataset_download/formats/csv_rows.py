@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .joining import LARGEST_OFFSET, Cells, Mode, join_rows
 from .json_rows import to_json
+from .row_joining import LARGEST_OFFSET, Cells, Mode, join_rows
 from .text import Kind, find_kind, make_integer_cells, render
 from .times import make_time_cells
 

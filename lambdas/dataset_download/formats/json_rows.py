@@ -7,7 +7,7 @@ from dataclasses import replace
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .joining import LARGEST_OFFSET, Cells, Mode, join_rows, join_texts
+from .row_joining import LARGEST_OFFSET, Cells, Mode, join_rows, join_texts
 from .text import Kind, find_kind, make_integer_cells, render
 from .times import make_time_cells
 

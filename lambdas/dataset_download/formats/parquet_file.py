@@ -9,14 +9,14 @@ from itertools import chain, islice
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from dataset_download.columns import has_empty_structure, locate_leaves
-from dataset_download.conditions import make_plain
-from dataset_download.encoding import expand
 from dataset_download.exceptions import CorruptDatasetError
-from dataset_download.metadata import MARKER_BYTES, Footer, read_layout
-from dataset_download.pools import Pool, get_pool
+from dataset_download.parquet.metadata import MARKER_BYTES, Footer, read_layout
+from dataset_download.query.columns import has_empty_structure, locate_leaves
+from dataset_download.query.conditions import make_plain
+from dataset_download.runtime.thread_pools import Pool, get_pool
 
-from .annotations import Annotations, annotate, has_unordered, list_ordered
+from .encoding import expand
+from .logical_types import Annotations, annotate, has_unordered, list_ordered
 
 GROUP_ROWS = 122_880
 GROUP_BYTES = 16 * 1024 * 1024

@@ -13,10 +13,10 @@ from enum import Enum
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from dataset_download.columns import is_binary, is_text, is_uuid, unwrap
 from dataset_download.exceptions import CorruptDatasetError
+from dataset_download.query.columns import is_binary, is_text, is_uuid, unwrap
 
-from .joining import Cells, Mode
+from .row_joining import Cells, Mode
 from .times import render_date, render_duration, render_time, render_timestamp
 
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from dataset_download.proleptic import write_day
+from dataset_download.query.gregorian import write_day
 
-from .joining import DIGITS, Cells, Mode
+from .row_joining import DIGITS, Cells, Mode
 from .zones import SAME_AS_UTC, UTC_OFFSET, find_offsets
 
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

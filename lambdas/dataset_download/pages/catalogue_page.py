@@ -5,11 +5,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dataset_download.catalogue import Entry, Page
-from dataset_download.formats import Format
+from dataset_download.formats.format import Format
 
-from .layout import LABELS, answer_page, show_number, show_size, show_table, show_time
+from .catalogue import Entry, Page
 from .markup import Child, Markup, join, tag
+from .page_frame import LABELS, answer_page, show_number, show_size, show_table, show_time
 
 _HEADS = ("Dataset", "Rows", "Columns", "Size", "Updated", "Download")
 

@@ -7,18 +7,18 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dataset_download.asking import Pairs
-from dataset_download.catalogue import make_title
-from dataset_download.datasets import Dataset
-from dataset_download.formats import Format
-from dataset_download.forms import write_query
-from dataset_download.overview import ColumnStatistics, Preview
-from dataset_download.plan import Plan
-from dataset_download.query import Query
+from dataset_download.datasets.dataset import Dataset
+from dataset_download.formats.format import Format
+from dataset_download.planning.plan import Plan
+from dataset_download.query.parameters import Query
+from dataset_download.request.resolve import Pairs
 
-from .form import show_form
-from .layout import LABELS, answer_page, show_facts, show_number, show_size, show_table, show_time
+from .catalogue import make_title
+from .filter_form import show_form
+from .form_fields import write_query
 from .markup import Markup, join, tag
+from .overview import ColumnStatistics, Preview
+from .page_frame import LABELS, answer_page, show_facts, show_number, show_size, show_table, show_time
 
 _LONGEST_VALUE = 200
 _COLUMN_HEADS = ("Column", "Type", "May be missing", "Missing", "Smallest", "Largest")

@@ -6,8 +6,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .layout import answer_page, show_table
 from .markup import Markup, tag
+from .page_frame import answer_page, show_table
 
 type Json = dict[str, Any]
 

@@ -18,7 +18,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from dataset_download.exceptions import DatasetError
-from dataset_download.overview import describe_columns, preview
+from dataset_download.pages.overview import describe_columns, preview
 from tests.unit.dataset_download.memory_s3 import MemoryS3
 
 LARGEST_ANSWER = 1 << 20

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_download.download import start_download
 from dataset_download.exceptions import QueryError, SortTooLargeError
-from dataset_download.formats import Format
-from dataset_download.plan import Reading
+from dataset_download.formats.format import Format
+from dataset_download.planning.plan import Reading
+from dataset_download.reading.result_stream import start_download
 from tests.support.tiers import scale
 from tests.unit.dataset_download.memory_s3 import MemoryS3, put, read_back
 

@@ -12,21 +12,21 @@ import pytest
 from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 
-from dataset_download.datasets import Store, open_dataset
-from dataset_download.download import start_download
+from dataset_download.datasets.dataset import Store, open_dataset
+from dataset_download.datasets.listing import Listed, fill, list_names
 from dataset_download.exceptions import (
     CorruptDatasetError,
     DatasetNotFoundError,
     ObjectChangedError,
     SourceUnreadableError,
 )
-from dataset_download.footers import FooterCache
-from dataset_download.formats import Format
-from dataset_download.listing import Listed, fill, list_names
-from dataset_download.objects import DataFile
-from dataset_download.overview import describe_columns, preview
-from dataset_download.plan import Plan, Reading, make_plan
-from dataset_download.query import parse_query
+from dataset_download.formats.format import Format
+from dataset_download.pages.overview import describe_columns, preview
+from dataset_download.parquet.footer_cache import FooterCache
+from dataset_download.planning.plan import Plan, Reading, make_plan
+from dataset_download.query.parameters import parse_query
+from dataset_download.reading.result_stream import start_download
+from dataset_download.s3.objects import DataFile
 from tests.unit.dataset_download.memory_s3 import WRITTEN, MemoryS3, Pairs, put, read_back
 
 BUCKET = "datasets"

@@ -11,9 +11,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
+from dataset_download.datasets.schema_unification import DifferentTypesError, conform, unite_types
 from dataset_download.exceptions import CorruptDatasetError, QueryError
-from dataset_download.overview import describe_columns
-from dataset_download.unification import DifferentTypesError, conform, unite_types
+from dataset_download.pages.overview import describe_columns
 from tests.unit.dataset_download.memory_s3 import MemoryS3, read_back
 
 

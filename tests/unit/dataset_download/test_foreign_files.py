@@ -19,8 +19,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from dataset_download.exceptions import CorruptDatasetError
-from dataset_download.overview import describe_columns
-from dataset_download.proleptic import read_day, write_day
+from dataset_download.pages.overview import describe_columns
+from dataset_download.query.gregorian import read_day, write_day
 from tests.unit.dataset_download import footer_fuzz
 from tests.unit.dataset_download.memory_s3 import MemoryS3, put
 from tests.unit.dataset_download.thrift_footer import Tree, binary, change, flag, get_column, number, tree

@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_download.exceptions import CorruptDatasetError, MemoryLimitError
-from dataset_download.formats import joining
+from dataset_download.formats import row_joining
 from dataset_download.formats.csv_rows import make_csv_rows
-from dataset_download.formats.joining import Cells, Mode, join_rows, join_texts
 from dataset_download.formats.json_rows import make_json_lines
+from dataset_download.formats.row_joining import Cells, Mode, join_rows, join_texts
 from tests.support.own_process import count_in_own_process
 from tests.support.tiers import scale
 
@@ -230,7 +230,7 @@ def check_numbers_at_the_edge(edges: Sequence[Edge]) -> None:
         ]
         there = pa.Array.from_buffers(here.type, 3, buffers)
         wanted = join_rows([Cells(here, mode=mode)], ["", ""], "")
-        with patch.object(joining, "allocate_buffer", lambda size: Edge().reserve(size)):
+        with patch.object(row_joining, "allocate_buffer", lambda size: Edge().reserve(size)):
             assert join_rows([Cells(there, mode=mode)], ["", ""], "") == wanted
 
 
@@ -250,6 +250,6 @@ def check_at_the_edge(edges: Sequence[Edge], texts: list[str | None], mode: Mode
         ]
         there.append(pa.Array.from_buffers(pa.string(), len(column), buffers))
     cells = [Cells(column, "<", ">", mode) for column in there]
-    with patch.object(joining, "allocate_buffer", lambda size: Edge().reserve(size)):
+    with patch.object(row_joining, "allocate_buffer", lambda size: Edge().reserve(size)):
         found = join_rows(cells, literals, "null"), join_texts(cells, literals, "null").to_pylist()
     assert found == wanted

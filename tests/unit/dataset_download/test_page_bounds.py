@@ -9,10 +9,10 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from dataset_download.exceptions import CorruptDatasetError, MemoryLimitError
-from dataset_download.memory import MIB, Memory
-from dataset_download.page_library import count_rows, find_longest, measure_delta_texts, read_header
-from dataset_download.plan import Reading
-from dataset_download.rows import Rows
+from dataset_download.parquet.page_library import count_rows, find_longest, measure_delta_texts, read_header
+from dataset_download.planning.plan import Reading
+from dataset_download.reading.rows import Rows
+from dataset_download.runtime.memory_budget import MIB, Memory
 from tests.support.tiers import few_quick
 from tests.unit.dataset_download.memory_s3 import MemoryS3, put, read_back
 

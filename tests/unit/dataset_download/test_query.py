@@ -9,7 +9,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
 from dataset_download.exceptions import QueryError
-from dataset_download.query import Query, SortKey, parse_query
+from dataset_download.query.parameters import Query, SortKey, parse_query
 
 SCHEMA = pa.schema(
     [

@@ -9,14 +9,15 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from dataset_download import objects
-from dataset_download.decoding import Follower
 from dataset_download.exceptions import CorruptDatasetError, ObjectChangedError, SourceError, SourceUnreadableError
-from dataset_download.formats import Format, parquet_file
-from dataset_download.objects import DataFile, RangeReader
-from dataset_download.plan import Reading
-from dataset_download.readahead import ReadAhead, Segment, order_fetches
-from dataset_download.rows import TEXT_BYTES
+from dataset_download.formats import parquet_file
+from dataset_download.formats.format import Format
+from dataset_download.planning.plan import Reading
+from dataset_download.reading.decoding import Follower
+from dataset_download.reading.rows import TEXT_BYTES
+from dataset_download.s3 import objects
+from dataset_download.s3.objects import DataFile, RangeReader
+from dataset_download.s3.prefetch import ReadAhead, Segment, order_fetches
 from tests.unit.dataset_download.memory_s3 import WRITTEN, MemoryS3, make_error, put, read_back
 
 ROWS = 40_000

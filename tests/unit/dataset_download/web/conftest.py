@@ -16,10 +16,10 @@ from moto import mock_aws
 from starlette.types import ASGIApp
 
 from dataset_download import clients
+from dataset_download.http.application import create_app
 from dataset_download.logs import make_logger
 from dataset_download.s3_get import SignedS3Reader
 from dataset_download.service import Service, make_service
-from dataset_download.web import create_app
 
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
 ENVIRONMENT = {

@@ -9,7 +9,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 from starlette.types import ASGIApp
 
-from dataset_download import routes, web
+from dataset_download.http import application, routes
 from tests.unit.dataset_download.web.asgi import call
 
 ROOT = Path(__file__).parents[4]
@@ -35,7 +35,7 @@ def test_the_served_document_is_the_written_one(app: ASGIApp) -> None:
 
 def test_every_route_is_documented() -> None:
     documented = set(load_document()["paths"])
-    served = {path for path, _ in web._ROUTES}
+    served = {path for path, _ in application._ROUTES}
     assert documented == served - {"/{rest:anything}"} | {"/{dataset}", "/{dataset}.{format}"}
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from starlette.types import ASGIApp
 
-from dataset_download.web import create_app
+from dataset_download.http.application import create_app
 from tests.unit.dataset_download.web.asgi import Answer, call
 from tests.unit.dataset_download.web.conftest import ROWS, Aws, MakeService, make_customers, read_events, read_metrics
 

@@ -10,11 +10,12 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from dataset_download import exporter, large
-from dataset_download.exporting import make_export
-from dataset_download.exports import cut_parts
+from dataset_download import exporter
+from dataset_download.exports.run import make_export
+from dataset_download.exports.store import cut_parts
+from dataset_download.http.application import create_app
+from dataset_download.responses import oversize
 from dataset_download.schemas import ExportStatus
-from dataset_download.web import create_app
 from tests.unit.dataset_download.web.asgi import Answer, call
 from tests.unit.dataset_download.web.conftest import (
     ENVIRONMENT,
@@ -104,7 +105,7 @@ def invoked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         assert (FunctionName, InvocationType) == ("exporter", "Event")
         events.append(json.loads(Payload))
 
-    monkeypatch.setattr(large, "get_lambda", lambda: SimpleNamespace(invoke=invoke))
+    monkeypatch.setattr(oversize, "get_lambda", lambda: SimpleNamespace(invoke=invoke))
     return events
 
 
@@ -252,7 +253,7 @@ def test_of_two_at_once_one_exports(make: MakeService, aws: Aws, monkeypatch: py
         seen.append(call_in_thread(app))
         return make_export(*arguments)
 
-    monkeypatch.setattr(large, "make_export", ask_meanwhile)
+    monkeypatch.setattr(oversize, "make_export", ask_meanwhile)
     assert call(app, "/customers.csv").status == 303
     assert [answer.status for answer in seen] == [202]
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataset_download.compression import compress
-from dataset_download.headers import attach, choose_encoding, matches, name_file
-from dataset_download.query import Filter, Query
+from dataset_download.query.parameters import Filter, Query
+from dataset_download.request.headers import attach, choose_encoding, matches, name_file
+from dataset_download.responses.compression import compress
 
 
 @pytest.mark.parametrize(

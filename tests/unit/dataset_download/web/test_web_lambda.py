@@ -13,8 +13,8 @@ import pytest
 
 from dataset_download import app as lambda_app
 from dataset_download.app import fit
+from dataset_download.http.application import create_app
 from dataset_download.service import make_service
-from dataset_download.web import create_app
 from tests.unit.dataset_download.web.asgi import call
 from tests.unit.dataset_download.web.conftest import ENVIRONMENT, ROWS, Aws
 from tests.unit.dataset_download.web.test_web_exports import Context
@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_413_where_exports_are_off(environment: pytest.Monk
 
 def test_what_turns_out_larger_than_estimated_is_413_too(environment: pytest.MonkeyPatch, aws: Aws) -> None:
     environment.setenv("EXPORTS", "false")
-    environment.setattr("dataset_download.asking.Asked.estimate", 1)
+    environment.setattr("dataset_download.request.resolve.Asked.estimate", 1)
     aws.put("large.parquet", make_large())
     assert request("/large.csv")["statusCode"] == 413
     assert request("/large.csv", "limit=1000")["statusCode"] == 200

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
-from dataset_download.forms import MARKER, read_form
-from dataset_download.pages.layout import show_size
+from dataset_download.http.application import create_app
+from dataset_download.pages.form_fields import MARKER, read_form
 from dataset_download.pages.markup import tag
-from dataset_download.web import create_app
+from dataset_download.pages.page_frame import show_size
 from tests.unit.dataset_download.web.asgi import call
 from tests.unit.dataset_download.web.conftest import Aws, MakeService, make_customers
 
@@ -238,7 +238,7 @@ def test_problems_are_pages_for_browsers_only(app: ASGIApp) -> None:
 
 
 def test_health_touches_nothing(app: ASGIApp, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataset_download.datasets.open_dataset", None)
+    monkeypatch.setattr("dataset_download.datasets.dataset.open_dataset", None)
     assert call(app, "/healthz").json == {"status": "ok"}
 
 

@@ -4,24 +4,24 @@ import anyio
 import pytest
 from starlette.types import Message
 
-from dataset_download import downloads
-from dataset_download.download import Download, start_download
 from dataset_download.exceptions import ObjectChangedError
-from dataset_download.pieces import AnswerBrokenError, PiecesResponse, pull
-from dataset_download.web import create_app
+from dataset_download.http.application import create_app
+from dataset_download.reading.result_stream import Download, start_download
+from dataset_download.responses import respond
+from dataset_download.responses.streaming import AnswerBrokenError, PiecesResponse, pull
 from tests.unit.dataset_download.web.asgi import call
 from tests.unit.dataset_download.web.conftest import MakeService, read_events, read_metrics
 
 type Ends = list[tuple[str, int, BaseException | None]]
 
 
-def respond(pieces: Iterator[bytes], ends: Ends, stall_seconds: float = 60) -> PiecesResponse:
+def make_response(pieces: Iterator[bytes], ends: Ends, stall_seconds: float = 60) -> PiecesResponse:
     return PiecesResponse(pieces, {"X-Test": "1"}, lambda *end: ends.append(end), stall_seconds)
 
 
 def test_all_pieces_are_sent_in_order() -> None:
     ends: Ends = []
-    answer = call(respond(iter([b"a", b"b" * 3_000_000, b"c"]), ends), "/")
+    answer = call(make_response(iter([b"a", b"b" * 3_000_000, b"c"]), ends), "/")
     assert answer.body == b"a" + b"b" * 3_000_000 + b"c"
     assert max(len(chunk) for chunk in answer.chunks) <= 1 << 20
     assert answer.is_whole
@@ -35,7 +35,7 @@ def test_an_error_in_the_middle_leaves_the_answer_unfinished() -> None:
         raise ObjectChangedError("changed")
 
     ends: Ends = []
-    answer = call(respond(make_pieces(), ends), "/")
+    answer = call(make_response(make_pieces(), ends), "/")
     assert answer.chunks == [b"a"]
     assert not answer.is_whole
     assert isinstance(answer.error, AnswerBrokenError)
@@ -54,7 +54,7 @@ def test_a_client_that_goes_away_ends_the_reading() -> None:
             yield b"x" * 100
 
     ends: Ends = []
-    answer = call(respond(make_pieces(), ends), "/", leave_after=3)
+    answer = call(make_response(make_pieces(), ends), "/", leave_after=3)
     assert not answer.is_whole
     assert made < 100
     assert [end for end, _, _ in ends] == ["abandoned"]
@@ -75,7 +75,7 @@ def test_a_client_that_takes_nothing_is_given_up() -> None:
             await anyio.sleep_forever()
             raise AssertionError
 
-        await respond(iter([b"a", b"b"]), ends, 0.05)({"type": "http"}, receive, send)
+        await make_response(iter([b"a", b"b"]), ends, 0.05)({"type": "http"}, receive, send)
 
     anyio.run(run)
     assert ends == [("abandoned", 0, None)]
@@ -100,7 +100,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Download]:
         made.append(download)
         return download
 
-    monkeypatch.setattr(downloads, "start_download", start)
+    monkeypatch.setattr(respond, "start_download", start)
     return made
 
 

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from starlette.types import ASGIApp
 
-from dataset_download.held import Holder, Results
-from dataset_download.memory import Memory
-from dataset_download.ranges import Part, UnsatisfiableRangeError, find_part, holds, is_range
-from dataset_download.web import create_app
+from dataset_download.http.application import create_app
+from dataset_download.request.range_header import Part, UnsatisfiableRangeError, find_part, holds, is_range
+from dataset_download.runtime.memory_budget import Memory
+from dataset_download.runtime.result_buffer import Holder, Results
 from tests.unit.dataset_download.web.asgi import call
 from tests.unit.dataset_download.web.conftest import ROWS, Aws, MakeService, make_customers, read_events
 

@@ -10,14 +10,14 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dataset_download import catalogue
-from dataset_download.admission import Admission
-from dataset_download.cells import MOST_CHARACTERS, show_cells
-from dataset_download.departure import ClientLeftError, check_departure, expect_departure, finish_regardless
+from dataset_download.http.admission import Admission
+from dataset_download.http.application import create_app
 from dataset_download.logs import make_logger
-from dataset_download.pools import Pool, get_pool
-from dataset_download.sharing import Shared
-from dataset_download.web import create_app
+from dataset_download.pages import catalogue
+from dataset_download.pages.cells import MOST_CHARACTERS, show_cells
+from dataset_download.runtime.cancellation import ClientLeftError, check_departure, expect_departure, finish_regardless
+from dataset_download.runtime.single_flight import Shared
+from dataset_download.runtime.thread_pools import Pool, get_pool
 from tests.unit.dataset_download.web.asgi import call
 from tests.unit.dataset_download.web.conftest import Aws, MakeService, make_customers
 
@@ -207,7 +207,7 @@ def run_requests(
     paths: list[str], check: Callable[[Slow, list[int]], None], monkeypatch: pytest.MonkeyPatch
 ) -> list[int]:
     """Send requests at the same time to two places; return the statuses in the order in which they came."""
-    monkeypatch.setattr("dataset_download.admission.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("dataset_download.http.admission.WAIT_SECONDS", 0.2)
     statuses: list[int] = []
 
     async def run() -> None:

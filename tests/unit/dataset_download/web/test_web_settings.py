@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from dataset_download import settings
-from dataset_download.asking import make_reading
 from dataset_download.env import SettingsError
-from dataset_download.memory import DEFAULT_MEMORY, Memory
+from dataset_download.request.resolve import make_reading
+from dataset_download.runtime.memory_budget import DEFAULT_MEMORY, Memory
 from dataset_download.settings import MIB, Settings
 
 LEAST = {"DATASET_BUCKET": "data", "EXPORT_BUCKET": "exports"}

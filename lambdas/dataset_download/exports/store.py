@@ -1,0 +1,211 @@
+"""Exports: answers written to a bucket, once for all who ask the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dataset_download.request.headers import attach
+from dataset_download.request.resolve import Asked
+from dataset_download.runtime.thread_pools import Pool, get_pool
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from dataset_download.schemas import ExportStatus
+
+_PART = 8 * 1024 * 1024
+_PARTS_OF_A_SIZE = 1000
+"""Parts grow by ``_PART`` every so many, so that 10,000 of them are as much as S3 takes."""
+_UPLOADS_AT_ONCE = 2
+"""Bodies of an export in memory, beside the one that is made."""
+_LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+_ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
+
+type Upload = dict[str, Any]
+
+
+class ExportTooLongError(Exception):
+    """The time for an export was over before it was."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A status object as it is now; ``version`` is its ETag."""
+
+    status: ExportStatus
+    version: str
+
+    def is_alive(self, now: datetime) -> bool:
+        """Tell whether someone works on the export."""
+        return self.status.state == "running" and now < self.status.expires
+
+
+@dataclass(frozen=True)
+class Exports:
+    """The export bucket: a status object for each export, and the finished ones."""
+
+    client: S3Client
+    bucket: str
+    prefix: str
+
+    def find(self, export: str) -> Found | None:
+        """Return the status of an export, or None; one that cannot be read counts as none that works."""
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=self._status_key(export))
+        except ClientError as error:
+            if error.response["Error"].get("Code") in _ABSENT:
+                return None
+            raise
+        body = answer["Body"].read()
+        from pydantic import ValidationError  # noqa: PLC0415
+
+        from dataset_download.schemas import ExportStatus  # noqa: PLC0415  # pydantic takes a fifth of a cold start, and few need it
+
+        try:
+            return Found(ExportStatus.model_validate_json(body), answer["ETag"])
+        except ValidationError:
+            return Found(_make_unreadable(export), answer["ETag"])
+
+    def claim(self, asked: Asked, owner: str, seconds: float, replaced: Found | None) -> Found | None:
+        """Begin an export on the condition that nobody has since ``replaced`` was found; None: somebody has."""
+        from dataset_download.schemas import ExportStatus  # noqa: PLC0415
+
+        now = datetime.now(UTC)
+        status = ExportStatus(
+            export=asked.tag,
+            state="running",
+            dataset=asked.dataset.name,
+            format=asked.format,
+            owner=owner,
+            key=f"{self.prefix}{asked.tag}/{asked.filename}",
+            started=now,
+            expires=now + timedelta(seconds=seconds),
+        )
+        return self.replace(status, replaced)
+
+    def replace(self, status: ExportStatus, found: Found | None) -> Found | None:
+        """Write a status on the condition that it is still as it was found; None: it is not."""
+        condition: Any = {"IfMatch": found.version} if found else {"IfNoneMatch": "*"}
+        try:
+            answer = self.client.put_object(
+                Bucket=self.bucket,
+                Key=self._status_key(status.export),
+                Body=status.model_dump_json().encode(),
+                ContentType="application/json",
+                **condition,
+            )
+        except ClientError as error:
+            if error.response["Error"].get("Code") in _LOST_RACE | _ABSENT:
+                return self._find_own(status)
+            raise
+        return Found(status, answer["ETag"])
+
+    def _find_own(self, status: ExportStatus) -> Found | None:
+        """Return the status if it is there: the answer to its writing was lost, and the client wrote it again."""
+        found = self.find(status.export)
+        return found if found and found.status == status else None
+
+    def holds(self, status: ExportStatus) -> bool:
+        """Tell whether the finished object is still there; the bucket's lifecycle rule removes it some day."""
+        try:
+            self.client.head_object(Bucket=self.bucket, Key=status.key)
+        except ClientError as error:
+            if error.response["Error"].get("Code") in _ABSENT:
+                return False
+            raise
+        return True
+
+    def write(self, asked: Asked, key: str, pieces: Iterable[bytes], check_time: Callable[[], None]) -> int:
+        """Upload the pieces as one object, which appears when all are there; return its size in bytes.
+
+        Raises:
+            DatasetError, ClientError, BotoCoreError, ExportTooLongError: nothing was written then.
+        """
+        upload: Upload = {"Bucket": self.bucket, "Key": key}
+        begun = self.client.create_multipart_upload(
+            **upload, ContentType=asked.format.media_type, ContentDisposition=attach(asked.filename)
+        )
+        upload["UploadId"] = begun["UploadId"]
+        try:
+            parts, size = self._upload_parts(upload, pieces, check_time)
+            self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        except BaseException:
+            # The lifecycle rule does it where this fails too.
+            with suppress(ClientError, BotoCoreError):
+                self.client.abort_multipart_upload(**upload)
+            raise
+        return size
+
+    def _upload_parts(
+        self, upload: Upload, pieces: Iterable[bytes], check_time: Callable[[], None]
+    ) -> tuple[list[Any], int]:
+        running: list[Future[Any]] = []
+        size = 0
+        try:
+            for number, body in enumerate(cut_parts(pieces), start=1):
+                check_time()
+                size += len(body)
+                running.append(get_pool(Pool.UPLOADING).submit(self._upload_part, upload, number, body))
+                del body
+                if number >= _UPLOADS_AT_ONCE:
+                    running[number - _UPLOADS_AT_ONCE].result()  # no more bodies in memory than are under way
+            return [future.result() for future in running], size
+        finally:
+            # No part may arrive after the upload is given up.
+            wait([future for future in running if not future.cancel()])
+
+    def _upload_part(self, upload: Upload, number: int, body: bytes) -> dict[str, Any]:
+        answer = self.client.upload_part(**upload, PartNumber=number, Body=body)
+        checksums = {
+            name: value for name, value in answer.items() if name.startswith("Checksum") and name != "ChecksumType"
+        }
+        return {"PartNumber": number, "ETag": answer["ETag"], **checksums}
+
+    def _status_key(self, export: str) -> str:
+        return f"{self.prefix}{export}.json"
+
+
+def cut_parts(pieces: Iterable[bytes], part: int = _PART) -> Iterable[bytes]:
+    """Yield the pieces in parts, every one but the last of them at least ``part`` bytes; at least one part."""
+    collected: list[bytes] = []
+    size = number = 0
+    for piece in _cut_large(pieces, part):
+        collected.append(piece)
+        size += len(piece)
+        if size >= part * (1 + number // _PARTS_OF_A_SIZE):
+            yield b"".join(collected)
+            collected, size, number = [], 0, number + 1
+    if collected or not number:
+        yield b"".join(collected)
+
+
+def _cut_large(pieces: Iterable[bytes], largest: int) -> Iterable[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), largest):
+            yield piece[start : start + largest] if len(piece) > largest else piece
+        del piece
+
+
+def _make_unreadable(export: str) -> ExportStatus:
+    from dataset_download.schemas import ExportStatus  # noqa: PLC0415
+
+    past = datetime.fromtimestamp(0, UTC)
+    return ExportStatus(
+        export=export,
+        state="failed",
+        dataset="unknown",
+        format="csv",  # type: ignore[arg-type]  # pydantic makes it a Format
+        owner="",
+        key="",
+        started=past,
+        expires=past,
+        status=500,
+        detail="The status of this export cannot be read.",
+    )

@@ -1,0 +1,265 @@
+"""Parquet's footers as they are in the file: read and checked by a library in C (footer.c), before Arrow sees them.
+
+Arrow ends the process, or reads beyond a buffer, where Python asks it for the column chunks and statistics of a footer
+that is not as it should be. So nothing here comes from Arrow's view of them.
+"""
+
+import ctypes
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from dataset_download.exceptions import CorruptDatasetError
+from dataset_download.query.columns import count_leaves
+
+from .footer_library import Chunk, Element, Group, Place, Table, read_table
+
+ABSENT = -1
+TYPES = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4_RAW")
+PLAIN = {"BOOLEAN": "<?", "INT32": "<i", "INT64": "<q", "FLOAT": "<f", "DOUBLE": "<d"}
+TYPE_ORDER = 1
+ARROW_SCHEMA = b"ARROW:schema"
+MARKER_BYTES = 8
+
+type Plain = bool | int | float | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a column chunk says of its values, believed by nobody yet."""
+
+    physical_type: str
+    element: Element
+    """The column's node in the schema."""
+    null_count: int | None
+    min_raw: Plain | None
+    """As the physical type; None: not there, or not of the type's length."""
+    max_raw: Plain | None
+    is_ordered: bool
+    """Whether the file says that the bounds are in the order that the type defines; `min` and `max` never were, but for
+    signed numbers."""
+    is_exact: bool
+    """Whether both bounds are values of the column, as far as the file tells."""
+    writer: str
+    """What the writer calls itself."""
+
+
+class ColumnChunk:
+    """One column of one row group."""
+
+    __slots__ = ("_chunk", "_footer", "_leaf")
+
+    def __init__(self, footer: "Footer", chunk: Chunk, leaf: int) -> None:
+        self._footer = footer
+        self._chunk = chunk
+        self._leaf = leaf
+
+    @property
+    def num_values(self) -> int:
+        """Values, nulls and those of empty lists included."""
+        return self._chunk.values
+
+    @property
+    def total_compressed_size(self) -> int:
+        """Bytes in the file."""
+        return self._chunk.compressed
+
+    @property
+    def total_uncompressed_size(self) -> int:
+        """Bytes before compression."""
+        return self._chunk.uncompressed
+
+    @property
+    def data_page_offset(self) -> int:
+        """Where the first data page is."""
+        return self._chunk.data_offset
+
+    @property
+    def dictionary_page_offset(self) -> int | None:
+        """Where the dictionary is; zero is no place, though some writers say so."""
+        return self._chunk.dictionary_offset if self._chunk.dictionary_offset > 0 else None
+
+    @property
+    def start(self) -> int:
+        """Where the chunk begins."""
+        dictionary = self.dictionary_page_offset
+        return self.data_page_offset if dictionary is None else min(self.data_page_offset, dictionary)
+
+    @property
+    def compression(self) -> str:
+        """The codec's name; that of one that is not known is its number."""
+        codec = self._chunk.codec
+        return CODECS[codec] if 0 <= codec < len(CODECS) else str(codec)
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """What the chunk says of its values; None if nothing."""
+        chunk = self._chunk
+        is_new = chunk.min_value.start != ABSENT or chunk.max_value.start != ABSENT
+        low, high = (chunk.min_value, chunk.max_value) if is_new else (chunk.old_min, chunk.old_max)
+        nulls = chunk.nulls if chunk.nulls >= 0 else None
+        if nulls is None and low.start == ABSENT and high.start == ABSENT:
+            return None
+        return Statistics(
+            TYPES[chunk.type],
+            self._footer.leaves[self._leaf],
+            nulls,
+            self._footer.read_plain(chunk, low),
+            self._footer.read_plain(chunk, high),
+            is_ordered=is_new and self._footer.is_ordered(self._leaf),
+            is_exact=not (chunk.min_is_inexact or chunk.max_is_inexact),
+            writer=self._footer.created_by,
+        )
+
+
+class RowGroup:
+    """One row group."""
+
+    __slots__ = ("_first", "_footer", "_group")
+
+    def __init__(self, footer: "Footer", group: Group, first: int) -> None:
+        self._footer = footer
+        self._group = group
+        self._first = first
+
+    @property
+    def num_rows(self) -> int:
+        """Its rows."""
+        return self._group.rows
+
+    @property
+    def num_columns(self) -> int:
+        """Its column chunks."""
+        return self._group.columns
+
+    @property
+    def total_byte_size(self) -> int:
+        """Bytes before compression, as the writer says."""
+        return self._group.bytes
+
+    def column(self, leaf: int) -> ColumnChunk:
+        """Return the chunk of the schema's leaf of this number."""
+        if not 0 <= leaf < self._group.columns:
+            raise IndexError(leaf)
+        return ColumnChunk(self._footer, self._footer.table.chunks[self._first + leaf], leaf)
+
+
+class Layout:
+    """The parts of a footer, and where they are in it."""
+
+    def __init__(self, data: bytes, table: Table) -> None:
+        self.data = data
+        self.table = table
+
+    @cached_property
+    def elements(self) -> list[Element]:
+        """The schema's nodes, each before those below it; the first is the root."""
+        return list(self.table.elements[: self.table.element_count])
+
+    @cached_property
+    def leaves(self) -> list[Element]:
+        """The schema's nodes that are columns of Parquet."""
+        return [each for each in self.elements[1:] if not each.children and each.type != ABSENT]
+
+    @property
+    def schema(self) -> tuple[int, int]:
+        """Where the list of the schema's nodes begins and ends."""
+        return self.table.schema.start, self.table.schema.start + self.table.schema.length
+
+    def read(self, place: Place) -> bytes:
+        """Return what is at a place; empty where it is absent."""
+        return self.data[place.start : place.start + place.length] if place.start >= 0 else b""
+
+
+class Footer(Layout):
+    """A footer that has been checked. Of what pyarrow's FileMetaData has it has the parts that are used here."""
+
+    def __init__(self, data: bytes, table: Table, opened: pq.ParquetFile) -> None:
+        super().__init__(data, table)
+        self.arrow: pq.FileMetaData = opened.metadata
+        """Arrow's own view: for decoding alone."""
+        self.schema_arrow: pa.Schema = opened.schema_arrow.with_metadata(_list_metadata(opened) or None)
+        """The columns as Arrow reads them, UUIDs and JSON as such; with all that the file says of itself."""
+        self.has_arrow_schema = ARROW_SCHEMA in (self.arrow.metadata or {})
+        """Whether the columns' types are those that Arrow wrote, dictionaries among them."""
+        self.serialized_size = len(data)
+        self.memory_size = len(data) + sum(
+            count * ctypes.sizeof(kind)
+            for count, kind in (
+                (table.element_room, Element),
+                (table.group_room, Group),
+                (table.chunk_room, Chunk),
+                (table.order_room, ctypes.c_int64),
+            )
+        )
+        """Bytes that it takes here, Arrow's view of it not counted."""
+        self.num_rows: int = table.rows
+        self.num_row_groups: int = table.group_count
+        self.num_columns: int = table.leaves
+
+    @cached_property
+    def _leaves_of_columns(self) -> dict[str, range]:
+        ends = [0, *accumulate(count_leaves(field.type) for field in self.schema_arrow)]
+        return {name: range(*ends[place : place + 2]) for place, name in enumerate(self.schema_arrow.names)}
+
+    def find_leaves(self, name: str) -> range:
+        """Return the numbers of the leaves that hold a column; none if the file does not have it."""
+        return self._leaves_of_columns.get(name, range(0))
+
+    def row_group(self, number: int) -> RowGroup:
+        """Return a row group."""
+        if not 0 <= number < self.num_row_groups:
+            raise IndexError(number)
+        return RowGroup(self, self.table.groups[number], number * self.num_columns)
+
+    def is_ordered(self, leaf: int) -> bool:
+        """Whether the file says that a leaf's bounds are in the order that its type defines."""
+        return leaf < self.table.order_count and bool(self.table.orders[leaf] == TYPE_ORDER)
+
+    @cached_property
+    def created_by(self) -> str:
+        """The writer, in its own words."""
+        return self.read(self.table.created_by).decode("utf-8", "replace")
+
+    def read_plain(self, chunk: Chunk, place: Place) -> Plain | None:
+        """Return a bound of a chunk as its physical type."""
+        if place.start == ABSENT:
+            return None
+        raw, kind = self.read(place), TYPES[chunk.type]
+        if kind not in PLAIN:
+            return raw
+        if len(raw) != struct.calcsize(PLAIN[kind]):
+            return None
+        value: Plain = struct.unpack(PLAIN[kind], raw)[0]
+        return value
+
+
+def read_layout(data: bytes) -> Layout:
+    """Return the parts of a footer that comes from no file yet."""
+    return Layout(data, read_table(data, 1 << 62))
+
+
+def parse_footer(data: bytes, file_size: int) -> Footer:
+    """Return a footer, without its length and marker, of a file of so many bytes.
+
+    Raises:
+        CorruptDatasetError: it is not a footer, or the file is not as it says, or not all of the data can be read.
+    """
+    table = read_table(data, file_size - len(data) - MARKER_BYTES)
+    try:
+        # A file of nothing but its footer is enough for metadata.
+        whole = b"PAR1" + data + len(data).to_bytes(4, "little") + b"PAR1"
+        return Footer(data, table, pq.ParquetFile(pa.BufferReader(whole), arrow_extensions_enabled=True))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise CorruptDatasetError(str(error)) from error
+
+
+def _list_metadata(opened: pq.ParquetFile) -> dict[bytes, bytes]:
+    """Return the file's own metadata. Where Arrow wrote its schema into it, it takes only what is in there."""
+    stored = {key: value for key, value in (opened.metadata.metadata or {}).items() if key != ARROW_SCHEMA}
+    return {**(opened.schema_arrow.metadata or {}), **stored}

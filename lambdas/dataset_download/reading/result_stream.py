@@ -1,0 +1,186 @@
+"""A download: the answer's bytes, piece by piece."""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from itertools import pairwise
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from dataset_download.formats.csv_rows import make_csv_rows, make_header
+from dataset_download.formats.encoding import Encode, encode_batches
+from dataset_download.formats.format import Format
+from dataset_download.formats.json_rows import SEPARATOR, make_json_array, make_json_lines
+from dataset_download.formats.logical_types import find_annotations
+from dataset_download.formats.parquet_file import choose_codec, write_parquet
+from dataset_download.planning.plan import Plan
+from dataset_download.s3.objects import RangeReader
+from dataset_download.s3.prefetch import ReadAhead, Segment
+
+from .rows import Rows, cut_rows
+from .sorting import sort_rows
+
+COPY_BYTES = 4 * 1024 * 1024
+ONE_PIECE_BYTES = 1024 * 1024
+"""Pieces up to this size are put together rather than handed out one by one."""
+
+
+class Download(Iterator[bytes]):
+    """The pieces of an answer, none of them empty; closing it in the middle stops reading and frees all.
+
+    Iterating is blocking work: an async server does it in a thread (never in two at the same time).
+    """
+
+    def __init__(self, plan: Plan, format_: Format, *, formula_guard: bool = False) -> None:
+        self._plan = plan
+        self._format = format_
+        self._formula_guard = formula_guard
+        self._memory = plan.reading.memory
+        self._reader = plan.dataset.store.make_reader()
+        self._pieces = self._make_pieces()
+        self.rows = 0
+        """Rows handed out so far."""
+        self.size = 0
+        """Bytes handed out so far."""
+
+    @property
+    def requests(self) -> int:
+        """Requests made to S3 so far."""
+        return self._reader.meter.requests
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read from S3 so far."""
+        return self._reader.meter.bytes
+
+    def __next__(self) -> bytes:
+        """Return the next piece.
+
+        Raises:
+            ObjectChangedError: a file was overwritten since the dataset was opened.
+            CorruptDatasetError: a file cannot be decoded.
+            SourceUnreadableError: S3 failed for good.
+            SortTooLargeError: more rows than MAX_SORT_ROWS passed the filters (before the first piece).
+        """
+        piece = next(self._pieces)
+        while not piece:
+            piece = next(self._pieces)
+        self.size += len(piece)
+        return piece
+
+    def close(self) -> None:
+        """Stop; may be called from another thread once no `next` is running, and repeatedly."""
+        self._pieces.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _make_pieces(self) -> Generator[bytes]:
+        plan = self._plan
+        match self._format:
+            case Format.PARQUET if plan.query.is_full and plan.dataset.is_single_object:
+                return self._copy()
+            case Format.PARQUET:
+                return self._write_parquet()
+            case Format.CSV:
+                return self._write_csv()
+            case Format.JSONL:
+                return self._encode(make_json_lines(plan.schema, self._memory.text))
+            case Format.JSON:
+                return self._write_array()
+
+    def _read(self) -> Generator[pa.RecordBatch]:
+        return read_rows(self._plan, self._reader)
+
+    def _encode(self, encode: Encode) -> Generator[bytes]:
+        batches = self._read()
+        with closing(batches), closing(encode_batches(batches, encode, self._memory.encoding)) as pieces:
+            for piece, rows in pieces:
+                self.rows += rows
+                yield piece
+                del piece
+
+    def _write_csv(self) -> Generator[bytes]:
+        """Yield the header together with the first rows, so that what fails early fails before the first byte."""
+        first = make_header(self._plan.schema.names, formula_guard=self._formula_guard)
+        rows = make_csv_rows(self._plan.schema, formula_guard=self._formula_guard, largest=self._memory.text)
+        for piece in self._encode(rows):
+            yield from _put_before(first, piece)
+            first = b""
+        yield first
+
+    def _write_array(self) -> Generator[bytes]:
+        start, separator = b"[", SEPARATOR.encode()
+        for piece in self._encode(make_json_array(self._plan.schema, self._memory.text)):
+            if start:
+                yield from _put_before(start + piece[len(separator) : ONE_PIECE_BYTES], piece[ONE_PIECE_BYTES:])
+            else:
+                yield piece
+            start = b""
+        yield start + b"]\n"
+
+    def _write_parquet(self) -> Generator[bytes]:
+        batches = self._read()
+        with closing(batches):
+            plan = self._plan
+            yield from write_parquet(
+                self._count(batches),
+                plan.schema,
+                choose_codec(plan.dataset.footers[0]),
+                find_annotations(plan.schema.names, plan.dataset.footers),
+            )
+
+    def _count(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self.rows += batch.num_rows
+            yield batch
+
+    def _copy(self) -> Generator[bytes]:
+        """Yield the object as it is: what is asked for is the file itself."""
+        (file,) = self._plan.dataset.files
+        cuts = [*range(0, file.size, COPY_BYTES), file.size]
+        segments = [Segment(file, start, end, start) for start, end in pairwise(cuts)]
+        ahead = ReadAhead(self._reader, segments, self._plan.reading.read_ahead_bytes)
+        with closing(ahead):
+            for segment in segments:
+                yield ahead.read(file, segment.start, segment.end)
+        self.rows = self._plan.dataset.row_count
+
+
+def read_rows(plan: Plan, reader: RangeReader) -> Generator[pa.RecordBatch]:
+    """Yield the rows of an answer, in its columns."""
+    query, names = plan.query, plan.schema.names
+    needed = tuple(dict.fromkeys([*names, *(key.column for key in query.sort)]))
+    batches = Rows(plan, reader, needed).iterate()
+    with closing(batches):
+        if not query.sort:
+            yield from cut_rows(batches, query.offset - plan.skipped_rows, query.limit)
+            return
+        for batch in cut_rows(sort_rows(batches, plan), query.offset, query.limit):
+            yield batch.select(names)
+
+
+def _put_before(first: bytes, piece: bytes) -> Iterator[bytes]:
+    """Yield both, as one where that copies little."""
+    if len(piece) <= ONE_PIECE_BYTES:
+        yield first + piece
+        return
+    yield first
+    yield piece
+
+
+def start_download(plan: Plan, format_: Format, *, formula_guard: bool = False) -> Download:
+    """Return the answer to a plan. Nothing is read before the first piece is asked for.
+
+    Args:
+        plan: what to read.
+        format_: how to write it.
+        formula_guard: in CSV, put an apostrophe before text that a spreadsheet would run as a formula.
+    """
+    return Download(plan, format_, formula_guard=formula_guard)

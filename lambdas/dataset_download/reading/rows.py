@@ -1,0 +1,188 @@
+"""The rows that a plan asks for, batch by batch: read ahead, decoded, filtered, cut to offset and limit."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from dataset_download.datasets.schema_unification import conform, make_absent
+from dataset_download.exceptions import CorruptDatasetError
+from dataset_download.parquet.segments import cut_row_group
+from dataset_download.planning.plan import Group, Plan
+from dataset_download.query.conditions import make_mask
+from dataset_download.runtime.cancellation import check_departure
+from dataset_download.s3.objects import RangeReader
+from dataset_download.s3.prefetch import ReadAhead, Segment
+
+from .decoding import Follower, decode
+
+BATCH_BYTES = 8 * 1024 * 1024
+"""Of a batch as Parquet stores it uncompressed: rows may be large, so a number of rows is no bound."""
+TEXT_BYTES = 16 * 1024 * 1024
+LEAST_VALUE_BYTES = 8
+"""Nulls and what repeats take next to nothing in Parquet, but as text, in JSON with names, they do: of many columns."""
+LEAST_AHEAD_BYTES = 1024 * 1024
+
+
+class Rows:
+    """Reads a plan's rows, in some of its columns."""
+
+    def __init__(self, plan: Plan, reader: RangeReader, columns: Sequence[str]) -> None:
+        self.plan = plan
+        self.reader = reader
+        self.columns = tuple(columns)
+        footers = sum(footer.serialized_size for footer in plan.dataset.footers)
+        memory = plan.reading.memory.without(footers)
+        self._memory = memory.beside_sort if plan.query.sort else memory
+        self.schema = pa.schema([plan.dataset.schema.field(name) for name in columns])
+        self._known_leaves: dict[tuple[str, ...], list[int]] = {}
+        self._file = -1
+        """Whose leaves these are."""
+
+    def iterate(self) -> Generator[pa.RecordBatch]:
+        """Yield batches, none of them empty; closing the generator ends all reading.
+
+        Raises:
+            SourceError: a file cannot be read, has changed, or cannot be decoded.
+        """
+        if not self.plan.groups:
+            return
+        budget = self._choose_budget()
+        with closing(ReadAhead(self.reader, self._cut_segments(budget), budget)) as ahead:
+            for order, group in enumerate(self.plan.groups):
+                check_departure()
+                yield from self._read_filtered(group, ahead) if group.filters else self._read_all(group, ahead)
+                ahead.finish(order)
+
+    def _choose_budget(self) -> int:
+        """Return how many bytes to read ahead: less where a limit ends the reading early."""
+        budget = self.plan.reading.read_ahead_bytes
+        needed, rows = self._count_first_rows(), sum(group.rows for group in self.plan.groups)
+        if needed is None or needed >= rows:
+            return budget
+        stored: int = sum(
+            self.plan.dataset.footers[each.file].row_group(each.number).total_byte_size for each in self.plan.groups
+        )
+        return max(LEAST_AHEAD_BYTES, min(budget, 2 * stored * needed // rows))
+
+    def _count_first_rows(self) -> int | None:
+        """Return how many of the rows will be looked at, where that is certain."""
+        query = self.plan.query
+        if query.limit is None or query.sort or any(group.filters for group in self.plan.groups):
+            return None
+        return query.offset - self.plan.skipped_rows + query.limit
+
+    def _cut_segments(self, budget: int) -> list[Segment]:
+        dataset = self.plan.dataset
+        segments: list[Segment] = []
+        for order, group in enumerate(self.plan.groups):
+            file, footer = dataset.files[group.file], dataset.footers[group.file]
+            leaves = self._find_leaves(group, (*_list_tested(group), *self.columns))
+            segments += cut_row_group(file, footer, group.number, leaves, group=order, budget=budget)
+        return segments
+
+    def _find_leaves(self, group: Group, names: tuple[str, ...]) -> list[int]:
+        """Return the Parquet columns of those that are in the group's file, by their place in it."""
+        if group.file != self._file:
+            self._file, self._known_leaves = group.file, {}
+        if names not in self._known_leaves:
+            footer, partitions = self.plan.dataset.footers[group.file], self.plan.dataset.partition_columns
+            stored = {leaf for name in names if name not in partitions for leaf in footer.find_leaves(name)}
+            self._known_leaves[names] = sorted(stored)
+        return self._known_leaves[names]
+
+    def _read_all(self, group: Group, ahead: ReadAhead) -> Iterator[pa.RecordBatch]:
+        for batch in self._decode(group, self.columns, ahead):
+            columns = [self._find_column(batch, name, group) for name in self.columns]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _read_filtered(self, group: Group, ahead: ReadAhead) -> Iterator[pa.RecordBatch]:
+        """Decode the filters' columns, and the others only where something passes."""
+        tested = _list_tested(group)
+        others = tuple(name for name in self.columns if name not in tested)
+        with closing(Follower(self._decode(group, others, ahead))) as follower:
+            for batch in self._decode(group, tested, ahead):
+                mask = make_mask(
+                    [self._find_column(batch, each.column, group) for each in group.filters], group.filters
+                )
+                if not mask.true_count:
+                    follower.skip(batch.num_rows)
+                    continue
+                start = 0
+                while start < batch.num_rows:
+                    # Fewer rows where those of the other columns are larger.
+                    beside = follower.take(batch.num_rows - start) if others else batch
+                    kept = mask.slice(start, beside.num_rows)
+                    if kept.true_count:
+                        yield self._join(batch.slice(start, beside.num_rows), beside, kept, group, tested)
+                    start += beside.num_rows
+
+    def _join(
+        self, batch: pa.RecordBatch, beside: pa.RecordBatch, mask: pa.BooleanArray, group: Group, tested: Sequence[str]
+    ) -> pa.RecordBatch:
+        """Return the rows that passed, of the filters' columns and those beside them."""
+        columns = [self._find_column(batch if name in tested else beside, name, group) for name in self.columns]
+        joined = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        # All columns at once: the mask is made into places only once.
+        return joined.filter(mask) if mask.false_count else joined
+
+    def _find_column(self, batch: pa.RecordBatch, name: str, group: Group) -> pa.Array:
+        dataset = self.plan.dataset
+        if name not in dataset.partition_columns:
+            return self._conform(batch, name, group)
+        value = dataset.partition_values[group.file][dataset.partition_columns.index(name)]
+        return pa.repeat(pa.scalar(value, dataset.schema.field(name).type), batch.num_rows)
+
+    def _conform(self, batch: pa.RecordBatch, name: str, group: Group) -> pa.Array:
+        """Return a column as the dataset has it, where a file has it otherwise or not at all."""
+        field, place = self.plan.dataset.schema.field(name), batch.schema.get_field_index(name)
+        try:
+            return make_absent(batch.num_rows, field) if place < 0 else conform(batch.column(place), field.type)
+        except pa.ArrowInvalid as error:
+            key = self.plan.dataset.files[group.file].key
+            raise CorruptDatasetError(
+                f"{key}: a value of {name} cannot be of the type {field.type}: {error}"
+            ) from error
+
+    def _decode(self, group: Group, names: tuple[str, ...], ahead: ReadAhead) -> Generator[pa.RecordBatch]:
+        """Yield batches of columns; where none of them is in the file, of nothing but their length."""
+        size = self._choose_batch_rows(group)
+        leaves = self._find_leaves(group, names)
+        if leaves:
+            memory = self._memory
+            yield from decode(self.plan.dataset, group, leaves, size, ahead, memory.half if group.filters else memory)
+            return
+        for start in range(0, group.rows, size):
+            yield pa.RecordBatch.from_arrays([pa.nulls(min(size, group.rows - start))], [""])
+
+    def _choose_batch_rows(self, group: Group) -> int:
+        metadata = self.plan.dataset.footers[group.file].row_group(group.number)
+        leaves = self._find_leaves(group, (*_list_tested(group), *self.columns))
+        stored: int = sum(metadata.column(leaf).total_uncompressed_size for leaf in leaves)
+        row_bytes = stored // max(1, group.rows) + 1
+        text_bytes = LEAST_VALUE_BYTES * len(leaves) + sum(map(len, self.columns)) + 1
+        first = self._count_first_rows() or self.plan.reading.batch_rows
+        fitting = min(BATCH_BYTES // row_bytes, TEXT_BYTES // text_bytes)
+        return max(1, min(self.plan.reading.batch_rows, fitting, first))
+
+
+def _list_tested(group: Group) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter_.column for filter_ in group.filters))
+
+
+def cut_rows(batches: Iterator[pa.RecordBatch], offset: int, limit: int | None) -> Iterator[pa.RecordBatch]:
+    """Yield what offset and limit leave; reads no further than needed."""
+    left = limit
+    for batch in batches:
+        if left == 0:
+            return
+        if offset >= batch.num_rows:
+            offset -= batch.num_rows
+            continue
+        cut = batch.slice(offset, left)
+        offset = 0
+        if left is not None:
+            left -= cut.num_rows
+        yield cut
+        if left == 0:
+            return

@@ -1,0 +1,62 @@
+"""Who asks, and how long an answer may take."""
+
+import json
+import re
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any, Self
+
+from starlette.requests import Request
+
+from dataset_download.settings import Settings
+
+_DOMAIN = re.compile(r"[A-Za-z0-9.-]+")
+_RESERVE_SECONDS = 10
+"""Kept of a function's time for the answer that something takes too long."""
+_UNLIMITED = 3600.0
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What a request brings besides its path, query and headers."""
+
+    request_id: str
+    base_url: str
+    """The service's public address without a slash at its end; empty where it is not known."""
+    seconds: float
+    """How long an answer may take."""
+
+    @classmethod
+    def from_request(cls, request: Request, settings: Settings) -> Self:
+        """Read the Lambda context, where there is one: Mangum has it in the scope, the Web Adapter in headers.
+
+        Those headers are believed only behind the adapter, which writes them anew. A `Host` is never believed.
+        """
+        context = request.scope.get("aws.context")
+        if context is not None:
+            seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
+            event = request.scope.get("aws.event", {}).get("requestContext", {})
+            return cls(context.aws_request_id, settings.public_base_url or _find_address(event), seconds)
+        if not settings.in_lambda:
+            return cls(str(uuid.uuid4()), settings.public_base_url, _UNLIMITED)
+        lambda_context = _read_object(request.headers.get("x-amzn-lambda-context"))
+        event = _read_object(request.headers.get("x-amzn-request-context"))
+        return cls(
+            str(lambda_context.get("request_id", "")),
+            settings.public_base_url or _find_address(event),
+            int(lambda_context.get("deadline", 0)) / 1000 - time.time() - _RESERVE_SECONDS,
+        )
+
+
+def _read_object(text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _find_address(request_context: dict[str, Any]) -> str:
+    domain = str(request_context.get("domainName", ""))
+    return f"https://{domain}" if _DOMAIN.fullmatch(domain) else ""

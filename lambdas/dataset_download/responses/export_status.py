@@ -1,0 +1,71 @@
+"""What is said of exports that exist."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+
+from dataset_download.request.problem import Problem
+from dataset_download.service import Service
+
+from .presigning import presign_export, redirect
+
+if TYPE_CHECKING:
+    from dataset_download.schemas import ExportStatus
+
+_RETRY_AFTER_SECONDS = 3
+RETRY = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
+_STATUSES = frozenset(status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
+
+
+def answer_running(status: ExportStatus, folder: str = "./exports/") -> Response:
+    """Return the 202 of an export that somebody works on; ``folder`` is where exports are, as seen from the request."""
+    location = f"{folder}{status.export}"
+    body = {
+        "export": status.export,
+        "state": status.state,
+        "dataset": status.dataset,
+        "format": status.format.value,
+        "started": status.started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "statusUrl": location,
+    }
+    headers = {"Location": location, "Cache-Control": "no-store", **RETRY}
+    return JSONResponse(body, HTTPStatus.ACCEPTED, headers)
+
+
+def make_failure(status: ExportStatus) -> Problem:
+    """Return why an export failed."""
+    code = HTTPStatus(status.status) if status.status in _STATUSES else HTTPStatus.INTERNAL_SERVER_ERROR
+    return Problem(code, status.detail)
+
+
+def answer_head(headers: dict[str, str]) -> Response:
+    """Return what a GET would be answered with, without a length: that is known only when all is made."""
+    response = Response(headers=headers)
+    del response.headers["Content-Length"]
+    return response
+
+
+def answer_export(service: Service, export: str, *, head: bool) -> Response:
+    """Return how an export is: 202 while it is made, 303 when it is ready.
+
+    Raises:
+        Problem: 404 if there is none, its own if it failed.
+    """
+    found = service.exports.find(export) if service.exports else None
+    if service.exports is None or found is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "There is no such export.")
+    status = found.status
+    if status.state == "failed":
+        raise make_failure(status)
+    if status.state == "running":
+        if found.is_alive(datetime.now(UTC)):
+            return answer_running(status, "./")
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has died; please ask for the download again.")
+    if not service.exports.holds(status):
+        raise Problem(HTTPStatus.NOT_FOUND, "The export is not kept any more; please ask for the download again.")
+    headers = {"X-Dataset": status.dataset, "X-Row-Count": str(status.rows)}
+    return redirect(HTTPStatus.SEE_OTHER, presign_export(service, service.exports.bucket, status, head=head), headers)

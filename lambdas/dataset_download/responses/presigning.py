@@ -1,0 +1,47 @@
+"""Redirects to objects: addresses that are signed for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from dataset_download.request.headers import attach
+from dataset_download.request.resolve import Asked
+from dataset_download.service import Service
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from dataset_download.schemas import ExportStatus
+
+
+def presign_dataset(service: Service, asked: Asked, *, head: bool) -> str:
+    """Return an address of the dataset's one object."""
+    named = {
+        "ResponseContentDisposition": attach(asked.filename),
+        "ResponseContentType": asked.format.media_type,
+    }
+    place = {"Bucket": service.store.bucket, "Key": asked.dataset.files[0].key}
+    return _presign(service.store.client, {**place, **named}, service.settings.presign_ttl_seconds, head=head)
+
+
+def presign_export(service: Service, bucket: str, status: ExportStatus, *, head: bool) -> str:
+    """Return an address of a finished export."""
+    place = {"Bucket": bucket, "Key": status.key}
+    return _presign(service.store.client, place, service.settings.presign_ttl_seconds, head=head)
+
+
+def _presign(client: S3Client, parameters: Mapping[str, Any], seconds: int, *, head: bool) -> str:
+    # A signature holds for one method: who asked with HEAD will follow with HEAD.
+    return client.generate_presigned_url(
+        "head_object" if head else "get_object", Params=dict(parameters), ExpiresIn=seconds
+    )
+
+
+def redirect(status: HTTPStatus, location: str, headers: Mapping[str, str]) -> Response:
+    """Return a redirect that no cache keeps: its address ends some day."""
+    kept = {name: headers[name] for name in ("ETag", "X-Dataset", "X-Row-Count") if name in headers}
+    return Response(status_code=status, headers={**kept, "Location": location, "Cache-Control": "no-store"})

@@ -1,0 +1,58 @@
+"""What the logs and CloudWatch see of a download."""
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from .request.resolve import Asked
+
+_LONGEST_FILTER = 1000
+_SERVED = frozenset({"complete", "redirected", "exported"})
+
+
+@dataclass
+class Record:
+    """One download, from the request to its end; reported once."""
+
+    logger: Logger
+    asked: Asked
+    request_id: str
+    query: str
+    """The query string as it came."""
+    started: float = field(default_factory=time.monotonic)
+
+    def finish(self, outcome: str, rows: int | None = None, size: int = 0, error: BaseException | None = None) -> None:
+        """Log how the download ended, and print its metrics; ``size`` is bytes on the wire."""
+        fields: dict[str, Any] = {
+            "request_id": self.request_id,
+            "dataset": self.asked.dataset.name,
+            "format": self.asked.format.value,
+            "filter": self.query[:_LONGEST_FILTER],
+            "rows": rows,
+            "bytes": size,
+            "elapsed_ms": round((time.monotonic() - self.started) * 1000),
+            "outcome": outcome,
+        }
+        if error is None:
+            self.logger.info("download", extra=fields)
+        else:
+            self.logger.error("download", extra=fields, exc_info=error)
+        emit_metrics(
+            Downloads=int(outcome in _SERVED),
+            RowsSent=rows or 0 if outcome in {"complete", "abandoned", "failed"} else 0,
+            BytesSent=size,
+            DownloadsFailed=int(outcome == "failed"),
+        )
+
+
+def emit_metrics(**values: int) -> None:
+    """Print metrics in CloudWatch's embedded metric format; the function's name tells deployments apart."""
+    metrics = EphemeralMetrics(namespace="Sluice", service="dataset_download")
+    metrics.add_dimension("function_name", os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"))
+    for name, value in values.items():
+        metrics.add_metric(name, MetricUnit.Bytes if name.startswith("Bytes") else MetricUnit.Count, value)
+    metrics.flush_metrics()
