@@ -17,7 +17,7 @@
 
 #define WORD 8
 
-/* These structures are joining.py's, too. */
+/* These structures are row_joining.py's, too. */
 enum mode { AS_IS, CSV, JSON, TIME, INTEGER };
 
 /* Among the bytes of all literals, which end with WORD bytes more. */

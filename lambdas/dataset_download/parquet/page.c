@@ -14,7 +14,7 @@
 enum wire { STOP, TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT, UUID };
 
 #define MAX_NESTING 16
-/* These numbers are page_bounds.py's, too. */
+/* These numbers are decoded_sizes.py's, too. */
 #define INCOMPLETE 0
 #define MALFORMED (-1)
 

@@ -129,7 +129,7 @@ def _take_longer(
 
 
 def _leave_to_function(service: Service, exports: Exports, large: LargeAnswer, claim: Found) -> Response:
-    from dataset_download.schemas import ExportEvent  # noqa: PLC0415  # see exports.py
+    from dataset_download.schemas import ExportEvent  # noqa: PLC0415  # see exports/store.py
 
     asked = large.asked
     event = ExportEvent(

@@ -9,11 +9,12 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 from starlette.types import ASGIApp
 
-from dataset_download.http import application, routes
+import dataset_download
+from dataset_download.http import application
 from tests.unit.dataset_download.web.asgi import call
 
 ROOT = Path(__file__).parents[4]
-PACKAGE = Path(routes.__file__).parent
+PACKAGE = Path(dataset_download.__file__).parent
 README = PACKAGE / "README.md"
 
 
@@ -29,7 +30,7 @@ def test_the_document_is_openapi() -> None:
 
 
 def test_the_served_document_is_the_written_one(app: ASGIApp) -> None:
-    # After a change: json.dump of the YAML, with indent=1 and ensure_ascii=False, to openapi.json.
+    # After a change: json.dump of the YAML, with indent=1 and ensure_ascii=False, to http/openapi.json.
     assert call(app, "/openapi.json").json == load_document()
 
 
@@ -83,4 +84,5 @@ def test_the_readme_names_every_metric() -> None:
 
 
 def test_the_document_is_json_that_anyone_reads() -> None:
-    assert json.loads((PACKAGE / "openapi.json").read_text(encoding="utf-8"))["info"]["title"] == "Dataset download"
+    document = json.loads((PACKAGE / "http/openapi.json").read_text(encoding="utf-8"))
+    assert document["info"]["title"] == "Dataset download"
