@@ -18,7 +18,7 @@ from dataset_download.parquet.page_library import (
     measure_delta_texts,
     read_header,
 )
-from tests.unit.dataset_download.footer_fuzz import make_files, mutate
+from tests.unit.dataset_download.parquet.footer_fuzz import make_files, mutate
 
 MARKER_BYTES = 8
 MAGIC_BYTES = 4

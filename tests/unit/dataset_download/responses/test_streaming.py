@@ -9,8 +9,8 @@ from dataset_download.http.application import create_app
 from dataset_download.reading.result_stream import Download, start_download
 from dataset_download.responses import respond
 from dataset_download.responses.streaming import AnswerBrokenError, PiecesResponse, pull
-from tests.unit.dataset_download.web.asgi import call
-from tests.unit.dataset_download.web.conftest import MakeService, read_events, read_metrics
+from tests.unit.dataset_download.asgi import call
+from tests.unit.dataset_download.conftest import MakeService, read_events, read_metrics
 
 type Ends = list[tuple[str, int, BaseException | None]]
 

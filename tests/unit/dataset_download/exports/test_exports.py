@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
 from dataset_download import exporter
@@ -16,8 +15,9 @@ from dataset_download.exports.store import cut_parts
 from dataset_download.http.application import create_app
 from dataset_download.responses import oversize
 from dataset_download.schemas import ExportStatus
-from tests.unit.dataset_download.web.asgi import Answer, call
-from tests.unit.dataset_download.web.conftest import (
+from tests.support.lambda_context import Context
+from tests.unit.dataset_download.asgi import Answer, call
+from tests.unit.dataset_download.conftest import (
     ENVIRONMENT,
     ROWS,
     Aws,
@@ -137,26 +137,12 @@ def test_a_claim_whose_answer_was_lost_is_still_this_requests(make: MakeService,
     assert [event["export"] for event in invoked] == [answer.json["export"]]
 
 
-class Context(LambdaContext):
-    """A Lambda context with so many seconds left."""
-
-    def __init__(self, seconds: float = 900) -> None:
-        self._aws_request_id = "request"
-        self._function_name = "exporter"
-        self._memory_limit_in_mb = 1024
-        self._invoked_function_arn = "arn"
-        self._seconds = seconds
-
-    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # Powertools' is static
-        return int(self._seconds * 1000)
-
-
 @pytest.fixture
 def run_exporter(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Give the export function."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    return lambda event, seconds=900.0: exporter.lambda_handler(event, Context(seconds))
+    return lambda event, seconds=900.0: exporter.lambda_handler(event, Context("exporter", int(seconds * 1000)))
 
 
 def test_a_long_export_is_left_to_the_function(

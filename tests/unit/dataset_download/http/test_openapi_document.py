@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 import dataset_download
 from dataset_download.http import application
-from tests.unit.dataset_download.web.asgi import call
+from tests.unit.dataset_download.asgi import call
 
 ROOT = Path(__file__).parents[4]
 PACKAGE = Path(dataset_download.__file__).parent

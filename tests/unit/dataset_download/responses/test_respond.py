@@ -11,8 +11,8 @@ import pytest
 from starlette.types import ASGIApp
 
 from dataset_download.http.application import create_app
-from tests.unit.dataset_download.web.asgi import Answer, call
-from tests.unit.dataset_download.web.conftest import ROWS, Aws, MakeService, make_customers, read_events, read_metrics
+from tests.unit.dataset_download.asgi import Answer, call
+from tests.unit.dataset_download.conftest import ROWS, Aws, MakeService, make_customers, read_events, read_metrics
 
 
 def check_problem(answer: Answer, status: int, *words: str) -> None:

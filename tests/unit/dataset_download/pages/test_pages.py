@@ -15,8 +15,8 @@ from dataset_download.http.application import create_app
 from dataset_download.pages.form_fields import MARKER, read_form
 from dataset_download.pages.markup import tag
 from dataset_download.pages.page_frame import show_size
-from tests.unit.dataset_download.web.asgi import call
-from tests.unit.dataset_download.web.conftest import Aws, MakeService, make_customers
+from tests.unit.dataset_download.asgi import call
+from tests.unit.dataset_download.conftest import Aws, MakeService, make_customers
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

@@ -2,8 +2,6 @@
 
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -12,13 +10,13 @@ import pytest
 from starlette.types import ASGIApp
 
 from dataset_download.http.application import create_app
-from dataset_download.request.range_header import Part, UnsatisfiableRangeError, find_part, holds, is_range
 from dataset_download.runtime.memory_budget import Memory
-from dataset_download.runtime.result_buffer import Holder, Results
-from tests.unit.dataset_download.web.asgi import call
-from tests.unit.dataset_download.web.conftest import ROWS, Aws, MakeService, make_customers, read_events
+from tests.unit.dataset_download.asgi import call
+from tests.unit.dataset_download.conftest import Aws, MakeService, make_customers, read_events
 
 TARGET = "/customers.parquet?id__gte=100"
+
+
 MIB = 1024 * 1024
 
 
@@ -167,32 +165,6 @@ def test_lambda_never_streams_what_it_would_cut_off(make: MakeService) -> None:
     assert service.holds_answers
     # What is left of the function's time at 2 MB/s is too little for the answer.
     assert service.fit(5) == 16_000_000
-
-
-def test_ranges_are_read_as_written() -> None:
-    assert find_part("bytes=2-3", 10) == Part(2, 4)
-    for asked in ("bytes=10-", "bytes=-0"):
-        with pytest.raises(UnsatisfiableRangeError):
-            find_part(asked, 10)
-    with pytest.raises(UnsatisfiableRangeError):
-        find_part("bytes=0-", 0)
-    assert not is_range(None)
-    written = datetime(2026, 5, 31, 12, tzinfo=UTC)
-    assert holds(format_datetime(written, usegmt=True), "tag", written)
-
-
-def test_held_answers_are_kept_on_disk_and_forgotten_in_turn() -> None:
-    results = Results(most=2, most_bytes=10 * MIB)
-    for number in range(3):
-        holder = Holder()
-        assert holder.add_all([b"a" * MIB, bytes([number]) * 3 * MIB], 5 * MIB)
-        results.put(str(number), holder.finish(number))
-    assert results.get("0") is None
-    last = results.get("2")
-    assert last is not None
-    assert b"".join(last.read(MIB - 1, MIB + 2)) == b"a\x02\x02"
-    assert not Holder().add_all([b"a" * 10], 9)
-    assert ROWS
 
 
 def test_the_tag_is_the_same_in_a_function_of_another_size(make: MakeService) -> None:

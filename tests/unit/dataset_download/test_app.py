@@ -15,9 +15,9 @@ from dataset_download import app as lambda_app
 from dataset_download.app import fit
 from dataset_download.http.application import create_app
 from dataset_download.service import make_service
-from tests.unit.dataset_download.web.asgi import call
-from tests.unit.dataset_download.web.conftest import ENVIRONMENT, ROWS, Aws
-from tests.unit.dataset_download.web.test_web_exports import Context
+from tests.support.lambda_context import Context
+from tests.unit.dataset_download.asgi import call
+from tests.unit.dataset_download.conftest import ENVIRONMENT, ROWS, Aws
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def request(path: str, query: str = "", method: str = "GET", **headers: str) -> 
         },
         "isBase64Encoded": False,
     }
-    answer = lambda_app.lambda_handler(event, Context(60))
+    answer = lambda_app.lambda_handler(event, Context("dataset_download", 60_000))
     assert len(json.dumps(answer)) <= 6 * 1024 * 1024
     return answer
 

@@ -21,11 +21,11 @@ import pytest
 from dataset_download.exceptions import CorruptDatasetError
 from dataset_download.pages.overview import describe_columns
 from dataset_download.query.gregorian import read_day, write_day
-from tests.unit.dataset_download import footer_fuzz
 from tests.unit.dataset_download.memory_s3 import MemoryS3, put
-from tests.unit.dataset_download.thrift_footer import Tree, binary, change, flag, get_column, number, tree
+from tests.unit.dataset_download.parquet import footer_fuzz
+from tests.unit.dataset_download.parquet.thrift_footer import Tree, binary, change, flag, get_column, number, tree
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 UUID = "12345678-9abc-def0-1234-56789abcdef0"
 
 
