@@ -12,7 +12,7 @@ from .clients import get_s3, get_signed_reader
 from .datasets.dataset import Store
 from .exports.store import Exports
 from .logs import make_logger
-from .runtime.result_buffer import Results
+from .runtime.result_buffer import ResultCache
 from .settings import Settings
 
 
@@ -25,13 +25,13 @@ class Service:
     exports: Exports | None
     """None: answers that are too large to be streamed are refused."""
     logger: Logger
-    results: Results
+    results: ResultCache
     """Answers that are read in ranges."""
     buffered: bool = False
     """Whether nothing can be streamed: an answer is whole, and within Lambda's limit, or there is none."""
 
     @property
-    def whole_limit(self) -> int:
+    def in_memory_limit(self) -> int:
         """The largest body, in bytes, that is finished before its first byte leaves."""
         if not self.buffered:
             return self.settings.small_answer
@@ -45,25 +45,25 @@ class Service:
         if self.settings.in_lambda:
             limits.append(_LAMBDA_LIMIT)
         if self.buffered:
-            limits.append(self.whole_limit)
+            limits.append(self.in_memory_limit)
         return min(limits) if limits else None
 
     @property
-    def holds_answers(self) -> bool:
+    def buffers_results(self) -> bool:
         """Whether an answer is made to its end before its first byte leaves: where there is a limit to hold it by."""
-        return self.buffered or self.hold_limit == self.stream_limit
+        return self.buffered or self.spool_limit == self.stream_limit
 
     @property
-    def hold_limit(self) -> int:
+    def spool_limit(self) -> int:
         """The largest answer, in bytes, that is made to its end before its first byte leaves."""
-        return min(_HOLD_LIMIT, self.stream_limit or _HOLD_LIMIT)
+        return min(_MAX_SPOOL_BYTES, self.stream_limit or _MAX_SPOOL_BYTES)
 
-    def fit(self, seconds: float) -> float:
+    def find_transferable_bytes(self, seconds: float) -> float:
         """Return how many bytes can be sent in so many seconds: in Lambda after the first 6 MB 2 MB/s."""
         return _FIRST_BYTES + seconds * _BYTES_PER_SECOND if self.settings.in_lambda else inf
 
 
-_HOLD_LIMIT = 200 * 1024 * 1024
+_MAX_SPOOL_BYTES = 200 * 1024 * 1024
 _FIRST_BYTES, _BYTES_PER_SECOND = 6_000_000, 2_000_000
 _ENVELOPE = 64 * 1024
 _LAMBDA_LIMIT = 190 * 1024 * 1024
@@ -83,10 +83,10 @@ def make_service(variables: Mapping[str, str], *, buffered: bool = False) -> Ser
     exports = None
     if settings.exports and settings.export_bucket:
         exports = Exports(client, settings.export_bucket, settings.export_prefix)
-    quick = get_signed_reader(path_style=settings.path_style)
+    signed_reader = get_signed_reader(path_style=settings.path_style)
     # While the function starts: it takes as long as some requests. They will say what is wrong with a name.
-    if quick:
+    if signed_reader:
         with suppress(BotoCoreError):
-            quick.find(settings.dataset_bucket)
-    store = Store(client, settings.dataset_bucket, settings.dataset_prefix, quick, settings.memory.footers)
-    return Service(settings, store, exports, logger, Results(), buffered)
+            signed_reader.find(settings.dataset_bucket)
+    store = Store(client, settings.dataset_bucket, settings.dataset_prefix, signed_reader, settings.memory.footers)
+    return Service(settings, store, exports, logger, ResultCache(), buffered)

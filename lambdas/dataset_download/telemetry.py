@@ -8,9 +8,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from .request.resolve import Asked
+from .request.resolve import ResolvedRequest
 
-_LONGEST_FILTER = 1000
+_MAX_FILTER_LENGTH = 1000
 _SERVED = frozenset({"complete", "redirected", "exported"})
 
 
@@ -19,7 +19,7 @@ class Record:
     """One download, from the request to its end; reported once."""
 
     logger: Logger
-    asked: Asked
+    resolved: ResolvedRequest
     request_id: str
     query: str
     """The query string as it came."""
@@ -29,9 +29,9 @@ class Record:
         """Log how the download ended, and print its metrics; ``size`` is bytes on the wire."""
         fields: dict[str, Any] = {
             "request_id": self.request_id,
-            "dataset": self.asked.dataset.name,
-            "format": self.asked.format.value,
-            "filter": self.query[:_LONGEST_FILTER],
+            "dataset": self.resolved.dataset.name,
+            "format": self.resolved.format.value,
+            "filter": self.query[:_MAX_FILTER_LENGTH],
             "rows": rows,
             "bytes": size,
             "elapsed_ms": round((time.monotonic() - self.started) * 1000),

@@ -33,7 +33,7 @@ from .table_formats import explain, find_table_format, holds_deletes
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-FOOTERS_AT_ONCE = 32
+FOOTER_CONCURRENCY = 32
 SUFFIX = ".parquet"
 MISSING = frozenset({"NoSuchKey", "404"})
 EMPTY = frozenset({"InvalidRange", "416"})
@@ -47,14 +47,14 @@ class Store:
     bucket: str
     prefix: str = ""
     """Ends in a slash, or is empty."""
-    quick: SignedS3Reader | None = None
+    signed_reader: SignedS3Reader | None = None
     """A cheaper way to read, tried first."""
-    largest_footers: int = DEFAULT_MEMORY.footers
+    max_footer_bytes: int = DEFAULT_MEMORY.footers
     """Bytes of the footers of a dataset's files together."""
 
     def make_reader(self) -> RangeReader:
         """Return a reader of the objects, which counts its requests."""
-        return RangeReader(self.client, self.bucket, self.quick)
+        return RangeReader(self.client, self.bucket, self.signed_reader)
 
 
 @dataclass(frozen=True)
@@ -142,23 +142,23 @@ def open_file(store: Store, name: str, file: DataFile, tail: bytes = b"") -> Dat
     Raises:
         CorruptDatasetError, ObjectChangedError, SourceUnreadableError: as `open_dataset`.
     """
-    footer = read_footer(store.make_reader(), store.bucket, file, tail, store.largest_footers)
+    footer = read_footer(store.make_reader(), store.bucket, file, tail, store.max_footer_bytes)
     return Dataset(store, name, (file,), (footer,), _check_names(footer.schema_arrow, file))
 
 
 def _open_tail(store: Store, key: str) -> tuple[DataFile, bytes] | None:
     """Return an object's description and its end, in one request; None if it does not exist."""
     try:
-        answer = store.quick.get_tail(store.bucket, key, TAIL_BYTES) if store.quick else None
+        answer = store.signed_reader.get_tail(store.bucket, key, TAIL_BYTES) if store.signed_reader else None
     except MissingObjectError:
         return None
     if answer and "ETag" in answer.headers and "Last-Modified" in answer.headers:
         written = parsedate_to_datetime(answer.headers["Last-Modified"])
         return DataFile(key, answer.object_size, answer.headers["ETag"], written), answer.data
-    return _open_tail_with_care(store, key)
+    return _open_tail_boto3(store, key)
 
 
-def _open_tail_with_care(store: Store, key: str) -> tuple[DataFile, bytes] | None:
+def _open_tail_boto3(store: Store, key: str) -> tuple[DataFile, bytes] | None:
     """Do the same with boto3, which repeats and explains."""
     try:
         answer = store.client.get_object(Bucket=store.bucket, Key=key, Range=f"bytes=-{TAIL_BYTES}")
@@ -216,14 +216,14 @@ def _read_footers(store: Store, reader: RangeReader, name: str, files: Sequence[
         MemoryLimitError: together they are too large.
     """
     pool, footers, size = get_pool(Pool.OPENING), [], 0
-    for start in range(0, len(files), FOOTERS_AT_ONCE):
-        some = files[start : start + FOOTERS_AT_ONCE]
-        for footer in pool.map(lambda file: read_footer(reader, store.bucket, file, b"", store.largest_footers), some):
+    for start in range(0, len(files), FOOTER_CONCURRENCY):
+        some = files[start : start + FOOTER_CONCURRENCY]
+        for footer in pool.map(lambda file: read_footer(reader, store.bucket, file, b"", store.max_footer_bytes), some):
             footers.append(footer)
             size += footer.serialized_size
-        if size > store.largest_footers:
+        if size > store.max_footer_bytes:
             raise MemoryLimitError(
-                f"{name} has {len(files):,} files, whose footers take more than the {store.largest_footers:,} bytes "
+                f"{name} has {len(files):,} files, whose footers take more than the {store.max_footer_bytes:,} bytes "
                 "that this service's memory allows: write fewer files, or raise the service's memory (MEMORY_MB)."
             )
     return tuple(footers)

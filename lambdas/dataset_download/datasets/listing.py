@@ -25,7 +25,7 @@ _BEHIND_FOLDER = "/~"
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListingEntry:
     """What may be a dataset."""
 
     name: str
@@ -58,14 +58,14 @@ def list_names(store: Store, after: str) -> Iterator[tuple[str, DataFile | None]
             yield name, file
 
 
-def fill(store: Store, name: str, file: DataFile | None) -> Listed | None:
+def fill(store: Store, name: str, file: DataFile | None) -> ListingEntry | None:
     """Return what is listed with all its files; None for a folder without any.
 
     Raises:
         SourceUnreadableError: S3 failed.
     """
     files = (file,) if file else list_folder(store, name)
-    return Listed(name, file is None, files) if files else None
+    return ListingEntry(name, file is None, files) if files else None
 
 
 def _rank(name: str) -> str:
@@ -84,7 +84,7 @@ def _list_steps(store: Store, after: str) -> Iterator[tuple[str, DataFile | None
     try:
         for page in pages:
             # Both kinds are sorted, each for itself.
-            yield from sorted([*_take_files(store, page), *_take_folders(store, page)], key=_sort_key)
+            yield from sorted([*_add_files(store, page), *_add_folders(store, page)], key=_sort_key)
     except (ClientError, BotoCoreError) as error:
         raise SourceUnreadableError(f"{store.prefix or store.bucket} cannot be listed: {error}") from error
 
@@ -94,7 +94,7 @@ def _sort_key(step: tuple[str, DataFile | None]) -> tuple[str, bool]:
     return _rank(name), file is None
 
 
-def _take_files(store: Store, page: "ListObjectsV2OutputTypeDef") -> Iterator[tuple[str, DataFile | None]]:
+def _add_files(store: Store, page: "ListObjectsV2OutputTypeDef") -> Iterator[tuple[str, DataFile | None]]:
     for item in page.get("Contents", []):
         name = item["Key"].removeprefix(store.prefix)
         if name.endswith(SUFFIX) and _can_be(name.removesuffix(SUFFIX)):
@@ -102,7 +102,7 @@ def _take_files(store: Store, page: "ListObjectsV2OutputTypeDef") -> Iterator[tu
             yield name.removesuffix(SUFFIX), file
 
 
-def _take_folders(store: Store, page: "ListObjectsV2OutputTypeDef") -> Iterator[tuple[str, DataFile | None]]:
+def _add_folders(store: Store, page: "ListObjectsV2OutputTypeDef") -> Iterator[tuple[str, DataFile | None]]:
     for item in page.get("CommonPrefixes", []):
         name = item["Prefix"].removeprefix(store.prefix).removesuffix("/")
         if _can_be(name):

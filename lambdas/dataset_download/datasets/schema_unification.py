@@ -13,7 +13,7 @@ from dataset_download.parquet.key_value_metadata import select_metadata
 from dataset_download.query.columns import is_binary, is_text, unwrap
 
 UNITS = ("s", "ms", "us", "ns")
-MOST_DIGITS = {128: 38, 256: 76}
+MAX_DIGITS = {128: 38, 256: 76}
 EXACT_BITS = {16: 11, 32: 24, 64: 53}
 """Of the whole numbers that floating ones of so many bits hold without a gap."""
 
@@ -120,9 +120,9 @@ def _unite_floats(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 def _unite_decimals(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     scales, wholes = zip(*map(_measure_decimal, (one, other)), strict=True)
     digits = max(scales) + max(wholes)
-    if digits > MOST_DIGITS[256]:
+    if digits > MAX_DIGITS[256]:
         return None
-    return pa.decimal128(digits, max(scales)) if digits <= MOST_DIGITS[128] else pa.decimal256(digits, max(scales))
+    return pa.decimal128(digits, max(scales)) if digits <= MAX_DIGITS[128] else pa.decimal256(digits, max(scales))
 
 
 def _measure_decimal(type_: pa.DataType) -> tuple[int, int]:
@@ -213,7 +213,7 @@ def conform(column: pa.Array, type_: pa.DataType) -> pa.Array:
     return column.cast(type_)
 
 
-def make_absent(size: int, field: pa.Field) -> pa.Array:
+def make_null_column(size: int, field: pa.Field) -> pa.Array:
     """Return so many values of a column of which a file stores nothing: nulls, or empty structures."""
     if pa.types.is_struct(field.type) and not field.type.num_fields and not field.nullable:
         return pa.array([{}] * size, field.type)
@@ -232,10 +232,12 @@ def _conform_struct(column: pa.StructArray, type_: pa.StructType) -> pa.StructAr
     for field in type_:
         place = column.type.get_field_index(field.name)
         # The field itself, without what its parent's nulls make of it: they are told below.
-        child = make_absent(len(column), field) if place < 0 else conform(column.field(place), field.type)
+        child = make_null_column(len(column), field) if place < 0 else conform(column.field(place), field.type)
         children.append(child)
     if not children:
-        return column if not column.type.num_fields else make_absent(len(column), pa.field("", type_, nullable=False))
+        return (
+            column if not column.type.num_fields else make_null_column(len(column), pa.field("", type_, nullable=False))
+        )
     return pa.StructArray.from_arrays(children, fields=list(type_), mask=_find_nulls(column))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dataset_download.request.headers import attach
-from dataset_download.request.resolve import Asked
+from dataset_download.request.resolve import ResolvedRequest
 from dataset_download.runtime.thread_pools import Pool, get_pool
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from dataset_download.schemas import ExportStatus
 
 _PART = 8 * 1024 * 1024
-_PARTS_OF_A_SIZE = 1000
+_PARTS_PER_SIZE = 1000
 """Parts grow by ``_PART`` every so many, so that 10,000 of them are as much as S3 takes."""
-_UPLOADS_AT_ONCE = 2
+_UPLOAD_CONCURRENCY = 2
 """Bodies of an export in memory, beside the one that is made."""
 _LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
@@ -36,7 +36,7 @@ class ExportTooLongError(Exception):
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredStatus:
     """A status object as it is now; ``version`` is its ETag."""
 
     status: ExportStatus
@@ -55,46 +55,48 @@ class Exports:
     bucket: str
     prefix: str
 
-    def find(self, export: str) -> Found | None:
+    def find(self, export: str) -> StoredStatus | None:
         """Return the status of an export, or None; one that cannot be read counts as none that works."""
         try:
-            answer = self.client.get_object(Bucket=self.bucket, Key=self._status_key(export))
+            response = self.client.get_object(Bucket=self.bucket, Key=self._status_key(export))
         except ClientError as error:
             if error.response["Error"].get("Code") in _ABSENT:
                 return None
             raise
-        body = answer["Body"].read()
+        body = response["Body"].read()
         from pydantic import ValidationError  # noqa: PLC0415
 
         from dataset_download.schemas import ExportStatus  # noqa: PLC0415  # pydantic takes a fifth of a cold start, and few need it
 
         try:
-            return Found(ExportStatus.model_validate_json(body), answer["ETag"])
+            return StoredStatus(ExportStatus.model_validate_json(body), response["ETag"])
         except ValidationError:
-            return Found(_make_unreadable(export), answer["ETag"])
+            return StoredStatus(_make_unreadable(export), response["ETag"])
 
-    def claim(self, asked: Asked, owner: str, seconds: float, replaced: Found | None) -> Found | None:
+    def claim(
+        self, resolved: ResolvedRequest, owner: str, seconds: float, replaced: StoredStatus | None
+    ) -> StoredStatus | None:
         """Begin an export on the condition that nobody has since ``replaced`` was found; None: somebody has."""
         from dataset_download.schemas import ExportStatus  # noqa: PLC0415
 
         now = datetime.now(UTC)
         status = ExportStatus(
-            export=asked.tag,
+            export=resolved.tag,
             state="running",
-            dataset=asked.dataset.name,
-            format=asked.format,
+            dataset=resolved.dataset.name,
+            format=resolved.format,
             owner=owner,
-            key=f"{self.prefix}{asked.tag}/{asked.filename}",
+            key=f"{self.prefix}{resolved.tag}/{resolved.filename}",
             started=now,
             expires=now + timedelta(seconds=seconds),
         )
         return self.replace(status, replaced)
 
-    def replace(self, status: ExportStatus, found: Found | None) -> Found | None:
+    def replace(self, status: ExportStatus, stored: StoredStatus | None) -> StoredStatus | None:
         """Write a status on the condition that it is still as it was found; None: it is not."""
-        condition: Any = {"IfMatch": found.version} if found else {"IfNoneMatch": "*"}
+        condition: Any = {"IfMatch": stored.version} if stored else {"IfNoneMatch": "*"}
         try:
-            answer = self.client.put_object(
+            response = self.client.put_object(
                 Bucket=self.bucket,
                 Key=self._status_key(status.export),
                 Body=status.model_dump_json().encode(),
@@ -103,14 +105,14 @@ class Exports:
             )
         except ClientError as error:
             if error.response["Error"].get("Code") in _LOST_RACE | _ABSENT:
-                return self._find_own(status)
+                return self._find_own_write(status)
             raise
-        return Found(status, answer["ETag"])
+        return StoredStatus(status, response["ETag"])
 
-    def _find_own(self, status: ExportStatus) -> Found | None:
+    def _find_own_write(self, status: ExportStatus) -> StoredStatus | None:
         """Return the status if it is there: the answer to its writing was lost, and the client wrote it again."""
-        found = self.find(status.export)
-        return found if found and found.status == status else None
+        stored = self.find(status.export)
+        return stored if stored and stored.status == status else None
 
     def holds(self, status: ExportStatus) -> bool:
         """Tell whether the finished object is still there; the bucket's lifecycle rule removes it some day."""
@@ -122,7 +124,9 @@ class Exports:
             raise
         return True
 
-    def write(self, asked: Asked, key: str, pieces: Iterable[bytes], check_time: Callable[[], None]) -> int:
+    def write(
+        self, resolved: ResolvedRequest, key: str, chunks: Iterable[bytes], check_time: Callable[[], None]
+    ) -> int:
         """Upload the pieces as one object, which appears when all are there; return its size in bytes.
 
         Raises:
@@ -130,11 +134,11 @@ class Exports:
         """
         upload: Upload = {"Bucket": self.bucket, "Key": key}
         begun = self.client.create_multipart_upload(
-            **upload, ContentType=asked.format.media_type, ContentDisposition=attach(asked.filename)
+            **upload, ContentType=resolved.format.media_type, ContentDisposition=attach(resolved.filename)
         )
         upload["UploadId"] = begun["UploadId"]
         try:
-            parts, size = self._upload_parts(upload, pieces, check_time)
+            parts, size = self._upload_parts(upload, chunks, check_time)
             self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
         except BaseException:
             # The lifecycle rule does it where this fails too.
@@ -144,53 +148,53 @@ class Exports:
         return size
 
     def _upload_parts(
-        self, upload: Upload, pieces: Iterable[bytes], check_time: Callable[[], None]
+        self, upload: Upload, chunks: Iterable[bytes], check_time: Callable[[], None]
     ) -> tuple[list[Any], int]:
         running: list[Future[Any]] = []
         size = 0
         try:
-            for number, body in enumerate(cut_parts(pieces), start=1):
+            for number, body in enumerate(cut_parts(chunks), start=1):
                 check_time()
                 size += len(body)
                 running.append(get_pool(Pool.UPLOADING).submit(self._upload_part, upload, number, body))
                 del body
-                if number >= _UPLOADS_AT_ONCE:
-                    running[number - _UPLOADS_AT_ONCE].result()  # no more bodies in memory than are under way
+                if number >= _UPLOAD_CONCURRENCY:
+                    running[number - _UPLOAD_CONCURRENCY].result()  # no more bodies in memory than are under way
             return [future.result() for future in running], size
         finally:
             # No part may arrive after the upload is given up.
             wait([future for future in running if not future.cancel()])
 
     def _upload_part(self, upload: Upload, number: int, body: bytes) -> dict[str, Any]:
-        answer = self.client.upload_part(**upload, PartNumber=number, Body=body)
+        response = self.client.upload_part(**upload, PartNumber=number, Body=body)
         checksums = {
-            name: value for name, value in answer.items() if name.startswith("Checksum") and name != "ChecksumType"
+            name: value for name, value in response.items() if name.startswith("Checksum") and name != "ChecksumType"
         }
-        return {"PartNumber": number, "ETag": answer["ETag"], **checksums}
+        return {"PartNumber": number, "ETag": response["ETag"], **checksums}
 
     def _status_key(self, export: str) -> str:
         return f"{self.prefix}{export}.json"
 
 
-def cut_parts(pieces: Iterable[bytes], part: int = _PART) -> Iterable[bytes]:
+def cut_parts(chunks: Iterable[bytes], part: int = _PART) -> Iterable[bytes]:
     """Yield the pieces in parts, every one but the last of them at least ``part`` bytes; at least one part."""
     collected: list[bytes] = []
     size = number = 0
-    for piece in _cut_large(pieces, part):
-        collected.append(piece)
-        size += len(piece)
-        if size >= part * (1 + number // _PARTS_OF_A_SIZE):
+    for chunk in _split_large(chunks, part):
+        collected.append(chunk)
+        size += len(chunk)
+        if size >= part * (1 + number // _PARTS_PER_SIZE):
             yield b"".join(collected)
             collected, size, number = [], 0, number + 1
     if collected or not number:
         yield b"".join(collected)
 
 
-def _cut_large(pieces: Iterable[bytes], largest: int) -> Iterable[bytes]:
-    for piece in pieces:
-        for start in range(0, len(piece), largest):
-            yield piece[start : start + largest] if len(piece) > largest else piece
-        del piece
+def _split_large(chunks: Iterable[bytes], largest: int) -> Iterable[bytes]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), largest):
+            yield chunk[start : start + largest] if len(chunk) > largest else chunk
+        del chunk
 
 
 def _make_unreadable(export: str) -> ExportStatus:

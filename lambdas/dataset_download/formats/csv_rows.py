@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from .json_rows import to_json
-from .row_joining import LARGEST_OFFSET, Cells, Mode, join_rows
+from .row_joining import MAX_OFFSET, Cells, Mode, join_rows
 from .text import Kind, find_kind, make_integer_cells, render
 from .times import make_time_cells
 
@@ -35,7 +35,7 @@ def _quote(name: str) -> str:
 
 
 def make_csv_rows(
-    schema: pa.Schema, *, formula_guard: bool, largest: int = LARGEST_OFFSET
+    schema: pa.Schema, *, formula_guard: bool, largest: int = MAX_OFFSET
 ) -> Callable[[pa.RecordBatch], bytes]:
     """Return a function that writes a batch's rows, if they take no more than `largest` bytes."""
     null = QUOTE * 2 if len(schema) == 1 else ""

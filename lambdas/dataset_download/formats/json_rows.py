@@ -7,7 +7,7 @@ from dataclasses import replace
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .row_joining import LARGEST_OFFSET, Cells, Mode, join_rows, join_texts
+from .row_joining import MAX_OFFSET, Cells, Mode, join_rows, join_texts
 from .text import Kind, find_kind, make_integer_cells, render
 from .times import make_time_cells
 
@@ -15,7 +15,7 @@ NULL = "null"
 
 
 def make_row_encoder(
-    schema: pa.Schema, before: str, after: str, largest: int = LARGEST_OFFSET
+    schema: pa.Schema, before: str, after: str, largest: int = MAX_OFFSET
 ) -> Callable[[pa.RecordBatch], bytes]:
     """Return a function that writes a batch's rows as objects, with a text before and after each.
 
@@ -114,12 +114,12 @@ NESTED: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Strin
 )
 
 
-def make_json_lines(schema: pa.Schema, largest: int = LARGEST_OFFSET) -> Callable[[pa.RecordBatch], bytes]:
+def make_json_lines(schema: pa.Schema, largest: int = MAX_OFFSET) -> Callable[[pa.RecordBatch], bytes]:
     """Return a function that writes a batch's rows, one object a line."""
     return make_row_encoder(schema, "", "\n", largest)
 
 
-def make_json_array(schema: pa.Schema, largest: int = LARGEST_OFFSET) -> Callable[[pa.RecordBatch], bytes]:
+def make_json_array(schema: pa.Schema, largest: int = MAX_OFFSET) -> Callable[[pa.RecordBatch], bytes]:
     """Return a function that writes a batch's rows as elements of an array, each after SEPARATOR."""
     return make_row_encoder(schema, SEPARATOR, "", largest)
 

@@ -168,11 +168,11 @@ class _Fields:
     """A structure in Thrift's compact protocol, its fields in ascending order."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._last = 0
 
     def add(self, number: int, kind: int, value: bytes) -> None:
-        self._pieces += [bytes([(number - self._last) << 4 | kind]), value]
+        self._chunks += [bytes([(number - self._last) << 4 | kind]), value]
         self._last = number
 
     def add_number(self, number: int, value: int, *, is_there: bool) -> None:
@@ -180,7 +180,7 @@ class _Fields:
             self.add(number, I32, _write_varint(value << 1 if value >= 0 else -value * 2 - 1))
 
     def finish(self) -> bytes:
-        return b"".join(self._pieces) + b"\0"
+        return b"".join(self._chunks) + b"\0"
 
 
 def _write_varint(value: int) -> bytes:

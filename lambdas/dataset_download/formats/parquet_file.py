@@ -21,7 +21,7 @@ from .logical_types import Annotations, annotate, has_unordered, list_ordered
 GROUP_ROWS = 122_880
 GROUP_BYTES = 16 * 1024 * 1024
 """Rows are held until a row group is full: by rows or, since rows may be large, by bytes in memory."""
-PIECE_BYTES, SMALL_PIECES = 256 * 1024, 256
+WRITE_CHUNK_BYTES, SMALL_CHUNKS = 256 * 1024, 256
 CODECS = {
     "UNCOMPRESSED": "NONE",
     "SNAPPY": "SNAPPY",
@@ -34,7 +34,7 @@ CODECS = {
 }
 DEFAULT_CODEC = "SNAPPY"
 SAMPLE_ROWS = 8_192
-MOST_DISTINCT = 0.75
+MAX_DISTINCT = 0.75
 """Of a sample's values. Where more differ, a dictionary takes as long to make as all else, and the file is larger."""
 
 
@@ -43,7 +43,7 @@ class Collector(io.RawIOBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._written = 0
 
     def writable(self) -> bool:
@@ -57,18 +57,18 @@ class Collector(io.RawIOBase):
     def write(self, data: object) -> int:
         """Keep a copy."""
         piece = bytes(memoryview(data))  # type: ignore[arg-type]
-        self._pieces.append(piece)
+        self._chunks.append(piece)
         self._written += len(piece)
         return len(piece)
 
     def fetch(self) -> list[bytes]:
         """Return what came since the last time, small pieces put together."""
-        pieces, self._pieces = self._pieces, []
+        pieces, self._chunks = self._chunks, []
         joined: list[bytes] = []
         small: list[bytes] = []
         for piece in pieces:
             small.append(piece)
-            if sum(map(len, small)) >= PIECE_BYTES or len(small) >= SMALL_PIECES:
+            if sum(map(len, small)) >= WRITE_CHUNK_BYTES or len(small) >= SMALL_CHUNKS:
                 joined.append(small[0] if len(small) == 1 else b"".join(small))
                 small = []
         return [*joined, b"".join(small)]
@@ -184,7 +184,7 @@ def _repeats(column: pa.ChunkedArray) -> bool:
     except pa.ArrowNotImplementedError:
         # Nested, or a type of which Arrow cannot tell: as Parquet's writers do by default.
         return True
-    return distinct <= MOST_DISTINCT * len(sample)
+    return distinct <= MAX_DISTINCT * len(sample)
 
 
 def _gather(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:

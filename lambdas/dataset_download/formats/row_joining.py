@@ -15,8 +15,8 @@ from dataset_download.exceptions import MemoryLimitError
 
 LIBRARY = Path(__file__).with_name("join.so")
 DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
-LARGEST_OFFSET = 2**31 - 1
-LARGEST_TEXTS = 96 * 1024 * 1024
+MAX_OFFSET = 2**31 - 1
+MAX_TEXT_BYTES = 96 * 1024 * 1024
 """Of the values of a nested column that are joined at a time: they are held several times meanwhile."""
 WORD = bytes(8)
 """The library copies whole words: so much follows the literals."""
@@ -75,7 +75,7 @@ class _Table(ctypes.Structure):
     )
 
 
-def join_rows(columns: Sequence[Cells], literals: Sequence[str], null: str, largest: int = LARGEST_OFFSET) -> bytes:
+def join_rows(columns: Sequence[Cells], literals: Sequence[str], null: str, largest: int = MAX_OFFSET) -> bytes:
     """Return all rows: literals[0], the first column, literals[1], ... literals[-1]. Nulls are written as `null`.
 
     Raises:
@@ -108,7 +108,7 @@ def join_texts(columns: Sequence[Cells], literals: Sequence[str], null: str) -> 
     if not rows:
         return pa.array([], pa.string())
     table = _describe(columns, literals, null)
-    size = _check_size(load_library().measure_rows(table), LARGEST_TEXTS)
+    size = _check_size(load_library().measure_rows(table), MAX_TEXT_BYTES)
     room, ends = allocate_buffer(size), allocate_buffer(4 * (rows + 1))
     load_library().join_rows(table, room.address, ends.address)
     return pa.StringArray.from_buffers(rows, ends, room)

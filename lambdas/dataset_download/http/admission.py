@@ -8,29 +8,29 @@ from anyio import to_thread
 from aws_lambda_powertools import Logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dataset_download.request.problem import Problem, answer_problem
-from dataset_download.runtime.cancellation import expect_departure
+from dataset_download.request.problem import Problem, make_problem_response
+from dataset_download.runtime.cancellation import set_cancellation
 
 ALWAYS = frozenset({"/healthz"})
 PAGES = frozenset({"/", "/datasets.json", "/openapi.json", "/docs"})
 WAIT_SECONDS = 2.0
-WAITING_FOR_EACH = 8
+MAX_WAITING_PER_SLOT = 8
 """Requests that wait for each place; most answers take a fraction of a second."""
 RETRY_SECONDS = 5
 _SPARE_THREADS = 8
 
 
-class Gate:
+class RequestLimit:
     """Places for answers of one kind."""
 
-    def __init__(self, places: int) -> None:
-        self._places = places
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
         self._waiting = 0
-        self._free = anyio.Semaphore(places)
+        self._free = anyio.Semaphore(slots)
 
-    async def enter(self) -> bool:
+    async def acquire(self) -> bool:
         """Take a place; return False if none becomes free in time."""
-        if self._waiting >= WAITING_FOR_EACH * self._places:
+        if self._waiting >= MAX_WAITING_PER_SLOT * self._slots:
             return False
         self._waiting += 1
         try:
@@ -41,7 +41,7 @@ class Gate:
         finally:
             self._waiting -= 1
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give the place back."""
         self._free.release()
 
@@ -49,20 +49,20 @@ class Gate:
 class Admission:
     """Lets so many downloads in at once, and as many pages; work ends when its client leaves."""
 
-    def __init__(self, app: ASGIApp, places: int, logger: Logger) -> None:
+    def __init__(self, app: ASGIApp, slots: int, logger: Logger) -> None:
         self._app = app
-        self._places = places
+        self._slots = slots
         self._logger = logger
-        self._gates: dict[bool, Gate] = {}
+        self._limits: dict[bool, RequestLimit] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on when there is a place for it, else answer 503."""
         if scope["type"] != "http" or scope["path"] in ALWAYS:
             await self._app(scope, receive, send)
             return
-        left, departure = anyio.Event(), threading.Event()
+        left, cancellation = anyio.Event(), threading.Event()
 
-        async def receive_departure() -> Message:
+        async def receive_disconnect() -> Message:
             await left.wait()
             return {"type": "http.disconnect"}
 
@@ -72,38 +72,38 @@ class Admission:
             async def watch() -> None:
                 while (await receive())["type"] != "http.disconnect":
                     pass
-                departure.set()
+                cancellation.set()
                 left.set()
                 waiting.cancel()
 
             tasks.start_soon(watch)
-            expect_departure(departure)
-            await self._admit(scope, receive_departure, send, waiting)
+            set_cancellation(cancellation)
+            await self._admit(scope, receive_disconnect, send, waiting)
             tasks.cancel_scope.cancel()
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send, waiting: anyio.CancelScope) -> None:
-        gate = self._find_gate(scope["path"])
-        is_in = False
+        limit = self._find_limit(scope["path"])
+        is_admitted = False
         with waiting:
-            is_in = await gate.enter()
-        if is_in:
+            is_admitted = await limit.acquire()
+        if is_admitted:
             try:
                 await self._app(scope, receive, send)
             finally:
-                gate.leave()
+                limit.release()
         elif not waiting.cancel_called:
             await self._refuse(scope, receive, send)
 
-    def _find_gate(self, path: str) -> Gate:
-        if not self._gates:
+    def _find_limit(self, path: str) -> RequestLimit:
+        if not self._limits:
             # Here, where the event loop runs. Each answer works in one thread at a time.
-            self._gates = {True: Gate(self._places), False: Gate(self._places)}
-            to_thread.current_default_thread_limiter().total_tokens = 2 * self._places + _SPARE_THREADS
-        return self._gates["." in path and path not in PAGES]
+            self._limits = {True: RequestLimit(self._slots), False: RequestLimit(self._slots)}
+            to_thread.current_default_thread_limiter().total_tokens = 2 * self._slots + _SPARE_THREADS
+        return self._limits["." in path and path not in PAGES]
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"{self._places} answers are being made, as many as there may be at once; please try again."
+        detail = f"{self._slots} answers are being made, as many as there may be at once; please try again."
         fields = {"status": HTTPStatus.SERVICE_UNAVAILABLE.value, "path": scope["path"][:200], "reason": detail}
         self._logger.info("request_rejected", extra=fields)
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_SECONDS)})
-        await answer_problem(problem)(scope, receive, send)
+        await make_problem_response(problem)(scope, receive, send)

@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dataset_download.pages.page_frame import answer_problem_page
+from dataset_download.pages.page_frame import make_problem_page
 from dataset_download.request.headers import SECURITY
-from dataset_download.request.problem import Problem, answer_problem, explain
+from dataset_download.request.problem import Problem, explain, make_problem_response
 from dataset_download.service import Service
 
 from . import routes
@@ -66,7 +66,7 @@ class SecurityHeaders:
 
 def create_app(service: Service, *, limited: bool = False) -> Starlette:
     """Return the application of a service; `limited` is for where many requests come at the same time."""
-    admission = [Middleware(Admission, places=service.settings.answers_at_once, logger=service.logger)]
+    admission = [Middleware(Admission, slots=service.settings.answers_at_once, logger=service.logger)]
     app = Starlette(
         routes=[Route(path, _guard(service, endpoint), methods=["GET", "HEAD"]) for path, endpoint in _ROUTES],
         middleware=[Middleware(SecurityHeaders), *(admission if limited else [])],
@@ -118,8 +118,8 @@ def _answer(request: Request, problem: Problem) -> Response:
     """Return a page to who asked for a page with a browser, else the problem document."""
     is_page = "." not in request.scope["path"] and not request.scope["path"].startswith("/exports/")
     if is_page and "text/html" in request.headers.get("accept", ""):
-        return answer_problem_page(request, problem)
-    return answer_problem(problem)
+        return make_problem_page(request, problem)
+    return make_problem_response(problem)
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:  # noqa: ARG001  # Starlette's signature
@@ -129,4 +129,4 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     detail = (
         "Only GET and HEAD are answered here." if status == HTTPStatus.METHOD_NOT_ALLOWED else "There is nothing here."
     )
-    return answer_problem(Problem(HTTPStatus(status), detail, headers))
+    return make_problem_response(Problem(HTTPStatus(status), detail, headers))

@@ -14,20 +14,20 @@ from dataset_download.datasets.dataset import Dataset, open_dataset
 from dataset_download.datasets.names import ID_PATTERN
 from dataset_download.exceptions import QueryError
 from dataset_download.pages.catalogue import list_page
-from dataset_download.pages.catalogue_page import answer_catalogue
-from dataset_download.pages.dataset_page import View, answer_dataset
-from dataset_download.pages.docs_page import answer_docs
+from dataset_download.pages.catalogue_page import render_catalogue
+from dataset_download.pages.dataset_page import View, render_dataset
+from dataset_download.pages.docs_page import render_docs
 from dataset_download.pages.form_fields import MARKER, read_form, write_query
 from dataset_download.pages.overview import describe_columns
-from dataset_download.pages.page_frame import answer_tagged
+from dataset_download.pages.page_frame import make_tagged_response
 from dataset_download.pages.samples import take_sample
 from dataset_download.planning.plan import Plan, make_plan
 from dataset_download.query.parameters import Query, parse_query
 from dataset_download.request.caller import Caller
 from dataset_download.request.problem import Problem
 from dataset_download.request.resolve import choose_format, make_reading, read_pairs, split_path
-from dataset_download.responses.export_status import answer_export
-from dataset_download.responses.respond import Wanted, answer_download
+from dataset_download.responses.export_status import respond_with_export_status
+from dataset_download.responses.respond import DownloadRequest, respond_to_download
 from dataset_download.service import Service
 
 type Pair = tuple[str, str]
@@ -36,7 +36,7 @@ type Pair = tuple[str, str]
 def serve_catalogue(service: Service, request: Request) -> Response:
     """``GET /``."""
     page = list_page(service.store, _read_after(request))
-    return answer_catalogue(request, page, service.settings.page_cache_seconds)
+    return render_catalogue(request, page, service.settings.page_cache_seconds)
 
 
 def serve_catalogue_data(service: Service, request: Request) -> Response:
@@ -48,7 +48,7 @@ def serve_catalogue_data(service: Service, request: Request) -> Response:
     entries = ", ".join(entry.as_json(base_url) for entry in page.entries)
     body = f'{{"datasets": [{entries}]{rest}}}'.encode(errors="replace")
     headers = {"Cache-Control": f"public, max-age={service.settings.page_cache_seconds}"}
-    return answer_tagged(request, body, "application/json", headers)
+    return make_tagged_response(request, body, "application/json", headers)
 
 
 def _read_after(request: Request) -> str:
@@ -65,7 +65,7 @@ def serve_dataset(service: Service, request: Request) -> Response:
     query_string = read_query_string(request)
     if extension is None:
         return _serve_page(service, request, name, read_pairs(query_string))
-    wanted = Wanted(
+    download_request = DownloadRequest(
         name=name,
         format=choose_format(extension),
         pairs=read_pairs(query_string),
@@ -74,7 +74,7 @@ def serve_dataset(service: Service, request: Request) -> Response:
         head=request.method == "HEAD",
         caller=Caller.from_request(request, service.settings),
     )
-    return answer_download(service, wanted)
+    return respond_to_download(service, download_request)
 
 
 def _serve_page(service: Service, request: Request, name: str, pairs: list[Pair]) -> Response:
@@ -95,7 +95,7 @@ def _serve_page(service: Service, request: Request, name: str, pairs: list[Pair]
         fault=fault,
         base_url=Caller.from_request(request, service.settings).base_url,
     )
-    return answer_dataset(request, view, service.settings.page_cache_seconds)
+    return render_dataset(request, view, service.settings.page_cache_seconds)
 
 
 def _try_query(service: Service, dataset: Dataset, pairs: list[Pair]) -> tuple[Query, Plan | None, str]:
@@ -113,18 +113,18 @@ def serve_export(service: Service, request: Request) -> Response:
     export = request.path_params["export"]
     if not re.fullmatch(ID_PATTERN, export):
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such export.")
-    return answer_export(service, export, head=request.method == "HEAD")
+    return respond_with_export_status(service, export, head=request.method == "HEAD")
 
 
 def serve_docs(service: Service, request: Request) -> Response:
     """``GET /docs``."""
-    return answer_docs(request, json.loads(load_document()), service.settings.page_cache_seconds)
+    return render_docs(request, json.loads(load_document()), service.settings.page_cache_seconds)
 
 
 def serve_document(service: Service, request: Request) -> Response:
     """``GET /openapi.json``."""
     headers = {"Cache-Control": f"public, max-age={service.settings.page_cache_seconds}"}
-    return answer_tagged(request, load_document(), "application/json", headers)
+    return make_tagged_response(request, load_document(), "application/json", headers)
 
 
 @cache

@@ -9,24 +9,24 @@ from itertools import islice
 from typing import Any
 
 from dataset_download.datasets.dataset import Dataset, Store, open_file, open_folder
-from dataset_download.datasets.listing import Listed, fill, list_names
+from dataset_download.datasets.listing import ListingEntry, fill, list_names
 from dataset_download.exceptions import DatasetNotFoundError, MemoryLimitError, SourceError
 from dataset_download.formats.format import Format
 from dataset_download.request.headers import format_iso
-from dataset_download.runtime.single_flight import Shared
+from dataset_download.runtime.single_flight import SingleFlight
 from dataset_download.runtime.thread_pools import Pool, get_pool
 from dataset_download.s3.objects import DataFile
 
 PAGE_ENTRIES = 100
 """Datasets of one page: each may cost a footer's reading."""
-_REMEMBERED_COLUMNS = 100_000
+_CACHE_COLUMNS = 100_000
 """Of all datasets of which facts are remembered."""
 _FIXED_COST = 20
 """What a dataset without columns counts as, in columns."""
 
 
 @dataclass(frozen=True)
-class Facts:
+class DatasetFacts:
     """What the catalogue says of a dataset that was opened: little, since there may be many."""
 
     title: str
@@ -40,8 +40,8 @@ class Facts:
 class Entry:
     """One dataset; what cannot be read is listed all the same, with the reason."""
 
-    listed: Listed
-    facts: Facts | None
+    listed: ListingEntry
+    facts: DatasetFacts | None
     error: str = ""
 
     @property
@@ -85,20 +85,20 @@ def make_title(name: str, dataset: Dataset | None) -> str:
 class FactsCache:
     """Facts by the objects they were read from: a changed object has another ETag, so they are never out of date."""
 
-    def __init__(self, most_columns: int = _REMEMBERED_COLUMNS) -> None:
+    def __init__(self, most_columns: int = _CACHE_COLUMNS) -> None:
         self._most = most_columns
         self._lock = threading.Lock()
-        self._facts: OrderedDict[object, Facts] = OrderedDict()
+        self._facts: OrderedDict[object, DatasetFacts] = OrderedDict()
         self._columns = 0
 
-    def get(self, key: object) -> Facts | None:
+    def get(self, key: object) -> DatasetFacts | None:
         """Return remembered facts."""
         with self._lock:
             if key in self._facts:
                 self._facts.move_to_end(key)
             return self._facts.get(key)
 
-    def put(self, key: object, facts: Facts) -> None:
+    def put(self, key: object, facts: DatasetFacts) -> None:
         """Remember facts; those unused for longest are forgotten."""
         with self._lock:
             if key not in self._facts:
@@ -116,8 +116,8 @@ def shared_facts() -> FactsCache:
 
 
 @cache
-def _shared_pages() -> Shared[Page]:
-    return Shared()
+def _shared_pages() -> SingleFlight[Page]:
+    return SingleFlight()
 
 
 def list_page(store: Store, after: str) -> Page:
@@ -157,9 +157,9 @@ def _open(store: Store, name: str, file: DataFile | None) -> Entry | None:
         return Entry(listed, None, str(error))
 
 
-def _find_facts(dataset: Dataset) -> Facts:
+def _find_facts(dataset: Dataset) -> DatasetFacts:
     columns = [{"name": field.name, "type": str(field.type)} for field in dataset.schema]
-    return Facts(make_title(dataset.name, dataset), dataset.row_count, len(columns), _dump(columns))
+    return DatasetFacts(make_title(dataset.name, dataset), dataset.row_count, len(columns), _dump(columns))
 
 
 def _dump(value: object) -> str:

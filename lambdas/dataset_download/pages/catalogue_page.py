@@ -9,12 +9,12 @@ from dataset_download.formats.format import Format
 
 from .catalogue import Entry, Page
 from .markup import Child, Markup, join, tag
-from .page_frame import LABELS, answer_page, show_number, show_size, show_table, show_time
+from .page_frame import LABELS, make_page_response, show_number, show_size, show_table, show_time
 
 _HEADS = ("Dataset", "Rows", "Columns", "Size", "Updated", "Download")
 
 
-def answer_catalogue(request: Request, page: Page, seconds: int) -> Response:
+def render_catalogue(request: Request, page: Page, seconds: int) -> Response:
     """Return the catalogue as a page."""
     children: list[Child] = [tag("h1", "Datasets")]
     if page.entries:
@@ -23,7 +23,7 @@ def answer_catalogue(request: Request, page: Page, seconds: int) -> Response:
         children.append(tag("p", "There are no datasets here."))
     if page.following:
         children.append(tag("p", tag("a", "More datasets", href=f"./?{urlencode({'after': page.following})}")))
-    return answer_page(request, "Datasets", children, seconds)
+    return make_page_response(request, "Datasets", children, seconds)
 
 
 def _show(entry: Entry) -> list[Markup]:

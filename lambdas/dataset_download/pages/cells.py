@@ -8,13 +8,13 @@ from dataset_download.formats.csv_rows import to_text
 from dataset_download.query.columns import is_binary, is_text, unwrap
 from dataset_download.query.conditions import make_plain
 
-MOST_CHARACTERS = 200
+MAX_CHARACTERS = 200
 _NESTED_BYTES = 64 * 1024
 """A larger nested value is not shown, only how large it is."""
 
 
 def show_cells(column: pa.Array) -> list[str | None]:
-    """Return each value as text, cut off after ``MOST_CHARACTERS``; None: null.
+    """Return each value as text, cut off after ``MAX_CHARACTERS``; None: null.
 
     Raises:
         CorruptDatasetError: a text is not UTF-8, or a value has no text.
@@ -29,11 +29,11 @@ def _begin(column: pa.Array) -> pa.Array:
     kind = unwrap(column.type)
     if is_text(kind):
         try:
-            return pc.utf8_slice_codeunits(make_plain(column), 0, MOST_CHARACTERS + 1)
+            return pc.utf8_slice_codeunits(make_plain(column), 0, MAX_CHARACTERS + 1)
         except pa.ArrowInvalid as error:
             raise CorruptDatasetError(f"a text column holds bytes that are not UTF-8: {error}") from error
     if is_binary(kind) and not pa.types.is_fixed_size_binary(kind) and not isinstance(column.type, pa.UuidType):
-        return pc.binary_slice(make_plain(column), 0, MOST_CHARACTERS)
+        return pc.binary_slice(make_plain(column), 0, MAX_CHARACTERS)
     return column
 
 
@@ -45,4 +45,4 @@ def _show_nested(value: pa.Array) -> str | None:
 
 
 def _cut(text: str | None) -> str | None:
-    return text if text is None or len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
+    return text if text is None or len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + "…"

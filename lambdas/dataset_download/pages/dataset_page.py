@@ -18,9 +18,9 @@ from .filter_form import show_form
 from .form_fields import write_query
 from .markup import Markup, join, tag
 from .overview import ColumnStatistics, Preview
-from .page_frame import LABELS, answer_page, show_facts, show_number, show_size, show_table, show_time
+from .page_frame import LABELS, make_page_response, show_facts, show_number, show_size, show_table, show_time
 
-_LONGEST_VALUE = 200
+_MAX_VALUE_LENGTH = 200
 _COLUMN_HEADS = ("Column", "Type", "May be missing", "Missing", "Smallest", "Largest")
 
 
@@ -40,7 +40,7 @@ class View:
     base_url: str
 
 
-def answer_dataset(request: Request, view: View, seconds: int) -> Response:
+def render_dataset(request: Request, view: View, seconds: int) -> Response:
     """Return the dataset's page."""
     title = make_title(view.dataset.name, view.dataset)
     children = [
@@ -57,7 +57,7 @@ def answer_dataset(request: Request, view: View, seconds: int) -> Response:
         show_table("From the Parquet files' own statistics", _COLUMN_HEADS, map(_show_column, view.columns)),
     ]
     status = HTTPStatus.BAD_REQUEST if view.fault else HTTPStatus.OK
-    return answer_page(request, title, children, seconds, status)
+    return make_page_response(request, title, children, seconds, status)
 
 
 def _show_facts(dataset: Dataset) -> Markup:
@@ -120,7 +120,7 @@ def _show_value(value: str | None) -> Markup:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
+    return text if len(text) <= _MAX_VALUE_LENGTH else text[:_MAX_VALUE_LENGTH] + "…"
 
 
 def _show_column(column: ColumnStatistics) -> list[Markup]:

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .markup import Markup, tag
-from .page_frame import answer_page, show_table
+from .page_frame import make_page_response, show_table
 
 type Json = dict[str, Any]
 
 
-def answer_docs(request: Request, document: Json, seconds: int) -> Response:
+def render_docs(request: Request, document: Json, seconds: int) -> Response:
     """Return the documentation."""
     title = str(document["info"]["title"])
     children = [
@@ -21,7 +21,7 @@ def answer_docs(request: Request, document: Json, seconds: int) -> Response:
         tag("p", "The same for programs: ", tag("a", "openapi.json", href="./openapi.json"), "."),
         *_show_operations(document),
     ]
-    return answer_page(request, title, children, seconds)
+    return make_page_response(request, title, children, seconds)
 
 
 def _show_operations(document: Json) -> Iterator[Markup]:

@@ -12,16 +12,16 @@ from .overview import ColumnStatistics
 from .page_frame import LABELS
 
 _SPARE_ROWS = 2
-_MOST_OPTIONS = 20_000
+_MAX_OPTIONS = 20_000
 _LIST = "columns"
-_LONGEST_LIMIT = 10**12
+_MAX_LIMIT_DIGITS = 10**12
 
 
 def show_form(dataset: Dataset, columns: Sequence[ColumnStatistics], query: Query) -> Markup:
     """Return a form that holds ``query``; it works without scripts, each button says what to do with the fields."""
     rows = [*list_rows(query), *[Row()] * _SPARE_ROWS]
     filterable = [column.name for column in columns if column.filterable]
-    is_long = len(rows) * len(filterable) > _MOST_OPTIONS
+    is_long = len(rows) * len(filterable) > _MAX_OPTIONS
     lines = [_show_row(number, row, filterable, is_long=is_long) for number, row in enumerate(rows, start=1)]
     if is_long:
         lines.append(tag("datalist", [tag("option", value=name) for name in filterable], id=_LIST))
@@ -74,7 +74,7 @@ def _select_operator(number: int, chosen: str) -> Markup:
 def _show_order(columns: Sequence[ColumnStatistics], query: Query) -> Markup:
     first = query.sort[0] if query.sort else None
     sortable = [column.name for column in columns if column.sortable]
-    limit: dict[str, Attribute] = {"id": "limit", "name": "limit", "type": "number", "min": 0, "max": _LONGEST_LIMIT}
+    limit: dict[str, Attribute] = {"id": "limit", "name": "limit", "type": "number", "min": 0, "max": _MAX_LIMIT_DIGITS}
     box = tag("input", type="checkbox", name="descending", checked=bool(first and first.descending))
     return tag(
         "fieldset",

@@ -18,7 +18,7 @@ from dataset_download.reading.result_stream import read_rows
 from .cells import show_cells
 
 PREVIEW_AHEAD_BYTES = 1024 * 1024
-MOST_CHUNKS = 30_000
+MAX_CHUNKS = 30_000
 """Column chunks whose statistics are put together for a page."""
 PREVIEW_COLUMNS = 100
 """Of a table with more, the first are shown: a page is for people."""
@@ -66,7 +66,7 @@ class Preview:
 def describe_columns(dataset: Dataset) -> list[ColumnStatistics]:
     """Return one entry for each column, from metadata alone: of the first ones, where those are many, with values."""
     groups = sum(footer.num_row_groups for footer in dataset.footers)
-    known = max(1, MOST_CHUNKS // max(1, groups))
+    known = max(1, MAX_CHUNKS // max(1, groups))
     return [_describe(dataset, number, is_known=number < known) for number in range(len(dataset.schema))]
 
 

@@ -40,17 +40,17 @@ def make_policy() -> str:
     )
 
 
-def answer_page(
+def make_page_response(
     request: Request, title: str, children: Iterable[Child], seconds: int = 0, status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
     """Return a page that caches may keep for ``seconds``, or a 304 to who has it already."""
     body = make_page(title, children).encode(errors="replace")
     caching = f"public, max-age={seconds}" if seconds and status == HTTPStatus.OK else "no-store"
     headers = {"Content-Security-Policy": make_policy(), "Cache-Control": caching}
-    return answer_tagged(request, body, "text/html; charset=utf-8", headers, status)
+    return make_tagged_response(request, body, "text/html; charset=utf-8", headers, status)
 
 
-def answer_tagged(
+def make_tagged_response(
     request: Request, body: bytes, media_type: str, headers: dict[str, str], status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
     """Return a body under its hash as ETag, or a 304 to who has it already."""
@@ -84,11 +84,11 @@ def make_page(title: str, children: Iterable[Child]) -> str:
     return f"<!doctype html>{tag('html', head, body, lang='en')}"
 
 
-def answer_problem_page(request: Request, problem: Problem) -> Response:
+def make_problem_page(request: Request, problem: Problem) -> Response:
     """Return a problem as a page, for who asked with a browser."""
     title = f"{problem.status.value} {problem.status.phrase}"
     children = [tag("h1", title), tag("p", problem.detail, class_="bad"), tag("p", tag("a", "All datasets", href="./"))]
-    response = answer_page(request, title, children, status=problem.status)
+    response = make_page_response(request, title, children, status=problem.status)
     response.headers.update(problem.headers)
     return response
 

@@ -12,7 +12,7 @@ from dataset_download.settings import MIB, Settings
 from .overview import PREVIEW_AHEAD_BYTES, PREVIEW_COLUMNS, Preview, show_rows
 
 ROWS = 20
-_LARGEST_SCAN = 256 * MIB
+_MAX_SCAN_BYTES = 256 * MIB
 """A filter may have to read all of a dataset for its first rows: of a larger one it is not tried for a page."""
 
 
@@ -23,7 +23,7 @@ def take_sample(settings: Settings, dataset: Dataset, query: Query) -> Preview |
         DatasetError: as a download.
     """
     searches = bool(query.filters or query.sort)
-    if searches and dataset.total_bytes > _LARGEST_SCAN:
+    if searches and dataset.total_bytes > _MAX_SCAN_BYTES:
         return None
     limit = ROWS if query.limit is None else min(query.limit, ROWS)
     columns = (query.select or tuple(dataset.schema.names))[:PREVIEW_COLUMNS]

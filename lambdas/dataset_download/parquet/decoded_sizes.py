@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
 PLAIN, PLAIN_DICTIONARY, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY, RLE_DICTIONARY = 0, 2, 6, 7, 8
 FIRST_HEADER_BYTES = 128
-LARGEST_HEADER = 16 * 1024 * 1024
+MAX_HEADER_BYTES = 16 * 1024 * 1024
 """Arrow takes no larger one."""
 NUMBER_BYTES = 16
 OFFSET_BYTES = 8
@@ -37,7 +37,7 @@ DICTIONARY_COPIES, ENTRY_BYTES = 2, 22
 NESTED_WEIGHT, BYTES_WEIGHT = 2, 3
 SMALL_BYTES = 256 * 1024
 """What is no larger need not be known exactly."""
-LARGEST_SCAN = 128 * 1024 * 1024
+MAX_SCAN_BYTES = 128 * 1024 * 1024
 CODECS = {"UNCOMPRESSED": "", "SNAPPY": "snappy", "GZIP": "gzip", "BROTLI": "brotli", "ZSTD": "zstd"}
 """Those that Arrow undoes by name. Pages of others are not looked into: their bounds are wider."""
 TEXTS = frozenset({"STRING", "JSON", "ENUM"})
@@ -182,7 +182,7 @@ class LeafPages:
             length, header = read_header(data)
             if length:
                 return length, header
-            if len(data) < size or size > LARGEST_HEADER:
+            if len(data) < size or size > MAX_HEADER_BYTES:
                 raise CorruptDatasetError("a page header is malformed")
             size *= 8
 
@@ -258,7 +258,7 @@ class LeafPages:
         """Return a page uncompressed; None where that is not possible here, or would take too much."""
         if not self._codec:
             return stored if self._codec == "" else None
-        if size > LARGEST_SCAN or size < 0:
+        if size > MAX_SCAN_BYTES or size < 0:
             return None
         try:
             return bytes(pa.decompress(stored, size, self._codec, asbytes=True)) if size else b""

@@ -15,8 +15,8 @@ TAIL_BYTES = 64 * 1024
 """Read at once from the end of a file: holds most footers whole."""
 MARKER_BYTES = 8
 """The footer's length and PAR1, at the very end."""
-SMALLEST_FILE = 12
-REMEMBERED_BYTES = 32 * 1024 * 1024
+MIN_FILE_BYTES = 12
+CACHE_BYTES = 32 * 1024 * 1024
 """Of all remembered footers together, as `Footer.memory_size` counts them."""
 LARGE_FOOTER = 1024 * 1024
 """Larger ones are read one at a time: in memory they are twelve times as large."""
@@ -26,7 +26,7 @@ _large = threading.Lock()
 class FooterCache:
     """Footers by object and ETag: a changed object has another ETag, so nothing here is ever out of date."""
 
-    def __init__(self, limit: int = REMEMBERED_BYTES) -> None:
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
         self._limit = limit
         self._lock = threading.Lock()
         self._footers: OrderedDict[tuple[str, str, str], Footer] = OrderedDict()
@@ -69,7 +69,7 @@ def read_footer(
     remembered = shared_cache().get(bucket, file)
     if remembered is not None:
         return remembered
-    if file.size < SMALLEST_FILE:
+    if file.size < MIN_FILE_BYTES:
         raise CorruptDatasetError(f"{file.key} is not a Parquet file: it has {file.size} bytes")
     tail = tail or reader.read(file, max(0, file.size - TAIL_BYTES), file.size)
     needed = _measure_footer(tail, file) + MARKER_BYTES
@@ -90,7 +90,7 @@ def _measure_footer(tail: bytes, file: DataFile) -> int:
     if tail[-4:] == b"PARE":
         raise CorruptDatasetError(f"{file.key} is an encrypted Parquet file")
     length = int.from_bytes(tail[-MARKER_BYTES:-4], "little")
-    if tail[-4:] != b"PAR1" or not 0 < length <= file.size - SMALLEST_FILE:
+    if tail[-4:] != b"PAR1" or not 0 < length <= file.size - MIN_FILE_BYTES:
         raise CorruptDatasetError(f"{file.key} is not a Parquet file, or it ends early")
     return length
 

@@ -15,7 +15,7 @@ SMALL_SEGMENT_BYTES = 1024 * 1024
 SMALL_GROUPS = 2
 FIRST_SEGMENT_BYTES = 512 * 1024
 """Of a column chunk that takes several: rows come out as soon as the first page of every column is here."""
-SMALLEST_SEGMENT_BYTES = 128 * 1024
+MIN_SEGMENT_BYTES = 128 * 1024
 MERGE_GAP_BYTES = 64 * 1024
 """Bytes that nobody wants are cheaper than one more request."""
 
@@ -62,7 +62,7 @@ def cut_row_group(
 
 def _choose_size(chunks: int, budget: int, largest: int) -> int:
     """Return how large segments may be for two of every column to fit into the budget."""
-    return min(largest, max(SMALLEST_SEGMENT_BYTES, budget // (2 * max(1, chunks))))
+    return min(largest, max(MIN_SEGMENT_BYTES, budget // (2 * max(1, chunks))))
 
 
 def _merge(chunks: Sequence[Chunk], size: int) -> list[list[Chunk]]:

@@ -16,7 +16,7 @@ from dataset_download.query.parameters import TEXTUAL, Filter, Query
 from dataset_download.runtime.memory_budget import DEFAULT_MEMORY, Memory
 
 from .size_estimate import estimate_row_bytes, estimate_share
-from .statistics_bounds import Bounds, Verdict, judge, make_comparable, read_column_bounds
+from .statistics_bounds import Bounds, Verdict, evaluate_filter, make_comparable, read_column_bounds
 
 MEGABYTE = 1024 * 1024
 
@@ -111,7 +111,7 @@ def _find_groups(dataset: Dataset, query: Query) -> list[Group]:
         for row_group in range(footer.num_row_groups):
             rows = footer.row_group(row_group).num_rows
             bounds = [_find_bounds(dataset, number, row_group, each) for each in query.filters]
-            group = _judge_group(dataset, query, bounds, Group(number, row_group, rows, (), rows))
+            group = _evaluate_group(dataset, query, bounds, Group(number, row_group, rows, (), rows))
             if group is not None:
                 groups.append(group)
     return groups
@@ -132,12 +132,12 @@ def _find_bounds(dataset: Dataset, file: int, row_group: int, filter_: Filter) -
     return Bounds(group.num_rows, 0, bound, bound)
 
 
-def _judge_group(dataset: Dataset, query: Query, bounds: Sequence[Bounds], group: Group) -> Group | None:
+def _evaluate_group(dataset: Dataset, query: Query, bounds: Sequence[Bounds], group: Group) -> Group | None:
     """Return what has to be done with a row group; None if nothing of it can be in the answer."""
     undecided = []
     share = 1.0
     for filter_, bound in zip(query.filters, bounds, strict=True):
-        verdict = judge(filter_, bound, dataset.schema.field(filter_.column).type)
+        verdict = evaluate_filter(filter_, bound, dataset.schema.field(filter_.column).type)
         if verdict is Verdict.NONE:
             return None
         if verdict is Verdict.SOME:

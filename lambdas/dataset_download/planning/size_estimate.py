@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from dataset_download.datasets.dataset import Dataset
     from dataset_download.parquet.metadata import Footer, RowGroup
 
-type Place = tuple["Footer", "RowGroup"]
+type GroupReference = tuple["Footer", "RowGroup"]
 
-MOST_CHUNKS = 10_000
+MAX_CHUNKS = 10_000
 """Column chunks that an estimate looks at."""
 SHARE_OF_ONE_TEXT = 0.25
 """Of the rows of a row group that statistics do not exclude, those that equal one text: nobody knows."""
-SHARE_OF_NONE = 0.05
+MIN_SHARE = 0.05
 WIDTHS: tuple[tuple[Callable[[pa.DataType], bool], float], ...] = (
     (pa.types.is_boolean, 5),
     (pa.types.is_floating, 18),
@@ -59,7 +59,7 @@ def _estimate_range(filter_: Filter, bounds: Bounds) -> float:
     if not low < high:
         return 1.0
     below = min(1.0, max(0.0, (value - low) / (high - low)))
-    return max(SHARE_OF_NONE, 1 - below if filter_.operator.startswith("g") else below)
+    return max(MIN_SHARE, 1 - below if filter_.operator.startswith("g") else below)
 
 
 def estimate_row_bytes(dataset: "Dataset", names: Sequence[str], format_: Format) -> float:
@@ -85,14 +85,14 @@ class Stored:
         """Of variable length: at least what the bounds suggest, since a dictionary hides the length of what repeats."""
 
 
-def sample_groups(dataset: "Dataset", columns: int) -> list[Place]:
+def sample_groups(dataset: "Dataset", columns: int) -> list[GroupReference]:
     """Return row groups, all or some from everywhere, of which so many columns can be looked at in no time."""
-    places = [(footer, number) for footer in dataset.footers for number in range(footer.num_row_groups)]
-    step = max(1, -(-len(places) * max(1, columns) // MOST_CHUNKS))
-    return [(footer, footer.row_group(number)) for footer, number in places[::step]]
+    references = [(footer, number) for footer in dataset.footers for number in range(footer.num_row_groups)]
+    step = max(1, -(-len(references) * max(1, columns) // MAX_CHUNKS))
+    return [(footer, footer.row_group(number)) for footer, number in references[::step]]
 
 
-def measure_stored(dataset: "Dataset", name: str, groups: Sequence[Place]) -> Stored:
+def measure_stored(dataset: "Dataset", name: str, groups: Sequence[GroupReference]) -> Stored:
     """Return the bytes a row of a column takes, over these row groups."""
     rows = sum(group.num_rows for _, group in groups)
     if name in dataset.partition_columns or not rows:

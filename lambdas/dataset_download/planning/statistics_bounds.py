@@ -103,10 +103,10 @@ def make_comparable(value: pa.Scalar) -> Comparable | None:
     return plain if isinstance(plain, (int, float, bytes, Decimal)) else None
 
 
-def judge(filter_: Filter, bounds: Bounds, type_: pa.DataType) -> Verdict:
+def evaluate_filter(filter_: Filter, bounds: Bounds, type_: pa.DataType) -> Verdict:
     """Return for how many of a row group's rows the filter holds, as far as its bounds tell."""
     if filter_.operator == "isnull":
-        return _judge_nulls(bounds, wanted=filter_.values[0].as_py())
+        return _evaluate_nulls(bounds, wanted=filter_.values[0].as_py())
     if bounds.nulls == bounds.rows:
         return Verdict.NONE
     values = [make_comparable(value) for value in filter_.values]
@@ -124,7 +124,7 @@ def judge(filter_: Filter, bounds: Bounds, type_: pa.DataType) -> Verdict:
     return Verdict.SOME if floating and filter_.operator == "ne" else verdict
 
 
-def _judge_nulls(bounds: Bounds, *, wanted: bool) -> Verdict:
+def _evaluate_nulls(bounds: Bounds, *, wanted: bool) -> Verdict:
     if bounds.nulls is None:
         return Verdict.SOME
     if bounds.nulls in (0, bounds.rows):
@@ -133,8 +133,8 @@ def _judge_nulls(bounds: Bounds, *, wanted: bool) -> Verdict:
 
 
 def _compare(operator: str, values: list[Comparable], low: Comparable, high: Comparable) -> Verdict:
-    judges = COMPARISONS.get(operator)
-    return Verdict.SOME if judges is None else judges(values, low, high)
+    compare = COMPARISONS.get(operator)
+    return Verdict.SOME if compare is None else compare(values, low, high)
 
 
 def _compare_any(values: list[Comparable], low: Comparable, high: Comparable) -> Verdict:

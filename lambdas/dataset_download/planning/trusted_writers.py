@@ -39,7 +39,7 @@ def find_bounds(statistics: Statistics, *, is_dictionary: bool) -> tuple[Plain, 
     low, high = statistics.min_raw, statistics.max_raw
     if low is None or high is None or not _has_order(statistics):
         return None
-    if is_dictionary and _spoils_dictionaries(statistics):
+    if is_dictionary and _has_wrong_dictionary_statistics(statistics):
         return None
     if isinstance(low, float) and isinstance(high, float) and (math.isnan(low) or math.isnan(high)):
         return None
@@ -53,10 +53,10 @@ def count_nulls(statistics: Statistics, rows: int, *, is_dictionary: bool) -> in
     nulls = statistics.null_count
     if nulls is None or nulls > rows or not _is_from(statistics.writer, RIGHT_COUNTS):
         return None
-    return None if is_dictionary and _spoils_dictionaries(statistics) else nulls
+    return None if is_dictionary and _has_wrong_dictionary_statistics(statistics) else nulls
 
 
-def _spoils_dictionaries(statistics: Statistics) -> bool:
+def _has_wrong_dictionary_statistics(statistics: Statistics) -> bool:
     """Whether the writer is an Arrow that took the statistics of some of a dictionary's rows for those of all."""
     match = WRITER.match(statistics.writer)
     is_arrow = match is not None and match[1] in RIGHT_DICTIONARIES

@@ -23,7 +23,7 @@ TRUE, FALSE = frozenset({"true", "1"}), frozenset({"false", "0"})
 SECONDS_OF_A_DAY = 86_400
 
 
-class ValueRefusedError(ValueError):
+class InvalidValueError(ValueError):
     """The text is no value of the type; the message says what would be."""
 
 
@@ -31,7 +31,7 @@ def parse_value(text: str, type_: pa.DataType) -> pa.Scalar:
     """Return the value, of the type without dictionary and extension.
 
     Raises:
-        ValueRefusedError: it is none.
+        InvalidValueError: it is none.
     """
     if is_uuid(type_):
         return pa.scalar(_parse_uuid(text), pa.binary(16))
@@ -43,7 +43,7 @@ def parse_value(text: str, type_: pa.DataType) -> pa.Scalar:
     for applies, parse in PARSERS:
         if applies(plain):
             return pa.scalar(parse(text, plain), plain)
-    raise ValueRefusedError(f"{type_} columns can only be filtered by __isnull")
+    raise InvalidValueError(f"{type_} columns can only be filtered by __isnull")
 
 
 def parse_flag(text: str) -> bool:
@@ -52,7 +52,7 @@ def parse_flag(text: str) -> bool:
         return True
     if text.lower() in FALSE:
         return False
-    raise ValueRefusedError("true or false is expected")
+    raise InvalidValueError("true or false is expected")
 
 
 def is_filterable(type_: pa.DataType) -> bool:
@@ -71,24 +71,24 @@ def _parse_text(text: str, type_: pa.DataType) -> pa.Scalar:
     try:
         return pa.scalar(text, type_)
     except UnicodeEncodeError as error:
-        raise ValueRefusedError("text in UTF-8 is expected") from error
+        raise InvalidValueError("text in UTF-8 is expected") from error
 
 
 def _parse_integer(text: str, type_: pa.DataType) -> int:
     if not WHOLE_NUMBER.fullmatch(text):
-        raise ValueRefusedError("a whole number is expected")
+        raise InvalidValueError("a whole number is expected")
     value = int(text)
     signed = pa.types.is_signed_integer(type_)
     low = -(1 << (type_.bit_width - 1)) if signed else 0
     high = (1 << (type_.bit_width - 1 if signed else type_.bit_width)) - 1
     if not low <= value <= high:
-        raise ValueRefusedError(f"a whole number from {low} to {high} is expected")
+        raise InvalidValueError(f"a whole number from {low} to {high} is expected")
     return value
 
 
 def _parse_float(text: str, _: pa.DataType) -> float:
     if not NUMBER.fullmatch(text):
-        raise ValueRefusedError("a number is expected")
+        raise InvalidValueError("a number is expected")
     return float(text)
 
 
@@ -99,14 +99,14 @@ def _parse_boolean(text: str, _: pa.DataType) -> bool:
 def _parse_date(text: str, type_: pa.DataType) -> int:
     days = _count_days(text)
     if not -(1 << 31) <= days < 1 << 31:
-        raise ValueRefusedError(f"{type_} does not reach as far")
+        raise InvalidValueError(f"{type_} does not reach as far")
     return days if pa.types.is_date32(type_) else days * SECONDS_OF_A_DAY * UNITS["ms"]
 
 
 def _parse_time(text: str, type_: pa.DataType) -> int:
     match = ONLY_TIME.fullmatch(text)
     if not match:
-        raise ValueRefusedError("a time such as 09:30:00 is expected")
+        raise InvalidValueError("a time such as 09:30:00 is expected")
     if END_OF_DAY.fullmatch(text):
         return SECONDS_OF_A_DAY * UNITS[type_.unit]
     return _count_time(match, type_.unit)
@@ -115,34 +115,34 @@ def _parse_time(text: str, type_: pa.DataType) -> int:
 def _parse_timestamp(text: str, type_: pa.DataType) -> int:
     match = TIMESTAMP.fullmatch(text)
     if not match:
-        raise ValueRefusedError("a date or a time such as 2024-05-31T09:30:00 is expected")
+        raise InvalidValueError("a date or a time such as 2024-05-31T09:30:00 is expected")
     units = UNITS[type_.unit]
     value = _count_days(match["date"]) * SECONDS_OF_A_DAY * units
     if match["hour"]:
         value += _count_time(match, type_.unit)
     if match["zone"] and type_.tz is None:
-        raise ValueRefusedError("a time without an offset is expected: the column has no time zone")
+        raise InvalidValueError("a time without an offset is expected: the column has no time zone")
     value -= _count_offset(match["zone"]) * units
     if not -(1 << 63) <= value < 1 << 63:
-        raise ValueRefusedError(f"{type_} does not reach as far")
+        raise InvalidValueError(f"{type_} does not reach as far")
     return value
 
 
 def _count_days(text: str) -> int:
     days = read_day(text)
     if days is None:
-        raise ValueRefusedError("a date such as 2024-05-31 is expected")
+        raise InvalidValueError("a date such as 2024-05-31 is expected")
     return days
 
 
 def _count_time(match: re.Match[str], unit: str) -> int:
     hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
     if hour > 23 or minute > 59 or second > 59:  # noqa: PLR2004 - of a clock
-        raise ValueRefusedError("there is no such time of day")
+        raise InvalidValueError("there is no such time of day")
     nanoseconds = int((match["fraction"] or "").ljust(9, "0"))
     size = UNITS["ns"] // UNITS[unit]
     if nanoseconds % size:
-        raise ValueRefusedError(f"the column is not as fine: its unit is {unit}")
+        raise InvalidValueError(f"the column is not as fine: its unit is {unit}")
     return ((hour * 60 + minute) * 60 + second) * UNITS[unit] + nanoseconds // size
 
 
@@ -152,18 +152,18 @@ def _count_offset(zone: str | None) -> int:
         return 0
     hours, minutes = int(zone[1:3]), int(zone[-2:])
     if hours > 23 or minutes > 59:  # noqa: PLR2004 - of a clock
-        raise ValueRefusedError("there is no such offset")
+        raise InvalidValueError("there is no such offset")
     return (-60 if zone[0] == "-" else 60) * (hours * 60 + minutes)
 
 
 def _parse_decimal(text: str, type_: pa.DataType) -> pa.Scalar:
     if not NUMBER.fullmatch(text) or "inf" in text.lower():
-        raise ValueRefusedError("a number is expected")
+        raise InvalidValueError("a number is expected")
     try:
         # By way of an array: a scalar of a Decimal is not checked against the scale.
         return pa.array([Decimal(text)], type_)[0]
     except (pa.ArrowException, InvalidOperation) as error:
-        raise ValueRefusedError(
+        raise InvalidValueError(
             f"at most {type_.precision} digits, {type_.scale} of them after the point, are expected"
         ) from error
 
@@ -172,7 +172,7 @@ def _parse_uuid(text: str) -> bytes:
     try:
         return uuid.UUID(text).bytes
     except ValueError as error:
-        raise ValueRefusedError("a UUID is expected") from error
+        raise InvalidValueError("a UUID is expected") from error
 
 
 PARSERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[str, pa.DataType], object]], ...] = (

@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from dataset_download.exceptions import QueryError
 
 from .columns import is_text, unwrap
-from .literals import ValueRefusedError, is_filterable, is_ordered, parse_flag, parse_value
+from .literals import InvalidValueError, is_filterable, is_ordered, parse_flag, parse_value
 
 RESERVED = frozenset({"select", "sort", "limit", "offset"})
 """Names with a meaning of their own. A column of such a name is filtered by an operator: `limit__eq=5`."""
@@ -104,7 +104,7 @@ class _Parser:
         column, operator = self._find_column(name)
         try:
             self._filter(column, operator, value)
-        except ValueRefusedError as error:
+        except InvalidValueError as error:
             raise QueryError(f"{name}={_shorten(value)}: {error}.") from error
 
     def finish(self) -> Query:
@@ -213,9 +213,9 @@ def _show_value(value: pa.Scalar) -> str:
 
 def _check_operator(operator: str, type_: pa.DataType) -> None:
     if operator in TEXTUAL and not is_text(unwrap(type_)):
-        raise ValueRefusedError(f"{operator} is for text, and the column is of type {type_}")
+        raise InvalidValueError(f"{operator} is for text, and the column is of type {type_}")
     if operator in ORDERING and is_filterable(type_) and not is_ordered(type_):
-        raise ValueRefusedError(f"columns of type {type_} have no order")
+        raise InvalidValueError(f"columns of type {type_} have no order")
 
 
 def _read_count(name: str, value: str) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dataset_download.exceptions import CorruptDatasetError, MemoryLimitError
 from dataset_download.parquet.decoded_sizes import LeafPages, describe_leaf
-from dataset_download.parquet.segments import SMALLEST_SEGMENT_BYTES, Chunk
+from dataset_download.parquet.segments import MIN_SEGMENT_BYTES, Chunk
 from dataset_download.runtime.memory_budget import MIB, Memory
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dataset_download.s3.objects import DataFile
     from dataset_download.s3.prefetch import ReadAhead
 
-LARGEST_BUFFER, SMALLEST_BUFFER = 256 * 1024, 4 * 1024
+MAX_BUFFER_BYTES, MIN_BUFFER_BYTES = 256 * 1024, 4 * 1024
 """How much of a column Arrow asks for at a time."""
 STORED_COPIES = 4
 """How often a page is held as it is stored, one at a time: fetched, put together, looked into, and by Arrow."""
@@ -27,7 +27,7 @@ BUFFERS_BYTES = 8 * 1024 * 1024
 
 def choose_buffer(leaves: int) -> int:
     """Return how much of each of so many columns Arrow may ask for at a time, in bytes."""
-    return max(SMALLEST_BUFFER, min(LARGEST_BUFFER, BUFFERS_BYTES // max(1, leaves)))
+    return max(MIN_BUFFER_BYTES, min(MAX_BUFFER_BYTES, BUFFERS_BYTES // max(1, leaves)))
 
 
 class BatchSizes:
@@ -52,7 +52,7 @@ class BatchSizes:
 
     def finish(self, chunks: Sequence[Chunk], read_ahead: int) -> None:
         """Take into account what is held of the columns' chunks."""
-        fetched = sum(min(chunk.end - chunk.start, SMALLEST_SEGMENT_BYTES) for chunk in chunks)
+        fetched = sum(min(chunk.end - chunk.start, MIN_SEGMENT_BYTES) for chunk in chunks)
         self._beyond = max(0, fetched - read_ahead)
 
     def choose(self, first: int, most: int) -> int:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from dataset_download.exceptions import CorruptDatasetError
 from dataset_download.parquet.segments import find_chunks
-from dataset_download.runtime.cancellation import check_departure
+from dataset_download.runtime.cancellation import check_cancelled
 from dataset_download.runtime.memory_budget import Memory
 from dataset_download.s3.objects import DataFile
 from dataset_download.s3.prefetch import ReadAhead
@@ -87,7 +87,7 @@ def decode(
             column_indices=leaves,
             use_threads=False,
         ):
-            check_departure()
+            check_cancelled()
             rows += batch.num_rows
             if batch.num_rows:
                 yield batch
@@ -117,7 +117,7 @@ def _measure(
     return sizes
 
 
-class Follower:
+class DeferredColumns:
     """Columns that are decoded only as far as others have shown that they are wanted."""
 
     def __init__(self, batches: Generator[pa.RecordBatch]) -> None:

@@ -22,7 +22,7 @@ from .rows import Rows, cut_rows
 from .sorting import sort_rows
 
 COPY_BYTES = 4 * 1024 * 1024
-ONE_PIECE_BYTES = 1024 * 1024
+JOINED_CHUNK_BYTES = 1024 * 1024
 """Pieces up to this size are put together rather than handed out one by one."""
 
 
@@ -38,7 +38,7 @@ class Download(Iterator[bytes]):
         self._formula_guard = formula_guard
         self._memory = plan.reading.memory
         self._reader = plan.dataset.store.make_reader()
-        self._pieces = self._make_pieces()
+        self._chunks = self._make_chunks()
         self.rows = 0
         """Rows handed out so far."""
         self.size = 0
@@ -63,15 +63,15 @@ class Download(Iterator[bytes]):
             SourceUnreadableError: S3 failed for good.
             SortTooLargeError: more rows than MAX_SORT_ROWS passed the filters (before the first piece).
         """
-        piece = next(self._pieces)
-        while not piece:
-            piece = next(self._pieces)
-        self.size += len(piece)
-        return piece
+        chunk = next(self._chunks)
+        while not chunk:
+            chunk = next(self._chunks)
+        self.size += len(chunk)
+        return chunk
 
     def close(self) -> None:
         """Stop; may be called from another thread once no `next` is running, and repeatedly."""
-        self._pieces.close()
+        self._chunks.close()
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +81,7 @@ class Download(Iterator[bytes]):
     ) -> None:
         self.close()
 
-    def _make_pieces(self) -> Generator[bytes]:
+    def _make_chunks(self) -> Generator[bytes]:
         plan = self._plan
         match self._format:
             case Format.PARQUET if plan.query.is_full and plan.dataset.is_single_object:
@@ -100,28 +100,28 @@ class Download(Iterator[bytes]):
 
     def _encode(self, encode: Encode) -> Generator[bytes]:
         batches = self._read()
-        with closing(batches), closing(encode_batches(batches, encode, self._memory.encoding)) as pieces:
-            for piece, rows in pieces:
+        with closing(batches), closing(encode_batches(batches, encode, self._memory.encoding)) as chunks:
+            for chunk, rows in chunks:
                 self.rows += rows
-                yield piece
-                del piece
+                yield chunk
+                del chunk
 
     def _write_csv(self) -> Generator[bytes]:
         """Yield the header together with the first rows, so that what fails early fails before the first byte."""
         first = make_header(self._plan.schema.names, formula_guard=self._formula_guard)
         rows = make_csv_rows(self._plan.schema, formula_guard=self._formula_guard, largest=self._memory.text)
-        for piece in self._encode(rows):
-            yield from _put_before(first, piece)
+        for chunk in self._encode(rows):
+            yield from _prepend(first, chunk)
             first = b""
         yield first
 
     def _write_array(self) -> Generator[bytes]:
         start, separator = b"[", SEPARATOR.encode()
-        for piece in self._encode(make_json_array(self._plan.schema, self._memory.text)):
+        for chunk in self._encode(make_json_array(self._plan.schema, self._memory.text)):
             if start:
-                yield from _put_before(start + piece[len(separator) : ONE_PIECE_BYTES], piece[ONE_PIECE_BYTES:])
+                yield from _prepend(start + chunk[len(separator) : JOINED_CHUNK_BYTES], chunk[JOINED_CHUNK_BYTES:])
             else:
-                yield piece
+                yield chunk
             start = b""
         yield start + b"]\n"
 
@@ -166,13 +166,13 @@ def read_rows(plan: Plan, reader: RangeReader) -> Generator[pa.RecordBatch]:
             yield batch.select(names)
 
 
-def _put_before(first: bytes, piece: bytes) -> Iterator[bytes]:
+def _prepend(first: bytes, chunk: bytes) -> Iterator[bytes]:
     """Yield both, as one where that copies little."""
-    if len(piece) <= ONE_PIECE_BYTES:
-        yield first + piece
+    if len(chunk) <= JOINED_CHUNK_BYTES:
+        yield first + chunk
         return
     yield first
-    yield piece
+    yield chunk
 
 
 def start_download(plan: Plan, format_: Format, *, formula_guard: bool = False) -> Download:

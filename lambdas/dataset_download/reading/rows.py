@@ -5,23 +5,23 @@ from contextlib import closing
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from dataset_download.datasets.schema_unification import conform, make_absent
+from dataset_download.datasets.schema_unification import conform, make_null_column
 from dataset_download.exceptions import CorruptDatasetError
 from dataset_download.parquet.segments import cut_row_group
 from dataset_download.planning.plan import Group, Plan
 from dataset_download.query.conditions import make_mask
-from dataset_download.runtime.cancellation import check_departure
+from dataset_download.runtime.cancellation import check_cancelled
 from dataset_download.s3.objects import RangeReader
 from dataset_download.s3.prefetch import ReadAhead, Segment
 
-from .decoding import Follower, decode
+from .decoding import DeferredColumns, decode
 
 BATCH_BYTES = 8 * 1024 * 1024
 """Of a batch as Parquet stores it uncompressed: rows may be large, so a number of rows is no bound."""
 TEXT_BYTES = 16 * 1024 * 1024
-LEAST_VALUE_BYTES = 8
+MIN_VALUE_BYTES = 8
 """Nulls and what repeats take next to nothing in Parquet, but as text, in JSON with names, they do: of many columns."""
-LEAST_AHEAD_BYTES = 1024 * 1024
+MIN_READ_AHEAD_BYTES = 1024 * 1024
 
 
 class Rows:
@@ -33,7 +33,7 @@ class Rows:
         self.columns = tuple(columns)
         footers = sum(footer.serialized_size for footer in plan.dataset.footers)
         memory = plan.reading.memory.without(footers)
-        self._memory = memory.beside_sort if plan.query.sort else memory
+        self._memory = memory.during_sort if plan.query.sort else memory
         self.schema = pa.schema([plan.dataset.schema.field(name) for name in columns])
         self._known_leaves: dict[tuple[str, ...], list[int]] = {}
         self._file = -1
@@ -50,7 +50,7 @@ class Rows:
         budget = self._choose_budget()
         with closing(ReadAhead(self.reader, self._cut_segments(budget), budget)) as ahead:
             for order, group in enumerate(self.plan.groups):
-                check_departure()
+                check_cancelled()
                 yield from self._read_filtered(group, ahead) if group.filters else self._read_all(group, ahead)
                 ahead.finish(order)
 
@@ -63,7 +63,7 @@ class Rows:
         stored: int = sum(
             self.plan.dataset.footers[each.file].row_group(each.number).total_byte_size for each in self.plan.groups
         )
-        return max(LEAST_AHEAD_BYTES, min(budget, 2 * stored * needed // rows))
+        return max(MIN_READ_AHEAD_BYTES, min(budget, 2 * stored * needed // rows))
 
     def _count_first_rows(self) -> int | None:
         """Return how many of the rows will be looked at, where that is certain."""
@@ -77,7 +77,7 @@ class Rows:
         segments: list[Segment] = []
         for order, group in enumerate(self.plan.groups):
             file, footer = dataset.files[group.file], dataset.footers[group.file]
-            leaves = self._find_leaves(group, (*_list_tested(group), *self.columns))
+            leaves = self._find_leaves(group, (*_list_filter_columns(group), *self.columns))
             segments += cut_row_group(file, footer, group.number, leaves, group=order, budget=budget)
         return segments
 
@@ -98,30 +98,37 @@ class Rows:
 
     def _read_filtered(self, group: Group, ahead: ReadAhead) -> Iterator[pa.RecordBatch]:
         """Decode the filters' columns, and the others only where something passes."""
-        tested = _list_tested(group)
-        others = tuple(name for name in self.columns if name not in tested)
-        with closing(Follower(self._decode(group, others, ahead))) as follower:
-            for batch in self._decode(group, tested, ahead):
+        filter_columns = _list_filter_columns(group)
+        others = tuple(name for name in self.columns if name not in filter_columns)
+        with closing(DeferredColumns(self._decode(group, others, ahead))) as deferred_columns:
+            for batch in self._decode(group, filter_columns, ahead):
                 mask = make_mask(
                     [self._find_column(batch, each.column, group) for each in group.filters], group.filters
                 )
                 if not mask.true_count:
-                    follower.skip(batch.num_rows)
+                    deferred_columns.skip(batch.num_rows)
                     continue
                 start = 0
                 while start < batch.num_rows:
                     # Fewer rows where those of the other columns are larger.
-                    beside = follower.take(batch.num_rows - start) if others else batch
-                    kept = mask.slice(start, beside.num_rows)
+                    deferred = deferred_columns.take(batch.num_rows - start) if others else batch
+                    kept = mask.slice(start, deferred.num_rows)
                     if kept.true_count:
-                        yield self._join(batch.slice(start, beside.num_rows), beside, kept, group, tested)
-                    start += beside.num_rows
+                        yield self._join(batch.slice(start, deferred.num_rows), deferred, kept, group, filter_columns)
+                    start += deferred.num_rows
 
     def _join(
-        self, batch: pa.RecordBatch, beside: pa.RecordBatch, mask: pa.BooleanArray, group: Group, tested: Sequence[str]
+        self,
+        batch: pa.RecordBatch,
+        deferred: pa.RecordBatch,
+        mask: pa.BooleanArray,
+        group: Group,
+        filter_columns: Sequence[str],
     ) -> pa.RecordBatch:
         """Return the rows that passed, of the filters' columns and those beside them."""
-        columns = [self._find_column(batch if name in tested else beside, name, group) for name in self.columns]
+        columns = [
+            self._find_column(batch if name in filter_columns else deferred, name, group) for name in self.columns
+        ]
         joined = pa.RecordBatch.from_arrays(columns, schema=self.schema)
         # All columns at once: the mask is made into places only once.
         return joined.filter(mask) if mask.false_count else joined
@@ -137,7 +144,7 @@ class Rows:
         """Return a column as the dataset has it, where a file has it otherwise or not at all."""
         field, place = self.plan.dataset.schema.field(name), batch.schema.get_field_index(name)
         try:
-            return make_absent(batch.num_rows, field) if place < 0 else conform(batch.column(place), field.type)
+            return make_null_column(batch.num_rows, field) if place < 0 else conform(batch.column(place), field.type)
         except pa.ArrowInvalid as error:
             key = self.plan.dataset.files[group.file].key
             raise CorruptDatasetError(
@@ -157,32 +164,32 @@ class Rows:
 
     def _choose_batch_rows(self, group: Group) -> int:
         metadata = self.plan.dataset.footers[group.file].row_group(group.number)
-        leaves = self._find_leaves(group, (*_list_tested(group), *self.columns))
+        leaves = self._find_leaves(group, (*_list_filter_columns(group), *self.columns))
         stored: int = sum(metadata.column(leaf).total_uncompressed_size for leaf in leaves)
         row_bytes = stored // max(1, group.rows) + 1
-        text_bytes = LEAST_VALUE_BYTES * len(leaves) + sum(map(len, self.columns)) + 1
+        text_bytes = MIN_VALUE_BYTES * len(leaves) + sum(map(len, self.columns)) + 1
         first = self._count_first_rows() or self.plan.reading.batch_rows
         fitting = min(BATCH_BYTES // row_bytes, TEXT_BYTES // text_bytes)
         return max(1, min(self.plan.reading.batch_rows, fitting, first))
 
 
-def _list_tested(group: Group) -> tuple[str, ...]:
+def _list_filter_columns(group: Group) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter_.column for filter_ in group.filters))
 
 
 def cut_rows(batches: Iterator[pa.RecordBatch], offset: int, limit: int | None) -> Iterator[pa.RecordBatch]:
     """Yield what offset and limit leave; reads no further than needed."""
-    left = limit
+    remaining = limit
     for batch in batches:
-        if left == 0:
+        if remaining == 0:
             return
         if offset >= batch.num_rows:
             offset -= batch.num_rows
             continue
-        cut = batch.slice(offset, left)
+        cut = batch.slice(offset, remaining)
         offset = 0
-        if left is not None:
-            left -= cut.num_rows
+        if remaining is not None:
+            remaining -= cut.num_rows
         yield cut
-        if left == 0:
+        if remaining == 0:
             return

@@ -24,25 +24,25 @@ def sort_rows(batches: Iterable[pa.RecordBatch], plan: Plan) -> Iterator[pa.Reco
         SortTooLargeError: too much would have to be held.
     """
     query, reading = plan.query, plan.reading
-    wanted = None if query.limit is None else query.limit + query.offset
-    held: list[pa.RecordBatch] = []
+    max_rows = None if query.limit is None else query.limit + query.offset
+    batches_held: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
-        held.append(batch)
+        batches_held.append(batch)
         rows += batch.num_rows
         size += _measure(batch)
-        if wanted is not None and (rows > wanted + COMPACT_ROWS or size > reading.max_sort_bytes):
-            held = list(_sort(held, query.sort, wanted, plan.dataset.partition_numbers).to_batches())
-            rows, size = sum(each.num_rows for each in held), sum(map(_measure, held))
-        if rows > reading.max_sort_rows + COMPACT_ROWS or (wanted is None and rows > reading.max_sort_rows):
+        if max_rows is not None and (rows > max_rows + COMPACT_ROWS or size > reading.max_sort_bytes):
+            batches_held = list(_sort(batches_held, query.sort, max_rows, plan.dataset.partition_numbers).to_batches())
+            rows, size = sum(each.num_rows for each in batches_held), sum(map(_measure, batches_held))
+        if rows > reading.max_sort_rows + COMPACT_ROWS or (max_rows is None and rows > reading.max_sort_rows):
             raise make_sort_error(reading.max_sort_rows)
         if size > reading.max_sort_bytes:
             raise SortTooLargeError(
                 f"More than {reading.max_sort_bytes} bytes would have to be sorted: limit the answer, filter it, "
                 "select fewer columns, or leave out sort."
             )
-    if held:
-        table = _sort(held, query.sort, wanted, plan.dataset.partition_numbers)
+    if batches_held:
+        table = _sort(batches_held, query.sort, max_rows, plan.dataset.partition_numbers)
         for batch in table.to_batches(max_chunksize=reading.batch_rows):
             yield from split_large(iter((batch,)), reading.memory.batch)
 
@@ -50,7 +50,7 @@ def sort_rows(batches: Iterable[pa.RecordBatch], plan: Plan) -> Iterator[pa.Reco
 def _sort(
     batches: list[pa.RecordBatch],
     keys: Sequence[SortKey],
-    wanted: int | None,
+    max_rows: int | None,
     numbers: Collection[str],
 ) -> pa.Table:
     """Return the rows sorted, in columns of one piece each; at most `wanted`. Some texts are sorted as numbers.
@@ -68,7 +68,7 @@ def _sort(
     orders = ["descending" if key.descending else "ascending" for key in keys]
     order = pc.sort_indices(pa.table(by), sort_keys=list(zip(by, orders, strict=True)))
     del by
-    order = order if wanted is None else order.slice(0, wanted)
+    order = order if max_rows is None else order.slice(0, max_rows)
     return _replace_each(table, lambda column: column.take(order))
 
 

@@ -37,26 +37,26 @@ class Caller:
         if context is not None:
             seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
             event = request.scope.get("aws.event", {}).get("requestContext", {})
-            return cls(context.aws_request_id, settings.public_base_url or _find_address(event), seconds)
+            return cls(context.aws_request_id, settings.public_base_url or _find_base_url(event), seconds)
         if not settings.in_lambda:
             return cls(str(uuid.uuid4()), settings.public_base_url, _UNLIMITED)
         lambda_context = _read_object(request.headers.get("x-amzn-lambda-context"))
         event = _read_object(request.headers.get("x-amzn-request-context"))
         return cls(
             str(lambda_context.get("request_id", "")),
-            settings.public_base_url or _find_address(event),
+            settings.public_base_url or _find_base_url(event),
             int(lambda_context.get("deadline", 0)) / 1000 - time.time() - _RESERVE_SECONDS,
         )
 
 
 def _read_object(text: str | None) -> dict[str, Any]:
     try:
-        found = json.loads(text or "{}")
+        parsed = json.loads(text or "{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
-def _find_address(request_context: dict[str, Any]) -> str:
+def _find_base_url(request_context: dict[str, Any]) -> str:
     domain = str(request_context.get("domainName", ""))
     return f"https://{domain}" if _DOMAIN.fullmatch(domain) else ""

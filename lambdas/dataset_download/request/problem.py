@@ -16,7 +16,7 @@ from dataset_download.exceptions import (
     QueryError,
     SourceUnreadableError,
 )
-from dataset_download.runtime.cancellation import ClientLeftError
+from dataset_download.runtime.cancellation import ClientDisconnectedError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -24,7 +24,7 @@ _REPLACED = "The dataset was replaced while it was read; the same request will g
 _NO_ANSWER = "The storage did not answer as it should; please try again."
 # Subclasses before their bases; without a text of its own the error's is told.
 _ANSWERS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, str], ...] = (
-    (ClientLeftError, HTTPStatus.REQUEST_TIMEOUT, ""),
+    (ClientDisconnectedError, HTTPStatus.REQUEST_TIMEOUT, ""),
     (DatasetNotFoundError, HTTPStatus.NOT_FOUND, ""),
     (QueryError, HTTPStatus.BAD_REQUEST, ""),
     (MemoryLimitError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ""),
@@ -57,7 +57,7 @@ def explain(error: Exception) -> Problem:
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The request could not be handled.")
 
 
-def answer_problem(problem: Problem) -> Response:
+def make_problem_response(problem: Problem) -> Response:
     """Return the problem document; no cache keeps it for long."""
     document = {
         "type": "about:blank",

@@ -27,7 +27,7 @@ _MAX_PARAMETERS = 500
 
 
 @dataclass(frozen=True)
-class Asked:
+class ResolvedRequest:
     """A question and how it is going to be answered."""
 
     plan: Plan
@@ -110,7 +110,7 @@ def make_reading(settings: Settings) -> Reading:
     )
 
 
-def ask(settings: Settings, store: Store, name: str, format_: Format, pairs: Pairs) -> Asked:
+def resolve_request(settings: Settings, store: Store, name: str, format_: Format, pairs: Pairs) -> ResolvedRequest:
     """Open the dataset and plan its answer, from metadata alone.
 
     Raises:
@@ -119,7 +119,7 @@ def ask(settings: Settings, store: Store, name: str, format_: Format, pairs: Pai
     dataset = open_dataset(store, name)
     query = parse_query(pairs, dataset.comparison_schema, organisation_column=settings.organisation_column)
     plan = make_plan(dataset, query, make_reading(settings))
-    return Asked(plan, format_, make_tag(settings, plan, format_))
+    return ResolvedRequest(plan, format_, make_tag(settings, plan, format_))
 
 
 def make_tag(settings: Settings, plan: Plan, format_: Format) -> str:

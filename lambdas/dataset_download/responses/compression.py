@@ -11,11 +11,11 @@ _SLICE = 1 << 20
 _GZIP = 31  # a window of 32 KiB, and gzip's header and trailer
 
 
-def compress(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def compress(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield one gzip member, as soon as there is output; it has its trailer only if ``pieces`` came to their end."""
     stream = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
-    for piece in pieces:
-        for start in range(0, len(piece), _SLICE):
-            if output := stream.compress(piece[start : start + _SLICE] if len(piece) > _SLICE else piece):
+    for chunk in chunks:
+        for start in range(0, len(chunk), _SLICE):
+            if output := stream.compress(chunk[start : start + _SLICE] if len(chunk) > _SLICE else chunk):
                 yield output
     yield stream.flush()

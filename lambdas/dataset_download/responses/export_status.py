@@ -21,7 +21,7 @@ RETRY = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
 _STATUSES = frozenset(status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
 
 
-def answer_running(status: ExportStatus, folder: str = "./exports/") -> Response:
+def make_accepted_response(status: ExportStatus, folder: str = "./exports/") -> Response:
     """Return the 202 of an export that somebody works on; ``folder`` is where exports are, as seen from the request."""
     location = f"{folder}{status.export}"
     body = {
@@ -42,28 +42,28 @@ def make_failure(status: ExportStatus) -> Problem:
     return Problem(code, status.detail)
 
 
-def answer_head(headers: dict[str, str]) -> Response:
+def make_head_response(headers: dict[str, str]) -> Response:
     """Return what a GET would be answered with, without a length: that is known only when all is made."""
     response = Response(headers=headers)
     del response.headers["Content-Length"]
     return response
 
 
-def answer_export(service: Service, export: str, *, head: bool) -> Response:
+def respond_with_export_status(service: Service, export: str, *, head: bool) -> Response:
     """Return how an export is: 202 while it is made, 303 when it is ready.
 
     Raises:
         Problem: 404 if there is none, its own if it failed.
     """
-    found = service.exports.find(export) if service.exports else None
-    if service.exports is None or found is None:
+    stored = service.exports.find(export) if service.exports else None
+    if service.exports is None or stored is None:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such export.")
-    status = found.status
+    status = stored.status
     if status.state == "failed":
         raise make_failure(status)
     if status.state == "running":
-        if found.is_alive(datetime.now(UTC)):
-            return answer_running(status, "./")
+        if stored.is_alive(datetime.now(UTC)):
+            return make_accepted_response(status, "./")
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has died; please ask for the download again.")
     if not service.exports.holds(status):
         raise Problem(HTTPStatus.NOT_FOUND, "The export is not kept any more; please ask for the download again.")

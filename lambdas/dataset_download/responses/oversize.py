@@ -14,15 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from starlette.responses import Response
 
 from dataset_download.clients import get_lambda
-from dataset_download.exports.run import make_export, settle
-from dataset_download.exports.store import Exports, ExportTooLongError, Found
+from dataset_download.exports.run import finish_export, make_export
+from dataset_download.exports.store import Exports, ExportTooLongError, StoredStatus
 from dataset_download.request.problem import Problem
-from dataset_download.request.resolve import Asked
+from dataset_download.request.resolve import ResolvedRequest
 from dataset_download.service import Service
 from dataset_download.settings import MIB
 from dataset_download.telemetry import Record
 
-from .export_status import RETRY, answer_head, answer_running, make_failure
+from .export_status import RETRY, make_accepted_response, make_failure, make_head_response
 from .presigning import presign_export, redirect
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ _GRACE_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class LargeAnswer:
+class ResponseContext:
     """An answer, what is said of it, and how long it may take."""
 
-    asked: Asked
+    resolved: ResolvedRequest
     query: str
     """The query string as it came."""
     seconds: float
@@ -47,7 +47,7 @@ class LargeAnswer:
     head: bool
 
 
-def answer_large(service: Service, large: LargeAnswer, *, begins: bool = False) -> Response:
+def respond_with_export(service: Service, context: ResponseContext, *, starts_export: bool = False) -> Response:
     """Return a 303 to the export, made now or before, or a 202 naming where its status is.
 
     A HEAD asks about the answer, and begins nothing, unless `begins` says so.
@@ -56,84 +56,92 @@ def answer_large(service: Service, large: LargeAnswer, *, begins: bool = False) 
         Problem: 413 where exports are off, the export's own where it failed.
     """
     if service.exports is None:
-        raise _refuse(service, large.asked)
-    found = service.exports.find(large.asked.tag)
-    if found and found.status.state == "ready" and service.exports.holds(found.status):
-        return _send_there(service, service.exports, found.status, large)
-    if large.head and not begins:
-        large.record.finish("head")
-        return answer_head(large.headers)
-    if found and found.is_alive(datetime.now(UTC)):
-        large.record.finish("export_running")
-        return answer_running(found.status)
-    return _begin(service, service.exports, large, found)
+        raise _refuse(service, context.resolved)
+    stored = service.exports.find(context.resolved.tag)
+    if stored and stored.status.state == "ready" and service.exports.holds(stored.status):
+        return _redirect_to_export(service, service.exports, stored.status, context)
+    if context.head and not starts_export:
+        context.record.finish("head")
+        return make_head_response(context.headers)
+    if stored and stored.is_alive(datetime.now(UTC)):
+        context.record.finish("export_running")
+        return make_accepted_response(stored.status)
+    return _start_export(service, service.exports, context, stored)
 
 
-def _refuse(service: Service, asked: Asked) -> Problem:
-    limit = service.stream_limit or service.whole_limit
+def _refuse(service: Service, resolved: ResolvedRequest) -> Problem:
+    limit = service.stream_limit or service.in_memory_limit
     name = "STREAM_LIMIT_MB" if limit == service.settings.stream_limit else "BUFFER_LIMIT_MB"
     detail = (
-        f"The answer would be about {max(asked.estimate, limit) / MIB:.1f} MB; "
+        f"The answer would be about {max(resolved.estimate, limit) / MIB:.1f} MB; "
         f"the limit is {limit / MIB:.1f} MB ({name}). "
         "Ask for fewer rows, by a filter or limit=, or for fewer columns, by select=."
     )
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
-def _begin(service: Service, exports: Exports, large: LargeAnswer, found: Found | None) -> Response:
-    is_left = bool(service.settings.export_function) and large.asked.estimate > service.settings.export_inline
-    seconds = _FUNCTION_SECONDS if is_left else large.seconds + _GRACE_SECONDS
-    claim = exports.claim(large.asked, str(uuid.uuid4()), seconds, found)
+def _start_export(
+    service: Service, exports: Exports, context: ResponseContext, stored: StoredStatus | None
+) -> Response:
+    is_delegated = bool(service.settings.export_function) and context.resolved.estimate > service.settings.export_inline
+    seconds = _FUNCTION_SECONDS if is_delegated else context.seconds + _GRACE_SECONDS
+    claim = exports.claim(context.resolved, str(uuid.uuid4()), seconds, stored)
     if claim is None:  # another request was faster
-        other = exports.find(large.asked.tag)
+        other = exports.find(context.resolved.tag)
         if other and other.status.state == "ready":
-            return _send_there(service, exports, other.status, large)
+            return _redirect_to_export(service, exports, other.status, context)
         if other is None or other.status.state == "failed":
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has just failed; please ask again.", RETRY)
-        large.record.finish("export_running")
-        return answer_running(other.status)
-    if is_left:
-        return _leave_to_function(service, exports, large, claim)
+        context.record.finish("export_running")
+        return make_accepted_response(other.status)
+    if is_delegated:
+        return _delegate_to_function(service, exports, context, claim)
     try:
         status = make_export(
             service.settings,
             exports,
-            large.asked,
+            context.resolved,
             claim,
-            partial(_count_down, monotonic() + large.seconds),
+            partial(_count_down, monotonic() + context.seconds),
             service.logger,
         )
     except ExportTooLongError as error:
-        return _take_longer(service, exports, large, claim, error)
+        return _handle_timeout(service, exports, context, claim, error)
     if status.state == "failed":
         raise make_failure(status)
-    return _send_there(service, exports, status, large)
+    return _redirect_to_export(service, exports, status, context)
 
 
 def _count_down(end: float) -> float:
     return end - monotonic()
 
 
-def _take_longer(
-    service: Service, exports: Exports, large: LargeAnswer, claim: Found, error: ExportTooLongError
+def _handle_timeout(
+    service: Service, exports: Exports, context: ResponseContext, claim: StoredStatus, error: ExportTooLongError
 ) -> Response:
     """Leave to the function what a request is too short for."""
     if not service.settings.export_function:
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"The export takes longer than a request may: {error}.")
-        settle(exports, claim, {"state": "failed", "status": problem.status.value, "detail": problem.detail})
+        finish_export(exports, claim, {"state": "failed", "status": problem.status.value, "detail": problem.detail})
         raise problem
-    renewed = exports.claim(large.asked, claim.status.owner, _FUNCTION_SECONDS, claim)
+    renewed = exports.claim(context.resolved, claim.status.owner, _FUNCTION_SECONDS, claim)
     if renewed is None:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export is somebody else's by now; please ask again.", RETRY)
-    return _leave_to_function(service, exports, large, renewed)
+    return _delegate_to_function(service, exports, context, renewed)
 
 
-def _leave_to_function(service: Service, exports: Exports, large: LargeAnswer, claim: Found) -> Response:
+def _delegate_to_function(
+    service: Service, exports: Exports, context: ResponseContext, claim: StoredStatus
+) -> Response:
     from dataset_download.schemas import ExportEvent  # noqa: PLC0415  # see exports/store.py
 
-    asked = large.asked
+    resolved = context.resolved
     event = ExportEvent(
-        export=asked.tag, dataset=asked.dataset.name, format=asked.format, query=large.query, owner=claim.status.owner
+        export=resolved.tag,
+        dataset=resolved.dataset.name,
+        format=resolved.format,
+        query=context.query,
+        owner=claim.status.owner,
     )
     try:
         get_lambda().invoke(
@@ -143,13 +151,15 @@ def _leave_to_function(service: Service, exports: Exports, large: LargeAnswer, c
         )
     except (ClientError, BotoCoreError):
         detail = "The export could not be begun; please try again."
-        settle(exports, claim, {"state": "failed", "status": HTTPStatus.SERVICE_UNAVAILABLE.value, "detail": detail})
+        finish_export(
+            exports, claim, {"state": "failed", "status": HTTPStatus.SERVICE_UNAVAILABLE.value, "detail": detail}
+        )
         raise
-    large.record.finish("export_started")
-    return answer_running(claim.status)
+    context.record.finish("export_started")
+    return make_accepted_response(claim.status)
 
 
-def _send_there(service: Service, exports: Exports, status: ExportStatus, large: LargeAnswer) -> Response:
-    large.record.finish("exported", status.rows)
-    headers = {**large.headers, "X-Row-Count": str(status.rows)}
-    return redirect(HTTPStatus.SEE_OTHER, presign_export(service, exports.bucket, status, head=large.head), headers)
+def _redirect_to_export(service: Service, exports: Exports, status: ExportStatus, context: ResponseContext) -> Response:
+    context.record.finish("exported", status.rows)
+    headers = {**context.headers, "X-Row-Count": str(status.rows)}
+    return redirect(HTTPStatus.SEE_OTHER, presign_export(service, exports.bucket, status, head=context.head), headers)

@@ -8,16 +8,16 @@ from starlette.responses import Response
 from dataset_download.reading.result_stream import Download, start_download
 from dataset_download.request.problem import Problem
 from dataset_download.request.range_header import Part, UnsatisfiableRangeError, find_part
-from dataset_download.runtime.result_buffer import Held, Holder
+from dataset_download.runtime.result_buffer import BufferedResult, ResultBuffer
 from dataset_download.service import Service
 
 from .compression import compress
-from .export_status import answer_head
-from .oversize import LargeAnswer, answer_large
-from .streaming import End, PiecesResponse
+from .export_status import make_head_response
+from .oversize import ResponseContext, respond_with_export
+from .streaming import End, StreamedResponse
 
 
-def answer_part(service: Service, large: LargeAnswer, range_: str, *, is_large: bool) -> Response:
+def respond_with_range(service: Service, context: ResponseContext, range_: str, *, is_large: bool) -> Response:
     """Return a 206 with the range, or for a HEAD (without one) how long the answer is.
 
     What is too large to be held goes by an export, of which S3 gives ranges: also for a HEAD, since who reads Parquet
@@ -26,67 +26,67 @@ def answer_part(service: Service, large: LargeAnswer, range_: str, *, is_large: 
     Raises:
         Problem: 416, or 413 where the answer would have to be exported and exports are off.
     """
-    held = service.results.get(large.asked.tag) or (None if is_large else _make(service, large))
-    if held is None:
-        if large.head and service.exports is None:
-            large.record.finish("head")
-            return answer_head(large.headers)
-        return answer_large(service, large, begins=True)
-    service.results.put(large.asked.tag, held)
-    headers = {**large.headers, "Accept-Ranges": "bytes", "X-Row-Count": str(held.rows)}
+    result = service.results.get(context.resolved.tag) or (None if is_large else _make(service, context))
+    if result is None:
+        if context.head and service.exports is None:
+            context.record.finish("head")
+            return make_head_response(context.headers)
+        return respond_with_export(service, context, starts_export=True)
+    service.results.put(context.resolved.tag, result)
+    headers = {**context.headers, "Accept-Ranges": "bytes", "X-Row-Count": str(result.rows)}
     if not range_:
-        large.record.finish("head")
-        return Response(headers={**headers, "Content-Length": str(held.size)})
+        context.record.finish("head")
+        return Response(headers={**headers, "Content-Length": str(result.size)})
     try:
-        part = find_part(range_, held.size)
+        part = find_part(range_, result.size)
     except UnsatisfiableRangeError:
-        detail = f"The answer has {held.size} bytes; none of them is in the range."
-        unsatisfied = {"Content-Range": f"bytes */{held.size}"}
+        detail = f"The answer has {result.size} bytes; none of them is in the range."
+        unsatisfied = {"Content-Range": f"bytes */{result.size}"}
         raise Problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, detail, unsatisfied) from None
-    return send_held(held, part, large, service.settings.stall_seconds, is_part=True)
+    return send_buffered(result, part, context, service.settings.stall_seconds, is_part=True)
 
 
-def _make(service: Service, large: LargeAnswer) -> Held | None:
-    asked = large.asked
-    with start_download(asked.plan, asked.format, formula_guard=service.settings.formula_guard) as download:
-        return hold(download, service.hold_limit, download)
+def _make(service: Service, context: ResponseContext) -> BufferedResult | None:
+    resolved = context.resolved
+    with start_download(resolved.plan, resolved.format, formula_guard=service.settings.formula_guard) as download:
+        return buffer_result(download, service.spool_limit, download)
 
 
-def hold(pieces: Iterable[bytes], limit: int, download: Download) -> Held | None:
+def buffer_result(chunks: Iterable[bytes], limit: int, download: Download) -> BufferedResult | None:
     """Make an answer to its end and return it; None if it has more than ``limit`` bytes."""
-    holder = Holder()
+    buffer = ResultBuffer()
     try:
-        is_whole = holder.add_all(pieces, limit)
+        is_whole = buffer.add_all(chunks, limit)
     except BaseException:
-        holder.close()
+        buffer.close()
         raise
     finally:
         download.close()
-    return holder.finish(download.rows) if is_whole else None
+    return buffer.finish(download.rows) if is_whole else None
 
 
-def send_held(
-    held: Held,
+def send_buffered(
+    result: BufferedResult,
     part: Part,
-    large: LargeAnswer,
+    context: ResponseContext,
     stall_seconds: float,
     encoding: str = "identity",
     *,
     is_part: bool = False,
 ) -> Response:
     """Return an answer that is made already, or a part of it under 206."""
-    headers = {**large.headers, "Accept-Ranges": "bytes", "X-Row-Count": str(held.rows)}
-    pieces: Iterable[bytes] = held.read(part.start, part.end)
+    headers = {**context.headers, "Accept-Ranges": "bytes", "X-Row-Count": str(result.rows)}
+    chunks: Iterable[bytes] = result.read(part.start, part.end)
     if encoding == "gzip":
-        pieces = compress(pieces)
+        chunks = compress(chunks)
     else:
         headers["Content-Length"] = str(part.end - part.start)
     if is_part:
-        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{held.size}"
+        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{result.size}"
 
     def finish(end: End, sent: int, error: BaseException | None) -> None:
         outcome = "partial" if is_part and end == "complete" else end
-        large.record.finish(outcome, held.rows, sent, error)
+        context.record.finish(outcome, result.rows, sent, error)
 
     status = HTTPStatus.PARTIAL_CONTENT if is_part else HTTPStatus.OK
-    return PiecesResponse(pieces, headers, finish, stall_seconds, status)
+    return StreamedResponse(chunks, headers, finish, stall_seconds, status)

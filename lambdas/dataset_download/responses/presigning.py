@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from dataset_download.request.headers import attach
-from dataset_download.request.resolve import Asked
+from dataset_download.request.resolve import ResolvedRequest
 from dataset_download.service import Service
 
 if TYPE_CHECKING:
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from dataset_download.schemas import ExportStatus
 
 
-def presign_dataset(service: Service, asked: Asked, *, head: bool) -> str:
+def presign_dataset(service: Service, resolved: ResolvedRequest, *, head: bool) -> str:
     """Return an address of the dataset's one object."""
-    named = {
-        "ResponseContentDisposition": attach(asked.filename),
-        "ResponseContentType": asked.format.media_type,
+    headers = {
+        "ResponseContentDisposition": attach(resolved.filename),
+        "ResponseContentType": resolved.format.media_type,
     }
-    place = {"Bucket": service.store.bucket, "Key": asked.dataset.files[0].key}
-    return _presign(service.store.client, {**place, **named}, service.settings.presign_ttl_seconds, head=head)
+    location = {"Bucket": service.store.bucket, "Key": resolved.dataset.files[0].key}
+    return _presign(service.store.client, {**location, **headers}, service.settings.presign_ttl_seconds, head=head)
 
 
 def presign_export(service: Service, bucket: str, status: ExportStatus, *, head: bool) -> str:
     """Return an address of a finished export."""
-    place = {"Bucket": bucket, "Key": status.key}
-    return _presign(service.store.client, place, service.settings.presign_ttl_seconds, head=head)
+    location = {"Bucket": bucket, "Key": status.key}
+    return _presign(service.store.client, location, service.settings.presign_ttl_seconds, head=head)
 
 
 def _presign(client: S3Client, parameters: Mapping[str, Any], seconds: int, *, head: bool) -> str:

@@ -14,25 +14,25 @@ from dataset_download.request.caller import Caller
 from dataset_download.request.headers import attach, choose_encoding, format_time, is_unmodified, matches
 from dataset_download.request.problem import Problem, explain
 from dataset_download.request.range_header import Part, holds, is_range
-from dataset_download.request.resolve import Asked, Pairs, ask
-from dataset_download.runtime.cancellation import ClientLeftError
-from dataset_download.runtime.result_buffer import Held
+from dataset_download.request.resolve import Pairs, ResolvedRequest, resolve_request
+from dataset_download.runtime.cancellation import ClientDisconnectedError
+from dataset_download.runtime.result_buffer import BufferedResult
 from dataset_download.service import Service
 from dataset_download.telemetry import Record
 
 from .compression import compress
-from .export_status import answer_head
-from .oversize import LargeAnswer, answer_large
-from .partial_content import answer_part, hold, send_held
+from .export_status import make_head_response
+from .oversize import ResponseContext, respond_with_export
+from .partial_content import buffer_result, respond_with_range, send_buffered
 from .presigning import presign_dataset, redirect
-from .streaming import End, PiecesResponse, drain, enforce, pull
+from .streaming import End, StreamedResponse, drain, enforce_limit, read_up_to
 
 _KEPT = ("ETag", "Last-Modified", "Cache-Control", "Vary", "X-Dataset")
 """What a 304 repeats."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DownloadRequest:
     """A request for a download."""
 
     name: str
@@ -45,88 +45,92 @@ class Wanted:
     caller: Caller
 
 
-def answer_download(service: Service, wanted: Wanted) -> Response:
+def respond_to_download(service: Service, request: DownloadRequest) -> Response:
     """Return the answer, whose first bytes are made by then. Blocking; to be called in a thread.
 
     Raises:
         Problem, DatasetError, ClientError, BotoCoreError: there is no answer, and nothing has been sent.
     """
-    asked = ask(service.settings, service.store, wanted.name, wanted.format, wanted.pairs)
-    record = Record(service.logger, asked, wanted.caller.request_id, wanted.query)
+    resolved = resolve_request(service.settings, service.store, request.name, request.format, request.pairs)
+    record = Record(service.logger, resolved, request.caller.request_id, request.query)
     try:
-        return _choose(service, wanted, asked, record)
+        return _choose(service, request, resolved, record)
     except Exception as error:
         problem = explain(error)
         is_failure = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        end = "abandoned" if isinstance(error, ClientLeftError) else "failed" if is_failure else "refused"
+        end = "abandoned" if isinstance(error, ClientDisconnectedError) else "failed" if is_failure else "refused"
         record.finish(end, error=error if is_failure else None)
         problem.is_logged = is_failure
         raise problem from error
 
 
-def _choose(service: Service, wanted: Wanted, asked: Asked, record: Record) -> Response:
-    accepted = wanted.headers.get("accept-encoding")
-    range_ = _read_range(wanted, asked)
-    encoding = choose_encoding(accepted, compressible=asked.format.is_text and not range_)
+def _choose(service: Service, request: DownloadRequest, resolved: ResolvedRequest, record: Record) -> Response:
+    accepted = request.headers.get("accept-encoding")
+    range_ = _read_range(request, resolved)
+    encoding = choose_encoding(accepted, compressible=resolved.format.is_text and not range_)
     if encoding is None:
         raise Problem(HTTPStatus.NOT_ACCEPTABLE, "The answer comes as it is or, unless it is Parquet, in gzip.")
-    headers = describe(service, asked, encoding)
-    if _is_known(wanted.headers, asked):
+    headers = describe(service, resolved, encoding)
+    if _is_not_modified(request.headers, resolved):
         record.finish("not_modified")
         kept = {name: headers[name] for name in _KEPT if name in headers}
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
-    if _is_the_object_itself(service, asked):
-        record.finish("redirected", asked.plan.row_count)
-        location = presign_dataset(service, asked, head=wanted.head)
+    if _is_whole_object(service, resolved):
+        record.finish("redirected", resolved.plan.row_count)
+        location = presign_dataset(service, resolved, head=request.head)
         return redirect(HTTPStatus.TEMPORARY_REDIRECT, location, headers)
-    large = LargeAnswer(asked, wanted.query, wanted.caller.seconds, record, headers, head=wanted.head)
-    is_large = service.stream_limit is not None and asked.estimate > service.stream_limit
-    if (range_ and not is_large) or (wanted.head and asked.format is Format.PARQUET):
-        return answer_part(service, large, range_, is_large=is_large)
+    context = ResponseContext(resolved, request.query, request.caller.seconds, record, headers, head=request.head)
+    is_large = service.stream_limit is not None and resolved.estimate > service.stream_limit
+    if (range_ and not is_large) or (request.head and resolved.format is Format.PARQUET):
+        return respond_with_range(service, context, range_, is_large=is_large)
     if is_large:
-        return answer_large(service, large)
-    if wanted.head:
+        return respond_with_export(service, context)
+    if request.head:
         record.finish("head")
-        return answer_head(headers)
-    return _answer_pieces(service, large, encoding)
+        return make_head_response(headers)
+    return _respond_with_body(service, context, encoding)
 
 
-def _is_known(headers: Headers, asked: Asked) -> bool:
+def _is_not_modified(headers: Headers, resolved: ResolvedRequest) -> bool:
     """Whether the caller has the answer already. A tag goes before a date (RFC 9110, 13.2.2)."""
     if "if-none-match" in headers:
-        return matches(headers["if-none-match"], asked.tag)
+        return matches(headers["if-none-match"], resolved.tag)
     # The newest date of several files does not tell that one is gone.
-    is_one = len(asked.dataset.files) == 1
-    return is_one and is_unmodified(headers.get("if-modified-since"), asked.dataset.last_modified)
+    is_one = len(resolved.dataset.files) == 1
+    return is_one and is_unmodified(headers.get("if-modified-since"), resolved.dataset.last_modified)
 
 
-def _read_range(wanted: Wanted, asked: Asked) -> str:
+def _read_range(request: DownloadRequest, resolved: ResolvedRequest) -> str:
     """Return the range that is asked for, empty where it is all. Only what is not compressed is given in parts."""
-    header = wanted.headers.get("range")
-    if header is None or not is_range(header) or wanted.head:
+    header = request.headers.get("range")
+    if header is None or not is_range(header) or request.head:
         return ""
-    if choose_encoding(wanted.headers.get("accept-encoding"), compressible=False) is None:
+    if choose_encoding(request.headers.get("accept-encoding"), compressible=False) is None:
         return ""
-    return header if holds(wanted.headers.get("if-range"), asked.tag, asked.dataset.last_modified) else ""
+    return header if holds(request.headers.get("if-range"), resolved.tag, resolved.dataset.last_modified) else ""
 
 
-def _is_the_object_itself(service: Service, asked: Asked) -> bool:
-    is_whole = asked.plan.query.is_full and asked.dataset.is_single_object
-    return service.settings.redirect_parquet and asked.format is Format.PARQUET and is_whole
+def _is_whole_object(service: Service, resolved: ResolvedRequest) -> bool:
+    is_whole = resolved.plan.query.is_full and resolved.dataset.is_single_object
+    return service.settings.redirect_parquet and resolved.format is Format.PARQUET and is_whole
 
 
-def _answer_pieces(service: Service, large: LargeAnswer, encoding: str) -> Response:
+def _respond_with_body(service: Service, context: ResponseContext, encoding: str) -> Response:
     """Answer whole what is small, and the rest as it is made, or as a large answer where that may end too early.
 
     Under a limit nothing leaves before the whole is known to be within it: what Lambda cuts off still looks whole.
     """
-    asked, record, headers = large.asked, large.record, large.headers
-    download = start_download(asked.plan, asked.format, formula_guard=service.settings.formula_guard)
+    resolved, record, headers = context.resolved, context.record, context.headers
+    download = start_download(resolved.plan, resolved.format, formula_guard=service.settings.formula_guard)
     try:
-        first, is_whole = pull(download, service.whole_limit)
-        if not is_whole and service.holds_answers:
-            held = hold(chain(drain(first), download), service.hold_limit, download)
-            return _send_held(service, large, held, encoding) if held else answer_large(service, large)
+        first, is_whole = read_up_to(download, service.in_memory_limit)
+        if not is_whole and service.buffers_results:
+            result = buffer_result(chain(drain(first), download), service.spool_limit, download)
+            return (
+                _send_buffered_or_export(service, context, result, encoding)
+                if result
+                else respond_with_export(service, context)
+            )
     except BaseException:
         download.close()
         raise
@@ -135,47 +139,49 @@ def _answer_pieces(service: Service, large: LargeAnswer, encoding: str) -> Respo
         body = b"".join(_encode(first, encoding))
         record.finish("complete", download.rows, len(body))
         return Response(body, headers={**headers, "Accept-Ranges": "bytes", "X-Row-Count": str(download.rows)})
-    limited = enforce(chain(drain(first), download), service.stream_limit)
+    limited = enforce_limit(chain(drain(first), download), service.stream_limit)
     return _stream(_encode(limited, encoding), download, record, headers, service.settings.stall_seconds)
 
 
-def _send_held(service: Service, large: LargeAnswer, held: Held, encoding: str) -> Response:
+def _send_buffered_or_export(
+    service: Service, context: ResponseContext, result: BufferedResult, encoding: str
+) -> Response:
     """Send an answer that is made already, unless the caller's time is too short for it."""
-    if held.size > service.fit(large.seconds):
-        return answer_large(service, large)
-    return send_held(held, Part(0, held.size), large, service.settings.stall_seconds, encoding)
+    if result.size > service.find_transferable_bytes(context.seconds):
+        return respond_with_export(service, context)
+    return send_buffered(result, Part(0, result.size), context, service.settings.stall_seconds, encoding)
 
 
 def _stream(
-    pieces: Iterable[bytes], download: Download, record: Record, headers: dict[str, str], stall_seconds: float
+    chunks: Iterable[bytes], download: Download, record: Record, headers: dict[str, str], stall_seconds: float
 ) -> Response:
     def finish(end: End, sent: int, error: BaseException | None) -> None:
         download.close()
         record.finish(end, download.rows, sent, error)
 
-    return PiecesResponse(pieces, headers, finish, stall_seconds)
+    return StreamedResponse(chunks, headers, finish, stall_seconds)
 
 
-def _encode(pieces: Iterable[bytes], encoding: str) -> Iterable[bytes]:
-    return compress(pieces) if encoding == "gzip" else pieces
+def _encode(chunks: Iterable[bytes], encoding: str) -> Iterable[bytes]:
+    return compress(chunks) if encoding == "gzip" else chunks
 
 
-def describe(service: Service, asked: Asked, encoding: str) -> dict[str, str]:
+def describe(service: Service, resolved: ResolvedRequest, encoding: str) -> dict[str, str]:
     """Return the headers of an answer."""
-    settings, is_full = service.settings, asked.plan.query.is_full
+    settings, is_full = service.settings, resolved.plan.query.is_full
     seconds = settings.cache_full_seconds if is_full else settings.cache_filtered_seconds
     headers = {
-        "Content-Type": asked.format.media_type,
-        "Content-Disposition": attach(asked.filename),
-        "ETag": f'"{asked.tag}-gzip"' if encoding == "gzip" else f'"{asked.tag}"',
-        "Last-Modified": format_time(asked.dataset.last_modified),
+        "Content-Type": resolved.format.media_type,
+        "Content-Disposition": attach(resolved.filename),
+        "ETag": f'"{resolved.tag}-gzip"' if encoding == "gzip" else f'"{resolved.tag}"',
+        "Last-Modified": format_time(resolved.dataset.last_modified),
         "Cache-Control": f"public, max-age={seconds}",
-        "X-Dataset": asked.dataset.name,
+        "X-Dataset": resolved.dataset.name,
     }
-    if asked.format.is_text:
+    if resolved.format.is_text:
         headers["Vary"] = "Accept-Encoding"
     if encoding == "gzip":
         headers["Content-Encoding"] = "gzip"
-    if asked.plan.row_count is not None:
-        headers["X-Row-Count"] = str(asked.plan.row_count)
+    if resolved.plan.row_count is not None:
+        headers["X-Row-Count"] = str(resolved.plan.row_count)
     return headers

@@ -9,7 +9,7 @@ from anyio import CancelScope, to_thread
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from dataset_download.runtime.cancellation import ClientLeftError
+from dataset_download.runtime.cancellation import ClientDisconnectedError
 
 type End = Literal["complete", "abandoned", "failed"]
 type OnEnd = Callable[[End, int, BaseException | None], None]
@@ -18,7 +18,7 @@ _SLICE = 1 << 20
 """How much is handed to the server at once, in bytes: what a slow client has to take before it counts as stalled."""
 
 
-class PiecesResponse(Response):
+class StreamedResponse(Response):
     """Sends pieces as they are made, each made in a thread; an error in the middle breaks the connection.
 
     However it ends, ``on_end`` is called once, in a thread, and frees what the pieces are made from.
@@ -26,7 +26,7 @@ class PiecesResponse(Response):
 
     def __init__(
         self,
-        pieces: Iterable[bytes],
+        chunks: Iterable[bytes],
         headers: Mapping[str, str],
         on_end: OnEnd,
         stall_seconds: float,
@@ -35,7 +35,7 @@ class PiecesResponse(Response):
         self.status_code = status
         self.background = None
         self.init_headers(headers)
-        self._pieces = iter(pieces)
+        self._chunks = iter(chunks)
         self._on_end = on_end
         self._stall_seconds = stall_seconds
         self._sent = 0
@@ -54,32 +54,32 @@ class PiecesResponse(Response):
                 await to_thread.run_sync(self._on_end, end, self._sent, failure)
         if failure is not None:
             # The server closes the connection without the end of the body: nobody takes the rest for the whole.
-            raise AnswerBrokenError("the answer ends before its end") from failure
+            raise ResponseTruncatedError("the answer ends before its end") from failure
 
     async def _send_all(self, send: Send) -> tuple[End, BaseException | None]:
         """Send the head and all pieces; return how that ended, and the error if the pieces had one."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        take = partial(next, self._pieces, None)
+        take = partial(next, self._chunks, None)
         while True:
             try:
-                piece = await to_thread.run_sync(take)
-            except ClientLeftError:
+                chunk = await to_thread.run_sync(take)
+            except ClientDisconnectedError:
                 return "abandoned", None
             except Exception as error:  # noqa: BLE001  # whatever it is, it is logged, and the answer must not look whole
                 return "failed", error
-            if piece is None:
+            if chunk is None:
                 break
             try:
-                await self._send_piece(send, piece)
+                await self._send_chunk(send, chunk)
             except (TimeoutError, OSError):
                 return "abandoned", None
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return "complete", None
 
-    async def _send_piece(self, send: Send, piece: bytes) -> None:
-        view = memoryview(piece)
-        for start in range(0, len(piece), _SLICE):
-            part = bytes(view[start : start + _SLICE]) if len(piece) > _SLICE else piece
+    async def _send_chunk(self, send: Send, chunk: bytes) -> None:
+        view = memoryview(chunk)
+        for start in range(0, len(chunk), _SLICE):
+            part = bytes(view[start : start + _SLICE]) if len(chunk) > _SLICE else chunk
             with anyio.fail_after(self._stall_seconds):
                 await send({"type": "http.response.body", "body": part, "more_body": True})
             self._sent += len(part)
@@ -91,38 +91,38 @@ class PiecesResponse(Response):
         scope.cancel()
 
 
-class AnswerBrokenError(Exception):
+class ResponseTruncatedError(Exception):
     """The answer's body ends before its end."""
 
 
-def pull(pieces: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
+def read_up_to(chunks: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
     """Take pieces until there are more than ``limit`` bytes; return them, and whether they are all."""
-    taken: list[bytes] = []
+    chunks_read: list[bytes] = []
     size = 0
-    for piece in pieces:
-        taken.append(piece)
-        size += len(piece)
+    for chunk in chunks:
+        chunks_read.append(chunk)
+        size += len(chunk)
         if size > limit:
-            return taken, False
-    return taken, True
+            return chunks_read, False
+    return chunks_read, True
 
 
-def drain(pieces: list[bytes]) -> Iterator[bytes]:
+def drain(chunks: list[bytes]) -> Iterator[bytes]:
     """Yield the pieces, letting go of each: they may be large."""
-    while pieces:
-        yield pieces.pop(0)
+    while chunks:
+        yield chunks.pop(0)
 
 
-def enforce(pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
+def enforce_limit(chunks: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
     """Yield the pieces as long as they are not more than ``limit`` bytes; None: any number.
 
     Raises:
-        AnswerBrokenError: they are more; the answer must not look whole.
+        ResponseTruncatedError: they are more; the answer must not look whole.
     """
     left = limit
-    for piece in pieces:
+    for chunk in chunks:
         if left is not None:
-            left -= len(piece)
+            left -= len(chunk)
             if left < 0:
-                raise AnswerBrokenError(f"the answer is larger than {limit} bytes (STREAM_LIMIT_MB)")
-        yield piece
+                raise ResponseTruncatedError(f"the answer is larger than {limit} bytes (STREAM_LIMIT_MB)")
+        yield chunk

@@ -5,30 +5,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_departure: ContextVar[threading.Event | None] = ContextVar("departure", default=None)
+_cancellation: ContextVar[threading.Event | None] = ContextVar("departure", default=None)
 
 
-class ClientLeftError(Exception):
+class ClientDisconnectedError(Exception):
     """The client has left before its answer began."""
 
 
-def expect_departure(departure: threading.Event) -> None:
+def set_cancellation(cancellation: threading.Event) -> None:
     """Have the work of this request, in whichever thread, end once the event is set."""
-    _departure.set(departure)
+    _cancellation.set(cancellation)
 
 
-def check_departure() -> None:
-    """Raise ClientLeftError if the client has left."""
-    departure = _departure.get()
-    if departure is not None and departure.is_set():
-        raise ClientLeftError("the client has left")
+def check_cancelled() -> None:
+    """Raise ClientDisconnectedError if the client has left."""
+    cancellation = _cancellation.get()
+    if cancellation is not None and cancellation.is_set():
+        raise ClientDisconnectedError("the client has left")
 
 
 @contextmanager
-def finish_regardless() -> Iterator[None]:
+def ignore_cancellation() -> Iterator[None]:
     """Go on in the block though the client may leave: others wait for the result, too."""
-    token = _departure.set(None)
+    token = _cancellation.set(None)
     try:
         yield
     finally:
-        _departure.reset(token)
+        _cancellation.reset(token)

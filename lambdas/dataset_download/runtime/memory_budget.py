@@ -8,7 +8,7 @@ MIB = 1024 * 1024
 USABLE = 0.85
 BASE_BYTES = 236 * MIB
 """Of the process without any answer, of what is read ahead, and of parts that are uploaded."""
-LEAST_BYTES = 64 * MIB
+MIN_BYTES = 64 * MIB
 COPIES = 5
 """How often a large row is held: decoded, as text, as a piece of the answer, on its way out, and the next one."""
 FOOTER_COPIES = 12
@@ -27,7 +27,7 @@ class Memory:
     @classmethod
     def of(cls, total: int) -> Memory:
         """Return the shares of a process that has `total` bytes for one answer at a time."""
-        left = max(LEAST_BYTES, int(total * USABLE) - BASE_BYTES)
+        left = max(MIN_BYTES, int(total * USABLE) - BASE_BYTES)
         # Bounded so that functions of 512 MB and more have the same: Parquet's row groups, and so its bytes, follow it.
         return cls(left=left, batch=min(13 * MIB, left // 15))
 
@@ -57,7 +57,7 @@ class Memory:
         return self.left // 4
 
     @property
-    def beside_sort(self) -> Memory:
+    def during_sort(self) -> Memory:
         """What the reader may take while rows are held to be sorted: the other half."""
         return Memory(self.left // 2, self.batch)
 

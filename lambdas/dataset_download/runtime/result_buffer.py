@@ -14,7 +14,7 @@ CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
-class Held:
+class BufferedResult:
     """A whole answer, not compressed."""
 
     size: int
@@ -40,69 +40,72 @@ class _Descriptor:
         os.close(self.number)
 
 
-class Holder:
+class ResultBuffer:
     """Takes the pieces of an answer one after another."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
         self._size = 0
 
-    def add_all(self, pieces: Iterable[bytes], limit: int) -> bool:
+    def add_all(self, chunks: Iterable[bytes], limit: int) -> bool:
         """Take pieces until there are more than ``limit`` bytes; return whether they are all."""
-        for piece in pieces:
-            self._size += len(piece)
+        for chunk in chunks:
+            self._size += len(chunk)
             if self._size > limit:
                 self.close()
                 return False
-            self._add(piece)
+            self._add(chunk)
         return True
 
-    def finish(self, rows: int) -> Held:
+    def finish(self, rows: int) -> BufferedResult:
         """Return the answer."""
-        kept = None
+        descriptor = None
         if self._file:
             self._file.flush()
-            kept = _Descriptor(self._file)
-        held = Held(self._size, rows, b"".join(self._pieces), kept)
+            descriptor = _Descriptor(self._file)
+        result = BufferedResult(self._size, rows, b"".join(self._chunks), descriptor)
         self.close()
-        return held
+        return result
 
     def close(self) -> None:
         """Forget all."""
-        self._pieces = []
+        self._chunks = []
         if self._file:
             self._file.close()
 
-    def _add(self, piece: bytes) -> None:
+    def _add(self, chunk: bytes) -> None:
         if self._file is None and self._size > MEMORY_BYTES:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115  # Held keeps it
-            self._file.writelines(self._pieces)
-            self._pieces = []
+            self._file.writelines(self._chunks)
+            self._chunks = []
         if self._file is None:
-            self._pieces.append(piece)
+            self._chunks.append(chunk)
         else:
-            self._file.write(piece)
+            self._file.write(chunk)
 
 
-class Results:
+class ResultCache:
     """The last answers that were asked for in ranges, by tag: who reads one part will read others."""
 
-    def __init__(self, most: int = 8, most_bytes: int = 256 * 1024 * 1024) -> None:
-        self._most, self._most_bytes = most, most_bytes
+    def __init__(self, max_entries: int = 8, max_bytes: int = 256 * 1024 * 1024) -> None:
+        self._max_entries, self._max_bytes = max_entries, max_bytes
         self._lock = threading.Lock()
-        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._results: OrderedDict[str, BufferedResult] = OrderedDict()
 
-    def get(self, tag: str) -> Held | None:
+    def get(self, tag: str) -> BufferedResult | None:
         """Return an answer that is still known."""
         with self._lock:
-            if tag in self._held:
-                self._held.move_to_end(tag)
-            return self._held.get(tag)
+            if tag in self._results:
+                self._results.move_to_end(tag)
+            return self._results.get(tag)
 
-    def put(self, tag: str, held: Held) -> None:
+    def put(self, tag: str, result: BufferedResult) -> None:
         """Remember an answer; those unused for longest are forgotten."""
         with self._lock:
-            self._held[tag] = held
-            while len(self._held) > self._most or sum(each.size for each in self._held.values()) > self._most_bytes:
-                self._held.popitem(last=False)
+            self._results[tag] = result
+            while (
+                len(self._results) > self._max_entries
+                or sum(each.size for each in self._results.values()) > self._max_bytes
+            ):
+                self._results.popitem(last=False)

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 
-from .cancellation import finish_regardless
+from .cancellation import ignore_cancellation
 
 
-class Shared[Result]:
+class SingleFlight[Result]:
     """Does pieces of work by key; who asks for one that is under way waits for its result."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Shared[Result]:
         if running is not None:
             return running.result()
         try:
-            with finish_regardless():
+            with ignore_cancellation():
                 mine.set_result(work())
         except BaseException as error:
             mine.set_exception(error)

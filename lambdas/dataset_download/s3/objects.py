@@ -12,16 +12,16 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from urllib3.exceptions import HTTPError
 
 from dataset_download.exceptions import ObjectChangedError, SourceError, SourceUnreadableError
-from dataset_download.runtime.cancellation import check_departure
+from dataset_download.runtime.cancellation import check_cancelled
 from dataset_download.s3_get import SignedS3Reader
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.1
 # What Lambda's own retries below botocore's do not cover: a body that ends early, stalls or is reset.
-PASSING = (BotoCoreError, HTTPClientError, HTTPError, IncompleteReadError, OSError)
+TRANSIENT_ERRORS = (BotoCoreError, HTTPClientError, HTTPError, IncompleteReadError, OSError)
 CHANGED = frozenset({"PreconditionFailed", "412", "NoSuchKey", "404", "InvalidRange", "416"})
 """Deleted, or shorter than it was, is changed too."""
 
@@ -55,10 +55,10 @@ class Meter:
 class RangeReader:
     """Reads ranges of a bucket's objects: the quick way first, then as boto3 does, which repeats and explains."""
 
-    def __init__(self, client: "S3Client", bucket: str, quick: SignedS3Reader | None = None) -> None:
+    def __init__(self, client: "S3Client", bucket: str, signed_reader: SignedS3Reader | None = None) -> None:
         self._client = client
         self._bucket = bucket
-        self._quick = quick
+        self._signed_reader = signed_reader
         self.meter = Meter()
 
     def read(self, file: DataFile, start: int, end: int) -> bytes:
@@ -68,39 +68,39 @@ class RangeReader:
             ObjectChangedError: the object is not what it was when it was listed.
             SourceUnreadableError: S3 failed repeatedly.
         """
-        check_departure()
-        if (data := self._read_quickly(file, start, end)) is not None:
+        check_cancelled()
+        if (data := self._read_signed(file, start, end)) is not None:
             return data
         reason: Exception | None = None
-        for attempt in range(ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
             if attempt:
                 time.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             try:
                 return self._read_once(file, start, end)
             except ClientError as error:
-                reason = _judge(error, file)
-            except PASSING as error:
+                reason = _classify_error(error, file)
+            except TRANSIENT_ERRORS as error:
                 reason = error
         raise SourceUnreadableError(f"{file.key}: bytes {start}-{end - 1} could not be read: {reason}") from reason
 
-    def _read_quickly(self, file: DataFile, start: int, end: int) -> bytes | None:
-        if self._quick is None:
+    def _read_signed(self, file: DataFile, start: int, end: int) -> bytes | None:
+        if self._signed_reader is None:
             return None
         headers = {"Range": f"bytes={start}-{end - 1}", "If-Match": file.etag}
-        answer = self._quick.get(self._bucket, file.key, headers, end - start)
-        if answer is None or answer.headers.get("ETag") != file.etag:
+        response = self._signed_reader.get(self._bucket, file.key, headers, end - start)
+        if response is None or response.headers.get("ETag") != file.etag:
             return None
-        self.meter.add(len(answer.data))
-        return answer.data
+        self.meter.add(len(response.data))
+        return response.data
 
     def _read_once(self, file: DataFile, start: int, end: int) -> bytes:
-        answer = self._client.get_object(
+        response = self._client.get_object(
             Bucket=self._bucket, Key=file.key, Range=f"bytes={start}-{end - 1}", IfMatch=file.etag
         )
         # Not every S3-compatible store heeds If-Match on a read.
-        if answer["ETag"] != file.etag:
+        if response["ETag"] != file.etag:
             raise ObjectChangedError(f"{file.key} was overwritten while it was read")
-        with answer["Body"] as body:
+        with response["Body"] as body:
             data = body.read()
         self.meter.add(len(data))
         if len(data) != end - start:
@@ -108,7 +108,7 @@ class RangeReader:
         return data
 
 
-def _judge(error: ClientError, file: DataFile) -> ClientError:
+def _classify_error(error: ClientError, file: DataFile) -> ClientError:
     """Return an error after which it is worth trying again; raise the others."""
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

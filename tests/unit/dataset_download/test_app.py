@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_413_where_exports_are_off(environment: pytest.Monk
 
 def test_what_turns_out_larger_than_estimated_is_413_too(environment: pytest.MonkeyPatch, aws: Aws) -> None:
     environment.setenv("EXPORTS", "false")
-    environment.setattr("dataset_download.request.resolve.Asked.estimate", 1)
+    environment.setattr("dataset_download.request.resolve.ResolvedRequest.estimate", 1)
     aws.put("large.parquet", make_large())
     assert request("/large.csv")["statusCode"] == 413
     assert request("/large.csv", "limit=1000")["statusCode"] == 200

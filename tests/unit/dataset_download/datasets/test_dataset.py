@@ -13,7 +13,7 @@ from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 
 from dataset_download.datasets.dataset import Store, open_dataset
-from dataset_download.datasets.listing import Listed, fill, list_names
+from dataset_download.datasets.listing import ListingEntry, fill, list_names
 from dataset_download.exceptions import (
     CorruptDatasetError,
     DatasetNotFoundError,
@@ -124,7 +124,7 @@ def test_listings_go_on_after_a_name_in_the_order_of_keys(s3: S3Client) -> None:
         assert [each.name for each in list_all(store, name)] == found[place + 1 :]
 
 
-def list_all(store: Store, after: str = "") -> list[Listed]:
+def list_all(store: Store, after: str = "") -> list[ListingEntry]:
     filled = [fill(store, *found) for found in list_names(store, after)]
     return [each for each in filled if each]
 

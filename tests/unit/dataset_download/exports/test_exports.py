@@ -112,7 +112,7 @@ def invoked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 SLOW: dict[str, Any] = {**LOW, "export_function": "exporter", "export_inline": 0}
 
 
-class AnswersLost:
+class ResponsesLost:
     """An S3 client that gets no answer to what it puts, and puts it again, as botocore does."""
 
     def __init__(self, client: Any) -> None:
@@ -130,7 +130,7 @@ def test_a_claim_whose_answer_was_lost_is_still_this_requests(make: MakeService,
     # Else the caller would be told for 16 minutes that somebody works on it.
     service = make(**SLOW)
     assert service.exports
-    client: Any = AnswersLost(service.exports.client)
+    client: Any = ResponsesLost(service.exports.client)
     exports = dataclasses.replace(service.exports, client=client)
     answer = call(create_app(dataclasses.replace(service, exports=exports)), "/customers.csv")
     assert answer.status == 202

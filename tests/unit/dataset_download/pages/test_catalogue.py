@@ -66,6 +66,6 @@ def test_a_page_lists_no_more_than_it_needs(make: MakeService, aws: Aws, monkeyp
 def test_facts_are_forgotten_in_turn() -> None:
     cache = catalogue.FactsCache(most_columns=1000)
     for number in range(10):
-        cache.put(number, catalogue.Facts("t", 1, 300, "[]"))
+        cache.put(number, catalogue.DatasetFacts("t", 1, 300, "[]"))
     assert cache.get(0) is None
     assert cache.get(9) is not None

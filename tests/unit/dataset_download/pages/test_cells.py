@@ -4,7 +4,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
 from dataset_download.http.application import create_app
-from dataset_download.pages.cells import MOST_CHARACTERS, show_cells
+from dataset_download.pages.cells import MAX_CHARACTERS, show_cells
 from tests.unit.dataset_download.asgi import call
 from tests.unit.dataset_download.conftest import Aws, MakeService
 
@@ -31,7 +31,7 @@ def test_of_a_large_value_its_beginning_is_shown(value: object) -> None:
     large, nothing = show_cells(column)
     assert nothing is None
     assert large is not None
-    assert len(large) <= MOST_CHARACTERS + 1
+    assert len(large) <= MAX_CHARACTERS + 1
     assert "…" in large
 
 

@@ -13,7 +13,7 @@ from dataset_download.exceptions import CorruptDatasetError, ObjectChangedError,
 from dataset_download.formats import parquet_file
 from dataset_download.formats.format import Format
 from dataset_download.planning.plan import Reading
-from dataset_download.reading.decoding import Follower
+from dataset_download.reading.decoding import DeferredColumns
 from dataset_download.reading.rows import TEXT_BYTES
 from dataset_download.s3 import objects
 from dataset_download.s3.objects import DataFile, RangeReader
@@ -356,14 +356,14 @@ def test_followers_find_their_rows_across_batches_of_other_sizes() -> None:
         for start, end in ((0, 3), (3, 4), (4, 9), (9, 20)):
             yield pa.record_batch({"n": list(range(start, end))})
 
-    follower = Follower(decode())
+    deferred_columns = DeferredColumns(decode())
     taken = []
     for skipped, rows in ((0, 2), (1, 3), (4, 1), (0, 5), (2, 2)):
-        follower.skip(skipped)
-        taken.append(follower.take(rows).column(0).to_pylist())
+        deferred_columns.skip(skipped)
+        taken.append(deferred_columns.take(rows).column(0).to_pylist())
     # At most so many: a batch that ends is not joined with the next, which may be large.
     assert taken == [[0, 1], [3], [8], [9, 10, 11, 12, 13], [16, 17]]
-    follower.close()
+    deferred_columns.close()
 
 
 @pytest.mark.parametrize(("pairs", "expected"), [([], 9_000), ([("n__gte", "10")], 8_990)])

@@ -151,7 +151,7 @@ def test_a_limit_that_cannot_be_held_breaks_the_answer(
     make: MakeService, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_repeating(aws, write_statistics=False)
-    monkeypatch.setattr("dataset_download.service._HOLD_LIMIT", 1000)
+    monkeypatch.setattr("dataset_download.service._MAX_SPOOL_BYTES", 1000)
     answer = call(create_app(make(stream_limit=2 * MIB, small_answer=1000, batch_rows=10)), "/long.csv?id__gte=0")
     assert answer.status == 200
     assert not answer.is_whole
@@ -162,9 +162,9 @@ def test_lambda_never_streams_what_it_would_cut_off(make: MakeService) -> None:
     service = make(in_lambda=True)
     assert service.stream_limit is not None
     assert service.stream_limit < 200_000_000
-    assert service.holds_answers
+    assert service.buffers_results
     # What is left of the function's time at 2 MB/s is too little for the answer.
-    assert service.fit(5) == 16_000_000
+    assert service.find_transferable_bytes(5) == 16_000_000
 
 
 def test_the_tag_is_the_same_in_a_function_of_another_size(make: MakeService) -> None:

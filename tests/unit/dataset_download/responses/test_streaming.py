@@ -8,15 +8,15 @@ from dataset_download.exceptions import ObjectChangedError
 from dataset_download.http.application import create_app
 from dataset_download.reading.result_stream import Download, start_download
 from dataset_download.responses import respond
-from dataset_download.responses.streaming import AnswerBrokenError, PiecesResponse, pull
+from dataset_download.responses.streaming import ResponseTruncatedError, StreamedResponse, read_up_to
 from tests.unit.dataset_download.asgi import call
 from tests.unit.dataset_download.conftest import MakeService, read_events, read_metrics
 
 type Ends = list[tuple[str, int, BaseException | None]]
 
 
-def make_response(pieces: Iterator[bytes], ends: Ends, stall_seconds: float = 60) -> PiecesResponse:
-    return PiecesResponse(pieces, {"X-Test": "1"}, lambda *end: ends.append(end), stall_seconds)
+def make_response(pieces: Iterator[bytes], ends: Ends, stall_seconds: float = 60) -> StreamedResponse:
+    return StreamedResponse(pieces, {"X-Test": "1"}, lambda *end: ends.append(end), stall_seconds)
 
 
 def test_all_pieces_are_sent_in_order() -> None:
@@ -38,7 +38,7 @@ def test_an_error_in_the_middle_leaves_the_answer_unfinished() -> None:
     answer = call(make_response(make_pieces(), ends), "/")
     assert answer.chunks == [b"a"]
     assert not answer.is_whole
-    assert isinstance(answer.error, AnswerBrokenError)
+    assert isinstance(answer.error, ResponseTruncatedError)
     ((end, size, error),) = ends
     assert (end, size) == ("failed", 1)
     assert isinstance(error, ObjectChangedError)
@@ -84,10 +84,10 @@ def test_a_client_that_takes_nothing_is_given_up() -> None:
 
 def test_pulling_stops_where_it_is_too_much() -> None:
     source = iter([b"aa", b"bb", b"cc"])
-    assert pull(source, 3) == ([b"aa", b"bb"], False)
+    assert read_up_to(source, 3) == ([b"aa", b"bb"], False)
     assert list(source) == [b"cc"]
-    assert pull(iter([b"aa", b"bb"]), 4) == ([b"aa", b"bb"], True)
-    assert pull(iter([]), 0) == ([], True)
+    assert read_up_to(iter([b"aa", b"bb"]), 4) == ([b"aa", b"bb"], True)
+    assert read_up_to(iter([]), 0) == ([], True)
 
 
 @pytest.fixture

@@ -6,13 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dataset_download.runtime.cancellation import ClientLeftError, check_departure, expect_departure, finish_regardless
-from dataset_download.runtime.single_flight import Shared
+from dataset_download.runtime.cancellation import (
+    ClientDisconnectedError,
+    check_cancelled,
+    ignore_cancellation,
+    set_cancellation,
+)
+from dataset_download.runtime.single_flight import SingleFlight
 from dataset_download.runtime.thread_pools import Pool, get_pool
 
 
 def test_work_that_several_ask_for_is_done_once() -> None:
-    shared: Shared[int] = Shared()
+    shared: SingleFlight[int] = SingleFlight()
     begun, may_end = threading.Event(), threading.Event()
     done = []
 
@@ -53,13 +58,13 @@ def test_work_ends_when_its_client_has_left() -> None:
     departure = threading.Event()
 
     def work() -> str:
-        expect_departure(departure)
-        check_departure()
+        set_cancellation(departure)
+        check_cancelled()
         departure.set()
-        with finish_regardless():
-            check_departure()
-        with pytest.raises(ClientLeftError):
-            check_departure()
+        with ignore_cancellation():
+            check_cancelled()
+        with pytest.raises(ClientDisconnectedError):
+            check_cancelled()
         return "ended"
 
     with ThreadPoolExecutor(1) as threads:
