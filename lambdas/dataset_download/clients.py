@@ -1,9 +1,9 @@
-"""The S3 and Lambda clients, one of each for an execution environment."""
+"""S3 and Lambda clients, one of each per execution environment."""
 
 from functools import cache
 from typing import TYPE_CHECKING
 
-# At import, not at first use: Lambda runs imports in its init phase, with a full CPU.
+# Imported here, not at first use: Lambda runs imports in its init phase, with a full CPU.
 import boto3
 from botocore.config import Config
 
@@ -25,14 +25,14 @@ _CONFIG = Config(
 
 @cache
 def get_session() -> boto3.Session:
-    """Return the session of which the clients are made."""
+    """Return the session that creates the clients."""
     return boto3.Session()
 
 
 @cache
 def get_s3(*, path_style: bool) -> "S3Client":
-    """Return the one S3 client; ``path_style`` keeps the bucket out of the host name, as emulators want it."""
-    # botocore still signs us-east-1 for the global address unless told otherwise.
+    """Return the S3 client; ``path_style`` keeps the bucket out of the host name, as emulators require."""
+    # By default, botocore still uses the global endpoint for us-east-1.
     style = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if path_style else "virtual", "us_east_1_regional_endpoint": "regional"},
@@ -42,7 +42,7 @@ def get_s3(*, path_style: bool) -> "S3Client":
 
 @cache
 def get_signed_reader(*, path_style: bool) -> SignedS3Reader | None:
-    """Return the quick reader, with the S3 client's credentials; None if there are none, which the client will say."""
+    """Return the signed reader, or None without credentials (the boto3 client then reports the error)."""
     credentials = get_session().get_credentials()
     if credentials is None:
         return None
@@ -51,5 +51,5 @@ def get_signed_reader(*, path_style: bool) -> SignedS3Reader | None:
 
 @cache
 def get_lambda() -> "LambdaClient":
-    """Return the one Lambda client."""
+    """Return the Lambda client."""
     return get_session().client("lambda", config=_CONFIG)

@@ -1,4 +1,4 @@
-"""The export function's Lambda handler: makes the exports that take too long for a request."""
+"""Lambda handler of the export function: makes the exports that take too long for a request."""
 
 import os
 from http import HTTPStatus
@@ -17,14 +17,14 @@ from .service import Service, make_service
 from .telemetry import emit_metrics
 
 _RESERVE_SECONDS = 20
-"""Kept for taking an unfinished export back and saying so."""
+"""Reserved for aborting an unfinished export and writing its status."""
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Make the export that the event names, if it is still this event's to make; return its status.
+    """Make the export that the event names, if the event still owns its claim; return the status.
 
     Raises:
-        Exception: what may pass (S3 down, wrong settings), so that Lambda repeats the invocation.
+        Exception: a failure that may be transient (S3 unavailable, wrong settings), so that Lambda retries.
     """
     service = make_service(os.environ)
 
@@ -59,14 +59,14 @@ def _work(service: Service, event: ExportEvent, context: LambdaContext) -> Expor
             service.logger,
         )
     except ExportTooLongError:
-        detail = "The export takes longer than an export may; ask for fewer rows or columns."
+        detail = "The export exceeded the time limit of the export function; request fewer rows or columns."
         return _give_up(exports, stored, Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail), service.logger)
 
 
 def _resolve_again(service: Service, event: ExportEvent) -> ResolvedRequest:
     resolved = resolve_request(service.settings, service.store, event.dataset, event.format, read_pairs(event.query))
     if resolved.tag != event.export:
-        detail = "The dataset was replaced before the export began; the same request will give the new one."
+        detail = "The dataset was replaced before the export began; repeat the request to get the new version."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
     return resolved
 

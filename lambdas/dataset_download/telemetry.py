@@ -1,4 +1,4 @@
-"""What the logs and CloudWatch see of a download."""
+"""Log record and CloudWatch metrics of a download."""
 
 import os
 import time
@@ -16,17 +16,17 @@ _SERVED = frozenset({"complete", "redirected", "exported"})
 
 @dataclass
 class Record:
-    """One download, from the request to its end; reported once."""
+    """A download, from its request to its end; it is reported once."""
 
     logger: Logger
     resolved: ResolvedRequest
     request_id: str
     query: str
-    """The query string as it came."""
+    """The raw query string."""
     started: float = field(default_factory=time.monotonic)
 
     def finish(self, outcome: str, rows: int | None = None, size: int = 0, error: BaseException | None = None) -> None:
-        """Log how the download ended, and print its metrics; ``size`` is bytes on the wire."""
+        """Log the outcome of the download and print its metrics; ``size`` is in bytes on the wire."""
         fields: dict[str, Any] = {
             "request_id": self.request_id,
             "dataset": self.resolved.dataset.name,
@@ -50,7 +50,7 @@ class Record:
 
 
 def emit_metrics(**values: int) -> None:
-    """Print metrics in CloudWatch's embedded metric format; the function's name tells deployments apart."""
+    """Print metrics in CloudWatch's embedded metric format; the function name distinguishes deployments."""
     metrics = EphemeralMetrics(namespace="Sluice", service="dataset_download")
     metrics.add_dimension("function_name", os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"))
     for name, value in values.items():

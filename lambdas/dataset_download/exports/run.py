@@ -1,4 +1,4 @@
-"""Making one export: in the request, or by the export function."""
+"""Execution of one export, by a request or by the export function."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def make_export(
     seconds_left: Callable[[], float],
     logger: Logger,
 ) -> ExportStatus:
-    """Write the answer to the bucket and note how that went; return the status that was noted.
+    """Write the result to the export bucket and record the outcome; return the recorded status.
 
     Args:
-        settings: how CSV is guarded.
-        exports: where to.
+        settings: the formula guard of CSV.
+        exports: the export bucket.
         resolved: the request.
         stored: the status object that this caller has claimed.
-        seconds_left: how long it may still take.
-        logger: gets `export_made` or `export_failed`.
+        seconds_left: returns the remaining time.
+        logger: receives `export_made` or `export_failed`.
 
     Raises:
-        ExportTooLongError: time is over; nothing was written and the claim is as it was, for someone with more time.
+        ExportTooLongError: the time is over. Nothing was written; the claim is unchanged for a worker with more time.
     """
     started = time.monotonic()
 
@@ -70,7 +70,7 @@ def make_export(
 
 
 def finish_export(exports: Exports, stored: StoredStatus, changes: dict[str, object]) -> ExportStatus:
-    """Note the end of an export, unless its claim has meanwhile become somebody else's; return what is noted."""
+    """Record the outcome of an export unless another worker has taken the claim; return the recorded status."""
     status = stored.status.model_copy(update={**changes, "expires": datetime.now(UTC)})
     if exports.replace(status, stored) is None and (other := exports.find(status.export)):
         return other.status

@@ -1,4 +1,4 @@
-"""Exports: answers written to a bucket, once for all who ask the same."""
+"""The export bucket: a status object per export, and the finished results, shared by all equal requests."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _PART = 8 * 1024 * 1024
 _PARTS_PER_SIZE = 1000
-"""Parts grow by ``_PART`` every so many, so that 10,000 of them are as much as S3 takes."""
+"""Parts grow by ``_PART`` after this many, so that 10,000 parts reach the largest object that S3 accepts."""
 _UPLOAD_CONCURRENCY = 2
-"""Bodies of an export in memory, beside the one that is made."""
+"""Part bodies of an export in memory, in addition to the one being made."""
 _LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 
@@ -32,31 +32,31 @@ type Upload = dict[str, Any]
 
 
 class ExportTooLongError(Exception):
-    """The time for an export was over before it was."""
+    """The export did not finish within its time limit."""
 
 
 @dataclass(frozen=True)
 class StoredStatus:
-    """A status object as it is now; ``version`` is its ETag."""
+    """A status object as read from S3; ``version`` is its ETag."""
 
     status: ExportStatus
     version: str
 
     def is_alive(self, now: datetime) -> bool:
-        """Tell whether someone works on the export."""
+        """Return whether a worker is making the export."""
         return self.status.state == "running" and now < self.status.expires
 
 
 @dataclass(frozen=True)
 class Exports:
-    """The export bucket: a status object for each export, and the finished ones."""
+    """The export bucket: a status object for each export, and the finished objects."""
 
     client: S3Client
     bucket: str
     prefix: str
 
     def find(self, export: str) -> StoredStatus | None:
-        """Return the status of an export, or None; one that cannot be read counts as none that works."""
+        """Return the status of an export, or None; an unreadable status counts as failed."""
         try:
             response = self.client.get_object(Bucket=self.bucket, Key=self._status_key(export))
         except ClientError as error:
@@ -76,7 +76,7 @@ class Exports:
     def claim(
         self, resolved: ResolvedRequest, owner: str, seconds: float, replaced: StoredStatus | None
     ) -> StoredStatus | None:
-        """Begin an export on the condition that nobody has since ``replaced`` was found; None: somebody has."""
+        """Claim an export if its status is still ``replaced``; return None if another worker was faster."""
         from dataset_download.schemas import ExportStatus  # noqa: PLC0415
 
         now = datetime.now(UTC)
@@ -93,7 +93,7 @@ class Exports:
         return self.replace(status, replaced)
 
     def replace(self, status: ExportStatus, stored: StoredStatus | None) -> StoredStatus | None:
-        """Write a status on the condition that it is still as it was found; None: it is not."""
+        """Write a status if the stored one is unchanged (If-Match); return None if it has changed."""
         condition: Any = {"IfMatch": stored.version} if stored else {"IfNoneMatch": "*"}
         try:
             response = self.client.put_object(
@@ -110,12 +110,12 @@ class Exports:
         return StoredStatus(status, response["ETag"])
 
     def _find_own_write(self, status: ExportStatus) -> StoredStatus | None:
-        """Return the status if it is there: the answer to its writing was lost, and the client wrote it again."""
+        """Return the status if S3 already has it: the client's retry met its own write, whose response was lost."""
         stored = self.find(status.export)
         return stored if stored and stored.status == status else None
 
     def holds(self, status: ExportStatus) -> bool:
-        """Tell whether the finished object is still there; the bucket's lifecycle rule removes it some day."""
+        """Return whether the finished object still exists; the bucket's lifecycle rule expires it."""
         try:
             self.client.head_object(Bucket=self.bucket, Key=status.key)
         except ClientError as error:
@@ -127,10 +127,10 @@ class Exports:
     def write(
         self, resolved: ResolvedRequest, key: str, chunks: Iterable[bytes], check_time: Callable[[], None]
     ) -> int:
-        """Upload the pieces as one object, which appears when all are there; return its size in bytes.
+        """Upload the chunks as one object, which appears when the upload is completed; return its size in bytes.
 
         Raises:
-            DatasetError, ClientError, BotoCoreError, ExportTooLongError: nothing was written then.
+            DatasetError, ClientError, BotoCoreError, ExportTooLongError: the upload failed; no object was written.
         """
         upload: Upload = {"Bucket": self.bucket, "Key": key}
         begun = self.client.create_multipart_upload(
@@ -141,7 +141,7 @@ class Exports:
             parts, size = self._upload_parts(upload, chunks, check_time)
             self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
         except BaseException:
-            # The lifecycle rule does it where this fails too.
+            # If this fails too, the lifecycle rule aborts the upload.
             with suppress(ClientError, BotoCoreError):
                 self.client.abort_multipart_upload(**upload)
             raise
@@ -159,10 +159,10 @@ class Exports:
                 running.append(get_pool(Pool.UPLOADING).submit(self._upload_part, upload, number, body))
                 del body
                 if number >= _UPLOAD_CONCURRENCY:
-                    running[number - _UPLOAD_CONCURRENCY].result()  # no more bodies in memory than are under way
+                    running[number - _UPLOAD_CONCURRENCY].result()  # bounds the part bodies in memory
             return [future.result() for future in running], size
         finally:
-            # No part may arrive after the upload is given up.
+            # No part may arrive after the upload is aborted.
             wait([future for future in running if not future.cancel()])
 
     def _upload_part(self, upload: Upload, number: int, body: bytes) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class Exports:
 
 
 def cut_parts(chunks: Iterable[bytes], part: int = _PART) -> Iterable[bytes]:
-    """Yield the pieces in parts, every one but the last of them at least ``part`` bytes; at least one part."""
+    """Yield the chunks as upload parts, at least one; all but the last have at least ``part`` bytes."""
     collected: list[bytes] = []
     size = number = 0
     for chunk in _split_large(chunks, part):

@@ -1,4 +1,4 @@
-"""How many answers are made at once: so many that memory and processors last, and the rest is asked to come back."""
+"""Admission control: bounds the number of concurrent responses; excess requests get a 503 with Retry-After."""
 
 import threading
 from http import HTTPStatus
@@ -15,13 +15,13 @@ ALWAYS = frozenset({"/healthz"})
 PAGES = frozenset({"/", "/datasets.json", "/openapi.json", "/docs"})
 WAIT_SECONDS = 2.0
 MAX_WAITING_PER_SLOT = 8
-"""Requests that wait for each place; most answers take a fraction of a second."""
+"""Waiting requests per slot; most responses take a fraction of a second."""
 RETRY_SECONDS = 5
 _SPARE_THREADS = 8
 
 
 class RequestLimit:
-    """Places for answers of one kind."""
+    """A bounded number of slots for responses of one kind."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
@@ -29,7 +29,7 @@ class RequestLimit:
         self._free = anyio.Semaphore(slots)
 
     async def acquire(self) -> bool:
-        """Take a place; return False if none becomes free in time."""
+        """Acquire a slot; return False if none becomes free in time."""
         if self._waiting >= MAX_WAITING_PER_SLOT * self._slots:
             return False
         self._waiting += 1
@@ -42,12 +42,12 @@ class RequestLimit:
             self._waiting -= 1
 
     def release(self) -> None:
-        """Give the place back."""
+        """Release the slot."""
         self._free.release()
 
 
 class Admission:
-    """Lets so many downloads in at once, and as many pages; work ends when its client leaves."""
+    """Middleware that bounds concurrent downloads and pages, and cancels work when its client disconnects."""
 
     def __init__(self, app: ASGIApp, slots: int, logger: Logger) -> None:
         self._app = app
@@ -56,7 +56,7 @@ class Admission:
         self._limits: dict[bool, RequestLimit] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on when there is a place for it, else answer 503."""
+        """Forward the request if a slot is free, else respond with 503."""
         if scope["type"] != "http" or scope["path"] in ALWAYS:
             await self._app(scope, receive, send)
             return
@@ -96,13 +96,13 @@ class Admission:
 
     def _find_limit(self, path: str) -> RequestLimit:
         if not self._limits:
-            # Here, where the event loop runs. Each answer works in one thread at a time.
+            # Created lazily, since it needs the running event loop. Each response uses one thread at a time.
             self._limits = {True: RequestLimit(self._slots), False: RequestLimit(self._slots)}
             to_thread.current_default_thread_limiter().total_tokens = 2 * self._slots + _SPARE_THREADS
         return self._limits["." in path and path not in PAGES]
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"{self._slots} answers are being made, as many as there may be at once; please try again."
+        detail = f"The server is already making {self._slots} responses, its limit (ANSWERS_AT_ONCE); please try again."
         fields = {"status": HTTPStatus.SERVICE_UNAVAILABLE.value, "path": scope["path"][:200], "reason": detail}
         self._logger.info("request_rejected", extra=fields)
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_SECONDS)})

@@ -23,7 +23,7 @@ from .admission import Admission
 
 
 class _Anything(PathConvertor):
-    """A rest of a path, line breaks included: what is wrong with it, a route can say best."""
+    """The rest of a path, line breaks included; the route reports an invalid name."""
 
     regex = r"[\s\S]*"
 
@@ -33,7 +33,7 @@ register_url_convertor("anything", _Anything())
 type Endpoint = Callable[[Service, Request], Response]
 type Handler = Callable[[Request], Response | Awaitable[Response]]
 
-# In this order: the last takes every path that is left, whatever is in it.
+# The order matters: the last route matches every remaining path.
 _ROUTES: tuple[tuple[str, Endpoint], ...] = (
     ("/", routes.serve_catalogue),
     ("/datasets.json", routes.serve_catalogue_data),
@@ -46,13 +46,13 @@ _ROUTES: tuple[tuple[str, Endpoint], ...] = (
 
 
 class SecurityHeaders:
-    """Adds the headers that every answer has, but where the answer has its own."""
+    """Adds the security headers that a response does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
+        """Forward the request."""
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -65,7 +65,7 @@ class SecurityHeaders:
 
 
 def create_app(service: Service, *, limited: bool = False) -> Starlette:
-    """Return the application of a service; `limited` is for where many requests come at the same time."""
+    """Return the application of a service; `limited` bounds the number of concurrent requests."""
     admission = [Middleware(Admission, slots=service.settings.answers_at_once, logger=service.logger)]
     app = Starlette(
         routes=[Route(path, _guard(service, endpoint), methods=["GET", "HEAD"]) for path, endpoint in _ROUTES],
@@ -77,9 +77,9 @@ def create_app(service: Service, *, limited: bool = False) -> Starlette:
 
 
 def _guard(service: Service, endpoint: Endpoint) -> Handler:
-    """Return a handler that answers a problem for whatever is raised; Starlette runs it in a thread.
+    """Return a handler that turns every exception into a problem document; Starlette runs it in a thread.
 
-    The check of health is answered in the event loop itself, however busy all threads are.
+    The health check runs in the event loop, so that it responds even if all threads are busy.
     """
     if endpoint is routes.serve_health:
 
@@ -92,7 +92,7 @@ def _guard(service: Service, endpoint: Endpoint) -> Handler:
         try:
             _check_length(service, request)
             return endpoint(service, request)
-        except Exception as error:  # noqa: BLE001  # every fault has an answer, and is logged
+        except Exception as error:  # noqa: BLE001  # every error gets a response and is logged
             problem = explain(error)
             _log(service, request, problem, error)
             return _answer(request, problem)
@@ -115,7 +115,7 @@ def _log(service: Service, request: Request, problem: Problem, error: Exception)
 
 
 def _answer(request: Request, problem: Problem) -> Response:
-    """Return a page to who asked for a page with a browser, else the problem document."""
+    """Return an HTML page for a browser that requested a page, else the problem document."""
     is_page = "." not in request.scope["path"] and not request.scope["path"].startswith("/exports/")
     if is_page and "text/html" in request.headers.get("accept", ""):
         return make_problem_page(request, problem)
@@ -123,10 +123,10 @@ def _answer(request: Request, problem: Problem) -> Response:
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:  # noqa: ARG001  # Starlette's signature
-    """Answer what the router refuses: a method other than GET and HEAD."""
+    """Return the response to a request that the router rejects: a method other than GET and HEAD."""
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
     headers = error.headers if isinstance(error, HTTPException) else None
     detail = (
-        "Only GET and HEAD are answered here." if status == HTTPStatus.METHOD_NOT_ALLOWED else "There is nothing here."
+        "Only GET and HEAD are allowed here." if status == HTTPStatus.METHOD_NOT_ALLOWED else "There is nothing here."
     )
     return make_problem_response(Problem(HTTPStatus(status), detail, headers))

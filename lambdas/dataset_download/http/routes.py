@@ -1,4 +1,4 @@
-"""The routes: each reads its request, asks the rest of the package, and answers."""
+"""Route handlers: each parses its request and returns a response made by another folder."""
 
 import json
 import re
@@ -99,7 +99,7 @@ def _serve_page(service: Service, request: Request, name: str, pairs: list[Pair]
 
 
 def _try_query(service: Service, dataset: Dataset, pairs: list[Pair]) -> tuple[Query, Plan | None, str]:
-    """Return the query with its plan, or the empty query and what is wrong with the one that was asked for."""
+    """Return the query with its plan, or an empty query and the error in the requested one."""
     settings = service.settings
     try:
         query = parse_query(pairs, dataset.comparison_schema, organisation_column=settings.organisation_column)
@@ -112,7 +112,7 @@ def serve_export(service: Service, request: Request) -> Response:
     """``GET /exports/{id}``."""
     export = request.path_params["export"]
     if not re.fullmatch(ID_PATTERN, export):
-        raise Problem(HTTPStatus.NOT_FOUND, "There is no such export.")
+        raise Problem(HTTPStatus.NOT_FOUND, "No such export exists.")
     return respond_with_export_status(service, export, head=request.method == "HEAD")
 
 
@@ -129,15 +129,15 @@ def serve_document(service: Service, request: Request) -> Response:
 
 @cache
 def load_document() -> bytes:
-    """Return the OpenAPI document, as JSON."""
+    """Return the OpenAPI document as JSON."""
     return Path(__file__).with_name("openapi.json").read_bytes()
 
 
-def serve_health(service: Service, request: Request) -> Response:  # noqa: ARG001  # it tells nothing but that it runs
-    """``GET /healthz``, for the Web Adapter and load balancers: touches nothing."""
+def serve_health(service: Service, request: Request) -> Response:  # noqa: ARG001  # the signature of an endpoint
+    """``GET /healthz``, for the Web Adapter and load balancers; it makes no AWS calls."""
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
 def read_query_string(request: Request) -> str:
-    """Return the query string as it came."""
+    """Return the raw query string."""
     return bytes(request.scope["query_string"]).decode("latin-1")

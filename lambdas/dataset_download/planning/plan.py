@@ -1,4 +1,4 @@
-"""What a query has to read of a dataset, and how large the answer may be."""
+"""The plan of a query: the row groups to read, the filters to run, and the estimated size of the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How datasets are read."""
+    """Options for reading datasets."""
 
     batch_rows: int = 10_000
     max_sort_rows: int = 1_000_000
     max_sort_bytes: int = DEFAULT_MEMORY.sort
-    """Of rows that are held to be sorted, as they are in memory."""
+    """In-memory size of the rows held by a sort."""
     memory: Memory = DEFAULT_MEMORY
     read_ahead_bytes: int = 32 * MEGABYTE
 
@@ -38,30 +38,30 @@ class Group:
     """A row group that has to be read."""
 
     file: int
-    """Which of the dataset's files."""
+    """Index of the file in the dataset."""
     number: int
     rows: int
     filters: tuple[Filter, ...]
-    """Those that do not hold for all of its rows by statistics alone."""
+    """Filters that statistics do not prove for all rows."""
     expected_rows: float
-    """How many rows the filters may leave."""
+    """Estimated number of rows that pass the filters."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is read and answered."""
+    """The row groups to read for a query."""
 
     dataset: Dataset
     query: Query
     reading: Reading
     groups: tuple[Group, ...]
-    """In the order of the rows."""
+    """In row order."""
     skipped_rows: int
-    """Rows of the offset that need not be read."""
+    """Rows before the offset that are not read."""
 
     @property
     def schema(self) -> pa.Schema:
-        """Columns of the answer, with the dataset's metadata."""
+        """Columns of the result, with the dataset's metadata."""
         if self.query.select is None:
             return self.dataset.schema
         schema, names = self.dataset.schema, self.query.select
@@ -69,31 +69,31 @@ class Plan:
 
     @property
     def row_count(self) -> int | None:
-        """Rows of the answer, where Parquet's metadata alone tell (X-Row-Count)."""
+        """Rows of the result if metadata alone determine them (X-Row-Count), else None."""
         if any(group.filters for group in self.groups):
             return None
         return self._cut(sum(group.rows for group in self.groups))
 
     @cached_property
     def estimated_rows(self) -> int:
-        """About how many rows the answer has."""
+        """Estimated number of rows in the result."""
         return self._cut(round(sum(group.expected_rows for group in self.groups)))
 
     def estimate_bytes(self, format_: Format) -> int:
-        """Return about how many bytes the answer has (uncompressed text), rather too many than too few."""
+        """Return the estimated size of the result in bytes (uncompressed text), rather too high than too low."""
         return round(self.estimated_rows * estimate_row_bytes(self.dataset, self.schema.names, format_)) + 1024
 
     def _cut(self, rows: int) -> int:
-        """Return what offset and limit leave of so many rows."""
+        """Return the number of rows that remain after offset and limit."""
         left = max(0, rows + self.skipped_rows - self.query.offset)
         return left if self.query.limit is None else min(left, self.query.limit)
 
 
 def make_plan(dataset: Dataset, query: Query, reading: Reading) -> Plan:
-    """Decide what to read, from metadata alone.
+    """Return the plan of a query, made from metadata alone.
 
     Raises:
-        SortTooLargeError: a sort without a limit of more rows than max_sort_rows, or with a limit above it.
+        SortTooLargeError: the sort covers more than max_sort_rows rows without a limit, or its limit is larger.
     """
     groups = _find_groups(dataset, query)
     skipped = 0
@@ -133,7 +133,7 @@ def _find_bounds(dataset: Dataset, file: int, row_group: int, filter_: Filter) -
 
 
 def _evaluate_group(dataset: Dataset, query: Query, bounds: Sequence[Bounds], group: Group) -> Group | None:
-    """Return what has to be done with a row group; None if nothing of it can be in the answer."""
+    """Return the row group with the filters left to run; None if no row can pass."""
     undecided = []
     share = 1.0
     for filter_, bound in zip(query.filters, bounds, strict=True):
@@ -158,15 +158,15 @@ def _check_sort(groups: Sequence[Group], query: Query, reading: Reading) -> None
 
 
 def make_sort_error(rows: int) -> SortTooLargeError:
-    """Return the error of a sort that would have to hold more than so many rows."""
+    """Return the error of a sort that would hold more than `rows` rows."""
     return SortTooLargeError(
-        f"At most {rows} rows can be sorted at a time: limit the answer (limit and offset together up to {rows}), "
+        f"At most {rows} rows can be sorted at a time: limit the result (limit and offset together up to {rows}), "
         "filter it, or leave out sort."
     )
 
 
 def _skip_offset(groups: list[Group], offset: int) -> tuple[list[Group], int]:
-    """Leave out the row groups that are wholly before the offset, as long as their rows are certain."""
+    """Drop the row groups entirely before the offset, as long as their row counts are certain."""
     skipped = 0
     for position, group in enumerate(groups):
         if group.filters or skipped + group.rows > offset:
@@ -176,7 +176,7 @@ def _skip_offset(groups: list[Group], offset: int) -> tuple[list[Group], int]:
 
 
 def _stop_at_limit(groups: list[Group], offset: int, limit: int | None) -> list[Group]:
-    """Leave out the row groups after those whose certain rows are enough."""
+    """Drop the row groups after those whose certain rows reach the limit."""
     if limit is None:
         return groups
     if limit == 0:

@@ -1,4 +1,4 @@
-"""How large an answer may be, from Parquet's metadata alone."""
+"""Estimates of a result's size, from Parquet metadata alone."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 type GroupReference = tuple["Footer", "RowGroup"]
 
 MAX_CHUNKS = 10_000
-"""Column chunks that an estimate looks at."""
+"""Column chunks that an estimate inspects."""
 SHARE_OF_ONE_TEXT = 0.25
-"""Of the rows of a row group that statistics do not exclude, those that equal one text: nobody knows."""
+"""Assumed share of a row group's rows that equal one value, if statistics do not exclude it."""
 MIN_SHARE = 0.05
 WIDTHS: tuple[tuple[Callable[[pa.DataType], bool], float], ...] = (
     (pa.types.is_boolean, 5),
@@ -36,11 +36,11 @@ DECIMAL_WIDTH = 20
 KEY_BYTES = 6
 """Quotes, colon, comma around a name and a value in JSON."""
 TYPICAL_INTEGER = 0.6
-"""A whole number is seldom as long as its type allows."""
+"""Typical length of an integer, relative to the longest of its type."""
 
 
 def estimate_share(filter_: Filter, bounds: Bounds) -> float:
-    """Return the share of a row group's rows that may pass a filter on whose verdict statistics are silent."""
+    """Return the estimated share of a row group's rows that pass a filter which statistics do not decide."""
     if filter_.operator == "isnull":
         share = (bounds.nulls or 0) / bounds.rows if bounds.nulls is not None else 1.0
         return share if filter_.values[0].as_py() else 1 - share
@@ -52,7 +52,7 @@ def estimate_share(filter_: Filter, bounds: Bounds) -> float:
 
 
 def _estimate_range(filter_: Filter, bounds: Bounds) -> float:
-    """Return how much of the column's range is on the right side, as if values were spread evenly."""
+    """Return the share of the column's range that passes, assuming evenly spread values."""
     value, low, high = make_comparable(filter_.values[0]), bounds.low, bounds.high
     if not (isinstance(value, (int, float)) and isinstance(low, (int, float)) and isinstance(high, (int, float))):
         return 1.0
@@ -63,7 +63,7 @@ def _estimate_range(filter_: Filter, bounds: Bounds) -> float:
 
 
 def estimate_row_bytes(dataset: "Dataset", names: Sequence[str], format_: Format) -> float:
-    """Return about how many bytes a row of these columns takes."""
+    """Return the estimated bytes per row of these columns."""
     total = 0.0
     groups = sample_groups(dataset, len(names))
     for name in names:
@@ -77,23 +77,23 @@ def estimate_row_bytes(dataset: "Dataset", names: Sequence[str], format_: Format
 
 
 class Stored:
-    """Bytes a row of a column takes in its files."""
+    """Stored bytes per row of a column."""
 
     def __init__(self, compressed: float, text: float) -> None:
         self.compressed = compressed
         self.text = text
-        """Of variable length: at least what the bounds suggest, since a dictionary hides the length of what repeats."""
+        """Uncompressed, but at least the length of the bounds: a dictionary hides the length of repeated values."""
 
 
 def sample_groups(dataset: "Dataset", columns: int) -> list[GroupReference]:
-    """Return row groups, all or some from everywhere, of which so many columns can be looked at in no time."""
+    """Return all row groups or an even sample, so that at most MAX_CHUNKS column chunks are inspected."""
     references = [(footer, number) for footer in dataset.footers for number in range(footer.num_row_groups)]
     step = max(1, -(-len(references) * max(1, columns) // MAX_CHUNKS))
     return [(footer, footer.row_group(number)) for footer, number in references[::step]]
 
 
 def measure_stored(dataset: "Dataset", name: str, groups: Sequence[GroupReference]) -> Stored:
-    """Return the bytes a row of a column takes, over these row groups."""
+    """Return the stored bytes per row of a column, averaged over these row groups."""
     rows = sum(group.num_rows for _, group in groups)
     if name in dataset.partition_columns or not rows:
         return Stored(1, 16)
@@ -110,7 +110,7 @@ def measure_stored(dataset: "Dataset", name: str, groups: Sequence[GroupReferenc
 
 
 def _estimate_width(type_: pa.DataType, stored: float) -> float:
-    """Return about how many characters a value takes; `stored` is what a text of it may take."""
+    """Return the estimated number of characters of a value; `stored` is the stored size of a text."""
     plain = unwrap(type_)
     if is_uuid(type_):
         return UUID_WIDTH
@@ -121,5 +121,5 @@ def _estimate_width(type_: pa.DataType, stored: float) -> float:
     for applies, width in WIDTHS:
         if applies(plain):
             return width
-    # Text as it is, bytes in base64, nested values with names and punctuation.
+    # Text is counted as stored, bytes as base64, nested values with names and punctuation.
     return stored + 1 if is_text(plain) else stored * (4 / 3 if is_binary(plain) else 3) + 8

@@ -1,4 +1,4 @@
-"""What row groups' statistics say: bounds of a column, and whether a filter can hold in a row group."""
+"""Bounds of columns from row group statistics, and the evaluation of filters against them (predicate pushdown)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,34 +18,34 @@ from .trusted_writers import count_nulls, find_bounds
 type Comparable = int | float | bytes | Decimal
 
 EXACT = Context(prec=1000)
-"""Decimals of Parquet have as many digits as their bytes hold."""
+"""Parquet decimals have as many digits as their bytes can hold."""
 
 
 class Verdict(Enum):
-    """For how many rows of a row group a filter holds."""
+    """The rows of a row group that pass a filter."""
 
     NONE = "none"
     SOME = "some"
-    """Some, all or none: the rows have to be looked at."""
+    """Undecided: the rows have to be read."""
     ALL = "all"
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """A column in a row group."""
+    """Row count, null count and bounds of a column in a row group."""
 
     rows: int
     nulls: int | None
-    """None: not known."""
+    """None: unknown."""
     low: Comparable | None = None
-    """No value is less; None: not known, or there are none."""
+    """Lower bound of the values; None: unknown, or no values."""
     high: Comparable | None = None
     is_exact: bool = True
-    """Whether both are values of the column, not just bounds of them."""
+    """Whether both bounds are values of the column, not truncated ones."""
 
 
 def read_column_bounds(footer: Footer, group: RowGroup, field: pa.Field) -> Bounds:
-    """Return what a row group of a file says of a dataset's column, if it is believed."""
+    """Return the trusted bounds of a dataset's column in a row group."""
     leaves = footer.find_leaves(field.name)
     if not leaves:
         is_absent = field.name not in footer.schema_arrow.names
@@ -55,16 +55,16 @@ def read_column_bounds(footer: Footer, group: RowGroup, field: pa.Field) -> Boun
         return Bounds(group.num_rows, None)
     is_dictionary = not footer.has_arrow_schema or pa.types.is_dictionary(own)
     bounds = _read_bounds(group, leaves[0], unwrap(own), is_dictionary=is_dictionary)
-    # Of another unit, where files differ.
+    # Files of a folder may differ in the unit of times.
     is_other = pa.types.is_temporal(unwrap(own)) and not unwrap(own).equals(unwrap(field.type))
     return Bounds(bounds.rows, bounds.nulls) if is_other else bounds
 
 
 def _read_bounds(group: RowGroup, leaf: int, type_: pa.DataType, *, is_dictionary: bool) -> Bounds:
-    """Return what is believed of the column that is stored in Parquet's column `leaf` alone."""
+    """Return the trusted bounds of a column that consists of one leaf column."""
     chunk = group.column(leaf)
     statistics = chunk.statistics
-    # A column that repeats in a row has other counts.
+    # In a repeated column, counts are of values, not of rows.
     if statistics is None or chunk.num_values != group.num_rows:
         return Bounds(group.num_rows, None)
     nulls = count_nulls(statistics, group.num_rows, is_dictionary=is_dictionary)
@@ -78,7 +78,7 @@ def _read_bounds(group: RowGroup, leaf: int, type_: pa.DataType, *, is_dictionar
 
 
 def _read_bound(raw: Plain, statistics: Statistics, type_: pa.DataType) -> Comparable | None:
-    """Return a bound in the form in which values of the type are compared here."""
+    """Return a bound in the comparable form of its type."""
     plain = unwrap(type_)
     if pa.types.is_decimal(plain):
         unscaled = int.from_bytes(raw, "big", signed=True) if isinstance(raw, bytes) else int(raw)
@@ -86,13 +86,13 @@ def _read_bound(raw: Plain, statistics: Statistics, type_: pa.DataType) -> Compa
     if pa.types.is_float16(plain):
         return None
     if pa.types.is_unsigned_integer(plain):
-        # Kept as signed numbers of 32 or 64 bits.
+        # Parquet stores them as signed integers of 32 or 64 bits.
         return int(raw) % (1 << (64 if statistics.physical_type == "INT64" else 32))
     return raw
 
 
 def make_comparable(value: pa.Scalar) -> Comparable | None:
-    """Return a filter's value in the form in which bounds are; None if there is none."""
+    """Return a filter's value in the same comparable form as bounds; None if the type has none."""
     if pa.types.is_float16(value.type):
         return None
     if is_text(value.type):
@@ -104,7 +104,7 @@ def make_comparable(value: pa.Scalar) -> Comparable | None:
 
 
 def evaluate_filter(filter_: Filter, bounds: Bounds, type_: pa.DataType) -> Verdict:
-    """Return for how many of a row group's rows the filter holds, as far as its bounds tell."""
+    """Return which of a row group's rows pass the filter, as far as the bounds decide it."""
     if filter_.operator == "isnull":
         return _evaluate_nulls(bounds, wanted=filter_.values[0].as_py())
     if bounds.nulls == bounds.rows:
@@ -114,10 +114,10 @@ def evaluate_filter(filter_: Filter, bounds: Bounds, type_: pa.DataType) -> Verd
     if bounds.low is None or bounds.high is None or len(known) < len(values):
         return Verdict.SOME
     verdict = _compare(filter_.operator, known, bounds.low, bounds.high)
-    # Bounds that were cut off may be equal where values are not.
+    # Truncated bounds may be equal although the values differ.
     if not bounds.is_exact and (filter_.operator, verdict) in {("eq", Verdict.ALL), ("ne", Verdict.NONE)}:
         return Verdict.SOME
-    # NaN is in no bounds: nothing compares with it, but it is unequal to everything.
+    # Bounds do not cover NaN, which is unequal to everything and otherwise compares with nothing.
     floating = pa.types.is_floating(unwrap(type_))
     if verdict is Verdict.ALL and (bounds.nulls != 0 or floating):
         return Verdict.SOME
@@ -169,7 +169,7 @@ COMPARISONS: dict[str, Callable[[list[Any], Any, Any], Verdict]] = {
 
 
 def show_bound(value: Comparable | None, type_: pa.DataType) -> str | None:
-    """Return a bound as text for people."""
+    """Return a bound as text for a page."""
     plain = unwrap(type_)
     if value is None or is_uuid(type_):
         return None

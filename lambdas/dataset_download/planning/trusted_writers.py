@@ -1,4 +1,4 @@
-"""Which statistics are believed: those of writers that are known to be wrong never decide anything.
+"""Trust in statistics: those of writers with known bugs are ignored.
 
 Sources: apache/parquet-format, ColumnOrder and Statistics in parquet.thrift; parquet-java, CorruptStatistics;
 PARQUET-251 (min and max of byte arrays); PARQUET-686, PARQUET-1025 (unsigned order); PARQUET-1655, arrow-rs #1532 and
@@ -24,17 +24,17 @@ ORDERED_LOGICAL = frozenset({1, 4, 11, 12, 13, 14})
 REQUIRED = 0
 WRITER = re.compile(r"(parquet-mr|parquet-cpp-arrow|parquet-rs|DuckDB) version v?([0-9]{1,9})\.([0-9]{1,9})")
 type Versions = Mapping[str, tuple[int, int]]
-"""By writer, the first version that is right; of the others nobody knows."""
+"""The first correct version by writer; other writers are not trusted."""
 RIGHT_DECIMALS: Versions = {"parquet-mr": (1, 10), "parquet-cpp-arrow": (4, 0)}
-"""They compare decimals in byte arrays as signed numbers."""
+"""Writers that compare decimals in byte arrays as signed numbers."""
 RIGHT_DICTIONARIES: Versions = {"parquet-cpp-arrow": (12, 0)}
 RIGHT_COUNTS: Versions = {"parquet-mr": (1, 10), "parquet-cpp-arrow": (2, 0), "parquet-rs": (53, 1), "DuckDB": (1, 0)}
 
 
 def find_bounds(statistics: Statistics, *, is_dictionary: bool) -> tuple[Plain, Plain] | None:
-    """Return the least and the greatest value, as the physical type, if they can be believed.
+    """Return the lower and upper bound in the physical type, or None if they are not trusted.
 
-    `is_dictionary` tells whether the values may have been written from a dictionary of Arrow's.
+    `is_dictionary`: the values may have been written from an Arrow dictionary.
     """
     low, high = statistics.min_raw, statistics.max_raw
     if low is None or high is None or not _has_order(statistics):
@@ -47,7 +47,7 @@ def find_bounds(statistics: Statistics, *, is_dictionary: bool) -> tuple[Plain, 
 
 
 def count_nulls(statistics: Statistics, rows: int, *, is_dictionary: bool) -> int | None:
-    """Return the number of nulls in a column that does not repeat in a row, if it can be believed."""
+    """Return the null count of a column that is not repeated, or None if it is not trusted."""
     if statistics.element.repetition == REQUIRED:
         return 0
     nulls = statistics.null_count
@@ -57,14 +57,14 @@ def count_nulls(statistics: Statistics, rows: int, *, is_dictionary: bool) -> in
 
 
 def _has_wrong_dictionary_statistics(statistics: Statistics) -> bool:
-    """Whether the writer is an Arrow that took the statistics of some of a dictionary's rows for those of all."""
+    """Return whether the writer is an Arrow version whose statistics of dictionary columns cover only some rows."""
     match = WRITER.match(statistics.writer)
     is_arrow = match is not None and match[1] in RIGHT_DICTIONARIES
     return is_arrow and statistics.physical_type == "BYTE_ARRAY" and not _is_from(statistics.writer, RIGHT_DICTIONARIES)
 
 
 def _is_from(writer: str, versions: Versions) -> bool:
-    """Whether a writer is one of those, in a version that is right."""
+    """Return whether a writer is listed, in a correct version."""
     match = WRITER.match(writer)
     first = versions.get(match[1]) if match else None
     return match is not None and first is not None and (int(match[2]), int(match[3])) >= first
@@ -73,7 +73,7 @@ def _is_from(writer: str, versions: Versions) -> bool:
 def _has_order(statistics: Statistics) -> bool:
     element, kind = statistics.element, statistics.physical_type
     if kind in NUMBERS:
-        # An order that is the wrong one for numbers of fixed size shows: then the least is above the greatest.
+        # A wrong order of fixed-size numbers is visible: the lower bound is then above the upper one.
         return statistics.is_ordered or not (element.converted in UNSIGNED or element.logical == LOGICAL_INTEGER)
     if kind in FLOATS or kind == "BOOLEAN":
         return True
@@ -83,12 +83,12 @@ def _has_order(statistics: Statistics) -> bool:
 
 
 def is_decimal(element: Element) -> bool:
-    """Whether a column holds decimals."""
+    """Return whether a column holds decimals."""
     return element.converted == DECIMAL or element.logical == LOGICAL_DECIMAL
 
 
 def _is_bytes(element: Element) -> bool:
-    """Whether the type's order is that of unsigned bytes: not that of intervals, geometries and what is new."""
+    """Return whether the type is ordered as unsigned bytes; intervals, geometries and unknown types are not."""
     if element.logical:
         return element.logical in ORDERED_LOGICAL
     return element.converted != INTERVAL

@@ -1,4 +1,4 @@
-"""How many rows are decoded at once: as many as fit into memory, or none where one does not."""
+"""Batch sizes: the number of rows that can be decoded at once within the memory budget."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
     from dataset_download.s3.prefetch import ReadAhead
 
 MAX_BUFFER_BYTES, MIN_BUFFER_BYTES = 256 * 1024, 4 * 1024
-"""How much of a column Arrow asks for at a time."""
+"""Bytes of a column that Arrow reads at a time."""
 STORED_COPIES = 4
-"""How often a page is held as it is stored, one at a time: fetched, put together, looked into, and by Arrow."""
+"""Copies of a stored page, one page at a time: fetched, joined, inspected, and in Arrow."""
 BUFFERS_BYTES = 8 * 1024 * 1024
-"""Of all columns together."""
+"""Read buffers of all columns together."""
 
 
 def choose_buffer(leaves: int) -> int:
-    """Return how much of each of so many columns Arrow may ask for at a time, in bytes."""
+    """Return the read buffer of each of `leaves` columns, in bytes."""
     return max(MIN_BUFFER_BYTES, min(MAX_BUFFER_BYTES, BUFFERS_BYTES // max(1, leaves)))
 
 
 class BatchSizes:
-    """Chooses the batches of some columns of a row group."""
+    """Chooses the batch sizes for some columns of a row group."""
 
     def __init__(self, file: DataFile, memory: Memory) -> None:
         self._file = file
         self._memory = memory
         self._known = (0, 0)
-        """How many rows were chosen, and up to which row that holds."""
+        """The chosen number of rows, and the row up to which it is valid."""
         self._columns: list[LeafPages] = []
         self._beyond = 0
-        """Bytes that are fetched beyond what is read ahead: at least a segment of each column."""
+        """Bytes fetched beyond the read-ahead budget: at least one segment of each column."""
 
     def add(self, column: pq.ColumnSchema, stored: ColumnChunk, chunk: Chunk, ahead: ReadAhead) -> None:
-        """Take a column into account."""
+        """Add a column."""
 
         def peek(start: int, end: int) -> bytes:
             return ahead.peek(self._file, start, end)
@@ -51,16 +51,16 @@ class BatchSizes:
         self._columns.append(LeafPages(describe_leaf(column), stored, (chunk.start, chunk.end), peek))
 
     def finish(self, chunks: Sequence[Chunk], read_ahead: int) -> None:
-        """Take into account what is held of the columns' chunks."""
+        """Add the memory for the fetched segments of the columns' chunks."""
         fetched = sum(min(chunk.end - chunk.start, MIN_SEGMENT_BYTES) for chunk in chunks)
         self._beyond = max(0, fetched - read_ahead)
 
     def choose(self, first: int, most: int) -> int:
-        """Return how many rows may be decoded from `first` on; at least one.
+        """Return the number of rows that may be decoded from `first` on, at least one.
 
         Raises:
-            MemoryLimitError: not even one can be.
-            CorruptDatasetError: a page is not as it should be.
+            MemoryLimitError: not even one row fits.
+            CorruptDatasetError: a page is malformed.
         """
         rows, end = self._known
         if most > rows or first + rows > end:
@@ -96,7 +96,7 @@ class BatchSizes:
         )
 
     def _add_up(self, first: int, rows: int) -> tuple[int, int, int, int]:
-        """Return the bytes of rows as expected, at the worst, of all that is open for them, and of the largest page."""
+        """Return the expected and worst-case bytes of rows, of all their open pages, and of the largest page."""
         bounds = [column.bound(first, rows) for column in self._columns]
         expected, worst, pages, _ = (sum(each) for each in zip(*bounds, strict=True)) if bounds else (0, 0, 0, 0)
         largest = max((each.pages for each in bounds), default=0)

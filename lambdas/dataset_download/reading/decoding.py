@@ -1,4 +1,4 @@
-"""Columns of a row group as batches: decoded page by page, never the whole row group."""
+"""Decoder of row groups: columns as batches, decoded page by page, never the whole row group."""
 
 import io
 from collections.abc import Generator, Sequence
@@ -24,7 +24,7 @@ FIRST_ROWS = 1_000
 
 
 class RemoteFile(io.RawIOBase):
-    """A Parquet file as Arrow reads it, served from the read-ahead."""
+    """A Parquet file as a file object for Arrow, served by the prefetcher."""
 
     def __init__(self, ahead: ReadAhead, file: DataFile) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class RemoteFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move, and return the new position."""
+        """Set the position and return it."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}[whence]
         self._position = start + offset
         return self._position
@@ -51,7 +51,7 @@ class RemoteFile(io.RawIOBase):
         return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return the next bytes, fewer only at the end."""
+        """Return the next `size` bytes, fewer only at the end."""
         end = self._file.size if size is None or size < 0 else min(self._file.size, self._position + size)
         if end <= self._position:
             return b""
@@ -63,16 +63,16 @@ class RemoteFile(io.RawIOBase):
 def decode(
     dataset: "Dataset", group: "Group", leaves: Sequence[int], batch_rows: int, ahead: ReadAhead, memory: Memory
 ) -> Generator[pa.RecordBatch]:
-    """Yield some of Parquet's columns of a row group, none of the batches empty.
+    """Yield batches of some leaf columns of a row group; no batch is empty.
 
     Raises:
-        CorruptDatasetError: they cannot be decoded.
-        MemoryLimitError: they do not fit into memory.
+        CorruptDatasetError: the columns cannot be decoded.
+        MemoryLimitError: the columns do not fit into memory.
     """
     file = dataset.files[group.file]
     rows = 0
     try:
-        # A pre-buffered read would hold whole row groups; this one asks for pages as it goes.
+        # A pre-buffered read would hold whole row groups; this one requests pages as it proceeds.
         opened = pq.ParquetFile(
             RemoteFile(ahead, file),
             metadata=dataset.footers[group.file].arrow,
@@ -108,7 +108,7 @@ def _measure(
     memory: Memory,
 ) -> BatchSizes:
     sizes = BatchSizes(dataset.files[group.file], memory)
-    # Not Arrow's view of the column chunks: it may end the process.
+    # Not Arrow's column chunk metadata: on a hostile footer it may crash the process.
     row_group = dataset.footers[group.file].row_group(group.number)
     chunks = [find_chunks(dataset.footers[group.file], group.number, [leaf])[0] for leaf in leaves]
     for leaf, chunk in zip(leaves, chunks, strict=True):
@@ -118,7 +118,7 @@ def _measure(
 
 
 class DeferredColumns:
-    """Columns that are decoded only as far as others have shown that they are wanted."""
+    """Columns that are decoded only for row ranges in which rows pass the filters."""
 
     def __init__(self, batches: Generator[pa.RecordBatch]) -> None:
         self._batches = batches
@@ -126,21 +126,21 @@ class DeferredColumns:
         self._behind = 0
 
     def skip(self, rows: int) -> None:
-        """Leave out the next rows; decodes nothing yet."""
+        """Skip the next rows without decoding them yet."""
         self._behind += rows
 
     def take(self, rows: int) -> pa.RecordBatch:
-        """Return the next rows, at most so many, decoding (and forgetting) what was skipped before them."""
+        """Return at most `rows` next rows; decodes and drops the skipped rows before them."""
         while self._behind:
             self._behind -= self._pop(self._behind).num_rows
         return self._pop(rows)
 
     def close(self) -> None:
-        """Decode no more."""
+        """Stop decoding."""
         self._batches.close()
 
     def _pop(self, rows: int) -> pa.RecordBatch:
-        """Return the next batch, at most so many rows of it."""
+        """Return at most `rows` rows of the next batch."""
         batch = next(self._batches) if self._rest is None else self._rest
         self._rest = batch.slice(rows) if batch.num_rows > rows else None
         return batch.slice(0, rows)

@@ -1,4 +1,4 @@
-"""A download: the answer's bytes, piece by piece."""
+"""The result of a query as a stream of encoded chunks."""
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -23,13 +23,13 @@ from .sorting import sort_rows
 
 COPY_BYTES = 4 * 1024 * 1024
 JOINED_CHUNK_BYTES = 1024 * 1024
-"""Pieces up to this size are put together rather than handed out one by one."""
+"""Chunks up to this size are joined rather than yielded separately."""
 
 
 class Download(Iterator[bytes]):
-    """The pieces of an answer, none of them empty; closing it in the middle stops reading and frees all.
+    """The chunks of a result, none of them empty; closing it early stops all reads and releases memory.
 
-    Iterating is blocking work: an async server does it in a thread (never in two at the same time).
+    Iteration blocks: an async server iterates in a thread, never in two at the same time.
     """
 
     def __init__(self, plan: Plan, format_: Format, *, formula_guard: bool = False) -> None:
@@ -40,13 +40,13 @@ class Download(Iterator[bytes]):
         self._reader = plan.dataset.store.make_reader()
         self._chunks = self._make_chunks()
         self.rows = 0
-        """Rows handed out so far."""
+        """Rows yielded so far."""
         self.size = 0
-        """Bytes handed out so far."""
+        """Bytes yielded so far."""
 
     @property
     def requests(self) -> int:
-        """Requests made to S3 so far."""
+        """S3 requests so far."""
         return self._reader.meter.requests
 
     @property
@@ -55,13 +55,13 @@ class Download(Iterator[bytes]):
         return self._reader.meter.bytes
 
     def __next__(self) -> bytes:
-        """Return the next piece.
+        """Return the next chunk.
 
         Raises:
-            ObjectChangedError: a file was overwritten since the dataset was opened.
+            ObjectChangedError: a file was overwritten after the dataset was opened.
             CorruptDatasetError: a file cannot be decoded.
-            SourceUnreadableError: S3 failed for good.
-            SortTooLargeError: more rows than MAX_SORT_ROWS passed the filters (before the first piece).
+            SourceUnreadableError: S3 failed on every attempt.
+            SortTooLargeError: more than MAX_SORT_ROWS rows passed the filters (before the first chunk).
         """
         chunk = next(self._chunks)
         while not chunk:
@@ -70,7 +70,7 @@ class Download(Iterator[bytes]):
         return chunk
 
     def close(self) -> None:
-        """Stop; may be called from another thread once no `next` is running, and repeatedly."""
+        """Stop the stream. May be called repeatedly, and from another thread if no `next` is running."""
         self._chunks.close()
 
     def __enter__(self) -> Self:
@@ -107,7 +107,7 @@ class Download(Iterator[bytes]):
                 del chunk
 
     def _write_csv(self) -> Generator[bytes]:
-        """Yield the header together with the first rows, so that what fails early fails before the first byte."""
+        """Yield the header together with the first rows, so that an early error occurs before the first byte."""
         first = make_header(self._plan.schema.names, formula_guard=self._formula_guard)
         rows = make_csv_rows(self._plan.schema, formula_guard=self._formula_guard, largest=self._memory.text)
         for chunk in self._encode(rows):
@@ -142,7 +142,7 @@ class Download(Iterator[bytes]):
             yield batch
 
     def _copy(self) -> Generator[bytes]:
-        """Yield the object as it is: what is asked for is the file itself."""
+        """Yield the bytes of the object, since the result is the file itself."""
         (file,) = self._plan.dataset.files
         cuts = [*range(0, file.size, COPY_BYTES), file.size]
         segments = [Segment(file, start, end, start) for start, end in pairwise(cuts)]
@@ -154,7 +154,7 @@ class Download(Iterator[bytes]):
 
 
 def read_rows(plan: Plan, reader: RangeReader) -> Generator[pa.RecordBatch]:
-    """Yield the rows of an answer, in its columns."""
+    """Yield the rows of a result, in its columns."""
     query, names = plan.query, plan.schema.names
     needed = tuple(dict.fromkeys([*names, *(key.column for key in query.sort)]))
     batches = Rows(plan, reader, needed).iterate()
@@ -167,7 +167,7 @@ def read_rows(plan: Plan, reader: RangeReader) -> Generator[pa.RecordBatch]:
 
 
 def _prepend(first: bytes, chunk: bytes) -> Iterator[bytes]:
-    """Yield both, as one where that copies little."""
+    """Yield both, joined if that copies little."""
     if len(chunk) <= JOINED_CHUNK_BYTES:
         yield first + chunk
         return
@@ -176,11 +176,11 @@ def _prepend(first: bytes, chunk: bytes) -> Iterator[bytes]:
 
 
 def start_download(plan: Plan, format_: Format, *, formula_guard: bool = False) -> Download:
-    """Return the answer to a plan. Nothing is read before the first piece is asked for.
+    """Return the result of a plan as a stream. Nothing is read before the first chunk is requested.
 
     Args:
-        plan: what to read.
-        format_: how to write it.
+        plan: the plan to execute.
+        format_: the output format.
         formula_guard: in CSV, put an apostrophe before text that a spreadsheet would run as a formula.
     """
     return Download(plan, format_, formula_guard=formula_guard)

@@ -1,4 +1,4 @@
-"""The rows that a plan asks for, batch by batch: read ahead, decoded, filtered, cut to offset and limit."""
+"""Rows of a plan as batches: prefetched, decoded, filtered, and cut to offset and limit."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -17,15 +17,15 @@ from dataset_download.s3.prefetch import ReadAhead, Segment
 from .decoding import DeferredColumns, decode
 
 BATCH_BYTES = 8 * 1024 * 1024
-"""Of a batch as Parquet stores it uncompressed: rows may be large, so a number of rows is no bound."""
+"""Uncompressed size of a batch in Parquet. Rows may be large, so a number of rows alone is not a bound."""
 TEXT_BYTES = 16 * 1024 * 1024
 MIN_VALUE_BYTES = 8
-"""Nulls and what repeats take next to nothing in Parquet, but as text, in JSON with names, they do: of many columns."""
+"""Nulls and repeated values are almost free in Parquet, but not as text, least of all in JSON with many columns."""
 MIN_READ_AHEAD_BYTES = 1024 * 1024
 
 
 class Rows:
-    """Reads a plan's rows, in some of its columns."""
+    """Reads the rows of a plan in the given columns."""
 
     def __init__(self, plan: Plan, reader: RangeReader, columns: Sequence[str]) -> None:
         self.plan = plan
@@ -37,10 +37,10 @@ class Rows:
         self.schema = pa.schema([plan.dataset.schema.field(name) for name in columns])
         self._known_leaves: dict[tuple[str, ...], list[int]] = {}
         self._file = -1
-        """Whose leaves these are."""
+        """The file of `_known_leaves`."""
 
     def iterate(self) -> Generator[pa.RecordBatch]:
-        """Yield batches, none of them empty; closing the generator ends all reading.
+        """Yield batches, none of them empty; closing the generator stops all reads.
 
         Raises:
             SourceError: a file cannot be read, has changed, or cannot be decoded.
@@ -55,7 +55,7 @@ class Rows:
                 ahead.finish(order)
 
     def _choose_budget(self) -> int:
-        """Return how many bytes to read ahead: less where a limit ends the reading early."""
+        """Return the byte budget of the prefetcher, which is smaller if a limit stops the read early."""
         budget = self.plan.reading.read_ahead_bytes
         needed, rows = self._count_first_rows(), sum(group.rows for group in self.plan.groups)
         if needed is None or needed >= rows:
@@ -66,7 +66,7 @@ class Rows:
         return max(MIN_READ_AHEAD_BYTES, min(budget, 2 * stored * needed // rows))
 
     def _count_first_rows(self) -> int | None:
-        """Return how many of the rows will be looked at, where that is certain."""
+        """Return the number of rows that will be read, or None if it is uncertain."""
         query = self.plan.query
         if query.limit is None or query.sort or any(group.filters for group in self.plan.groups):
             return None
@@ -82,7 +82,7 @@ class Rows:
         return segments
 
     def _find_leaves(self, group: Group, names: tuple[str, ...]) -> list[int]:
-        """Return the Parquet columns of those that are in the group's file, by their place in it."""
+        """Return the indices of the leaf columns in the group's file that hold these columns."""
         if group.file != self._file:
             self._file, self._known_leaves = group.file, {}
         if names not in self._known_leaves:
@@ -97,7 +97,7 @@ class Rows:
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _read_filtered(self, group: Group, ahead: ReadAhead) -> Iterator[pa.RecordBatch]:
-        """Decode the filters' columns, and the others only where something passes."""
+        """Decode the filter columns, and the other columns only where rows pass."""
         filter_columns = _list_filter_columns(group)
         others = tuple(name for name in self.columns if name not in filter_columns)
         with closing(DeferredColumns(self._decode(group, others, ahead))) as deferred_columns:
@@ -110,7 +110,7 @@ class Rows:
                     continue
                 start = 0
                 while start < batch.num_rows:
-                    # Fewer rows where those of the other columns are larger.
+                    # The other columns may come in smaller batches, since their rows are larger.
                     deferred = deferred_columns.take(batch.num_rows - start) if others else batch
                     kept = mask.slice(start, deferred.num_rows)
                     if kept.true_count:
@@ -125,12 +125,12 @@ class Rows:
         group: Group,
         filter_columns: Sequence[str],
     ) -> pa.RecordBatch:
-        """Return the rows that passed, of the filters' columns and those beside them."""
+        """Return the rows that passed, with the filter columns and the other columns."""
         columns = [
             self._find_column(batch if name in filter_columns else deferred, name, group) for name in self.columns
         ]
         joined = pa.RecordBatch.from_arrays(columns, schema=self.schema)
-        # All columns at once: the mask is made into places only once.
+        # All columns at once, so that the mask is turned into row indices only once.
         return joined.filter(mask) if mask.false_count else joined
 
     def _find_column(self, batch: pa.RecordBatch, name: str, group: Group) -> pa.Array:
@@ -141,7 +141,7 @@ class Rows:
         return pa.repeat(pa.scalar(value, dataset.schema.field(name).type), batch.num_rows)
 
     def _conform(self, batch: pa.RecordBatch, name: str, group: Group) -> pa.Array:
-        """Return a column as the dataset has it, where a file has it otherwise or not at all."""
+        """Return a column in the dataset's type, even if the file has another type or lacks the column."""
         field, place = self.plan.dataset.schema.field(name), batch.schema.get_field_index(name)
         try:
             return make_null_column(batch.num_rows, field) if place < 0 else conform(batch.column(place), field.type)
@@ -152,7 +152,7 @@ class Rows:
             ) from error
 
     def _decode(self, group: Group, names: tuple[str, ...], ahead: ReadAhead) -> Generator[pa.RecordBatch]:
-        """Yield batches of columns; where none of them is in the file, of nothing but their length."""
+        """Yield batches of columns; if the file has none of them, batches that only carry a length."""
         size = self._choose_batch_rows(group)
         leaves = self._find_leaves(group, names)
         if leaves:
@@ -178,7 +178,7 @@ def _list_filter_columns(group: Group) -> tuple[str, ...]:
 
 
 def cut_rows(batches: Iterator[pa.RecordBatch], offset: int, limit: int | None) -> Iterator[pa.RecordBatch]:
-    """Yield what offset and limit leave; reads no further than needed."""
+    """Yield the rows within offset and limit; reads no further than needed."""
     remaining = limit
     for batch in batches:
         if remaining == 0:

@@ -1,4 +1,4 @@
-"""Sorted answers, within bounds: all rows where they are few, else the first ones."""
+"""Bounded sorts: of all rows, or of the first rows of a sorted result (top N)."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
@@ -14,14 +14,14 @@ from dataset_download.query.parameters import SortKey
 
 NESTED_COPIES = 3
 COMPACT_ROWS = 65_536
-"""More rows than this above what is kept are sorted out together."""
+"""Rows beyond the top N that are collected before the next compaction."""
 
 
 def sort_rows(batches: Iterable[pa.RecordBatch], plan: Plan) -> Iterator[pa.RecordBatch]:
-    """Yield the batches' rows sorted, as far as the limit; rows that compare equal stay in their order.
+    """Yield the sorted rows up to the limit; the sort is stable.
 
     Raises:
-        SortTooLargeError: too much would have to be held.
+        SortTooLargeError: the sort would exceed its limit of rows or memory.
     """
     query, reading = plan.query, plan.reading
     max_rows = None if query.limit is None else query.limit + query.offset
@@ -38,7 +38,7 @@ def sort_rows(batches: Iterable[pa.RecordBatch], plan: Plan) -> Iterator[pa.Reco
             raise make_sort_error(reading.max_sort_rows)
         if size > reading.max_sort_bytes:
             raise SortTooLargeError(
-                f"More than {reading.max_sort_bytes} bytes would have to be sorted: limit the answer, filter it, "
+                f"More than {reading.max_sort_bytes} bytes would have to be sorted: limit the result, filter it, "
                 "select fewer columns, or leave out sort."
             )
     if batches_held:
@@ -53,14 +53,14 @@ def _sort(
     max_rows: int | None,
     numbers: Collection[str],
 ) -> pa.Table:
-    """Return the rows sorted, in columns of one piece each; at most `wanted`. Some texts are sorted as numbers.
+    """Return at most `max_rows` sorted rows, each column in one chunk. Some texts are sorted as numbers.
 
-    The batches are taken out of the list.
+    The list of batches is emptied.
     """
     table = pa.Table.from_batches(batches)
     batches.clear()
     table = _replace_each(table, lambda column: column.combine_chunks())
-    # Under names of ours: Arrow takes some names of columns for paths.
+    # Generated names, since Arrow interprets some column names as paths.
     by = {
         str(number): _make_sortable(_one_chunk(table.column(key.column)), is_number=key.column in numbers)
         for number, key in enumerate(keys)
@@ -73,13 +73,13 @@ def _sort(
 
 
 def _measure(batch: pa.RecordBatch) -> int:
-    """Return what sorting a batch takes: of nested columns also the places of all their values."""
+    """Return the memory that sorting a batch takes; nested columns add the indices of all their values."""
     nested: int = sum(batch.column(number).nbytes for number in find_nested(batch.schema))
     return int(batch.nbytes) + NESTED_COPIES * nested
 
 
 def _replace_each(table: pa.Table, change: Callable[[pa.ChunkedArray], pa.Array | pa.ChunkedArray]) -> pa.Table:
-    """Return the table with changed columns; each is let go before the next is changed, so that few are held twice."""
+    """Return the table with changed columns; each old column is released before the next is changed."""
     schema = table.schema
     columns = table.columns
     del table

@@ -1,4 +1,4 @@
-"""Who asks, and how long an answer may take."""
+"""The caller of a request: its request id, the public base URL, and the time left."""
 
 import json
 import re
@@ -13,25 +13,25 @@ from dataset_download.settings import Settings
 
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+")
 _RESERVE_SECONDS = 10
-"""Kept of a function's time for the answer that something takes too long."""
+"""Reserved from the function's time for a response about a timeout."""
 _UNLIMITED = 3600.0
 
 
 @dataclass(frozen=True)
 class Caller:
-    """What a request brings besides its path, query and headers."""
+    """The context of a request besides its path, query and headers."""
 
     request_id: str
     base_url: str
-    """The service's public address without a slash at its end; empty where it is not known."""
+    """The service's public URL without a trailing slash; empty if unknown."""
     seconds: float
-    """How long an answer may take."""
+    """The time limit of the response."""
 
     @classmethod
     def from_request(cls, request: Request, settings: Settings) -> Self:
-        """Read the Lambda context, where there is one: Mangum has it in the scope, the Web Adapter in headers.
+        """Return the caller from the Lambda context: Mangum puts it into the scope, the Web Adapter into headers.
 
-        Those headers are believed only behind the adapter, which writes them anew. A `Host` is never believed.
+        The headers are trusted only behind the adapter, which overwrites them. `Host` is never trusted.
         """
         context = request.scope.get("aws.context")
         if context is not None:

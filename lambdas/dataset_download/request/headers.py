@@ -1,4 +1,4 @@
-"""HTTP headers: what a request accepts and has already, and what an answer is called."""
+"""HTTP headers: content negotiation, conditional requests, file names and dates."""
 
 import re
 import unicodedata
@@ -21,7 +21,7 @@ _NOT_IN_TOKEN = re.compile(r"[^A-Za-z0-9._=,+-]+")
 
 
 def read_encodings(header: str) -> dict[str, float]:
-    """Return the content codings of an ``Accept-Encoding`` with their weights; what is malformed is left out."""
+    """Return the content codings of an ``Accept-Encoding`` with their weights; malformed entries are ignored."""
     weights: dict[str, float] = {}
     for entry in header.split(","):
         coding, _, parameters = entry.strip().partition(";")
@@ -37,22 +37,22 @@ def read_encodings(header: str) -> dict[str, float]:
 
 
 def choose_encoding(header: str | None, *, compressible: bool) -> str | None:
-    """Return ``gzip`` or ``identity``, or None where the caller accepts neither; codings unknown here are ignored."""
+    """Return ``gzip`` or ``identity``, or None if the caller accepts neither; unknown codings are ignored."""
     weights = read_encodings(header or "")
     others = weights.get("*")
     listed = [weights[name] for name in ("gzip", "x-gzip") if name in weights]
     gzip = max(listed, default=others or 0)
     identity = weights.get("identity", 1.0 if others is None else others)
-    # Who lists gzip without a word on identity wants it, whatever its weight.
+    # A client that lists gzip but not identity prefers gzip, whatever its weight.
     if compressible and gzip and ("identity" not in weights or gzip >= identity):
         return "gzip"
     return "identity" if identity else None
 
 
 def matches(header: str | None, tag: str) -> bool:
-    """Tell whether an ``If-None-Match`` names the answer that ``tag`` (without quotes) is the beginning of.
+    """Return whether an ``If-None-Match`` matches ``tag`` (without quotes).
 
-    The tag of an encoded answer is ``tag`` with the coding after a hyphen: having either of them is having the answer.
+    The tag of an encoded response is ``tag``, a hyphen and the coding. Either of them matches.
     """
     if not header:
         return False
@@ -62,24 +62,24 @@ def matches(header: str | None, tag: str) -> bool:
 
 
 def is_unmodified(header: str | None, last_modified: datetime) -> bool:
-    """Tell whether what an ``If-Modified-Since`` asks for is as old as its date; what is no date is ignored."""
+    """Return whether ``last_modified`` is not after an ``If-Modified-Since``; an invalid date is ignored."""
     try:
         since = parsedate_to_datetime(header or "")
     except ValueError:
         return False
-    # Dates of HTTP have whole seconds, and are UTC even where they do not say so.
+    # HTTP dates have whole seconds and are in UTC, even without a zone.
     return last_modified.astimezone(UTC).replace(microsecond=0) <= (
         since if since.tzinfo else since.replace(tzinfo=UTC)
     )
 
 
 def format_time(time: datetime) -> str:
-    """Return a time as HTTP writes it."""
+    """Return a time in HTTP format."""
     return format_datetime(time.astimezone(UTC), usegmt=True)
 
 
 def name_file(dataset: str, query: Query, extension: str) -> str:
-    """Return what a download is called: the dataset, its filters, the extension."""
+    """Return the file name of a download: the dataset, its filters, the extension."""
     parts = [dataset]
     for condition in query.filters:
         operator = [] if condition.operator == "eq" else [condition.operator]
@@ -98,12 +98,12 @@ def _keep(character: str) -> str:
 
 
 def attach(filename: str) -> str:
-    """Return the ``Content-Disposition`` of a download, its name in ASCII and, if that is not all, in UTF-8."""
+    """Return the ``Content-Disposition`` of a download, with its name in ASCII and, if that differs, in UTF-8."""
     plain = _NOT_IN_TOKEN.sub("_", unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode())
     value = f'attachment; filename="{plain}"'
     return value if plain == filename else f"{value}; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def format_iso(time: datetime) -> str:
-    """Return a time as ISO 8601 writes it, in UTC, to the second."""
+    """Return a time in ISO 8601 format, in UTC, to the second."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

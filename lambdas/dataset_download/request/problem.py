@@ -1,4 +1,4 @@
-"""What goes wrong, as problem documents (RFC 9457)."""
+"""Problem documents (RFC 9457)."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 _REPLACED = "The dataset was replaced while it was read; the same request will give the new one."
 _NO_ANSWER = "The storage did not answer as it should; please try again."
-# Subclasses before their bases; without a text of its own the error's is told.
+# Subclasses come before their bases. An empty text stands for the error's own message.
 _ANSWERS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, str], ...] = (
     (ClientDisconnectedError, HTTPStatus.REQUEST_TIMEOUT, ""),
     (DatasetNotFoundError, HTTPStatus.NOT_FOUND, ""),
@@ -35,8 +35,8 @@ _ANSWERS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus,
 )
 
 
-class Problem(Exception):  # noqa: N818  # it is an answer to the caller; whose fault it is, its status tells
-    """An answer that is not what was asked for: a 4xx or 5xx ``status`` and the reason."""
+class Problem(Exception):  # noqa: N818  # a response to the caller, not always an error of the service
+    """An error response: a 4xx or 5xx ``status`` and the reason."""
 
     def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -47,7 +47,7 @@ class Problem(Exception):  # noqa: N818  # it is an answer to the caller; whose 
 
 
 def explain(error: Exception) -> Problem:
-    """Return what a caller is told of ``error``; of what was not foreseen, nothing but that it happened."""
+    """Return the problem that describes ``error`` to a caller; an unexpected error is not described."""
     if isinstance(error, Problem):
         return error
     for kinds, status, detail in _ANSWERS:
@@ -58,7 +58,7 @@ def explain(error: Exception) -> Problem:
 
 
 def make_problem_response(problem: Problem) -> Response:
-    """Return the problem document; no cache keeps it for long."""
+    """Return the response with the problem document; it must not be cached."""
     document = {
         "type": "about:blank",
         "title": problem.status.phrase,
@@ -67,5 +67,5 @@ def make_problem_response(problem: Problem) -> Response:
     }
     headers = {"Cache-Control": "no-store", **problem.headers}
     body = json.dumps(document, ensure_ascii=False)
-    # A name in the request may hold half a surrogate pair, which UTF-8 cannot say.
+    # A name in the request may contain a lone surrogate, which UTF-8 cannot encode.
     return Response(body.encode(errors="replace"), problem.status, headers, MEDIA_TYPE)

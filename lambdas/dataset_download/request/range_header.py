@@ -1,4 +1,4 @@
-"""``Range`` and ``If-Range``: which part of an answer is asked for (RFC 9110, section 14)."""
+"""The ``Range`` and ``If-Range`` headers (RFC 9110, section 14)."""
 
 import re
 from dataclasses import dataclass
@@ -10,27 +10,27 @@ _ONE_RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASC
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an answer, in bytes; ``end`` is not included."""
+    """A byte range of a result; ``end`` is exclusive."""
 
     start: int
     end: int
 
 
 class UnsatisfiableRangeError(ValueError):
-    """No byte of the answer is in the range."""
+    """The range contains no byte of the result."""
 
 
 def is_range(header: str | None) -> bool:
-    """Tell whether a ``Range`` is one that can be answered: several at once and other units are ignored."""
+    """Return whether a ``Range`` is supported: several ranges and other units are ignored."""
     match = _ONE_RANGE.fullmatch(header or "")
     return match is not None and bool(match[1] or match[2]) and not _is_backwards(match)
 
 
 def find_part(header: str, size: int) -> Part:
-    """Return which of ``size`` bytes a range, which can be answered, is.
+    """Return the part of ``size`` bytes that a supported range selects.
 
     Raises:
-        UnsatisfiableRangeError: none.
+        UnsatisfiableRangeError: the range selects no byte.
     """
     match = _ONE_RANGE.fullmatch(header)
     if match is None:
@@ -46,7 +46,7 @@ def find_part(header: str, size: int) -> Part:
 
 
 def holds(if_range: str | None, tag: str, last_modified: datetime) -> bool:
-    """Tell whether an ``If-Range`` still means this answer: only its strong tag, or exactly its date, does."""
+    """Return whether an ``If-Range`` matches this result: by its strong tag or its exact date."""
     if if_range is None:
         return True
     if if_range.strip().startswith(('"', "W/")):

@@ -1,4 +1,4 @@
-"""From a dataset's name and a query string to a plan, and the tag that every equal question gets."""
+"""Resolution of a request: from a dataset's name and a query string to a plan and a tag."""
 
 import hashlib
 import json
@@ -22,40 +22,40 @@ type Pairs = Sequence[tuple[str, str]]
 
 _NAME = re.compile(NAME_PATTERN)
 _ENCODING_VERSION = 2
-"""Part of every tag: raise it when the same rows are written as other bytes."""
+"""Part of every tag. Increase it when the same rows are encoded as different bytes."""
 _MAX_PARAMETERS = 500
 
 
 @dataclass(frozen=True)
 class ResolvedRequest:
-    """A question and how it is going to be answered."""
+    """A request with its plan and its tag."""
 
     plan: Plan
     format: Format
     tag: str
-    """The same for two questions exactly if their answers are the same bytes; 32 hexadecimal digits."""
+    """Equal for two requests exactly if their results have the same bytes; 32 hexadecimal digits."""
 
     @property
     def dataset(self) -> Dataset:
-        """The dataset that is asked."""
+        """The requested dataset."""
         return self.plan.dataset
 
     @property
     def filename(self) -> str:
-        """What the answer is called where it is saved."""
+        """The file name of the download."""
         return name_file(self.dataset.name, self.plan.query, self.format.value)
 
     @property
     def estimate(self) -> int:
-        """About how many bytes the answer has."""
+        """The estimated size of the result in bytes."""
         return self.plan.estimate_bytes(self.format)
 
 
 def split_path(path: str) -> tuple[str, str | None]:
-    """Return a path's dataset name and its extension, None where there is no dot.
+    """Return the dataset name and the extension of a path; the extension is None without a dot.
 
     Raises:
-        Problem: 400 if the name is not one that a dataset can have.
+        Problem: 400 if the name is not a valid dataset name.
     """
     name, dot, extension = path.removeprefix("/").partition(".")
     if not _NAME.fullmatch(name) or re.search(r"[/\\\x00]", extension):
@@ -67,10 +67,10 @@ def split_path(path: str) -> tuple[str, str | None]:
 
 
 def choose_format(extension: str) -> Format:
-    """Return the format of an extension.
+    """Return the format that an extension stands for.
 
     Raises:
-        Problem: 404 naming the formats that there are.
+        Problem: 404, with the list of formats, if there is none.
     """
     try:
         return Format(extension)
@@ -81,16 +81,16 @@ def choose_format(extension: str) -> Format:
 
 
 def read_pairs(query_string: str) -> list[tuple[str, str]]:
-    """Return a query string's parameters, decoded; one without a value has the empty one.
+    """Return the decoded parameters of a query string; a parameter without a value has an empty one.
 
     Args:
-        query_string: as it came, one character for each byte.
+        query_string: the raw query string, one character per byte.
 
     Raises:
-        Problem: 400 if they are not UTF-8, or more than a question can have.
+        Problem: 400 if the parameters are not UTF-8, or too many.
     """
     try:
-        # Some clients send UTF-8 unescaped: as bytes it means the same as escaped.
+        # Some clients send unescaped UTF-8, which is read like its escaped form.
         pairs = parse_qsl(query_string.encode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
         return [(name.decode(), value.decode()) for name, value in pairs]
     except UnicodeDecodeError:
@@ -100,7 +100,7 @@ def read_pairs(query_string: str) -> list[tuple[str, str]]:
 
 
 def make_reading(settings: Settings) -> Reading:
-    """Return how datasets are to be read."""
+    """Return the options for reading datasets."""
     return Reading(
         batch_rows=settings.batch_rows,
         max_sort_rows=settings.max_sort_rows,
@@ -111,10 +111,10 @@ def make_reading(settings: Settings) -> Reading:
 
 
 def resolve_request(settings: Settings, store: Store, name: str, format_: Format, pairs: Pairs) -> ResolvedRequest:
-    """Open the dataset and plan its answer, from metadata alone.
+    """Open the dataset and plan the query, from metadata alone.
 
     Raises:
-        DatasetError: there is no such dataset, it cannot be read, or it does not have what is asked for.
+        DatasetError: the dataset does not exist, cannot be read, or does not fit the query.
     """
     dataset = open_dataset(store, name)
     query = parse_query(pairs, dataset.comparison_schema, organisation_column=settings.organisation_column)
@@ -123,7 +123,7 @@ def resolve_request(settings: Settings, store: Store, name: str, format_: Format
 
 
 def make_tag(settings: Settings, plan: Plan, format_: Format) -> str:
-    """Return the tag of a plan's answer: of the objects read, what is asked of them, and how it is written."""
+    """Return the tag of a plan's result: a hash of the objects, the query and the encoding."""
     facts = [
         _ENCODING_VERSION,
         settings.dataset_bucket,

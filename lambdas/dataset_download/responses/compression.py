@@ -1,18 +1,18 @@
-"""Gzip on the way out."""
+"""Gzip compression of response bodies."""
 
 from collections.abc import Iterable, Iterator
 
 from isal import isal_zlib
 
 _LEVEL = 1
-"""isal's levels differ little in size; this one is not slower than the CSV it compresses is made."""
+"""isal's levels differ little in size, and this one keeps up with the CSV encoder."""
 _SLICE = 1 << 20
-"""Compressed at a time, in bytes: a piece may be large."""
+"""Bytes compressed at a time, since a chunk may be large."""
 _GZIP = 31  # a window of 32 KiB, and gzip's header and trailer
 
 
 def compress(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield one gzip member, as soon as there is output; it has its trailer only if ``pieces`` came to their end."""
+    """Yield one gzip member as output becomes available; its trailer follows only after the last chunk."""
     stream = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
     for chunk in chunks:
         for start in range(0, len(chunk), _SLICE):

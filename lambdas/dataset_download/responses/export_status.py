@@ -1,4 +1,4 @@
-"""What is said of exports that exist."""
+"""Responses about existing exports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STATUSES = frozenset(status.value for status in HTTPStatus if status >= HTTPSta
 
 
 def make_accepted_response(status: ExportStatus, folder: str = "./exports/") -> Response:
-    """Return the 202 of an export that somebody works on; ``folder`` is where exports are, as seen from the request."""
+    """Return the 202 for a running export; ``folder`` is the relative URL of exports, seen from the request."""
     location = f"{folder}{status.export}"
     body = {
         "export": status.export,
@@ -37,35 +37,37 @@ def make_accepted_response(status: ExportStatus, folder: str = "./exports/") -> 
 
 
 def make_failure(status: ExportStatus) -> Problem:
-    """Return why an export failed."""
+    """Return the problem that describes a failed export."""
     code = HTTPStatus(status.status) if status.status in _STATUSES else HTTPStatus.INTERNAL_SERVER_ERROR
     return Problem(code, status.detail)
 
 
 def make_head_response(headers: dict[str, str]) -> Response:
-    """Return what a GET would be answered with, without a length: that is known only when all is made."""
+    """Return the response to a HEAD without a Content-Length, which is unknown before the result is complete."""
     response = Response(headers=headers)
     del response.headers["Content-Length"]
     return response
 
 
 def respond_with_export_status(service: Service, export: str, *, head: bool) -> Response:
-    """Return how an export is: 202 while it is made, 303 when it is ready.
+    """Return the status of an export: 202 while it runs, 303 when it is ready.
 
     Raises:
-        Problem: 404 if there is none, its own if it failed.
+        Problem: 404 if the export does not exist; the export's own problem if it failed.
     """
     stored = service.exports.find(export) if service.exports else None
     if service.exports is None or stored is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "There is no such export.")
+        raise Problem(HTTPStatus.NOT_FOUND, "No such export exists.")
     status = stored.status
     if status.state == "failed":
         raise make_failure(status)
     if status.state == "running":
         if stored.is_alive(datetime.now(UTC)):
             return make_accepted_response(status, "./")
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has died; please ask for the download again.")
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "The export stopped without a result; please request the download again."
+        )
     if not service.exports.holds(status):
-        raise Problem(HTTPStatus.NOT_FOUND, "The export is not kept any more; please ask for the download again.")
+        raise Problem(HTTPStatus.NOT_FOUND, "The export has expired; please request the download again.")
     headers = {"X-Dataset": status.dataset, "X-Row-Count": str(status.rows)}
     return redirect(HTTPStatus.SEE_OTHER, presign_export(service, service.exports.bucket, status, head=head), headers)

@@ -1,4 +1,4 @@
-"""Answers that are too large to be streamed: exported to a bucket, or refused."""
+"""Results that are too large to be streamed: exported to a bucket, or refused."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from dataset_download.schemas import ExportStatus
 
 _FUNCTION_SECONDS = 960
-"""After so long an export that was left to the function (15 minutes) is taken for dead."""
+"""An export delegated to the function (timeout 15 minutes) counts as dead after this time."""
 _GRACE_SECONDS = 60
-"""By how much the claim of a request outlives it."""
+"""The time by which a request's claim outlives the request."""
 
 
 @dataclass(frozen=True)
 class ResponseContext:
-    """An answer, what is said of it, and how long it may take."""
+    """A resolved request with its response headers, log record and time limit."""
 
     resolved: ResolvedRequest
     query: str
-    """The query string as it came."""
+    """The raw query string."""
     seconds: float
     record: Record
     headers: dict[str, str]
@@ -48,12 +48,12 @@ class ResponseContext:
 
 
 def respond_with_export(service: Service, context: ResponseContext, *, starts_export: bool = False) -> Response:
-    """Return a 303 to the export, made now or before, or a 202 naming where its status is.
+    """Return a 303 to the finished export, or a 202 with the URL of its status.
 
-    A HEAD asks about the answer, and begins nothing, unless `begins` says so.
+    A HEAD starts no export unless `starts_export` is set.
 
     Raises:
-        Problem: 413 where exports are off, the export's own where it failed.
+        Problem: 413 if exports are off; the export's own problem if it failed.
     """
     if service.exports is None:
         raise _refuse(service, context.resolved)
@@ -73,9 +73,9 @@ def _refuse(service: Service, resolved: ResolvedRequest) -> Problem:
     limit = service.stream_limit or service.in_memory_limit
     name = "STREAM_LIMIT_MB" if limit == service.settings.stream_limit else "BUFFER_LIMIT_MB"
     detail = (
-        f"The answer would be about {max(resolved.estimate, limit) / MIB:.1f} MB; "
+        f"The result would be about {max(resolved.estimate, limit) / MIB:.1f} MB; "
         f"the limit is {limit / MIB:.1f} MB ({name}). "
-        "Ask for fewer rows, by a filter or limit=, or for fewer columns, by select=."
+        "Request fewer rows, by a filter or limit=, or fewer columns, by select=."
     )
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
@@ -91,7 +91,9 @@ def _start_export(
         if other and other.status.state == "ready":
             return _redirect_to_export(service, exports, other.status, context)
         if other is None or other.status.state == "failed":
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export has just failed; please ask again.", RETRY)
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, "The export has just failed; please repeat the request.", RETRY
+            )
         context.record.finish("export_running")
         return make_accepted_response(other.status)
     if is_delegated:
@@ -119,14 +121,18 @@ def _count_down(end: float) -> float:
 def _handle_timeout(
     service: Service, exports: Exports, context: ResponseContext, claim: StoredStatus, error: ExportTooLongError
 ) -> Response:
-    """Leave to the function what a request is too short for."""
+    """Delegate to the export function an export that exceeds the request's time."""
     if not service.settings.export_function:
-        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"The export takes longer than a request may: {error}.")
+        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"The export exceeded the request's time limit: {error}.")
         finish_export(exports, claim, {"state": "failed", "status": problem.status.value, "detail": problem.detail})
         raise problem
     renewed = exports.claim(context.resolved, claim.status.owner, _FUNCTION_SECONDS, claim)
     if renewed is None:
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The export is somebody else's by now; please ask again.", RETRY)
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Another worker has taken over the export; please repeat the request.",
+            RETRY,
+        )
     return _delegate_to_function(service, exports, context, renewed)
 
 
@@ -150,7 +156,7 @@ def _delegate_to_function(
             Payload=event.model_dump_json().encode(),
         )
     except (ClientError, BotoCoreError):
-        detail = "The export could not be begun; please try again."
+        detail = "The export could not be started; please try again."
         finish_export(
             exports, claim, {"state": "failed", "status": HTTPStatus.SERVICE_UNAVAILABLE.value, "detail": detail}
         )

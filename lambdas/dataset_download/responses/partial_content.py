@@ -1,4 +1,4 @@
-"""Parts of answers that are computed: made once to their end, then read from there."""
+"""Ranges of computed results: a result is buffered once, and its ranges are read from the buffer."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -18,13 +18,13 @@ from .streaming import End, StreamedResponse
 
 
 def respond_with_range(service: Service, context: ResponseContext, range_: str, *, is_large: bool) -> Response:
-    """Return a 206 with the range, or for a HEAD (without one) how long the answer is.
+    """Return a 206 with the range, or the length of the result for a HEAD (without a range).
 
-    What is too large to be held goes by an export, of which S3 gives ranges: also for a HEAD, since who reads Parquet
-    in parts asks for its length first, and gives up without.
+    A result too large for the buffer is exported, and S3 serves its ranges. This applies to HEAD too: Parquet readers
+    that read ranges ask for the length first, and give up without it.
 
     Raises:
-        Problem: 416, or 413 where the answer would have to be exported and exports are off.
+        Problem: 416 if the range selects no byte; 413 if the result needs an export and exports are off.
     """
     result = service.results.get(context.resolved.tag) or (None if is_large else _make(service, context))
     if result is None:
@@ -40,7 +40,7 @@ def respond_with_range(service: Service, context: ResponseContext, range_: str, 
     try:
         part = find_part(range_, result.size)
     except UnsatisfiableRangeError:
-        detail = f"The answer has {result.size} bytes; none of them is in the range."
+        detail = f"The result has {result.size} bytes; the range selects none of them."
         unsatisfied = {"Content-Range": f"bytes */{result.size}"}
         raise Problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, detail, unsatisfied) from None
     return send_buffered(result, part, context, service.settings.stall_seconds, is_part=True)
@@ -53,7 +53,7 @@ def _make(service: Service, context: ResponseContext) -> BufferedResult | None:
 
 
 def buffer_result(chunks: Iterable[bytes], limit: int, download: Download) -> BufferedResult | None:
-    """Make an answer to its end and return it; None if it has more than ``limit`` bytes."""
+    """Return the complete result; None if it has more than ``limit`` bytes."""
     buffer = ResultBuffer()
     try:
         is_whole = buffer.add_all(chunks, limit)
@@ -74,7 +74,7 @@ def send_buffered(
     *,
     is_part: bool = False,
 ) -> Response:
-    """Return an answer that is made already, or a part of it under 206."""
+    """Return the response with a buffered result, or a 206 with a part of it."""
     headers = {**context.headers, "Accept-Ranges": "bytes", "X-Row-Count": str(result.rows)}
     chunks: Iterable[bytes] = result.read(part.start, part.end)
     if encoding == "gzip":

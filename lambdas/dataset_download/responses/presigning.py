@@ -1,4 +1,4 @@
-"""Redirects to objects: addresses that are signed for a while."""
+"""Redirects to presigned URLs of S3 objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def presign_dataset(service: Service, resolved: ResolvedRequest, *, head: bool) -> str:
-    """Return an address of the dataset's one object."""
+    """Return a presigned URL of the dataset's only object."""
     headers = {
         "ResponseContentDisposition": attach(resolved.filename),
         "ResponseContentType": resolved.format.media_type,
@@ -29,19 +29,19 @@ def presign_dataset(service: Service, resolved: ResolvedRequest, *, head: bool) 
 
 
 def presign_export(service: Service, bucket: str, status: ExportStatus, *, head: bool) -> str:
-    """Return an address of a finished export."""
+    """Return a presigned URL of a finished export."""
     location = {"Bucket": bucket, "Key": status.key}
     return _presign(service.store.client, location, service.settings.presign_ttl_seconds, head=head)
 
 
 def _presign(client: S3Client, parameters: Mapping[str, Any], seconds: int, *, head: bool) -> str:
-    # A signature holds for one method: who asked with HEAD will follow with HEAD.
+    # A signature is valid for one method, and a client follows the redirect of a HEAD with a HEAD.
     return client.generate_presigned_url(
         "head_object" if head else "get_object", Params=dict(parameters), ExpiresIn=seconds
     )
 
 
 def redirect(status: HTTPStatus, location: str, headers: Mapping[str, str]) -> Response:
-    """Return a redirect that no cache keeps: its address ends some day."""
+    """Return a redirect that must not be cached, since its URL expires."""
     kept = {name: headers[name] for name in ("ETag", "X-Dataset", "X-Row-Count") if name in headers}
     return Response(status_code=status, headers={**kept, "Location": location, "Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""`GET /{dataset}.{format}`: which way an answer goes."""
+"""The response to `GET /{dataset}.{format}`: buffered, streamed, partial, a redirect or an export."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from .presigning import presign_dataset, redirect
 from .streaming import End, StreamedResponse, drain, enforce_limit, read_up_to
 
 _KEPT = ("ETag", "Last-Modified", "Cache-Control", "Vary", "X-Dataset")
-"""What a 304 repeats."""
+"""Headers that a 304 repeats."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class DownloadRequest:
     format: Format
     pairs: Pairs
     query: str
-    """The query string as it came."""
+    """The raw query string."""
     headers: Headers
     head: bool
     caller: Caller
 
 
 def respond_to_download(service: Service, request: DownloadRequest) -> Response:
-    """Return the answer, whose first bytes are made by then. Blocking; to be called in a thread.
+    """Return the response, with its first bytes already made. The call blocks and belongs in a thread.
 
     Raises:
-        Problem, DatasetError, ClientError, BotoCoreError: there is no answer, and nothing has been sent.
+        Problem, DatasetError, ClientError, BotoCoreError: the request failed, and nothing has been sent.
     """
     resolved = resolve_request(service.settings, service.store, request.name, request.format, request.pairs)
     record = Record(service.logger, resolved, request.caller.request_id, request.query)
@@ -69,7 +69,9 @@ def _choose(service: Service, request: DownloadRequest, resolved: ResolvedReques
     range_ = _read_range(request, resolved)
     encoding = choose_encoding(accepted, compressible=resolved.format.is_text and not range_)
     if encoding is None:
-        raise Problem(HTTPStatus.NOT_ACCEPTABLE, "The answer comes as it is or, unless it is Parquet, in gzip.")
+        raise Problem(
+            HTTPStatus.NOT_ACCEPTABLE, "The response is available uncompressed or, except for Parquet, in gzip."
+        )
     headers = describe(service, resolved, encoding)
     if _is_not_modified(request.headers, resolved):
         record.finish("not_modified")
@@ -92,16 +94,16 @@ def _choose(service: Service, request: DownloadRequest, resolved: ResolvedReques
 
 
 def _is_not_modified(headers: Headers, resolved: ResolvedRequest) -> bool:
-    """Whether the caller has the answer already. A tag goes before a date (RFC 9110, 13.2.2)."""
+    """Return whether the caller already has the result. A tag takes precedence over a date (RFC 9110, 13.2.2)."""
     if "if-none-match" in headers:
         return matches(headers["if-none-match"], resolved.tag)
-    # The newest date of several files does not tell that one is gone.
+    # The newest date of several files does not show that a file was deleted.
     is_one = len(resolved.dataset.files) == 1
     return is_one and is_unmodified(headers.get("if-modified-since"), resolved.dataset.last_modified)
 
 
 def _read_range(request: DownloadRequest, resolved: ResolvedRequest) -> str:
-    """Return the range that is asked for, empty where it is all. Only what is not compressed is given in parts."""
+    """Return the requested range, or an empty text for the whole result. Ranges are of the uncompressed result."""
     header = request.headers.get("range")
     if header is None or not is_range(header) or request.head:
         return ""
@@ -116,9 +118,9 @@ def _is_whole_object(service: Service, resolved: ResolvedRequest) -> bool:
 
 
 def _respond_with_body(service: Service, context: ResponseContext, encoding: str) -> Response:
-    """Answer whole what is small, and the rest as it is made, or as a large answer where that may end too early.
+    """Return a small result complete, and a larger one as a stream, or as an export if a stream may be truncated.
 
-    Under a limit nothing leaves before the whole is known to be within it: what Lambda cuts off still looks whole.
+    With a limit, nothing is sent before the result is known to fit: a response truncated by Lambda looks complete.
     """
     resolved, record, headers = context.resolved, context.record, context.headers
     download = start_download(resolved.plan, resolved.format, formula_guard=service.settings.formula_guard)
@@ -146,7 +148,7 @@ def _respond_with_body(service: Service, context: ResponseContext, encoding: str
 def _send_buffered_or_export(
     service: Service, context: ResponseContext, result: BufferedResult, encoding: str
 ) -> Response:
-    """Send an answer that is made already, unless the caller's time is too short for it."""
+    """Return the response with a buffered result, or export the result if the caller's time is too short."""
     if result.size > service.find_transferable_bytes(context.seconds):
         return respond_with_export(service, context)
     return send_buffered(result, Part(0, result.size), context, service.settings.stall_seconds, encoding)
@@ -167,7 +169,7 @@ def _encode(chunks: Iterable[bytes], encoding: str) -> Iterable[bytes]:
 
 
 def describe(service: Service, resolved: ResolvedRequest, encoding: str) -> dict[str, str]:
-    """Return the headers of an answer."""
+    """Return the headers of a response."""
     settings, is_full = service.settings, resolved.plan.query.is_full
     seconds = settings.cache_full_seconds if is_full else settings.cache_filtered_seconds
     headers = {

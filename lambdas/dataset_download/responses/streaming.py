@@ -1,4 +1,4 @@
-"""An answer that is made while it is sent."""
+"""Streamed responses: the body is made while it is sent."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -15,13 +15,13 @@ type End = Literal["complete", "abandoned", "failed"]
 type OnEnd = Callable[[End, int, BaseException | None], None]
 
 _SLICE = 1 << 20
-"""How much is handed to the server at once, in bytes: what a slow client has to take before it counts as stalled."""
+"""Bytes passed to the server at once; a client that does not accept them within the time limit counts as stalled."""
 
 
 class StreamedResponse(Response):
-    """Sends pieces as they are made, each made in a thread; an error in the middle breaks the connection.
+    """Sends chunks as they are made, each in a thread; an error in the middle of the body breaks the connection.
 
-    However it ends, ``on_end`` is called once, in a thread, and frees what the pieces are made from.
+    ``on_end`` is called exactly once, in a thread, whatever the outcome, and releases the source of the chunks.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class StreamedResponse(Response):
         self._sent = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Send all pieces, unless the client goes away or takes nothing for too long."""
+        """Send all chunks, unless the client disconnects or stalls."""
         end: End = "abandoned"
         failure: BaseException | None = None
         try:
@@ -53,11 +53,11 @@ class StreamedResponse(Response):
             with CancelScope(shield=True):
                 await to_thread.run_sync(self._on_end, end, self._sent, failure)
         if failure is not None:
-            # The server closes the connection without the end of the body: nobody takes the rest for the whole.
-            raise ResponseTruncatedError("the answer ends before its end") from failure
+            # The server closes the connection without the end of the body, so the client sees the truncation.
+            raise ResponseTruncatedError("the response body is truncated") from failure
 
     async def _send_all(self, send: Send) -> tuple[End, BaseException | None]:
-        """Send the head and all pieces; return how that ended, and the error if the pieces had one."""
+        """Send the head and all chunks; return the outcome and the error of the source, if any."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         take = partial(next, self._chunks, None)
         while True:
@@ -65,7 +65,7 @@ class StreamedResponse(Response):
                 chunk = await to_thread.run_sync(take)
             except ClientDisconnectedError:
                 return "abandoned", None
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is logged, and the answer must not look whole
+            except Exception as error:  # noqa: BLE001  # it is logged, and the response must not look complete
                 return "failed", error
             if chunk is None:
                 break
@@ -92,11 +92,11 @@ class StreamedResponse(Response):
 
 
 class ResponseTruncatedError(Exception):
-    """The answer's body ends before its end."""
+    """The response body is truncated."""
 
 
 def read_up_to(chunks: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
-    """Take pieces until there are more than ``limit`` bytes; return them, and whether they are all."""
+    """Read chunks until they exceed ``limit`` bytes; return them, and whether they are all."""
     chunks_read: list[bytes] = []
     size = 0
     for chunk in chunks:
@@ -108,21 +108,21 @@ def read_up_to(chunks: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
 
 
 def drain(chunks: list[bytes]) -> Iterator[bytes]:
-    """Yield the pieces, letting go of each: they may be large."""
+    """Yield the chunks and drop the reference to each, since they may be large."""
     while chunks:
         yield chunks.pop(0)
 
 
 def enforce_limit(chunks: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
-    """Yield the pieces as long as they are not more than ``limit`` bytes; None: any number.
+    """Yield the chunks as long as they do not exceed ``limit`` bytes; None: unlimited.
 
     Raises:
-        ResponseTruncatedError: they are more; the answer must not look whole.
+        ResponseTruncatedError: the result is larger; the response must not look complete.
     """
     left = limit
     for chunk in chunks:
         if left is not None:
             left -= len(chunk)
             if left < 0:
-                raise ResponseTruncatedError(f"the answer is larger than {limit} bytes (STREAM_LIMIT_MB)")
+                raise ResponseTruncatedError(f"the result is larger than {limit} bytes (STREAM_LIMIT_MB)")
         yield chunk

@@ -1,4 +1,4 @@
-"""Whether the client of the work at hand has left: what nobody waits for any more is not worth going on with."""
+"""Cancellation: work ends once its client has disconnected."""
 
 import threading
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ _cancellation: ContextVar[threading.Event | None] = ContextVar("departure", defa
 
 
 class ClientDisconnectedError(Exception):
-    """The client has left before its answer began."""
+    """The client disconnected before its response began."""
 
 
 def set_cancellation(cancellation: threading.Event) -> None:
-    """Have the work of this request, in whichever thread, end once the event is set."""
+    """Make the work of this request, in any thread, end once the event is set."""
     _cancellation.set(cancellation)
 
 
 def check_cancelled() -> None:
-    """Raise ClientDisconnectedError if the client has left."""
+    """Raise ClientDisconnectedError if the client has disconnected."""
     cancellation = _cancellation.get()
     if cancellation is not None and cancellation.is_set():
         raise ClientDisconnectedError("the client has left")
@@ -26,7 +26,7 @@ def check_cancelled() -> None:
 
 @contextmanager
 def ignore_cancellation() -> Iterator[None]:
-    """Go on in the block though the client may leave: others wait for the result, too."""
+    """Ignore a disconnect within the block, since other requests wait for the same result."""
     token = _cancellation.set(None)
     try:
         yield

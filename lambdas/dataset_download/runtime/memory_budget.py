@@ -1,4 +1,4 @@
-"""How the function's memory is shared out."""
+"""The memory budget: shares of the function's memory for each use."""
 
 from __future__ import annotations
 
@@ -7,71 +7,71 @@ from dataclasses import dataclass
 MIB = 1024 * 1024
 USABLE = 0.85
 BASE_BYTES = 236 * MIB
-"""Of the process without any answer, of what is read ahead, and of parts that are uploaded."""
+"""Memory of the idle process, the read-ahead and the parts being uploaded."""
 MIN_BYTES = 64 * MIB
 COPIES = 5
-"""How often a large row is held: decoded, as text, as a piece of the answer, on its way out, and the next one."""
+"""Copies of a large row: decoded, as text, as a chunk of the result, in the send buffer, and the next row."""
 FOOTER_COPIES = 12
-"""How many times as large as in its file a footer is in memory."""
+"""Size of a footer in memory, relative to its size in the file."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What an answer may take, in bytes, beside what is read ahead."""
+    """The memory budget of a response in bytes, in addition to the read-ahead."""
 
     left: int
-    """All of it."""
+    """The whole budget."""
     batch: int
-    """Rows that are decoded at once, as far as their pages let expect."""
+    """Expected size of a decoded batch, estimated from its pages."""
 
     @classmethod
     def of(cls, total: int) -> Memory:
-        """Return the shares of a process that has `total` bytes for one answer at a time."""
+        """Return the budget of a process that has `total` bytes for one response at a time."""
         left = max(MIN_BYTES, int(total * USABLE) - BASE_BYTES)
-        # Bounded so that functions of 512 MB and more have the same: Parquet's row groups, and so its bytes, follow it.
+        # The bound makes batches, and thus the bytes of Parquet output, equal in all functions of 512 MB and more.
         return cls(left=left, batch=min(13 * MIB, left // 15))
 
     @property
     def half(self) -> Memory:
-        """What each of two readers of the same rows may take."""
+        """The budget of each of two readers of the same rows."""
         return Memory(self.left // 2, self.batch // 2)
 
     @property
     def rows(self) -> int:
-        """What a batch may take at the worst where its pages take little: a single row may be so large."""
+        """The worst-case size of a batch, and so of a single row, when its pages are small."""
         return self.left // COPIES
 
     @property
     def text(self) -> int:
-        """What the text of a slice of rows, or of a single row, may take."""
+        """The budget for the text of a slice of rows, or of a single row."""
         return 2 * self.rows
 
     @property
     def encoding(self) -> int:
-        """Rows that are being encoded, and text that waits to be sent."""
+        """The budget for rows being encoded and text waiting to be sent."""
         return self.batch // 3
 
     @property
     def sort(self) -> int:
-        """Rows that are held to be sorted. They are held twice: half of the memory."""
+        """The budget for rows held by a sort. A sort holds them twice, so it uses half of the memory."""
         return self.left // 4
 
     @property
     def during_sort(self) -> Memory:
-        """What the reader may take while rows are held to be sorted: the other half."""
+        """The budget of the reader during a sort: the other half."""
         return Memory(self.left // 2, self.batch)
 
     @property
     def footers(self) -> int:
-        """What the footers of a dataset's files may have together."""
+        """The total size of the footers of a dataset's files."""
         return self.left // FOOTER_COPIES
 
     def without(self, footers: int) -> Memory:
-        """Return what is left beside footers of so many bytes."""
+        """Return the budget that remains after footers of `footers` bytes."""
         return Memory(max(1, self.left - FOOTER_COPIES * footers), self.batch)
 
     def find_room(self, pages: int) -> float:
-        """Return what a batch may take at the worst beside the open pages of Parquet, with dictionaries."""
+        """Return the worst-case size of a batch, given the size of the open Parquet pages and dictionaries."""
         return max(1.0, (self.left - pages) / COPIES)
 
 

@@ -1,4 +1,4 @@
-"""Answers that are made to their end before their first byte leaves: how large they are is then certain."""
+"""Buffered results: complete before their first byte is sent, so that their size is known."""
 
 import os
 import tempfile
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import IO
 
 MEMORY_BYTES = 1024 * 1024
-"""Kept in memory; what is larger goes to a temporary file."""
+"""The largest result kept in memory; larger ones go to a temporary file."""
 CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
 class BufferedResult:
-    """A whole answer, not compressed."""
+    """A complete result, uncompressed."""
 
     size: int
     rows: int
@@ -31,7 +31,7 @@ class BufferedResult:
 
 
 class _Descriptor:
-    """An open file without a name: it is gone with this object."""
+    """The descriptor of an unnamed file, which disappears with this object."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.number = os.dup(file.fileno())
@@ -41,7 +41,7 @@ class _Descriptor:
 
 
 class ResultBuffer:
-    """Takes the pieces of an answer one after another."""
+    """Collects the chunks of a result in memory, then in a temporary file."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
@@ -49,7 +49,7 @@ class ResultBuffer:
         self._size = 0
 
     def add_all(self, chunks: Iterable[bytes], limit: int) -> bool:
-        """Take pieces until there are more than ``limit`` bytes; return whether they are all."""
+        """Add chunks up to ``limit`` bytes; return whether all chunks fit."""
         for chunk in chunks:
             self._size += len(chunk)
             if self._size > limit:
@@ -59,7 +59,7 @@ class ResultBuffer:
         return True
 
     def finish(self, rows: int) -> BufferedResult:
-        """Return the answer."""
+        """Return the complete result."""
         descriptor = None
         if self._file:
             self._file.flush()
@@ -69,7 +69,7 @@ class ResultBuffer:
         return result
 
     def close(self) -> None:
-        """Forget all."""
+        """Discard all chunks."""
         self._chunks = []
         if self._file:
             self._file.close()
@@ -86,7 +86,7 @@ class ResultBuffer:
 
 
 class ResultCache:
-    """The last answers that were asked for in ranges, by tag: who reads one part will read others."""
+    """An LRU cache of results read in ranges, by tag: a client that reads one range usually reads more."""
 
     def __init__(self, max_entries: int = 8, max_bytes: int = 256 * 1024 * 1024) -> None:
         self._max_entries, self._max_bytes = max_entries, max_bytes
@@ -94,14 +94,14 @@ class ResultCache:
         self._results: OrderedDict[str, BufferedResult] = OrderedDict()
 
     def get(self, tag: str) -> BufferedResult | None:
-        """Return an answer that is still known."""
+        """Return a cached result, or None."""
         with self._lock:
             if tag in self._results:
                 self._results.move_to_end(tag)
             return self._results.get(tag)
 
     def put(self, tag: str, result: BufferedResult) -> None:
-        """Remember an answer; those unused for longest are forgotten."""
+        """Cache a result and evict the least recently used ones."""
         with self._lock:
             self._results[tag] = result
             while (

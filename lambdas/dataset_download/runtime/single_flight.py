@@ -1,4 +1,4 @@
-"""Work that several ask for at the same time is done once."""
+"""Single flight: concurrent calls for the same key share one execution."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -8,14 +8,14 @@ from .cancellation import ignore_cancellation
 
 
 class SingleFlight[Result]:
-    """Does pieces of work by key; who asks for one that is under way waits for its result."""
+    """Runs work by key; a caller whose key is already running waits for that result."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[Hashable, Future[Result]] = {}
 
     def do(self, key: Hashable, work: Callable[[], Result]) -> Result:
-        """Return what ``work`` returns, to all who ask meanwhile; whatever it raises is raised for all of them."""
+        """Return the result of ``work``, or raise its error, to every concurrent caller of the key."""
         with self._lock:
             running = self._running.get(key)
             if running is None:

@@ -1,7 +1,7 @@
-"""The process's threads: a few pools that all answers share, so that their number does not grow with the requests.
+"""Thread pools of the process. All responses share them, so that requests do not add threads.
 
-A task of one pool may wait for tasks of another only in this order: LISTING, OPENING, the rest. The rest wait for
-nothing.
+To avoid deadlocks, a LISTING task may wait for OPENING tasks, and both may wait for tasks of the other pools, which
+wait for no other pool.
 """
 
 import os
@@ -11,27 +11,27 @@ from functools import cache
 
 
 class Pool(Enum):
-    """A pool by what its threads do, with their number."""
+    """A pool, named after its task, and its number of threads."""
 
     LISTING = ("listing", 8)
-    """Open the datasets of a catalogue's page."""
+    """Opens the datasets of a catalogue page."""
     OPENING = ("opening", 8)
-    """Read the footers of a folder's files."""
+    """Reads the footers of a folder's files."""
     READING = ("reading", 32)
-    """Fetch ranges ahead."""
+    """Prefetches ranges."""
     ENCODING = ("encoding", min(4, os.cpu_count() or 1))
-    """Make text or Parquet of batches."""
+    """Encodes batches as text or Parquet."""
     UPLOADING = ("uploading", 6)
-    """Send parts of exports."""
+    """Uploads parts of exports."""
 
     @property
     def threads(self) -> int:
-        """How many threads it has at most."""
+        """The maximum number of threads."""
         return self.value[1]
 
 
 @cache
 def get_pool(pool: Pool) -> ThreadPoolExecutor:
-    """Return the process's one pool of a kind; nobody closes it."""
+    """Return the process's pool of this kind; it is never closed."""
     name, threads = pool.value
     return ThreadPoolExecutor(threads, thread_name_prefix=name)

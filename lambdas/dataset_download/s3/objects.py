@@ -1,4 +1,4 @@
-"""Ranges of S3 objects: each read is tied to the ETag the object had when its dataset was opened."""
+"""Ranges of S3 objects, read on the condition that the ETag is the one seen when the dataset was opened."""
 
 import random
 import threading
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 MAX_ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.1
-# What Lambda's own retries below botocore's do not cover: a body that ends early, stalls or is reset.
+# botocore's retries do not cover a body that ends early, stalls or is reset.
 TRANSIENT_ERRORS = (BotoCoreError, HTTPClientError, HTTPError, IncompleteReadError, OSError)
 CHANGED = frozenset({"PreconditionFailed", "412", "NoSuchKey", "404", "InvalidRange", "416"})
-"""Deleted, or shorter than it was, is changed too."""
+"""Error codes of a changed object: overwritten, deleted or shortened."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class DataFile:
     key: str
     size: int
     etag: str
-    """As S3 gives it, with its quotes."""
+    """The ETag as S3 returns it, with quotes."""
     last_modified: datetime
 
 
 class Meter:
-    """Counts requests; several threads add to it."""
+    """A thread-safe counter of requests and bytes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,14 +46,14 @@ class Meter:
         self.bytes = 0
 
     def add(self, size: int) -> None:
-        """Count one request that brought `size` bytes."""
+        """Count one request that returned `size` bytes."""
         with self._lock:
             self.requests += 1
             self.bytes += size
 
 
 class RangeReader:
-    """Reads ranges of a bucket's objects: the quick way first, then as boto3 does, which repeats and explains."""
+    """Reads ranges of objects, first by the signed reader, then by boto3, which retries and reports errors."""
 
     def __init__(self, client: "S3Client", bucket: str, signed_reader: SignedS3Reader | None = None) -> None:
         self._client = client
@@ -62,11 +62,11 @@ class RangeReader:
         self.meter = Meter()
 
     def read(self, file: DataFile, start: int, end: int) -> bytes:
-        """Return the bytes from `start` up to, not including, `end`.
+        """Return the bytes from `start` up to `end` (exclusive).
 
         Raises:
-            ObjectChangedError: the object is not what it was when it was listed.
-            SourceUnreadableError: S3 failed repeatedly.
+            ObjectChangedError: the object has changed since it was listed.
+            SourceUnreadableError: S3 failed on every attempt.
         """
         check_cancelled()
         if (data := self._read_signed(file, start, end)) is not None:
@@ -97,19 +97,19 @@ class RangeReader:
         response = self._client.get_object(
             Bucket=self._bucket, Key=file.key, Range=f"bytes={start}-{end - 1}", IfMatch=file.etag
         )
-        # Not every S3-compatible store heeds If-Match on a read.
+        # Not every S3-compatible store supports If-Match on a read.
         if response["ETag"] != file.etag:
             raise ObjectChangedError(f"{file.key} was overwritten while it was read")
         with response["Body"] as body:
             data = body.read()
         self.meter.add(len(data))
         if len(data) != end - start:
-            raise OSError(f"{len(data)} bytes came where {end - start} were asked for")
+            raise OSError(f"S3 returned {len(data)} bytes of {end - start} requested")
         return data
 
 
 def _classify_error(error: ClientError, file: DataFile) -> ClientError:
-    """Return an error after which it is worth trying again; raise the others."""
+    """Return an error that is worth a retry; raise the others."""
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in CHANGED:

@@ -1,4 +1,4 @@
-"""Segments of objects fetched before they are needed, within a byte budget."""
+"""The prefetcher: fetches segments of objects before they are needed, within a byte budget."""
 
 from bisect import bisect_right
 from collections import deque
@@ -12,9 +12,9 @@ from .objects import DataFile, RangeReader
 
 CONNECTIONS = 8
 PEEKED_BYTES, PEEKED_BLOCKS = 64 * 1024, 64
-"""Of what is looked at when its segment has been forgotten: so much is fetched at once, so many of them are kept."""
+"""Size and number of the cached blocks for peeks into segments that were already released."""
 NEAR_BYTES = 8 * 1024
-"""What is looked at so soon after the last is not the last that is: pages are small."""
+"""A peek this close after the last block suggests more peeks, since pages are small; a whole block is then fetched."""
 
 
 @dataclass
@@ -24,9 +24,9 @@ class Segment:
     file: DataFile
     start: int
     end: int
-    """Not included."""
+    """Exclusive."""
     group: int
-    """The number of the piece of work (a row group) after which it is of no use any more."""
+    """The row group after which the segment is not needed any more."""
     unread: int = 0
     future: Future[bytes] | None = field(default=None, repr=False)
 
@@ -35,9 +35,9 @@ class Segment:
 
 
 class ReadAhead:
-    """Fetches segments of objects in the order given, few of them the largest first, and hands out their bytes.
+    """Fetches segments in the given order (a few segments: the largest first) and returns their bytes.
 
-    At most `budget` bytes are under way or held, unless one segment alone is larger. A read that no segment covers
+    At most `budget` bytes are in flight or in memory, unless one segment alone is larger. A read outside all segments
     goes to S3 directly.
     """
 
@@ -55,7 +55,7 @@ class ReadAhead:
         self._top_up()
 
     def read(self, file: DataFile, start: int, end: int) -> bytes:
-        """Return the bytes from `start` up to `end`; waits for those that are still under way."""
+        """Return the bytes from `start` up to `end`; waits for segments in flight."""
         parts = []
         while start < end:
             segment = self._find(file, start)
@@ -68,7 +68,7 @@ class ReadAhead:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def peek(self, file: DataFile, start: int, end: int) -> bytes:
-        """Return the same, which will be read once more."""
+        """Return the bytes from `start` up to `end` without consuming them."""
         parts = []
         while start < end:
             segment = self._find(file, start)
@@ -82,7 +82,7 @@ class ReadAhead:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _read_again(self, file: DataFile, start: int, end: int) -> bytes:
-        """Return bytes of a segment that is forgotten already, or of none: headers of pages, many near others."""
+        """Return bytes of a released segment, or outside all segments: mostly page headers, many close together."""
         if end - start > PEEKED_BYTES:
             return self._reader.read(file, start, end)
         for key, first, data in self._peeked:
@@ -96,7 +96,7 @@ class ReadAhead:
         return block[: end - start]
 
     def finish(self, group: int) -> None:
-        """Forget what was fetched for a group (and for those before it)."""
+        """Release the segments of a group and of those before it."""
         for segment in [each for each in self._held.values() if each.group <= group]:
             self._release(segment)
         while self._waiting and self._waiting[0].group <= group:
@@ -104,7 +104,7 @@ class ReadAhead:
         self._top_up()
 
     def close(self) -> None:
-        """Fetch no more; what is under way (at most CONNECTIONS segments) is dropped when it arrives."""
+        """Stop fetching; segments in flight (at most CONNECTIONS) are dropped when they arrive."""
         self._waiting.clear()
         for segment in list(self._held.values()):
             self._release(segment)
@@ -151,9 +151,9 @@ class ReadAhead:
 
 
 def order_fetches(segments: Sequence[Segment]) -> Sequence[Segment]:
-    """Return the order of fetching: where there is a connection for each, the largest first, since all are waited for.
+    """Return the segments in fetch order: if each has its own connection, the largest first, since all are awaited.
 
-    Requests leave some milliseconds after one another.
+    Requests start some milliseconds apart.
     """
     if len(segments) > CONNECTIONS:
         return segments
