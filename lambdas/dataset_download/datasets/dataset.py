@@ -1,4 +1,4 @@
-"""Datasets in a bucket: which there are, and what Parquet's footers say of one."""
+"""Datasets in a bucket: opening one from its Parquet footers."""
 
 import hashlib
 from collections import Counter
@@ -41,43 +41,43 @@ EMPTY = frozenset({"InvalidRange", "416"})
 
 @dataclass(frozen=True)
 class Store:
-    """Where datasets are."""
+    """The bucket and prefix of all datasets."""
 
     client: "S3Client"
     bucket: str
     prefix: str = ""
-    """Ends in a slash, or is empty."""
+    """Empty, or with a trailing slash."""
     signed_reader: SignedS3Reader | None = None
-    """A cheaper way to read, tried first."""
+    """The faster reader, tried before boto3."""
     max_footer_bytes: int = DEFAULT_MEMORY.footers
-    """Bytes of the footers of a dataset's files together."""
+    """The total size of the footers of a dataset's files, in bytes."""
 
     def make_reader(self) -> RangeReader:
-        """Return a reader of the objects, which counts its requests."""
+        """Return a reader of objects that counts its requests."""
         return RangeReader(self.client, self.bucket, self.signed_reader)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset with its schema, opened at one point of time: reading it later fails if a file has changed."""
+    """A dataset as of one moment: a later read fails if a file has changed."""
 
     store: Store
     name: str
     files: tuple[DataFile, ...]
-    """In the order of their rows."""
+    """In row order."""
     footers: tuple[Footer, ...] = field(repr=False)
-    """Of the files."""
+    """The footers of the files."""
     schema: pa.Schema
-    """Of the files, followed by the partition columns of a folder."""
+    """The columns of the files, followed by the partition columns of a folder."""
     partition_columns: tuple[str, ...] = ()
     partition_values: tuple[tuple[PartitionValue, ...], ...] = ()
     """For each file, the values of the partition columns."""
     partition_numbers: frozenset[str] = frozenset()
-    """Partition columns of texts that are compared as numbers, such as 01."""
+    """Partition columns with text that is compared as numbers, such as 01."""
 
     @cached_property
     def comparison_schema(self) -> pa.Schema:
-        """The columns in the types that values are compared in; texts among them are marked by COMPARED_TEXT."""
+        """The columns in the types used for comparisons; text compared as numbers is marked by COMPARED_TEXT."""
         schema = self.schema
         for name in self.partition_numbers:
             schema = schema.set(schema.names.index(name), pa.field(name, NUMBER, metadata=COMPARED_TEXT))
@@ -103,17 +103,17 @@ class Dataset:
 
     @property
     def last_modified(self) -> datetime:
-        """When the newest file was written."""
+        """Modification time of the newest file."""
         return max(file.last_modified for file in self.files)
 
     @property
     def is_single_object(self) -> bool:
-        """Whether the one object at `files[0].key` is the dataset as it is (an unfiltered Parquet answer)."""
+        """Whether the object at `files[0].key` alone is the dataset (and thus its unfiltered Parquet result)."""
         return len(self.files) == 1 and not self.partition_columns
 
 
 def list_folder(store: Store, name: str) -> tuple[DataFile, ...]:
-    """Return the Parquet files in the folder of a dataset, whether they are one or not.
+    """Return the Parquet files in the folder of a dataset, without checking that they form a dataset.
 
     Raises:
         SourceUnreadableError: S3 failed.
@@ -122,7 +122,7 @@ def list_folder(store: Store, name: str) -> tuple[DataFile, ...]:
 
 
 def open_dataset(store: Store, name: str) -> Dataset:
-    """Read the footers of a dataset's files; those of unchanged files are remembered between calls.
+    """Return a dataset, opened by reading its footers; footers of unchanged files are cached.
 
     Raises:
         DatasetNotFoundError: neither `{name}.parquet` nor a Parquet file in `{name}/` exists.
@@ -137,7 +137,7 @@ def open_dataset(store: Store, name: str) -> Dataset:
 
 
 def open_file(store: Store, name: str, file: DataFile, tail: bytes = b"") -> Dataset:
-    """Return a dataset of one file that is known already; `tail` is its end, if it was read.
+    """Return the dataset of one known file; `tail` is the end of the file, if already read.
 
     Raises:
         CorruptDatasetError, ObjectChangedError, SourceUnreadableError: as `open_dataset`.
@@ -147,7 +147,7 @@ def open_file(store: Store, name: str, file: DataFile, tail: bytes = b"") -> Dat
 
 
 def _open_tail(store: Store, key: str) -> tuple[DataFile, bytes] | None:
-    """Return an object's description and its end, in one request; None if it does not exist."""
+    """Return an object's description and its end with one request; None if it does not exist."""
     try:
         answer = store.signed_reader.get_tail(store.bucket, key, TAIL_BYTES) if store.signed_reader else None
     except MissingObjectError:
@@ -159,7 +159,7 @@ def _open_tail(store: Store, key: str) -> tuple[DataFile, bytes] | None:
 
 
 def _open_tail_boto3(store: Store, key: str) -> tuple[DataFile, bytes] | None:
-    """Do the same with boto3, which repeats and explains."""
+    """Return the same through boto3, which retries and reports errors."""
     try:
         answer = store.client.get_object(Bucket=store.bucket, Key=key, Range=f"bytes=-{TAIL_BYTES}")
         with answer["Body"] as body:
@@ -180,7 +180,7 @@ def _open_tail_boto3(store: Store, key: str) -> tuple[DataFile, bytes] | None:
 
 
 def open_folder(store: Store, name: str) -> Dataset:
-    """Return a dataset that is a folder.
+    """Return the dataset in a folder.
 
     Raises:
         DatasetNotFoundError, CorruptDatasetError, ObjectChangedError, SourceUnreadableError: as `open_dataset`.
@@ -236,7 +236,7 @@ def _append(schema: pa.Schema, columns: list[PartitionColumn]) -> pa.Schema:
 
 
 def _list_table(store: Store, folder: str) -> Iterator[DataFile]:
-    """Yield the Parquet files of a dataset's folder, unless some of their rows are not valid."""
+    """Yield the Parquet files of a dataset's folder; raises if the folder is in a table format."""
     for file in _list_objects(store, folder):
         kind = find_table_format(file.key.removeprefix(folder))
         if kind:
@@ -246,7 +246,7 @@ def _list_table(store: Store, folder: str) -> Iterator[DataFile]:
 
 
 def _list_files(store: Store, prefix: str) -> Iterator[DataFile]:
-    """Yield the Parquet files below a prefix by key."""
+    """Yield the Parquet files below a prefix, in key order."""
     return (file for file in _list_objects(store, prefix) if _is_data(store, file))
 
 
@@ -261,7 +261,7 @@ def _list_objects(store: Store, prefix: str) -> Iterator[DataFile]:
 
 
 def _is_data(store: Store, file: DataFile) -> bool:
-    """Whether an object is a Parquet file; hidden ones (a step begins with _ or .) are none."""
+    """Return whether an object is a visible Parquet file; hidden paths have a step that begins with _ or a dot."""
     steps = file.key.removeprefix(store.prefix).split("/")
     return steps[-1].endswith(SUFFIX) and steps[-1] != SUFFIX and not any(map(_is_hidden, steps))
 
@@ -271,7 +271,7 @@ def _is_hidden(step: str) -> bool:
 
 
 def _unite(files: tuple[DataFile, ...], footers: tuple[Footer, ...]) -> pa.Schema:
-    """Return the columns of all files."""
+    """Return the united columns of all files."""
     schemas = [_check_names(footer.schema_arrow, file) for file, footer in zip(files, footers, strict=True)]
     try:
         return unite_schemas(schemas)
@@ -294,7 +294,7 @@ def _check_names(schema: pa.Schema, file: DataFile) -> pa.Schema:
 def _read_partitions(
     footers: tuple[Footer, ...], texts: list[dict[str, str | None]], files: tuple[DataFile, ...]
 ) -> list[PartitionColumn]:
-    """Return the partition columns; a file's own column of the same name stays what it is."""
+    """Return the partition columns; a file's own column of the same name takes precedence."""
     for file, found in zip(files, texts, strict=True):
         if found.keys() != texts[0].keys():
             raise CorruptDatasetError(f"{file.key} and {files[0].key} are partitioned by different columns")

@@ -1,4 +1,4 @@
-"""A bucket's datasets, a page at a time: as many listing requests as the page needs, however many there are."""
+"""Listing of a bucket's datasets by page, with only as many requests as the page needs."""
 
 import re
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(NAME_PATTERN)
 _KEYS = 250
-"""Listed at a time: more than a page of the catalogue has."""
+"""Keys per listing request, more than a page of the catalogue shows."""
 _BEHIND_FOLDER = "/~"
 """Follows most keys of a folder; the others are left out by name."""
 
 
 @dataclass(frozen=True)
 class ListingEntry:
-    """What may be a dataset."""
+    """A candidate for a dataset."""
 
     name: str
     is_folder: bool
@@ -34,17 +34,17 @@ class ListingEntry:
 
     @property
     def size(self) -> int:
-        """Bytes of all its files."""
+        """Total size of its files in bytes."""
         return sum(file.size for file in self.files)
 
     @property
     def last_modified(self) -> datetime:
-        """When the newest file was written."""
+        """Modification time of the newest file."""
         return max(file.last_modified for file in self.files)
 
 
 def list_names(store: Store, after: str) -> Iterator[tuple[str, DataFile | None]]:
-    """Yield names that come after ``after``, in the order of S3's keys, with the file; without one it is a folder.
+    """Yield names after ``after`` in the order of S3 keys, each with its file, or None for a folder.
 
     A name that is both a file and a folder is the file. Objects of names that no dataset can have are left out.
 
@@ -59,7 +59,7 @@ def list_names(store: Store, after: str) -> Iterator[tuple[str, DataFile | None]
 
 
 def fill(store: Store, name: str, file: DataFile | None) -> ListingEntry | None:
-    """Return what is listed with all its files; None for a folder without any.
+    """Return a listing entry with all its files; None for a folder without Parquet files.
 
     Raises:
         SourceUnreadableError: S3 failed.
@@ -69,7 +69,7 @@ def fill(store: Store, name: str, file: DataFile | None) -> ListingEntry | None:
 
 
 def _rank(name: str) -> str:
-    """Return what S3 sorts names by: ``a-b.parquet`` comes before ``a.parquet``."""
+    """Return the sort key that S3 uses: ``a-b.parquet`` comes before ``a.parquet``."""
     return f"{name}."
 
 
@@ -83,7 +83,7 @@ def _list_steps(store: Store, after: str) -> Iterator[tuple[str, DataFile | None
     )
     try:
         for page in pages:
-            # Both kinds are sorted, each for itself.
+            # Files and folders are each sorted.
             yield from sorted([*_add_files(store, page), *_add_folders(store, page)], key=_sort_key)
     except (ClientError, BotoCoreError) as error:
         raise SourceUnreadableError(f"{store.prefix or store.bucket} cannot be listed: {error}") from error

@@ -1,6 +1,6 @@
-"""What names look like."""
+"""Patterns of dataset names and export ids."""
 
 NAME_PATTERN = r"^[A-Za-z0-9_-]{1,100}$"
-"""Of a dataset."""
+"""A dataset's name."""
 ID_PATTERN = r"^[0-9a-f]{32}$"
-"""Of an export."""
+"""An export's id."""

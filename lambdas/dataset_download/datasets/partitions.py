@@ -1,4 +1,4 @@
-"""Hive partitions: the columns that a folder dataset's paths stand for."""
+"""Hive partitions: the columns encoded in the paths of a folder dataset."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 PADDED_NUMBER = re.compile(r"-?[0-9]{1,38}")
-"""A whole number whose text says more, such as 01, or one of more digits than 64 bits hold."""
+"""An integer with leading zeros, such as 01, or with more digits than 64 bits can hold."""
 NUMBER = pa.decimal128(38, 0)
 
 type PartitionValue = str | int | date | None
@@ -21,13 +21,13 @@ type PartitionValue = str | int | date | None
 
 @dataclass(frozen=True)
 class PartitionColumn:
-    """A column that paths stand for."""
+    """A column encoded in paths."""
 
     field: pa.Field
     values: Sequence[PartitionValue]
     """One for each file."""
     is_number: bool = False
-    """Whether the values are texts that are compared and sorted as numbers."""
+    """Whether the values are text that is compared and sorted as numbers."""
 
 
 def read_path(relative: str) -> dict[str, str | None]:
@@ -41,7 +41,7 @@ def read_path(relative: str) -> dict[str, str | None]:
 
 
 def type_column(name: str, texts: Sequence[str | None]) -> PartitionColumn:
-    """Return the column that these texts make: whole numbers if all are, else dates if all are, else text.
+    """Return the typed column of these texts: integers if all are integers, else dates if all are dates, else text.
 
     Whole numbers with leading zeros are text that is compared as numbers.
     """

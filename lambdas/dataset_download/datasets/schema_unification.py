@@ -1,4 +1,4 @@
-"""One schema for files that differ: united by name, each column of a type that holds the values of all, exactly.
+"""Unification of the schemas of a folder's files: by column name, into types that hold all values exactly.
 
 Types that hold all values of others: more bits, more digits, a finer unit, room for nulls. A whole number becomes a
 floating one only where that holds each of its values. What would change a value, or how it reads, is refused.
@@ -15,15 +15,15 @@ from dataset_download.query.columns import is_binary, is_text, unwrap
 UNITS = ("s", "ms", "us", "ns")
 MAX_DIGITS = {128: 38, 256: 76}
 EXACT_BITS = {16: 11, 32: 24, 64: 53}
-"""Of the whole numbers that floating ones of so many bits hold without a gap."""
+"""Bits of the integers that a float of a given width represents exactly."""
 
 
 class DifferentTypesError(Exception):
-    """No type holds the values of both; which they are, innermost first."""
+    """No type holds the values of both types; the arguments name them, innermost first."""
 
 
 def unite_schemas(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """Return the columns of all schemas in the order in which they come up.
+    """Return the columns of all schemas, in order of first appearance.
 
     Raises:
         DifferentTypesError: its arguments are the column's name and the numbers of two schemas that disagree on it.
@@ -79,7 +79,7 @@ def unite_types(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 
 
 def _strip(type_: pa.DataType) -> pa.DataType:
-    """Return the type of the values; UUIDs and what else is more than its storage stay what they are."""
+    """Return the type of the values; extension types such as UUID are kept."""
     if isinstance(type_, pa.BaseExtensionType) and not is_text(unwrap(type_)):
         return type_
     return unwrap(type_)
@@ -126,7 +126,7 @@ def _unite_decimals(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 
 
 def _measure_decimal(type_: pa.DataType) -> tuple[int, int]:
-    """Return digits after and before the point."""
+    """Return the digits after and before the decimal point."""
     if pa.types.is_decimal(type_):
         return type_.scale, type_.precision - type_.scale
     return 0, len(str(1 << type_.bit_width))
@@ -194,7 +194,7 @@ UNIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType, pa.Dat
 
 
 def conform(column: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Return a column as one of a type that unites its own with others.
+    """Return a column cast to a type that unites its own type with others.
 
     Raises:
         pyarrow.ArrowInvalid: a value lies outside of the type, as a far date in nanoseconds.
@@ -214,14 +214,14 @@ def conform(column: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def make_null_column(size: int, field: pa.Field) -> pa.Array:
-    """Return so many values of a column of which a file stores nothing: nulls, or empty structures."""
+    """Return the values of a column that a file does not store: nulls, or empty structures."""
     if pa.types.is_struct(field.type) and not field.type.num_fields and not field.nullable:
         return pa.array([{}] * size, field.type)
     return make_nulls(size, field.type)
 
 
 def make_nulls(size: int, type_: pa.DataType) -> pa.Array:
-    """Return so many nulls of any type."""
+    """Return a column of nulls of any type."""
     if isinstance(type_, pa.BaseExtensionType):
         return pa.ExtensionArray.from_storage(type_, make_nulls(size, type_.storage_type))
     return pa.nulls(size, type_)
@@ -231,7 +231,7 @@ def _conform_struct(column: pa.StructArray, type_: pa.StructType) -> pa.StructAr
     children = []
     for field in type_:
         place = column.type.get_field_index(field.name)
-        # The field itself, without what its parent's nulls make of it: they are told below.
+        # The child without its parent's nulls, which are applied below.
         child = make_null_column(len(column), field) if place < 0 else conform(column.field(place), field.type)
         children.append(child)
     if not children:

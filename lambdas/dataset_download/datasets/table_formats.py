@@ -1,4 +1,4 @@
-"""Folders whose files are not all of a dataset: tables with a log that says which of their rows are valid."""
+"""Detection of table formats (Delta Lake, Iceberg, Hudi, ...) whose log decides which rows are valid."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ ICEBERG_DELETES = b"delete-type"
 
 
 def find_table_format(relative: str) -> str | None:
-    """Return the kind of table that an object in a dataset's folder belongs to; None if it tells nothing of one."""
+    """Return the table format that an object in a dataset's folder indicates, or None."""
     *folders, name = relative.split("/")
     for folder in folders:
         if folder in FOLDERS:
@@ -28,12 +28,12 @@ def find_table_format(relative: str) -> str | None:
 
 
 def holds_deletes(metadata: Mapping[bytes, bytes] | None) -> bool:
-    """Whether a Parquet file says which rows of others are deleted, as those of Iceberg do."""
+    """Return whether a Parquet file lists deleted rows of other files, as Iceberg's delete files do."""
     return ICEBERG_DELETES in (metadata or {})
 
 
 def explain(folder: str, kind: str) -> str:
-    """Return why such a folder is not read."""
+    """Return the message about a folder in a table format."""
     return (
         f"{folder} is a table of {kind}: not all rows of its files are valid, and its log, which tells which are, is "
         "not read here. Write its current rows to a folder of plain Parquet files."

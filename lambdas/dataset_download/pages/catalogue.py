@@ -1,4 +1,4 @@
-"""What there is: all datasets, with what their footers say."""
+"""The catalogue: pages of all datasets, with the facts from their footers."""
 
 import json
 import threading
@@ -18,27 +18,27 @@ from dataset_download.runtime.thread_pools import Pool, get_pool
 from dataset_download.s3.objects import DataFile
 
 PAGE_ENTRIES = 100
-"""Datasets of one page: each may cost a footer's reading."""
+"""Datasets per page; each may need a read of its footer."""
 _CACHE_COLUMNS = 100_000
-"""Of all datasets of which facts are remembered."""
+"""Total columns of the datasets whose facts are cached."""
 _FIXED_COST = 20
-"""What a dataset without columns counts as, in columns."""
+"""Cost of a dataset without columns, in columns."""
 
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What the catalogue says of a dataset that was opened: little, since there may be many."""
+    """The cached facts of a dataset, kept small since there may be many datasets."""
 
     title: str
     rows: int
     columns: int
     schema: str
-    """The columns with their types, as JSON."""
+    """Columns and their types as JSON."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One dataset; what cannot be read is listed all the same, with the reason."""
+    """A dataset of the catalogue; an unreadable dataset is listed with the reason."""
 
     listed: ListingEntry
     facts: DatasetFacts | None
@@ -46,11 +46,11 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """What the Parquet file calls itself, or its name as words."""
+        """The title in the Parquet file's metadata, or the dataset's name as words."""
         return self.facts.title if self.facts else make_title(self.listed.name, None)
 
     def as_json(self, base_url: str) -> str:
-        """Return the entry of ``/datasets.json``; addresses are relative where the service's own is not known."""
+        """Return the entry for ``/datasets.json``; URLs are relative if the service's base URL is unknown."""
         name, base_url = self.listed.name, base_url or "."
         first = {"name": name, "title": self.title, "rows": self.facts.rows if self.facts else None}
         last: dict[str, Any] = {
@@ -68,7 +68,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the catalogue; ``following`` is where the next one begins after, None on the last."""
+    """A page of the catalogue; ``following`` is the ``after`` of the next page, None on the last."""
 
     entries: list[Entry]
     following: str | None
@@ -83,7 +83,7 @@ def make_title(name: str, dataset: Dataset | None) -> str:
 
 
 class FactsCache:
-    """Facts by the objects they were read from: a changed object has another ETag, so they are never out of date."""
+    """An LRU cache of facts by object and ETag; a changed object has a new ETag, so entries are never stale."""
 
     def __init__(self, most_columns: int = _CACHE_COLUMNS) -> None:
         self._most = most_columns
@@ -92,14 +92,14 @@ class FactsCache:
         self._columns = 0
 
     def get(self, key: object) -> DatasetFacts | None:
-        """Return remembered facts."""
+        """Return cached facts, or None."""
         with self._lock:
             if key in self._facts:
                 self._facts.move_to_end(key)
             return self._facts.get(key)
 
     def put(self, key: object, facts: DatasetFacts) -> None:
-        """Remember facts; those unused for longest are forgotten."""
+        """Cache facts and evict the least recently used ones."""
         with self._lock:
             if key not in self._facts:
                 self._facts[key] = facts
@@ -111,7 +111,7 @@ class FactsCache:
 
 @cache
 def shared_facts() -> FactsCache:
-    """Return the cache of this process."""
+    """Return the process's cache."""
     return FactsCache()
 
 
@@ -121,9 +121,9 @@ def _shared_pages() -> SingleFlight[Page]:
 
 
 def list_page(store: Store, after: str) -> Page:
-    """Return the datasets whose names come after ``after``, at most a page of them.
+    """Return one page of the datasets whose names come after ``after``.
 
-    The bucket is listed each time, as far as the page reaches; of objects that have not changed nothing else is read.
+    Each call lists the bucket as far as the page reaches. Unchanged objects are not read again.
 
     Raises:
         SourceUnreadableError: S3 failed for good.
@@ -151,9 +151,9 @@ def _open(store: Store, name: str, file: DataFile | None) -> Entry | None:
             facts = _find_facts(open_folder(store, name) if file is None else open_file(store, name, file))
             shared_facts().put(key, facts)
         return Entry(listed, facts)
-    except DatasetNotFoundError:  # deleted since it was listed
+    except DatasetNotFoundError:  # deleted after the listing
         return None
-    except (SourceError, MemoryLimitError) as error:  # this one; where S3 fails altogether there is no listing either
+    except (SourceError, MemoryLimitError) as error:  # of this dataset; if S3 is down, the listing fails as well
         return Entry(listed, None, str(error))
 
 

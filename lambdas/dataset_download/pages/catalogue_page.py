@@ -1,4 +1,4 @@
-"""The page of all datasets."""
+"""The HTML page of the catalogue."""
 
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ _HEADS = ("Dataset", "Rows", "Columns", "Size", "Updated", "Download")
 
 
 def render_catalogue(request: Request, page: Page, seconds: int) -> Response:
-    """Return the catalogue as a page."""
+    """Return the response with the catalogue page."""
     children: list[Child] = [tag("h1", "Datasets")]
     if page.entries:
         children.append(show_table("Each can be filtered, and taken in any format", _HEADS, map(_show, page.entries)))

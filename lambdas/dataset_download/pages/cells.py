@@ -1,4 +1,4 @@
-"""Values as a page shows them: the beginning of each, however large it is."""
+"""Table cells: values as text for a page, shortened."""
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
@@ -10,11 +10,11 @@ from dataset_download.query.conditions import make_plain
 
 MAX_CHARACTERS = 200
 _NESTED_BYTES = 64 * 1024
-"""A larger nested value is not shown, only how large it is."""
+"""The largest nested value that is shown; of a larger one, only its size is."""
 
 
 def show_cells(column: pa.Array) -> list[str | None]:
-    """Return each value as text, cut off after ``MAX_CHARACTERS``; None: null.
+    """Return each value as text, truncated after ``MAX_CHARACTERS``; None: null.
 
     Raises:
         CorruptDatasetError: a text is not UTF-8, or a value has no text.
@@ -25,7 +25,7 @@ def show_cells(column: pa.Array) -> list[str | None]:
 
 
 def _begin(column: pa.Array) -> pa.Array:
-    """Return the column with the beginnings of its values, one character more than is shown."""
+    """Return the column with values truncated to one character more than a page shows."""
     kind = unwrap(column.type)
     if is_text(kind):
         try:

@@ -1,4 +1,4 @@
-"""The page of one dataset."""
+"""The HTML page of one dataset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,22 +26,22 @@ _COLUMN_HEADS = ("Column", "Type", "May be missing", "Missing", "Smallest", "Lar
 
 @dataclass(frozen=True)
 class View:
-    """A dataset as it is shown: with a query, or with the fault of one."""
+    """The data of a dataset's page: a valid query, or an error message."""
 
     dataset: Dataset
     columns: Sequence[ColumnStatistics]
     pairs: Pairs
     query: Query
     plan: Plan | None
-    """None: the query has a fault."""
+    """None: the query is invalid."""
     sample: Preview | None
-    """None: not made."""
+    """None: no sample was read."""
     fault: str
     base_url: str
 
 
 def render_dataset(request: Request, view: View, seconds: int) -> Response:
-    """Return the dataset's page."""
+    """Return the response with the dataset's page."""
     title = make_title(view.dataset.name, view.dataset)
     children = [
         tag("h1", title),
@@ -80,7 +80,7 @@ def _show_downloads(view: View) -> Markup:
         tag("li", tag("a", _describe(view, format_), href=f"./{name}.{format_}{query}", class_="button"))
         for format_ in Format
     ]
-    # Percent-encoding leaves nothing in a query string that ends a shell's single quotes.
+    # A percent-encoded query string contains no character that could end the shell's single quotes.
     address = f"{view.base_url or '$BASE_URL'}/{name}.csv{query}"
     quote = "'" if view.base_url else '"'
     return join(

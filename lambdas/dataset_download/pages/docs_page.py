@@ -1,4 +1,4 @@
-"""The API's documentation as a page, from the OpenAPI document."""
+"""The HTML page of the API documentation, rendered from the OpenAPI document."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ type Json = dict[str, Any]
 
 
 def render_docs(request: Request, document: Json, seconds: int) -> Response:
-    """Return the documentation."""
+    """Return the response with the documentation page."""
     title = str(document["info"]["title"])
     children = [
         tag("h1", title),

@@ -1,4 +1,4 @@
-"""The filter form."""
+"""The filter form of a dataset's page."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ _MAX_LIMIT_DIGITS = 10**12
 
 
 def show_form(dataset: Dataset, columns: Sequence[ColumnStatistics], query: Query) -> Markup:
-    """Return a form that holds ``query``; it works without scripts, each button says what to do with the fields."""
+    """Return a form filled with ``query``; it works without scripts, since each button submits its own action."""
     rows = [*list_rows(query), *[Row()] * _SPARE_ROWS]
     filterable = [column.name for column in columns if column.filterable]
     is_long = len(rows) * len(filterable) > _MAX_OPTIONS
@@ -43,7 +43,7 @@ def show_form(dataset: Dataset, columns: Sequence[ColumnStatistics], query: Quer
 
 def _show_row(number: int, row: Row, names: Sequence[str], *, is_long: bool) -> Markup:
     values = {"id": f"value-{number}", "name": "value", "value": row.value, "type": "text", "autocomplete": "off"}
-    if is_long:  # one list for all rows
+    if is_long:  # one shared list for all rows
         column = tag("input", id=f"column-{number}", name="column", value=row.column, list=_LIST, autocomplete="off")
     else:
         column = _select("column", f"column-{number}", names, row.column)

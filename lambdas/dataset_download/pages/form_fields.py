@@ -1,4 +1,4 @@
-"""The filter form of a dataset's page: from its fields to a query string, and back."""
+"""Conversion between the fields of the filter form and a query string."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from dataset_download.query.parameters import RESERVED, Query
 from dataset_download.request.resolve import Pairs
 
 MARKER = "_form"
-"""A parameter that only the form sends: what comes with it are the form's fields, not a query."""
+"""A parameter that marks a submitted form: the other parameters are form fields, not a query."""
 OPERATORS = MappingProxyType(
     {
         "eq": "is",
@@ -31,7 +31,7 @@ _NULL_VALUES = MappingProxyType({"null": "true", "notnull": "false"})
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the form."""
+    """A row of the form."""
 
     column: str = ""
     operator: str = "eq"
@@ -39,7 +39,7 @@ class Row:
 
 
 def read_form(pairs: Pairs) -> tuple[str, list[tuple[str, str]]]:
-    """Return the button that was pressed (a format, or empty to show the page) and the query that the fields make."""
+    """Return the pressed button (a format, or empty for the page) and the parameters made from the fields."""
     fields = _group(pairs)
     rows = zip(fields.get("column", []), fields.get("operator", []), fields.get("value", []), strict=False)
     query = [pair for column, operator, value in rows if column for pair in [_make_pair(column, operator, value)]]
@@ -53,7 +53,7 @@ def read_form(pairs: Pairs) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _write_list(names: Sequence[str]) -> str:
-    """Return names with commas between them; those that have a comma themselves are quoted as in CSV."""
+    """Return comma-separated names; names that contain a comma are quoted as in CSV."""
     if len(names) == 1:
         return names[0]
     line = io.StringIO()
@@ -71,13 +71,13 @@ def _group(pairs: Pairs) -> dict[str, list[str]]:
 def _make_pair(column: str, operator: str, value: str) -> tuple[str, str]:
     if operator in _NULL_VALUES:
         return f"{column}__isnull", _NULL_VALUES[operator]
-    # The plain name means equality, but for names that have another meaning or end like an operator.
+    # The plain name means equality, except for reserved names and names that end like an operator.
     is_plain = operator == "eq" and column not in RESERVED and "__" not in column
     return (column if is_plain else f"{column}__{operator}"), value
 
 
 def list_rows(query: Query) -> list[Row]:
-    """Return the form's lines for a query: one for each condition and value."""
+    """Return the form's rows for a query, one for each condition and value."""
     rows = []
     for condition in query.filters:
         if condition.operator == "isnull":
@@ -88,5 +88,5 @@ def list_rows(query: Query) -> list[Row]:
 
 
 def write_query(pairs: Sequence[tuple[str, str]]) -> str:
-    """Return pairs as a query string with its question mark, empty if there are none."""
+    """Return pairs as a query string with a question mark; empty without pairs."""
     return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""

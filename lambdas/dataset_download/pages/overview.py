@@ -1,4 +1,4 @@
-"""What a page shows of a dataset: columns with statistics, and the first rows."""
+"""Overview of a dataset for its page: column statistics and the first rows."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -19,9 +19,9 @@ from .cells import show_cells
 
 PREVIEW_AHEAD_BYTES = 1024 * 1024
 MAX_CHUNKS = 30_000
-"""Column chunks whose statistics are put together for a page."""
+"""Column chunks whose statistics are merged for a page."""
 PREVIEW_COLUMNS = 100
-"""Of a table with more, the first are shown: a page is for people."""
+"""The largest number of columns in a preview."""
 KINDS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
     (is_uuid, "UUID"),
     (is_text, "text"),
@@ -39,18 +39,18 @@ KINDS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
 
 @dataclass(frozen=True)
 class ColumnStatistics:
-    """What the footers say of a column."""
+    """Statistics of a column, from the footers."""
 
     name: str
     type: str
-    """For people: text, whole number, decimal (10, 2), timestamp in UTC, list of text..."""
+    """Readable name: text, whole number, decimal (10, 2), timestamp in UTC, list of text..."""
     nullable: bool
     nulls: int | None
-    """None: not known, as the others."""
+    """None: unknown; the same applies to the bounds."""
     minimum: str | None
     maximum: str | None
     filterable: bool
-    """Whether `column=value` is possible (not: binary, nested)."""
+    """Whether `column=value` is possible (not for binary and nested columns)."""
     sortable: bool
 
 
@@ -64,7 +64,7 @@ class Preview:
 
 
 def describe_columns(dataset: Dataset) -> list[ColumnStatistics]:
-    """Return one entry for each column, from metadata alone: of the first ones, where those are many, with values."""
+    """Return one entry per column, from metadata alone; of many columns, only the first have statistics."""
     groups = sum(footer.num_row_groups for footer in dataset.footers)
     known = max(1, MAX_CHUNKS // max(1, groups))
     return [_describe(dataset, number, is_known=number < known) for number in range(len(dataset.schema))]
@@ -90,7 +90,7 @@ def _describe(dataset: Dataset, number: int, *, is_known: bool) -> ColumnStatist
 
 
 def _span_groups(dataset: Dataset, number: int) -> tuple[int | None, str | None, str | None]:
-    """Return a column's nulls, least and greatest value over all row groups."""
+    """Return a column's null count and bounds over all row groups."""
     field = dataset.schema.field(number)
     if pa.types.is_nested(unwrap(field.type)):
         return None, None, None
@@ -103,7 +103,7 @@ def _span_groups(dataset: Dataset, number: int) -> tuple[int | None, str | None,
 
 
 def _widen(total: Bounds, group: Bounds) -> Bounds:
-    """Return the bounds of both; what one does not know is not known."""
+    """Return the bounds of both; unknown if either is unknown."""
     nulls = None if total.nulls is None or group.nulls is None else total.nulls + group.nulls
     if group.nulls == group.rows:
         return replace(total, rows=total.rows + group.rows, nulls=nulls)
@@ -130,7 +130,7 @@ def _count(text: PartitionValue) -> int:
 
 
 def name_type(type_: pa.DataType) -> str:
-    """Return a type's name for people."""
+    """Return the readable name of a type."""
     plain = unwrap(type_)
     if pa.types.is_decimal(plain):
         return f"decimal ({plain.precision}, {plain.scale})"
@@ -143,7 +143,7 @@ def name_type(type_: pa.DataType) -> str:
 
 
 def preview(dataset: Dataset, rows: int = 20) -> Preview:
-    """Read the first rows: of one row group only as much as Parquet allows.
+    """Return the first rows; reads as little of one row group as Parquet allows.
 
     Raises:
         ObjectChangedError, CorruptDatasetError, MemoryLimitError, SourceUnreadableError: as a download.
@@ -153,7 +153,7 @@ def preview(dataset: Dataset, rows: int = 20) -> Preview:
 
 
 def show_rows(plan: Plan) -> Preview:
-    """Return all rows of an answer that has few.
+    """Return all rows of a small result.
 
     Raises:
         ObjectChangedError, CorruptDatasetError, MemoryLimitError, SourceUnreadableError: as a download.

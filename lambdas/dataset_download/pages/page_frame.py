@@ -1,6 +1,6 @@
-"""What all pages share: frame, style, and the policy that lets nothing else in.
+"""The frame of all pages: HTML document, style sheet and Content-Security-Policy.
 
-Links are relative to the page, for where the service lies below a path of somebody else's.
+Links are relative, since a proxy may serve the pages below another path.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ def load_style() -> str:
 
 @cache
 def make_policy() -> str:
-    """Return the pages' Content-Security-Policy: our own style, our own forms, nothing else."""
+    """Return the pages' Content-Security-Policy, which allows our own style and forms only."""
     digest = b64encode(hashlib.sha256(load_style().encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; base-uri 'none'; "
@@ -43,7 +43,7 @@ def make_policy() -> str:
 def make_page_response(
     request: Request, title: str, children: Iterable[Child], seconds: int = 0, status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
-    """Return a page that caches may keep for ``seconds``, or a 304 to who has it already."""
+    """Return a page that caches may keep for ``seconds``, or a 304 if the client has it."""
     body = make_page(title, children).encode(errors="replace")
     caching = f"public, max-age={seconds}" if seconds and status == HTTPStatus.OK else "no-store"
     headers = {"Content-Security-Policy": make_policy(), "Cache-Control": caching}
@@ -53,7 +53,7 @@ def make_page_response(
 def make_tagged_response(
     request: Request, body: bytes, media_type: str, headers: dict[str, str], status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
-    """Return a body under its hash as ETag, or a 304 to who has it already."""
+    """Return a body with its hash as ETag, or a 304 if the client has it."""
     if status == HTTPStatus.OK:
         tag_ = hashlib.sha256(body).hexdigest()[:32]
         headers = {**headers, "ETag": f'"{tag_}"'}
@@ -63,7 +63,7 @@ def make_tagged_response(
 
 
 def make_page(title: str, children: Iterable[Child]) -> str:
-    """Return a whole HTML document."""
+    """Return a complete HTML document."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -85,7 +85,7 @@ def make_page(title: str, children: Iterable[Child]) -> str:
 
 
 def make_problem_page(request: Request, problem: Problem) -> Response:
-    """Return a problem as a page, for who asked with a browser."""
+    """Return a problem as an HTML page for browsers."""
     title = f"{problem.status.value} {problem.status.phrase}"
     children = [tag("h1", title), tag("p", problem.detail, class_="bad"), tag("p", tag("a", "All datasets", href="./"))]
     response = make_page_response(request, title, children, status=problem.status)
@@ -94,7 +94,7 @@ def make_problem_page(request: Request, problem: Problem) -> Response:
 
 
 def show_table(caption: str, heads: Iterable[Child], rows: Iterable[Iterable[Markup]]) -> Markup:
-    """Return a table that scrolls by itself where it is wider than the page, by keyboard too."""
+    """Return a table that scrolls separately if it is wider than the page, by keyboard too."""
     head = tag("thead", tag("tr", [tag("th", text, scope="col") for text in heads]))
     body = tag("tbody", [tag("tr", join(row)) for row in rows])
     table = tag("table", tag("caption", caption), head, body)
@@ -102,7 +102,7 @@ def show_table(caption: str, heads: Iterable[Child], rows: Iterable[Iterable[Mar
 
 
 def show_facts(facts: Iterable[tuple[str, Child]]) -> Markup:
-    """Return names with their values."""
+    """Return a description list of names and values."""
     return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="facts")
 
 
@@ -117,7 +117,7 @@ def show_number(number: int) -> str:
 
 
 def show_size(size: float) -> str:
-    """Return a number of bytes as people read it."""
+    """Return a size in readable units."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < _KILO:
             return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"  # noqa: PLR2004
@@ -126,6 +126,6 @@ def show_size(size: float) -> str:
 
 
 def show_time(time: datetime) -> Markup:
-    """Return a time, to the minute, in UTC."""
+    """Return a time in UTC, to the minute."""
     utc = time.astimezone(UTC)
     return tag("time", utc.strftime("%Y-%m-%d %H:%M UTC"), datetime=utc.strftime("%Y-%m-%dT%H:%M:%SZ"))

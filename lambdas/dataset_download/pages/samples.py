@@ -1,4 +1,4 @@
-"""The first rows of an answer, for a page."""
+"""Samples: the first rows of a query's result, for a page."""
 
 from dataclasses import replace
 
@@ -13,11 +13,11 @@ from .overview import PREVIEW_AHEAD_BYTES, PREVIEW_COLUMNS, Preview, show_rows
 
 ROWS = 20
 _MAX_SCAN_BYTES = 256 * MIB
-"""A filter may have to read all of a dataset for its first rows: of a larger one it is not tried for a page."""
+"""The largest dataset of which a page shows filtered rows, since a filter may have to read all of it."""
 
 
 def take_sample(settings: Settings, dataset: Dataset, query: Query) -> Preview | None:
-    """Return the first rows of a query's answer, in its first columns; None where that takes too long or too much.
+    """Return the first rows and columns of a query's result; None if that takes too much time or memory.
 
     Raises:
         DatasetError: as a download.

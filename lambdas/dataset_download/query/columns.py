@@ -1,4 +1,4 @@
-"""Arrow columns and Parquet's leaf columns: which leaves belong to which column."""
+"""Mapping of Arrow columns to Parquet leaf columns, and predicates on types."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 
 def count_leaves(type_: pa.DataType) -> int:
-    """Return how many Parquet columns a column of this type is stored in."""
+    """Return the number of leaf columns that store a column of this type."""
     if isinstance(type_, pa.BaseExtensionType):
         return count_leaves(type_.storage_type)
     if pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_):
@@ -17,7 +17,7 @@ def count_leaves(type_: pa.DataType) -> int:
 
 
 def has_empty_structure(type_: pa.DataType) -> bool:
-    """Return whether a column of this type has a structure without fields somewhere."""
+    """Return whether this type contains a structure without fields."""
     if isinstance(type_, pa.BaseExtensionType):
         return has_empty_structure(type_.storage_type)
     if not pa.types.is_nested(type_):
@@ -27,7 +27,7 @@ def has_empty_structure(type_: pa.DataType) -> bool:
 
 
 def locate_leaves(schema: pa.Schema, columns: Sequence[int]) -> list[int]:
-    """Return the numbers of the Parquet columns that hold these Arrow columns."""
+    """Return the indices of the leaf columns that store these Arrow columns."""
     starts = [0]
     for field in schema:
         starts.append(starts[-1] + count_leaves(field.type))
@@ -35,7 +35,7 @@ def locate_leaves(schema: pa.Schema, columns: Sequence[int]) -> list[int]:
 
 
 def unwrap(type_: pa.DataType) -> pa.DataType:
-    """Return the type of the values: without dictionary and extension."""
+    """Return the type of the values, without dictionary and extension."""
     while True:
         if isinstance(type_, pa.BaseExtensionType):
             type_ = type_.storage_type
@@ -46,12 +46,12 @@ def unwrap(type_: pa.DataType) -> pa.DataType:
 
 
 def is_text(type_: pa.DataType) -> bool:
-    """Whether values are text."""
+    """Return whether values are text."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
 
 
 def is_binary(type_: pa.DataType) -> bool:
-    """Whether values are bytes."""
+    """Return whether values are bytes."""
     return bool(
         pa.types.is_binary(type_)
         or pa.types.is_large_binary(type_)
@@ -61,5 +61,5 @@ def is_binary(type_: pa.DataType) -> bool:
 
 
 def is_uuid(type_: pa.DataType) -> bool:
-    """Whether values are UUIDs."""
+    """Return whether values are UUIDs."""
     return isinstance(type_, pa.UuidType)

@@ -1,4 +1,4 @@
-"""Filters on columns: which rows of a batch they hold for."""
+"""Evaluation of filters on the columns of a batch."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -12,14 +12,14 @@ COMPARISONS = {"ne": pc.not_equal, "gt": pc.greater, "gte": pc.greater_equal, "l
 
 
 def make_mask(columns: Sequence[pa.Array], filters: Sequence[Filter]) -> pa.BooleanArray:
-    """Return for which rows all filters hold; `columns` are the filters' columns, one for each filter."""
+    """Return the mask of the rows that pass all filters; `columns` has one column for each filter."""
     masks = [_hold(column, filter_) for column, filter_ in zip(columns, filters, strict=True)]
-    # A comparison with null is null, and that is no reason to keep a row.
+    # A comparison with null is null, which does not pass.
     return pc.fill_null(reduce(pc.and_kleene, masks), fill_value=False)
 
 
 def make_plain(column: pa.Array) -> pa.Array:
-    """Return a column without dictionary and extension, of a type that every kernel knows."""
+    """Return a column without dictionary and extension, in a type that every kernel supports."""
     while True:
         type_ = column.type
         if isinstance(type_, pa.BaseExtensionType):

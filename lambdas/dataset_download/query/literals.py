@@ -1,4 +1,4 @@
-"""Texts from a query string as values of a column's type: exact, or refused."""
+"""Literals of a query string: parsed into values of a column's type, exactly or not at all."""
 
 import re
 import uuid
@@ -15,20 +15,20 @@ NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?|[+
 TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2})(\.(?P<fraction>[0-9]{1,9}))?)?"
 ONLY_TIME = re.compile(TIME)
 END_OF_DAY = re.compile(r"24:00(:00(\.0{1,9})?)?")
-# A plus that was not escaped in the address arrives as a space.
+# A plus that is not escaped in the URL arrives as a space.
 TIMESTAMP = re.compile(rf"(?P<date>{DATE_PATTERN})([T ]{TIME}(?P<zone>Z|[-+ ][0-9]{{2}}:?[0-9]{{2}})?)?")
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-"""Units in a second."""
+"""Units per second."""
 TRUE, FALSE = frozenset({"true", "1"}), frozenset({"false", "0"})
 SECONDS_OF_A_DAY = 86_400
 
 
 class InvalidValueError(ValueError):
-    """The text is no value of the type; the message says what would be."""
+    """The text is not a value of the type; the message says what is expected."""
 
 
 def parse_value(text: str, type_: pa.DataType) -> pa.Scalar:
-    """Return the value, of the type without dictionary and extension.
+    """Return the value in the type without dictionary and extension.
 
     Raises:
         InvalidValueError: it is none.
@@ -47,7 +47,7 @@ def parse_value(text: str, type_: pa.DataType) -> pa.Scalar:
 
 
 def parse_flag(text: str) -> bool:
-    """Return a truth value given as true, false, 1 or 0."""
+    """Return the boolean of true, false, 1 or 0."""
     if text.lower() in TRUE:
         return True
     if text.lower() in FALSE:
@@ -56,14 +56,14 @@ def parse_flag(text: str) -> bool:
 
 
 def is_filterable(type_: pa.DataType) -> bool:
-    """Whether a column of this type can be compared with values."""
+    """Return whether a column of this type can be compared with values."""
     plain = unwrap(type_)
     known = is_uuid(type_) or is_text(plain) or pa.types.is_decimal(plain)
     return known or any(applies(plain) for applies, _ in PARSERS)
 
 
 def is_ordered(type_: pa.DataType) -> bool:
-    """Whether a column of this type can be compared by less and greater, and sorted by."""
+    """Return whether a column of this type supports less and greater, and sorting."""
     return is_filterable(type_) and not is_uuid(type_) and not pa.types.is_float16(unwrap(type_))
 
 
@@ -147,7 +147,7 @@ def _count_time(match: re.Match[str], unit: str) -> int:
 
 
 def _count_offset(zone: str | None) -> int:
-    """Return seconds east of UTC; times without an offset are UTC."""
+    """Return the offset in seconds east of UTC; times without an offset are in UTC."""
     if zone is None or zone == "Z":
         return 0
     hours, minutes = int(zone[1:3]), int(zone[-2:])
@@ -160,7 +160,7 @@ def _parse_decimal(text: str, type_: pa.DataType) -> pa.Scalar:
     if not NUMBER.fullmatch(text) or "inf" in text.lower():
         raise InvalidValueError("a number is expected")
     try:
-        # By way of an array: a scalar of a Decimal is not checked against the scale.
+        # Arrow checks the scale of a decimal in an array, but not in a scalar.
         return pa.array([Decimal(text)], type_)[0]
     except (pa.ArrowException, InvalidOperation) as error:
         raise InvalidValueError(

@@ -1,4 +1,4 @@
-"""A request's parameters as a query on a dataset's columns."""
+"""Parser of request parameters into a query on a dataset's columns."""
 
 import csv
 import json
@@ -14,33 +14,33 @@ from .columns import is_text, unwrap
 from .literals import InvalidValueError, is_filterable, is_ordered, parse_flag, parse_value
 
 RESERVED = frozenset({"select", "sort", "limit", "offset"})
-"""Names with a meaning of their own. A column of such a name is filtered by an operator: `limit__eq=5`."""
+"""Reserved parameter names. A column with such a name is filtered with an operator: `limit__eq=5`."""
 OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "contains", "startswith", "isnull")
 ORDERING = frozenset({"gt", "gte", "lt", "lte"})
 TEXTUAL = frozenset({"contains", "startswith"})
 ORGANISATION = "organisation-entity"
-"""The parameter that filters by the organisation, whatever the column is called."""
+"""The parameter that filters by organisation, whatever the name of the column."""
 COMPARED_TEXT = {b"compared": b"as a number"}
-"""Metadata of a field whose values are text that is compared as the number of the field's type."""
+"""Field metadata that marks text which is compared as a number of the field's type."""
 COUNT = re.compile(r"[0-9]{1,18}")
 SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A condition on one column; several filters of a query all have to hold. None holds for a null but isnull."""
+    """A condition on one column. Filters are combined by AND. A null passes isnull only."""
 
     column: str
     operator: str
     """eq (any of the values), ne, gt, gte, lt, lte, contains, startswith, isnull."""
     values: tuple[pa.Scalar, ...]
-    """As the column's type, without dictionary and extension; one value but for eq."""
+    """In the column's type, without dictionary and extension; exactly one value except for eq."""
     texts: tuple[str, ...]
-    """The values as they were given."""
+    """The values as in the query string."""
 
     @property
     def meaning(self) -> tuple[str, ...]:
-        """The values as text, the same for the same values."""
+        """The values as canonical text: equal values have equal texts."""
         return tuple(sorted(set(map(_show_value, self.values))))
 
 
@@ -54,30 +54,30 @@ class SortKey:
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked of a dataset."""
+    """A query: filters, selected columns, sort, offset and limit."""
 
     filters: tuple[Filter, ...] = ()
     select: tuple[str, ...] | None = None
-    """Columns in their order; None: all."""
+    """Selected columns in order; None: all."""
     sort: tuple[SortKey, ...] = ()
     limit: int | None = None
     offset: int = 0
 
     @property
     def is_full(self) -> bool:
-        """Whether the whole dataset is asked for as it is."""
+        """Whether the query selects the whole dataset unchanged."""
         return self == Query()
 
     @property
     def canonical(self) -> str:
-        """The same text for queries that mean the same, however their parameters were ordered (for ETags)."""
+        """A canonical text for ETags: equal for equivalent queries, whatever the order of their parameters."""
         filters = sorted({(each.column, each.operator, each.meaning) for each in self.filters})
         keys = [(key.column, key.descending) for key in self.sort]
         return json.dumps([filters, self.select, keys, self.limit, self.offset], ensure_ascii=True)
 
 
 def parse_query(pairs: Sequence[tuple[str, str]], schema: pa.Schema, *, organisation_column: str) -> Query:
-    """Return the query that decoded parameters (name, value) describe.
+    """Return the query of decoded (name, value) parameters.
 
     Raises:
         QueryError: a parameter names no column, a value is not of the column's type, a number is out of range.
@@ -96,7 +96,7 @@ class _Parser:
     any_of: dict[str, Filter] = field(default_factory=dict)
 
     def add(self, name: str, value: str) -> None:
-        """Take one parameter into account."""
+        """Add one parameter."""
         own = {"select": self._select, "sort": self._sort, "limit": self._limit, "offset": self._offset}
         if name in own:
             own[name](value)
@@ -108,7 +108,7 @@ class _Parser:
             raise QueryError(f"{name}={_shorten(value)}: {error}.") from error
 
     def finish(self) -> Query:
-        """Return the query of all parameters."""
+        """Return the query of all added parameters."""
         return replace(self.query, filters=(*self.any_of.values(), *self.query.filters))
 
     def _find_column(self, name: str) -> tuple[str, str]:
@@ -145,7 +145,7 @@ class _Parser:
             self.query = replace(self.query, filters=(*self.query.filters, made))
 
     def _find_type(self, column: str, operator: str) -> pa.DataType:
-        """Return the type in which values are compared; parts of a text are compared as text."""
+        """Return the type in which values are compared; contains and startswith compare text."""
         field = self.schema.field(column)
         return pa.string() if operator in TEXTUAL and field.metadata == COMPARED_TEXT else field.type
 
@@ -188,14 +188,14 @@ class _Parser:
         self.query = replace(self.query, offset=_read_count("offset", value))
 
     def _split(self, value: str, is_whole: Callable[[str], bool]) -> list[str]:
-        """Return the names in a list; those with a comma are quoted as in CSV, or stand alone."""
+        """Return the column names of a list; names with a comma are quoted as in CSV, or stand alone."""
         if is_whole(value):
             return [value]
         try:
             (names,) = csv.reader([value], strict=True)
         except (csv.Error, ValueError) as error:
             raise QueryError(f"{_shorten(value)} is not a list of columns.") from error
-        if not names:  # Of an empty text, or a line break.
+        if not names:  # an empty text or a line break
             raise QueryError("select and sort name at least one column.")
         return names
 
@@ -203,8 +203,8 @@ class _Parser:
 def _show_value(value: pa.Scalar) -> str:
     if pa.types.is_fixed_size_binary(value.type):
         return str(value.as_py())
-    # Not by way of Python's values: those of nanoseconds would need pandas. Nor of local times: their text needs the
-    # system's time zone database, which Lambda does not promise.
+    # Not as Python values: nanoseconds would need pandas. Not as local times: their text needs the system's time zone
+    # database, which Lambda does not guarantee.
     # Arrow has no text for some dates.
     if pa.types.is_temporal(value.type):
         value = value.cast(pa.int32() if value.type.bit_width == 32 else pa.int64())  # noqa: PLR2004 - bits
@@ -229,6 +229,6 @@ def _join(names: Sequence[str]) -> str:
 
 
 def _shorten(text: str) -> str:
-    """Return a text fit for a message: one line, not endless."""
+    """Return a text shortened to one line for a message."""
     shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
     return shown if shown.isprintable() and shown else repr(shown)
