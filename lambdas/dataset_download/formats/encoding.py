@@ -1,4 +1,4 @@
-"""Batches to bytes: several at a time, in order."""
+"""Concurrent encoding of batches, in order."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -9,9 +9,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from dataset_download.runtime.thread_pools import Pool, get_pool
 
 WAITING = 2 * Pool.ENCODING.threads
-"""Batches that are being encoded or done: enough for decoding not to wait on each."""
+"""Batches being encoded or finished: enough to keep the decoder from waiting on each."""
 SLICE_BYTES = 2 * 1024 * 1024
-"""Of a batch in memory that is encoded at a time: its text may be several times as large."""
+"""In-memory size of the slice encoded at a time; its text may be several times as large."""
 VALUE_BYTES = 16
 
 type Encode = Callable[[pa.RecordBatch], bytes]
@@ -20,7 +20,7 @@ type Encode = Callable[[pa.RecordBatch], bytes]
 def encode_batches(
     batches: Iterator[pa.RecordBatch], encode: Encode, window: int = WAITING * SLICE_BYTES
 ) -> Generator[tuple[bytes, int]]:
-    """Yield what `encode` makes of each batch, with its number of rows.
+    """Yield the encoded bytes of each batch, with its number of rows.
 
     While one is handed out others are encoded; Arrow's kernels run without Python's lock. Batches of more than `window`
     bytes together are not encoded at the same time.
@@ -33,7 +33,7 @@ def encode_batches(
         for batch in split_large(batches):
             nested = find_nested(batch.schema) if nested is None else nested
             size = measure(batch, nested)
-            # The text of a single row may be many times as large as the row: it is made alone.
+            # The text of a single row may be many times as large as the row, so it is encoded alone.
             room = window if max(size, largest) <= SLICE_BYTES else 0
             while waiting and (len(waiting) > WAITING or held + size > room):
                 future, rows, done = waiting.popleft()
@@ -53,7 +53,7 @@ def encode_batches(
 
 
 def split_large(batches: Iterator[pa.RecordBatch], largest: int = SLICE_BYTES) -> Iterator[pa.RecordBatch]:
-    """Yield the batches, those that are too large in slices, without dictionaries."""
+    """Yield the batches without dictionaries, too large ones in slices."""
     nested: list[int] | None = None
     for batch in batches:
         if nested is None:
@@ -71,7 +71,7 @@ def _split(batch: pa.RecordBatch, largest: int, nested: Sequence[int]) -> Iterat
 
 
 def expand(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a batch whose columns of dictionaries hold their values instead: it then shows how large it is."""
+    """Return the batch with dictionary columns decoded, so that its size is visible."""
     types = batch.schema.types
     if not any(map(pa.types.is_dictionary, types)):
         return batch
@@ -83,18 +83,18 @@ def expand(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def find_nested(schema: pa.Schema) -> list[int]:
-    """Return the places of the nested columns."""
+    """Return the indices of the nested columns."""
     return [number for number, type_ in enumerate(schema.types) if pa.types.is_nested(type_)]
 
 
 def measure(batch: pa.RecordBatch, nested: Sequence[int]) -> int:
-    """Return about how many bytes a batch takes, in memory or as text: in nested columns names repeat."""
+    """Return the estimated size of a batch, in memory or as text; names in nested columns repeat."""
     size: int = batch.nbytes
     return size + sum(_measure_text(batch.column(number), 0) for number in nested)
 
 
 def _measure_text(column: pa.Array, around: int) -> int:
-    """Return about how many bytes stand around the values of a nested column as JSON, and they themselves take."""
+    """Return the estimated JSON size of a nested column: its values and the punctuation around them."""
     type_ = column.type
     if not pa.types.is_nested(type_) or pa.types.is_run_end_encoded(type_):
         return len(column) * (around + VALUE_BYTES)

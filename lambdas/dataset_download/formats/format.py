@@ -1,10 +1,10 @@
-"""The formats of an answer."""
+"""The output formats."""
 
 from enum import StrEnum
 
 
 class Format(StrEnum):
-    """A format, named as its extension."""
+    """An output format, named by its file extension."""
 
     CSV = "csv"
     JSON = "json"
@@ -18,7 +18,7 @@ class Format(StrEnum):
 
     @property
     def is_text(self) -> bool:
-        """Whether the answer is worth compressing."""
+        """Whether the format is text and worth compressing."""
         return self is not Format.PARQUET
 
 

@@ -1,4 +1,4 @@
-"""The logical types that Arrow does not write: they are put into the footer that it has written.
+"""Logical types that Arrow does not write; they are added to the footer that Arrow has written.
 
 Arrow reads enumerations, BSON, geometries, intervals and variants as the text, bytes and structures that they are
 stored as, and takes every time of day for one in UTC. What a source says of them is said again in the answer's footer.
@@ -13,7 +13,7 @@ from dataset_download.parquet.footer_library import Element
 from dataset_download.parquet.metadata import ABSENT, Footer, Layout, read_layout
 
 FIXED = 7
-"""The physical type of bytes that all have one length."""
+"""The physical type FIXED_LEN_BYTE_ARRAY."""
 TIME = 7
 JSON, ENUM, BSON, UUID, VARIANT, GEOMETRY, GEOGRAPHY = 12, 4, 13, 14, 16, 17, 18
 KEPT_LOGICAL = frozenset({JSON, ENUM, BSON, UUID, VARIANT, GEOMETRY, GEOGRAPHY})
@@ -28,7 +28,7 @@ SHORT_LIST = 15
 
 @dataclass(frozen=True)
 class Annotation:
-    """What a source says of a node of its schema."""
+    """The logical type of a schema node, from a source file."""
 
     type: int
     type_length: int
@@ -40,21 +40,21 @@ class Annotation:
 
     @property
     def is_kept(self) -> bool:
-        """Whether Arrow would lose it."""
+        """Whether Arrow would drop the annotation."""
         return self.logical in KEPT_LOGICAL or self.converted in KEPT_CONVERTED or self.logical == TIME
 
     @property
     def has_order(self) -> bool:
-        """Whether values have an order, so that there can be bounds of them."""
+        """Whether the values have an order, and thus bounds."""
         return self.logical not in UNORDERED_LOGICAL and self.converted != INTERVAL
 
 
 type Annotations = Sequence[Sequence[Annotation]]
-"""For each column of an answer its nodes, each before those below it; none for what is in no file."""
+"""For each column of a result its nodes in depth-first order; empty if no file has the column."""
 
 
 def find_annotations(names: Sequence[str], footers: Sequence[Footer]) -> list[list[Annotation]]:
-    """Return what the first of the files that has a column says of it, for each column of an answer."""
+    """Return the annotations of each column, taken from the first file that has the column."""
     found: dict[str, list[Annotation]] = {}
     for footer in footers:
         if all(name in found for name in names):
@@ -65,7 +65,7 @@ def find_annotations(names: Sequence[str], footers: Sequence[Footer]) -> list[li
 
 
 def list_annotations(footer: Footer) -> list[list[Annotation]]:
-    """Return the annotations of each of a file's columns."""
+    """Return the annotations of each column of a file."""
     return [
         [
             Annotation(
@@ -84,7 +84,7 @@ def list_annotations(footer: Footer) -> list[list[Annotation]]:
 
 
 def split_columns(elements: Sequence[Element]) -> list[Sequence[Element]]:
-    """Return a schema's nodes, column by column."""
+    """Return the nodes of a schema, by column."""
     columns, start = [], 1
     while start < len(elements):
         end, left = start, 1
@@ -97,12 +97,12 @@ def split_columns(elements: Sequence[Element]) -> list[Sequence[Element]]:
 
 
 def has_unordered(annotations: Annotations) -> bool:
-    """Whether some values have no order."""
+    """Return whether some values have no order."""
     return not all(node.has_order for column in annotations for node in column)
 
 
 def list_ordered(annotations: Annotations, footer: Layout) -> list[int]:
-    """Return the numbers of the written leaves whose values have an order."""
+    """Return the indices of the written leaves whose values have an order."""
     ordered: list[int] = []
     number = 0
     for column, written in zip(annotations, split_columns(footer.elements), strict=True):
@@ -117,11 +117,11 @@ def list_ordered(annotations: Annotations, footer: Layout) -> list[int]:
 
 
 def _pair(source: Sequence[Annotation], written: Sequence[Element]) -> Iterable[tuple[int, Annotation]]:
-    """Yield the places of the written nodes with the source's nodes that they stand for."""
+    """Yield the indices of the written nodes with the matching nodes of the source."""
     if [node.children for node in source] == [node.children for node in written]:
         pairs = list(zip(source, written, strict=True))
     else:
-        # Old lists have fewer levels than those of Arrow; the leaves are the same.
+        # Lists in the old form have fewer levels than Arrow's; the leaves are the same.
         leaves = [node for node in source if not node.children and node.type != ABSENT]
         written_leaves = [node for node in written if not node.children and node.type != ABSENT]
         pairs = list(zip(leaves, written_leaves, strict=False)) if len(leaves) == len(written_leaves) else []
@@ -132,7 +132,7 @@ def _pair(source: Sequence[Annotation], written: Sequence[Element]) -> Iterable[
 
 
 def annotate(footer: bytes, annotations: Annotations) -> bytes:
-    """Return a footer, without its length and marker, that says of its columns what their sources say."""
+    """Return a footer, without length and marker, with the annotations of the sources."""
     if not any(node.is_kept for column in annotations for node in column):
         return footer
     layout = read_layout(footer)
@@ -147,7 +147,7 @@ def annotate(footer: bytes, annotations: Annotations) -> bytes:
 
 
 def _write_element(layout: Layout, element: Element, node: Annotation | None) -> bytes:
-    """Return a node of the schema, with what its source says of it if that is more than Arrow has written."""
+    """Return a schema node with the annotation of its source, if Arrow has not written it."""
     if node is None or not node.is_kept or (node.logical == TIME and node.unit != element.unit):
         return layout.read(element.bytes)
     writer = _Fields()
@@ -165,7 +165,7 @@ def _write_element(layout: Layout, element: Element, node: Annotation | None) ->
 
 
 class _Fields:
-    """A structure in Thrift's compact protocol, its fields in ascending order."""
+    """A structure in Thrift's compact protocol; its fields are added in ascending order."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
@@ -185,7 +185,7 @@ class _Fields:
 
 def _write_varint(value: int) -> bytes:
     written = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+    while value > 0x7F:  # noqa: PLR2004 - seven bits per byte
         written.append(value & 0x7F | 0x80)
         value >>= 7
     written.append(value)

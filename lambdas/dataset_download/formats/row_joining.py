@@ -1,4 +1,4 @@
-"""Rows from columns: texts, quoted or escaped, and the constant pieces between them; by a library in C (join.c)."""
+"""Joining of columns to rows by a C library (join.c): quoted or escaped texts with constant texts between them."""
 
 import ctypes
 from collections.abc import Iterable, Sequence
@@ -17,28 +17,28 @@ LIBRARY = Path(__file__).with_name("join.so")
 DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 MAX_OFFSET = 2**31 - 1
 MAX_TEXT_BYTES = 96 * 1024 * 1024
-"""Of the values of a nested column that are joined at a time: they are held several times meanwhile."""
+"""Values of a nested column joined at a time; several copies exist meanwhile."""
 WORD = bytes(8)
-"""The library copies whole words: so much follows the literals."""
+"""Padding after the literals, since the library copies whole words."""
 
 
 class Mode(IntEnum):
-    """What is done to texts; the numbers are join.c's."""
+    """The treatment of texts; the numbers match join.c."""
 
     AS_IS = 0
     CSV = 1
-    """Quoted where RFC 4180 needs it, and where they are empty."""
+    """Quoted where RFC 4180 requires it, and if empty."""
     JSON = 2
-    """Escaped; the quotes around them are `before` and `after`."""
+    """Escaped for JSON; `before` and `after` hold the quotes."""
     TIME = 3
-    """Timestamps of the years 1 to 9999, without their offset, which is `after`."""
+    """Timestamps of the years 1 to 9999; `after` holds the offset."""
     INTEGER = 4
-    """Integers of 64 bits."""
+    """64-bit integers."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """A column's texts, with what stands before and after each of them that is not null."""
+    """The texts of a column, and the constants before and after each text that is not null."""
 
     texts: pa.StringArray | pa.TimestampArray | pa.Int64Array
     before: str = ""
@@ -46,7 +46,7 @@ class Cells:
     mode: Mode = Mode.AS_IS
 
 
-# As join.c has them.
+# These structures match join.c.
 class _Literal(ctypes.Structure):
     _fields_ = (("start", ctypes.c_uint32), ("length", ctypes.c_uint32))
 
@@ -99,7 +99,7 @@ def _check_size(size: int, largest: int) -> int:
 
 
 def join_texts(columns: Sequence[Cells], literals: Sequence[str], null: str) -> pa.StringArray:
-    """Return the same as a text for each row.
+    """Return the rows as one text each.
 
     Raises:
         MemoryLimitError: they may take too much memory.
@@ -115,7 +115,7 @@ def join_texts(columns: Sequence[Cells], literals: Sequence[str], null: str) -> 
 
 
 def _describe(columns: Sequence[Cells], literals: Sequence[str], null: str) -> _Table:
-    """Return the columns as join.c takes them; their arrays have to outlive it."""
+    """Return the columns in join.c's structures; the arrays must outlive the call."""
     texts = [
         (literal + cells.before, cells.after, literal + null)
         for cells, literal in zip(columns, literals[:-1], strict=True)
@@ -140,14 +140,14 @@ def _describe(columns: Sequence[Cells], literals: Sequence[str], null: str) -> _
 
 
 def _place(lengths: Iterable[int]) -> list[_Literal]:
-    """Return where texts of these lengths lie, one after another."""
+    """Return the offsets of consecutive texts of these lengths."""
     known = list(lengths)
     return [_Literal(start, length) for start, length in zip(accumulate(known, initial=0), known, strict=False)]
 
 
 @cache
 def load_library() -> ctypes.CDLL:
-    """Return the compiled join.c, whose functions run without Python's lock.
+    """Return the compiled join.c, whose functions run without the GIL.
 
     Raises:
         OSError: it is not there, or not for this processor.

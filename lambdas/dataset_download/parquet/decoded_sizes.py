@@ -1,4 +1,4 @@
-"""How many bytes decoding takes at most, known from the pages themselves before Arrow decodes them.
+"""Upper bounds of decoded sizes, computed from the pages before Arrow decodes them.
 
 Footers do not tell: a dictionary, runs of one value or shared prefixes hold many rows in a few bytes, and statistics
 may be absent, cut off or wrong. So every page's header is read first, and where it is not enough the lengths of texts
@@ -27,42 +27,42 @@ DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
 PLAIN, PLAIN_DICTIONARY, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY, RLE_DICTIONARY = 0, 2, 6, 7, 8
 FIRST_HEADER_BYTES = 128
 MAX_HEADER_BYTES = 16 * 1024 * 1024
-"""Arrow takes no larger one."""
+"""Arrow's own limit."""
 NUMBER_BYTES = 16
 OFFSET_BYTES = 8
 OBJECT_BYTES = 150
-"""Of a value that becomes an object of Python's on its way to text: bytes, UUIDs."""
+"""Size of a value that becomes a Python object before its text: bytes, UUIDs."""
 DICTIONARY_COPIES, ENTRY_BYTES = 2, 22
-"""What Arrow holds of a dictionary: its page, its values once more, and places of each."""
+"""Arrow's copies of a dictionary: its page, its values, and their offsets."""
 NESTED_WEIGHT, BYTES_WEIGHT = 2, 3
 SMALL_BYTES = 256 * 1024
-"""What is no larger need not be known exactly."""
+"""Smaller sizes are not computed exactly."""
 MAX_SCAN_BYTES = 128 * 1024 * 1024
 CODECS = {"UNCOMPRESSED": "", "SNAPPY": "snappy", "GZIP": "gzip", "BROTLI": "brotli", "ZSTD": "zstd"}
-"""Those that Arrow undoes by name. Pages of others are not looked into: their bounds are wider."""
+"""Codecs that Arrow offers by name. Pages with other codecs are not inspected, so their bounds are wider."""
 TEXTS = frozenset({"STRING", "JSON", "ENUM"})
 
 type Peek = Callable[[int, int], bytes]
-"""Returns the bytes of a file between two places."""
+"""Returns the bytes of a file between two offsets."""
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A column of Parquet as far as memory goes."""
+    """The memory characteristics of a leaf column."""
 
     has_lengths: bool
-    """Whether each value has a length of its own."""
+    """Whether values have variable length."""
     fixed: int
-    """Bytes of a value, without its text."""
+    """Bytes per value, without text."""
     repetition_bits: int
-    """Of a repetition level; 0: each row has one value."""
+    """Bit width of a repetition level; 0: one value per row."""
     has_definition: bool
     weight: int
-    """How often a text is held while it is encoded, against a plain text's."""
+    """Copies of a text during encoding, relative to plain text."""
 
 
 def describe_leaf(column: pq.ColumnSchema) -> Leaf:
-    """Return what a leaf column's values take in memory."""
+    """Return the memory characteristics of a leaf column."""
     physical, path, levels = column.physical_type, column.path, column.max_definition_level
     has_lengths = physical == "BYTE_ARRAY"
     kind = str(column.logical_type.type)
@@ -72,7 +72,7 @@ def describe_leaf(column: pq.ColumnSchema) -> Leaf:
     if is_bytes:
         fixed += OBJECT_BYTES
     if is_nested:
-        # Levels, then names and brackets of the JSON text around each value, and the text itself.
+        # Levels, names and brackets of the JSON around each value, and the text itself.
         fixed += OFFSET_BYTES + len(path) + NUMBER_BYTES
     weight = BYTES_WEIGHT if is_bytes else NESTED_WEIGHT if is_nested else 1
     return Leaf(has_lengths, fixed, column.max_repetition_level.bit_length(), levels > 0, weight)
@@ -80,39 +80,39 @@ def describe_leaf(column: pq.ColumnSchema) -> Leaf:
 
 @dataclass(frozen=True)
 class Page:
-    """A data page; sizes are bytes."""
+    """A data page; sizes are in bytes."""
 
     first: int
-    """The row that its first value belongs to, or at the latest follows."""
+    """The row of its first value, or an upper bound of it."""
     end: int
-    """The row after its last."""
+    """The row after its last row."""
     values: int
     size: int
-    """Uncompressed."""
+    """Uncompressed size."""
     stored: int
     texts: int
-    """All its texts, decoded."""
+    """Decoded size of all its texts."""
     longest: int
-    """The longest text."""
+    """Size of the longest text."""
     most: int
-    """Values of its longest row."""
+    """Number of values in its longest row."""
     unknown: tuple[PageHeader, int] | None = None
-    """Of texts whose longest nobody has looked for: where they are."""
+    """The location of the texts if the longest one has not been searched for."""
 
 
 class Bound(NamedTuple):
-    """What rows of a column take, in bytes."""
+    """The size of rows of a column, in bytes."""
 
     expected: int
     most: int
     pages: int
-    """The largest of the pages they lie in, and the dictionary, uncompressed."""
+    """The largest of their pages and the dictionary, uncompressed."""
     stored: int
-    """The largest of these pages, as it is stored."""
+    """The largest of these pages, as stored."""
 
 
 class LeafPages:
-    """Walks over the pages of one column of one row group."""
+    """Iterates over the pages of one column of a row group."""
 
     def __init__(self, leaf: Leaf, chunk: ColumnChunk, place: tuple[int, int], peek: Peek) -> None:
         self._leaf = leaf
@@ -125,7 +125,7 @@ class LeafPages:
         self._rows = 0
 
     def bound(self, first: int, rows: int) -> Bound:
-        """Return the bytes of so many rows from `first` on, and of the pages they lie in."""
+        """Return the size of `rows` rows from `first` on, and of their pages."""
         while self._seen and self._seen[0].end <= first and len(self._seen) > 1:
             self._seen.popleft()
         while self._rows < first + rows and self._position < self._end:
@@ -141,7 +141,7 @@ class LeafPages:
         return Bound(expected, most, pages + self._measure_dictionary(), stored)
 
     def find_end(self, first: int) -> int:
-        """Return the row up to which what was found for rows from `first` on holds: the end of their page."""
+        """Return the row up to which the bound of rows from `first` on is valid: the end of their page."""
         return next((page.end for page in self._seen if page.first <= first < page.end), first)
 
     def _measure_dictionary(self) -> int:
@@ -151,7 +151,7 @@ class LeafPages:
         return DICTIONARY_COPIES * header.uncompressed + ENTRY_BYTES * max(0, header.values)
 
     def refine(self) -> None:
-        """Look for the longest texts of pages that are taken to be one."""
+        """Search for the longest text of pages that were assumed to be one text."""
         for number, page in enumerate(self._seen):
             if page.unknown and page.size > SMALL_BYTES // 8:
                 body = self._read_values(*page.unknown)
@@ -211,7 +211,7 @@ class LeafPages:
             return replace(page, texts=longest * page.values, longest=longest)
         texts = longest = header.uncompressed
         if header.encoding == DELTA_BYTE_ARRAY:
-            # A prefix may be as long as all that is stored.
+            # A prefix may be as long as all stored bytes.
             texts = longest * page.values
             body = self._read_values(header, start) if texts > SMALL_BYTES else None
             if body is not None:
@@ -220,7 +220,7 @@ class LeafPages:
         return replace(page, texts=texts, longest=longest, unknown=unknown)
 
     def _find_longest(self) -> int:
-        """Return the longest text of the dictionary, or its size where it cannot be looked into."""
+        """Return the length of the longest text of the dictionary, or its size if it cannot be inspected."""
         if self._longest is None and self._dictionary:
             header, start = self._dictionary
             body = self._undo(self._peek(start, start + header.compressed), header.uncompressed)
@@ -228,9 +228,9 @@ class LeafPages:
         return self._longest or 0
 
     def _measure_rows(self, page: Page, header: PageHeader, start: int) -> Page:
-        """Find out how the values of a repeated column are spread over rows."""
+        """Return the distribution of a repeated column's values over rows."""
         levels = self._read_repetition(header, start)
-        if levels is None:  # one row may have them all, and it may be the first
+        if levels is None:  # the first row may have all of them
             return replace(page, end=page.first + 1, most=page.values)
         found = count_rows(levels, self._leaf.repetition_bits, page.values)
         first = page.first - 1 if found.lead and page.first else page.first
@@ -255,7 +255,7 @@ class LeafPages:
         return body
 
     def _undo(self, stored: bytes, size: int) -> bytes | None:
-        """Return a page uncompressed; None where that is not possible here, or would take too much."""
+        """Return a page uncompressed; None if the codec is not supported here, or the page is too large."""
         if not self._codec:
             return stored if self._codec == "" else None
         if size > MAX_SCAN_BYTES or size < 0:
@@ -263,4 +263,4 @@ class LeafPages:
         try:
             return bytes(pa.decompress(stored, size, self._codec, asbytes=True)) if size else b""
         except (pa.ArrowException, OSError) as error:
-            raise CorruptDatasetError(f"a page cannot be uncompressed: {error}") from error
+            raise CorruptDatasetError(f"a page cannot be decompressed: {error}") from error

@@ -1,4 +1,4 @@
-"""Parquet's footers: read with one request, remembered between the invocations of a warm function."""
+"""The footer cache: footers are read with one request and kept between the invocations of a warm function."""
 
 import threading
 from collections import OrderedDict
@@ -12,19 +12,19 @@ from dataset_download.s3.objects import DataFile, RangeReader
 from .metadata import Footer, parse_footer
 
 TAIL_BYTES = 64 * 1024
-"""Read at once from the end of a file: holds most footers whole."""
+"""Bytes read from the end of a file; most footers fit into them."""
 MARKER_BYTES = 8
-"""The footer's length and PAR1, at the very end."""
+"""The footer's length and PAR1, at the end of a file."""
 MIN_FILE_BYTES = 12
 CACHE_BYTES = 32 * 1024 * 1024
-"""Of all remembered footers together, as `Footer.memory_size` counts them."""
+"""Total size of the cached footers, as counted by `Footer.memory_size`."""
 LARGE_FOOTER = 1024 * 1024
-"""Larger ones are read one at a time: in memory they are twelve times as large."""
+"""Larger footers are read one at a time, since they take twelve times their size in memory."""
 _large = threading.Lock()
 
 
 class FooterCache:
-    """Footers by object and ETag: a changed object has another ETag, so nothing here is ever out of date."""
+    """An LRU cache of footers by object and ETag; a changed object has a new ETag, so entries are never stale."""
 
     def __init__(self, limit: int = CACHE_BYTES) -> None:
         self._limit = limit
@@ -33,7 +33,7 @@ class FooterCache:
         self._bytes = 0
 
     def get(self, bucket: str, file: DataFile) -> Footer | None:
-        """Return a remembered footer."""
+        """Return a cached footer, or None."""
         key = (bucket, file.key, file.etag)
         with self._lock:
             if key in self._footers:
@@ -41,7 +41,7 @@ class FooterCache:
             return self._footers.get(key)
 
     def put(self, bucket: str, file: DataFile, footer: Footer) -> None:
-        """Remember a footer; those unused for longest are forgotten."""
+        """Cache a footer and evict the least recently used ones."""
         with self._lock:
             if (bucket, file.key, file.etag) not in self._footers:
                 self._footers[bucket, file.key, file.etag] = footer
@@ -53,14 +53,14 @@ class FooterCache:
 
 @cache
 def shared_cache() -> FooterCache:
-    """Return the cache of this process."""
+    """Return the process's cache."""
     return FooterCache()
 
 
 def read_footer(
     reader: RangeReader, bucket: str, file: DataFile, tail: bytes = b"", largest: int = DEFAULT_MEMORY.footers
 ) -> Footer:
-    """Return a file's footer; `tail` is the end of the file, if it was read already.
+    """Return the footer of a file; `tail` is the end of the file, if already read.
 
     Raises:
         CorruptDatasetError: the object is not Parquet.

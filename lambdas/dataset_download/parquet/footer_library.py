@@ -1,4 +1,4 @@
-"""Footers as footer.c reads and checks them: tables of numbers, and places of texts in the footer."""
+"""Binding of footer.c, which reads and checks footers: tables of numbers, and offsets of texts in the footer."""
 
 import ctypes
 from functools import cache
@@ -23,9 +23,9 @@ CHUNK_REFUSALS = {
 NO_ROOM = -5
 
 
-# As footer.c has them.
+# These structures match footer.c.
 class Place(ctypes.Structure):
-    """Where something is in the footer; `start` is below 0 where it is not there."""
+    """A byte range in the footer; `start` is negative if the field is absent."""
 
     start: int
     length: int
@@ -39,7 +39,7 @@ def _describe(numbers: str, places: str, more: str = "") -> list[tuple[str, type
 
 
 class Element(ctypes.Structure):
-    """A node of the schema; `type` is ABSENT for groups, and so is what else is not there."""
+    """A node of the schema; absent fields are ABSENT, such as the `type` of a group."""
 
     type: int
     type_length: int
@@ -96,7 +96,7 @@ class Chunk(ctypes.Structure):
 
 
 class Table(ctypes.Structure):
-    """All that a footer says, and why it is refused."""
+    """The content of a footer, and the reason if it is rejected."""
 
     rows: int
     leaves: int
@@ -129,7 +129,7 @@ class Table(ctypes.Structure):
 
 
 def read_table(data: bytes, end: int) -> Table:
-    """Return the footer's tables; column chunks have to lie before `end`."""
+    """Return the footer's tables; column chunks must end before `end`."""
     table = Table()
     table.end = end
     library = load_library()

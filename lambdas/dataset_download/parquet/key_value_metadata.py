@@ -1,4 +1,4 @@
-"""What a Parquet file says of itself beside its schema, as far as it is right for some of its columns.
+"""Key-value metadata of a Parquet file, reduced to the part that is valid for the selected columns.
 
 Source: GeoParquet 1.1, "File metadata".
 """
@@ -16,12 +16,12 @@ OWN_SCHEMAS = frozenset(
         b"iceberg.schema",
     }
 )
-"""Descriptions of all of a file's columns: wrong for some of them."""
+"""Keys that describe the whole schema, and thus are wrong for a selection of columns."""
 GEO = b"geo"
 
 
 def select_metadata(metadata: dict[bytes, bytes] | None, names: Sequence[str] | None) -> dict[bytes, bytes] | None:
-    """Return a file's metadata for an answer of other columns: of these names only, or (None) of more."""
+    """Return a file's metadata for a result with other columns: these names only or, with None, more columns."""
     kept = {key: value for key, value in (metadata or {}).items() if key not in OWN_SCHEMAS}
     if names is not None and GEO in kept:
         geo = _select_geometries(kept.pop(GEO), names)
@@ -31,12 +31,12 @@ def select_metadata(metadata: dict[bytes, bytes] | None, names: Sequence[str] | 
 
 
 def _select_geometries(text: bytes, names: Sequence[str]) -> bytes | None:
-    """Return GeoParquet's description of the geometries that are left; None if none is."""
+    """Return the GeoParquet metadata of the selected geometries; None if there are none."""
     try:
         described: dict[str, Any] = json.loads(text)
         columns = {name: dict(column) for name, column in described["columns"].items() if name in names}
     except (ValueError, KeyError, TypeError, AttributeError):
-        return text  # not GeoParquet's, whatever it is
+        return text  # not GeoParquet metadata
     if not columns:
         return None
     for column in columns.values():
@@ -49,6 +49,6 @@ def _select_geometries(text: bytes, names: Sequence[str]) -> bytes | None:
 
 
 def _is_covered(covering: dict[str, Any], names: Sequence[str]) -> bool:
-    """Whether the columns of bounding boxes are all there: they are given by paths."""
+    """Return whether all columns of the bounding boxes, given by paths, are selected."""
     paths = [path for box in covering.values() if isinstance(box, dict) for path in box.values()]
     return all(isinstance(path, list) and path and path[0] in names for path in paths)

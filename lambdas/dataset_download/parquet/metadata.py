@@ -1,4 +1,4 @@
-"""Parquet's footers as they are in the file: read and checked by a library in C (footer.c), before Arrow sees them.
+"""Parquet metadata: footers, read and checked by a C library (footer.c) before Arrow parses them.
 
 Arrow ends the process, or reads beyond a buffer, where Python asks it for the column chunks and statistics of a footer
 that is not as it should be. So nothing here comes from Arrow's view of them.
@@ -31,22 +31,22 @@ type Plain = bool | int | float | bytes
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a column chunk says of its values, believed by nobody yet."""
+    """The statistics of a column chunk, not yet trusted."""
 
     physical_type: str
     element: Element
-    """The column's node in the schema."""
+    """The schema node of the column."""
     null_count: int | None
     min_raw: Plain | None
-    """As the physical type; None: not there, or not of the type's length."""
+    """In the physical type; None: absent, or not of the type's length."""
     max_raw: Plain | None
     is_ordered: bool
     """Whether the file says that the bounds are in the order that the type defines; `min` and `max` never were, but for
     signed numbers."""
     is_exact: bool
-    """Whether both bounds are values of the column, as far as the file tells."""
+    """Whether both bounds are values of the column, according to the file."""
     writer: str
-    """What the writer calls itself."""
+    """The writer's name and version."""
 
 
 class ColumnChunk:
@@ -61,44 +61,44 @@ class ColumnChunk:
 
     @property
     def num_values(self) -> int:
-        """Values, nulls and those of empty lists included."""
+        """Number of values, including nulls and empty lists."""
         return self._chunk.values
 
     @property
     def total_compressed_size(self) -> int:
-        """Bytes in the file."""
+        """Compressed size in bytes."""
         return self._chunk.compressed
 
     @property
     def total_uncompressed_size(self) -> int:
-        """Bytes before compression."""
+        """Uncompressed size in bytes."""
         return self._chunk.uncompressed
 
     @property
     def data_page_offset(self) -> int:
-        """Where the first data page is."""
+        """Offset of the first data page."""
         return self._chunk.data_offset
 
     @property
     def dictionary_page_offset(self) -> int | None:
-        """Where the dictionary is; zero is no place, though some writers say so."""
+        """Offset of the dictionary page; some writers use 0 for none."""
         return self._chunk.dictionary_offset if self._chunk.dictionary_offset > 0 else None
 
     @property
     def start(self) -> int:
-        """Where the chunk begins."""
+        """Offset of the chunk."""
         dictionary = self.dictionary_page_offset
         return self.data_page_offset if dictionary is None else min(self.data_page_offset, dictionary)
 
     @property
     def compression(self) -> str:
-        """The codec's name; that of one that is not known is its number."""
+        """The codec's name, or its number if it is unknown."""
         codec = self._chunk.codec
         return CODECS[codec] if 0 <= codec < len(CODECS) else str(codec)
 
     @property
     def statistics(self) -> Statistics | None:
-        """What the chunk says of its values; None if nothing."""
+        """The statistics of the chunk, or None."""
         chunk = self._chunk
         is_new = chunk.min_value.start != ABSENT or chunk.max_value.start != ABSENT
         low, high = (chunk.min_value, chunk.max_value) if is_new else (chunk.old_min, chunk.old_max)
@@ -129,28 +129,28 @@ class RowGroup:
 
     @property
     def num_rows(self) -> int:
-        """Its rows."""
+        """Number of rows."""
         return self._group.rows
 
     @property
     def num_columns(self) -> int:
-        """Its column chunks."""
+        """Number of column chunks."""
         return self._group.columns
 
     @property
     def total_byte_size(self) -> int:
-        """Bytes before compression, as the writer says."""
+        """Uncompressed size in bytes, according to the writer."""
         return self._group.bytes
 
     def column(self, leaf: int) -> ColumnChunk:
-        """Return the chunk of the schema's leaf of this number."""
+        """Return the chunk of a leaf column by its index."""
         if not 0 <= leaf < self._group.columns:
             raise IndexError(leaf)
         return ColumnChunk(self._footer, self._footer.table.chunks[self._first + leaf], leaf)
 
 
 class Layout:
-    """The parts of a footer, and where they are in it."""
+    """The parts of a footer and their offsets."""
 
     def __init__(self, data: bytes, table: Table) -> None:
         self.data = data
@@ -158,35 +158,35 @@ class Layout:
 
     @cached_property
     def elements(self) -> list[Element]:
-        """The schema's nodes, each before those below it; the first is the root."""
+        """The schema's nodes in depth-first order; the first is the root."""
         return list(self.table.elements[: self.table.element_count])
 
     @cached_property
     def leaves(self) -> list[Element]:
-        """The schema's nodes that are columns of Parquet."""
+        """The leaf nodes of the schema."""
         return [each for each in self.elements[1:] if not each.children and each.type != ABSENT]
 
     @property
     def schema(self) -> tuple[int, int]:
-        """Where the list of the schema's nodes begins and ends."""
+        """Start and end of the schema's node list."""
         return self.table.schema.start, self.table.schema.start + self.table.schema.length
 
     def read(self, place: Place) -> bytes:
-        """Return what is at a place; empty where it is absent."""
+        """Return the bytes of a range; empty if it is absent."""
         return self.data[place.start : place.start + place.length] if place.start >= 0 else b""
 
 
 class Footer(Layout):
-    """A footer that has been checked. Of what pyarrow's FileMetaData has it has the parts that are used here."""
+    """A checked footer, with the subset of pyarrow's FileMetaData that this package uses."""
 
     def __init__(self, data: bytes, table: Table, opened: pq.ParquetFile) -> None:
         super().__init__(data, table)
         self.arrow: pq.FileMetaData = opened.metadata
-        """Arrow's own view: for decoding alone."""
+        """Arrow's metadata, used for decoding only."""
         self.schema_arrow: pa.Schema = opened.schema_arrow.with_metadata(_list_metadata(opened) or None)
-        """The columns as Arrow reads them, UUIDs and JSON as such; with all that the file says of itself."""
+        """The Arrow schema, with extension types for UUID and JSON and the file's key-value metadata."""
         self.has_arrow_schema = ARROW_SCHEMA in (self.arrow.metadata or {})
-        """Whether the columns' types are those that Arrow wrote, dictionaries among them."""
+        """Whether the types come from a stored Arrow schema, which may have dictionaries."""
         self.serialized_size = len(data)
         self.memory_size = len(data) + sum(
             count * ctypes.sizeof(kind)
@@ -197,7 +197,7 @@ class Footer(Layout):
                 (table.order_room, ctypes.c_int64),
             )
         )
-        """Bytes that it takes here, Arrow's view of it not counted."""
+        """Memory size in bytes, without Arrow's metadata."""
         self.num_rows: int = table.rows
         self.num_row_groups: int = table.group_count
         self.num_columns: int = table.leaves
@@ -208,7 +208,7 @@ class Footer(Layout):
         return {name: range(*ends[place : place + 2]) for place, name in enumerate(self.schema_arrow.names)}
 
     def find_leaves(self, name: str) -> range:
-        """Return the numbers of the leaves that hold a column; none if the file does not have it."""
+        """Return the indices of the leaves that store a column; empty if the file lacks it."""
         return self._leaves_of_columns.get(name, range(0))
 
     def row_group(self, number: int) -> RowGroup:
@@ -218,16 +218,16 @@ class Footer(Layout):
         return RowGroup(self, self.table.groups[number], number * self.num_columns)
 
     def is_ordered(self, leaf: int) -> bool:
-        """Whether the file says that a leaf's bounds are in the order that its type defines."""
+        """Return whether the file declares the type-defined order for a leaf's bounds."""
         return leaf < self.table.order_count and bool(self.table.orders[leaf] == TYPE_ORDER)
 
     @cached_property
     def created_by(self) -> str:
-        """The writer, in its own words."""
+        """The writer's name and version."""
         return self.read(self.table.created_by).decode("utf-8", "replace")
 
     def read_plain(self, chunk: Chunk, place: Place) -> Plain | None:
-        """Return a bound of a chunk as its physical type."""
+        """Return a bound of a chunk in its physical type."""
         if place.start == ABSENT:
             return None
         raw, kind = self.read(place), TYPES[chunk.type]
@@ -240,19 +240,19 @@ class Footer(Layout):
 
 
 def read_layout(data: bytes) -> Layout:
-    """Return the parts of a footer that comes from no file yet."""
+    """Return the parts of a footer that is not in a file yet."""
     return Layout(data, read_table(data, 1 << 62))
 
 
 def parse_footer(data: bytes, file_size: int) -> Footer:
-    """Return a footer, without its length and marker, of a file of so many bytes.
+    """Return the parsed footer (without length and marker) of a file with `size` bytes.
 
     Raises:
         CorruptDatasetError: it is not a footer, or the file is not as it says, or not all of the data can be read.
     """
     table = read_table(data, file_size - len(data) - MARKER_BYTES)
     try:
-        # A file of nothing but its footer is enough for metadata.
+        # A file that consists of its footer alone is enough for metadata.
         whole = b"PAR1" + data + len(data).to_bytes(4, "little") + b"PAR1"
         return Footer(data, table, pq.ParquetFile(pa.BufferReader(whole), arrow_extensions_enabled=True))
     except (pa.ArrowException, OSError, ValueError) as error:

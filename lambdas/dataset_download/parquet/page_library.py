@@ -1,4 +1,4 @@
-"""What pages of Parquet come to when they are decoded, measured by a library in C (page.c)."""
+"""Binding of page.c, which measures the decoded size of Parquet pages."""
 
 import ctypes
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ LIBRARY = Path(__file__).with_name("page.so")
 MALFORMED = -1
 
 
-# As page.c has them.
+# These structures match page.c.
 class PageHeader(ctypes.Structure):
-    """A page's header; what it does not say is -1."""
+    """A page header; absent fields are -1."""
 
     _fields_ = tuple(
         (name, ctypes.c_int64)
@@ -50,13 +50,13 @@ class RowCount:
 
     rows: int
     lead: int
-    """Values before the first of them, which belong to a row of an earlier page."""
+    """Values before the first row, which belong to a row of an earlier page."""
     longest: int
-    """Values of the longest row, as far as it lies in the page."""
+    """Values of the longest row within the page."""
 
 
 def read_header(data: bytes) -> tuple[int, PageHeader]:
-    """Return the length of the page header that `data` begins with, 0 if it is not all there, and the header.
+    """Return the length of the page header at the start of `data` (0 if it is incomplete), and the header.
 
     Raises:
         CorruptDatasetError: it is no page header.
@@ -69,23 +69,23 @@ def read_header(data: bytes) -> tuple[int, PageHeader]:
 
 
 def find_longest(data: bytes) -> int:
-    """Return the length of the longest of the texts in the encoding PLAIN."""
+    """Return the length of the longest text in PLAIN encoding."""
     return _check(_load().find_longest(data, len(data)))
 
 
 def find_longest_delta(data: bytes) -> int:
-    """Return the length of the longest of the texts in the encoding DELTA_LENGTH_BYTE_ARRAY."""
+    """Return the length of the longest text in DELTA_LENGTH_BYTE_ARRAY encoding."""
     return _check(_load().find_longest_delta(data, len(data)))
 
 
 def measure_delta_texts(data: bytes) -> tuple[int, int]:
-    """Return the length of all texts in the encoding DELTA_BYTE_ARRAY together, and of the longest."""
+    """Return the total length and the longest length of texts in DELTA_BYTE_ARRAY encoding."""
     longest = ctypes.c_int64()
     return _check(_load().measure_delta_texts(data, len(data), ctypes.byref(longest))), longest.value
 
 
 def count_rows(levels: bytes, width: int, values: int) -> RowCount:
-    """Return the rows that repetition levels of `width` bits stand for."""
+    """Return the rows encoded by repetition levels of `width` bits."""
     rows = _Rows()
     _check(_load().count_rows(levels, len(levels), width, values, ctypes.byref(rows)))
     return RowCount(rows.rows, rows.lead, rows.longest)

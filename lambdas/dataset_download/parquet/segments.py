@@ -1,4 +1,4 @@
-"""Which ranges of a Parquet file hold the wanted columns of a row group, and in which order they are needed."""
+"""Segments: the ranges of a Parquet file that hold the selected columns of a row group, in decoding order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from .metadata import Footer
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 SMALL_SEGMENT_BYTES = 1024 * 1024
-"""Of the first row groups: as many connections as possible bring what the first rows need."""
+"""Segment size in the first row groups, small so that many connections fetch the first rows in parallel."""
 SMALL_GROUPS = 2
 FIRST_SEGMENT_BYTES = 512 * 1024
-"""Of a column chunk that takes several: rows come out as soon as the first page of every column is here."""
+"""Size of the first segment of a large column chunk: rows are available once every column's first page is."""
 MIN_SEGMENT_BYTES = 128 * 1024
 MERGE_GAP_BYTES = 64 * 1024
-"""Bytes that nobody wants are cheaper than one more request."""
+"""Gaps up to this size are fetched too, which is cheaper than one more request."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Where one column of one row group is."""
+    """The byte range of one column of a row group."""
 
     start: int
     end: int
 
 
 def find_chunks(metadata: Footer, row_group: int, columns: Sequence[int]) -> list[Chunk]:
-    """Return the chunks of Parquet's leaf columns, by their place in the file."""
+    """Return the chunks of leaf columns, in file order."""
     group = metadata.row_group(row_group)
     chunks = []
     for number in columns:
@@ -41,7 +41,7 @@ def find_chunks(metadata: Footer, row_group: int, columns: Sequence[int]) -> lis
 def cut_row_group(
     file: DataFile, metadata: Footer, row_group: int, columns: Sequence[int], *, group: int, budget: int
 ) -> list[Segment]:
-    """Return the segments of a row group's wanted columns, in the order in which decoding needs them.
+    """Return the segments of a row group's selected columns, in the order in which the decoder needs them.
 
     `group` is the number under which ReadAhead is told that the row group is done.
     """
@@ -55,18 +55,18 @@ def cut_row_group(
         gaps = sum(after.start - before.end for before, after in pairwise(run))
         start, end = run[0].start, run[-1].end
         ranked.append((0.0, Segment(file, start, end, group, unread=end - start - gaps)))
-    # All columns advance at the same pace: what lies at the same fraction of its chunk is needed at the same time.
+    # All columns advance at the same pace: bytes at the same fraction of their chunks are needed at the same time.
     ranked.sort(key=lambda pair: pair[0])
     return [segment for _, segment in ranked if segment.end > segment.start]
 
 
 def _choose_size(chunks: int, budget: int, largest: int) -> int:
-    """Return how large segments may be for two of every column to fit into the budget."""
+    """Return the segment size at which two segments of every column fit into the budget."""
     return min(largest, max(MIN_SEGMENT_BYTES, budget // (2 * max(1, chunks))))
 
 
 def _merge(chunks: Sequence[Chunk], size: int) -> list[list[Chunk]]:
-    """Put neighbouring chunks together while they fit into one segment."""
+    """Return neighbouring chunks merged as long as they fit into one segment."""
     runs: list[list[Chunk]] = []
     for chunk in chunks:
         if runs and chunk.start - runs[-1][-1].end <= MERGE_GAP_BYTES and chunk.end - runs[-1][0].start <= size:
