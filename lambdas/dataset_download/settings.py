@@ -122,7 +122,7 @@ def _read_prefix(env: Environment, name: str, default: str) -> str:
 def _read_base_url(env: Environment) -> str:
     url = env.text("PUBLIC_BASE_URL", "")
     if url and not _BASE_URL.fullmatch(url):
-        env.reject("PUBLIC_BASE_URL", f"is {url!r}, not an http or https address without query")
+        env.reject("PUBLIC_BASE_URL", f"is {url!r}, not an http or https URL without a query")
     return url.rstrip("/")
 
 

@@ -128,7 +128,7 @@ def open_dataset(store: Store, name: str) -> Dataset:
         DatasetNotFoundError: neither `{name}.parquet` nor a Parquet file in `{name}/` exists.
         CorruptDatasetError: a file is not Parquet, or a folder's files have different schemas.
         ObjectChangedError: a file was overwritten between listing and reading it.
-        SourceUnreadableError: S3 failed for good.
+        SourceUnreadableError: S3 failed on every attempt.
     """
     opened = _open_tail(store, f"{store.prefix}{name}{SUFFIX}")
     if opened is not None:
@@ -213,7 +213,7 @@ def _read_footers(store: Store, reader: RangeReader, name: str, files: Sequence[
     """Return the footers of all files.
 
     Raises:
-        MemoryLimitError: together they are too large.
+        MemoryLimitError: the footers together are too large.
     """
     pool, footers, size = get_pool(Pool.OPENING), [], 0
     for start in range(0, len(files), FOOTER_CONCURRENCY):
@@ -279,7 +279,7 @@ def _unite(files: tuple[DataFile, ...], footers: tuple[Footer, ...]) -> pa.Schem
         name, one, other = error.args
         types = [schemas[number].field(name).type for number in (one, other)]
         raise CorruptDatasetError(
-            f"{files[one].key} and {files[other].key} are of one dataset, but their columns {name} differ: "
+            f"{files[one].key} and {files[other].key} belong to one dataset, but their columns {name} differ: "
             f"{types[0]} and {types[1]} have no type in common"
         ) from error
 

@@ -46,7 +46,7 @@ class ListingEntry:
 def list_names(store: Store, after: str) -> Iterator[tuple[str, DataFile | None]]:
     """Yield names after ``after`` in the order of S3 keys, each with its file, or None for a folder.
 
-    A name that is both a file and a folder is the file. Objects of names that no dataset can have are left out.
+    A name that is both a file and a folder denotes the file. Objects with invalid dataset names are left out.
 
     Raises:
         SourceUnreadableError: S3 failed.

@@ -43,7 +43,7 @@ def read_path(relative: str) -> dict[str, str | None]:
 def type_column(name: str, texts: Sequence[str | None]) -> PartitionColumn:
     """Return the typed column of these texts: integers if all are integers, else dates if all are dates, else text.
 
-    Whole numbers with leading zeros are text that is compared as numbers.
+    Integers with leading zeros are text that is compared as numbers.
     """
     given = [text for text in texts if text is not None]
     nullable = len(given) < len(texts)

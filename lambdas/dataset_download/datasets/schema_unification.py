@@ -1,7 +1,7 @@
 """Unification of the schemas of a folder's files: by column name, into types that hold all values exactly.
 
-Types that hold all values of others: more bits, more digits, a finer unit, room for nulls. A whole number becomes a
-floating one only where that holds each of its values. What would change a value, or how it reads, is refused.
+A type is widened to more bits, more digits, a finer unit, or nullable. Integers become floats only if the float type
+represents each of their values. A conversion that would change a value or its text is refused.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ def unite_schemas(schemas: Sequence[pa.Schema]) -> pa.Schema:
     """Return the columns of all schemas, in order of first appearance.
 
     Raises:
-        DifferentTypesError: its arguments are the column's name and the numbers of two schemas that disagree on it.
+        DifferentTypesError: the arguments are the column's name and the indices of two schemas that disagree on it.
     """
     united: dict[str, pa.Field] = {}
     first: dict[str, int] = {}
@@ -61,7 +61,7 @@ def unite_types(one: pa.DataType, other: pa.DataType) -> pa.DataType:
     """Return the narrowest type that holds the values of both.
 
     Raises:
-        DifferentTypesError: there is none.
+        DifferentTypesError: no type holds the values of both.
     """
     if one.equals(other) or pa.types.is_null(other):
         return one
@@ -197,7 +197,7 @@ def conform(column: pa.Array, type_: pa.DataType) -> pa.Array:
     """Return a column cast to a type that unites its own type with others.
 
     Raises:
-        pyarrow.ArrowInvalid: a value lies outside of the type, as a far date in nanoseconds.
+        pyarrow.ArrowInvalid: a value is outside the type's range, such as a far date in nanoseconds.
     """
     if column.type.equals(type_):
         return column

@@ -1,7 +1,7 @@
 """CSV encoder (RFC 4180): only fields with commas, quotes or line breaks are quoted.
 
-Null is an empty field, the empty text a quoted one (""), so that they can be told apart. In a table of one column a
-null is "" too: an empty line would be no row to most readers. Lines end in a line feed.
+Null is an empty field, and the empty text is a quoted one (""), so that readers can distinguish them. In a table of one
+column, a null is "" too, since most readers skip an empty line. Lines end in a line feed.
 """
 
 import re

@@ -22,7 +22,7 @@ def encode_batches(
 ) -> Generator[tuple[bytes, int]]:
     """Yield the encoded bytes of each batch, with its number of rows.
 
-    While one is handed out others are encoded; Arrow's kernels run without Python's lock. Batches of more than `window`
+    Other batches are encoded while one is consumed; Arrow's kernels run without the GIL. Batches that exceed `window`
     bytes together are not encoded at the same time.
     """
     waiting: deque[tuple[Future[bytes], int, int]] = deque()

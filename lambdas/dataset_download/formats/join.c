@@ -1,13 +1,13 @@
 /*
- * Puts the texts of columns together to rows, quoting and escaping them on the way: for CSV and JSON.
+ * Joins the texts of columns to rows of CSV or JSON, and quotes and escapes them in the same pass.
  *
  * Columns are Arrow's strings (columnar format, "Variable-size Binary Layout"), timestamps or 64-bit integers.
- * measure_rows says how much room the rows may need, join_rows writes them. Texts are copied eight bytes at a time, and
- * looked at meanwhile; only those that turn out to need it are written anew, byte by byte. Of a null nothing but that
- * it is one comes into a row.
+ * measure_rows returns an upper bound of the rows' size; join_rows writes them. Texts are copied and checked eight
+ * bytes at a time; only texts that need quotes or escapes are written again, byte by byte. For a null only the validity
+ * bit is used; the bytes of its slot never reach a row.
  *
- * Nothing is read beyond a column's last text: words that would reach further are put together from what is there.
- * Beyond a row's end up to a word is written, for which measure_rows leaves room.
+ * Nothing is read beyond a column's last text: a word that would cross its end is assembled from the remaining bytes.
+ * Up to one word is written beyond a row's end; measure_rows reserves room for it.
  */
 
 #include <stdbool.h>
@@ -17,7 +17,7 @@
 
 #define WORD 8
 
-/* These structures are row_joining.py's, too. */
+/* row_joining.py declares the same structures. */
 enum mode { AS_IS, CSV, JSON, TIME, INTEGER };
 
 /* Among the bytes of all literals, which end with WORD bytes more. */
@@ -64,10 +64,10 @@ static inline uint64_t mark_stops(uint64_t word, enum mode mode) {
 }
 
 /*
- * Copies a text, and tells whether it holds what mode quotes or escapes. Writes whole words; reads nothing from limit
- * on.
+ * Copies a text, and returns whether it contains a byte that mode quotes or escapes. Writes whole words; reads nothing
+ * from limit on.
  *
- * Both of Lambda's processors have a word's lowest byte first.
+ * Both processors of Lambda are little-endian.
  */
 static inline bool copy_text(uint8_t *to, place at, int64_t length, place limit, enum mode mode) {
     uint64_t word, found = 0;
@@ -103,7 +103,7 @@ static uint8_t *write_csv(uint8_t *to, place at, place end) {
     return to;
 }
 
-/* Escapes what RFC 8259 does not allow in a text, and nothing else. */
+/* Escapes only what RFC 8259 requires. */
 static uint8_t *write_json(uint8_t *to, place at, place end) {
     static const char letters[] = "uuuuuuuubtnufruuuuuuuuuuuuuuuuuu", digits[] = "0123456789abcdef";
     for (; at < end; at++) {
@@ -142,7 +142,7 @@ static inline void write_number(uint8_t *to, uint32_t number, unsigned digits) {
 }
 
 /*
- * Writes the day that is so many days after 0000-03-01: years begin in March, so that a leap day is the last of one.
+ * Writes the date a number of days after 0000-03-01. Years begin in March, so that a leap day is a year's last day.
  *
  * Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
  */
@@ -161,7 +161,7 @@ static inline void write_day(uint8_t *to, uint32_t days) {
 #define EPOCH_DAYS 719468 /* from 0000-03-01 to 1970-01-01 */
 #define SECOND_LENGTH 19
 
-/* Writes a time such as 2024-05-31T09:30:00.000; it has to be of the years 1 to 9999. */
+/* Writes a time such as 2024-05-31T09:30:00.000, which must be in the years 1 to 9999. */
 static inline uint8_t *write_time(uint8_t *to, int64_t count, uint32_t digits) {
     static const int64_t units[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
     int64_t seconds = count / units[digits], fraction = count % units[digits];
@@ -216,7 +216,7 @@ static inline uint8_t *write_cell(uint8_t *to, const struct table *table, const 
 /* Counts what is written as two bytes (quotes; in JSON backslashes too), and what else is a stop. */
 static void count_stops(place at, place end, enum mode mode, int64_t *pairs, int64_t *others) {
     while (at < end) {
-        /* So few that bytes hold the counts: the compiler makes vectors of them. */
+        /* Few enough for counts in bytes, so that the compiler vectorizes the loop. */
         place stop = end - at > UINT8_MAX ? at + UINT8_MAX : end;
         uint8_t few_pairs = 0, few_others = 0;
         if (mode == CSV)
@@ -234,7 +234,7 @@ static void count_stops(place at, place end, enum mode mode, int64_t *pairs, int
     }
 }
 
-/* Returns how many bytes a column's texts may take, without what stands around them. */
+/* Returns an upper bound of the size of a column's texts, without the literals around them. */
 static int64_t measure_texts(struct column *column, int64_t rows) {
     if (column->mode == TIME) return rows * (SECOND_LENGTH + 1 + (int64_t)column->digits);
     if (column->mode == INTEGER) return rows * INTEGER_LENGTH;
@@ -245,7 +245,7 @@ static int64_t measure_texts(struct column *column, int64_t rows) {
 }
 
 /*
- * Returns how many bytes join_rows may write; to be called before it.
+ * Returns an upper bound of the bytes that join_rows writes; call it first.
  *
  * That is enough: each text counts with its length, in CSV with two quotes, which any may get, and with one byte more
  * for each quote; in JSON with one byte more for each quote and backslash, and five for each control character, whose
@@ -264,9 +264,9 @@ int64_t measure_rows(struct table *table) {
 }
 
 /*
- * Writes the rows, and returns how many bytes they have.
+ * Writes the rows, and returns their size in bytes.
  *
- * ends: where each row ends, after a first 0, as Arrow's offsets are; or NULL. They are right up to 2 GiB.
+ * ends: the end of each row after a first 0, like Arrow's offsets; or NULL. They are valid up to 2 GiB.
  */
 int64_t join_rows(const struct table *table, uint8_t *rows, int32_t *ends) {
     uint8_t *to = rows;

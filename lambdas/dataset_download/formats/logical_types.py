@@ -1,7 +1,7 @@
 """Logical types that Arrow does not write; they are added to the footer that Arrow has written.
 
-Arrow reads enumerations, BSON, geometries, intervals and variants as the text, bytes and structures that they are
-stored as, and takes every time of day for one in UTC. What a source says of them is said again in the answer's footer.
+Arrow reads enumerations, BSON, geometries, intervals and variants as their stored text, bytes and structures, and every
+time of day as UTC. The result's footer repeats the source's annotations of these columns.
 
 Source: apache/parquet-format, parquet.thrift (SchemaElement); apache/thrift, doc/specs/thrift-compact-protocol.md.
 """

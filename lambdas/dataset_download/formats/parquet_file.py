@@ -87,7 +87,7 @@ def write_parquet(
     """Yield the file by row group; it is valid only with its last chunk.
 
     Raises:
-        CorruptDatasetError: a column has a structure without fields, of which Arrow writes nothing.
+        CorruptDatasetError: a column has a structure without fields, which Arrow cannot write.
     """
     if empty := [field.name for field in schema if has_empty_structure(field.type)]:
         raise CorruptDatasetError(

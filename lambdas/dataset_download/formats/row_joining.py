@@ -79,7 +79,7 @@ def join_rows(columns: Sequence[Cells], literals: Sequence[str], null: str, larg
     """Return all rows: literals[0], the first column, literals[1], ... literals[-1]. Nulls are written as `null`.
 
     Raises:
-        MemoryLimitError: they may take more than `largest` bytes.
+        MemoryLimitError: the rows may take more than `largest` bytes.
     """
     rows = len(columns[0].texts)
     if not rows:
@@ -102,7 +102,7 @@ def join_texts(columns: Sequence[Cells], literals: Sequence[str], null: str) -> 
     """Return the rows as one text each.
 
     Raises:
-        MemoryLimitError: they may take too much memory.
+        MemoryLimitError: the rows may take too much memory.
     """
     rows = len(columns[0].texts)
     if not rows:
@@ -150,7 +150,7 @@ def load_library() -> ctypes.CDLL:
     """Return the compiled join.c, whose functions run without the GIL.
 
     Raises:
-        OSError: it is not there, or not for this processor.
+        OSError: the library is missing, or built for another processor.
     """
     library = ctypes.CDLL(str(LIBRARY))
     library.measure_rows.argtypes = [ctypes.POINTER(_Table)]

@@ -1,8 +1,7 @@
 """Text of values, by column, for CSV and JSON.
 
-Everything is done by Arrow's kernels, which work on whole columns without Python's lock; the few types that they do not
-write the way we need (time zones, durations, bytes, UUIDs) are put together from those they do. Quotes and escapes come
-when the texts are joined.
+Arrow's kernels convert whole columns without the GIL. Types with another text in Arrow (time zones, durations, bytes,
+UUIDs) are composed from supported ones. Quotes and escapes are added when the texts are joined.
 """
 
 import base64
@@ -60,7 +59,7 @@ def render(column: pa.Array) -> pa.StringArray:
     Nested types are not supported.
 
     Raises:
-        CorruptDatasetError: a text is not UTF-8, or the type is none of Parquet's.
+        CorruptDatasetError: a text is not UTF-8, or the type is not a Parquet type.
     """
     type_ = column.type
     if is_uuid(type_):

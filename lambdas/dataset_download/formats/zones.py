@@ -1,6 +1,6 @@
 """Time zone offsets of whole columns.
 
-Arrow would need the system's time zone database, which Lambda does not promise; Python's zoneinfo also takes the
+Arrow requires the system's time zone database, which Lambda does not guarantee; Python's zoneinfo also accepts the
 tzdata package.
 """
 
@@ -40,7 +40,7 @@ def find_offsets(name: str, seconds: pa.Array) -> Offsets:
     """Return the offset of each time, given in seconds since 1970 UTC.
 
     Raises:
-        CorruptDatasetError: there is no such zone.
+        CorruptDatasetError: the zone is unknown.
     """
     zone = _find_zone(name)
     bounds = pc.min_max(seconds)

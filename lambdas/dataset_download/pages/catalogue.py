@@ -126,7 +126,7 @@ def list_page(store: Store, after: str) -> Page:
     Each call lists the bucket as far as the page reaches. Unchanged objects are not read again.
 
     Raises:
-        SourceUnreadableError: S3 failed for good.
+        SourceUnreadableError: S3 failed on every attempt.
     """
     key = (id(store.client), store.bucket, store.prefix, after)
     return _shared_pages().do(key, lambda: _make_page(store, after))

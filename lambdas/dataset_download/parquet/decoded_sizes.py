@@ -1,8 +1,8 @@
 """Upper bounds of decoded sizes, computed from the pages before Arrow decodes them.
 
-Footers do not tell: a dictionary, runs of one value or shared prefixes hold many rows in a few bytes, and statistics
-may be absent, cut off or wrong. So every page's header is read first, and where it is not enough the lengths of texts
-and the levels of repeated columns.
+Footers do not contain these sizes: a dictionary, runs of one value or shared prefixes hold many rows in a few bytes,
+and statistics may be absent, truncated or wrong. Therefore every page header is read first and, if necessary, the
+lengths of texts and the levels of repeated columns.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 /*
- * Reads a Parquet footer (FileMetaData, in Thrift's compact protocol) into tables of numbers, and checks it on the way.
+ * Parses a Parquet footer (FileMetaData, in Thrift's compact protocol) into tables of numbers, and checks it.
  *
- * Nothing in the footer is believed: every read stays inside the buffer, counts are held against the bytes that are
- * left, and nesting is bounded. Texts and statistics are not copied; their places in the footer are returned.
+ * The footer is untrusted: every read stays inside the buffer, counts are checked against the remaining bytes, and
+ * nesting is bounded. Texts and statistics are not copied; their offsets in the footer are returned.
  *
  * Sources: apache/parquet-format, src/main/thrift/parquet.thrift; apache/thrift, doc/specs/thrift-compact-protocol.md.
  */
@@ -17,7 +17,7 @@ enum wire { STOP, TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, M
 #define MAX_TYPE 7     /* FIXED_LEN_BYTE_ARRAY */
 #define NONE (-1)
 
-/* What read_footer returns for a footer that it refuses; footer_library.py has the same numbers. */
+/* Return values of read_footer for a rejected footer; footer_library.py has the same numbers. */
 enum refusal {
     MALFORMED = -1,
     TOO_DEEP = -2,
@@ -30,7 +30,7 @@ enum refusal {
     OUTSIDE = -9
 };
 
-/* The structures are footer_library.py's, too. */
+/* footer_library.py declares the same structures. */
 struct place {
     int64_t start, length; /* in the footer; start is NONE for what is absent */
 };
@@ -111,7 +111,7 @@ struct field {
     uint64_t seen; /* of the structure's fields up to 63 */
 };
 
-/* Moves on to a structure's next field; false at its end. A field that comes twice is refused. */
+/* Moves to a structure's next field; returns false at its end. A repeated field is rejected. */
 static bool next_field(struct cursor *c, struct field *field) {
     uint8_t byte = read_byte(c);
     field->type = byte & 0x0F;
@@ -137,7 +137,7 @@ static struct place read_binary(struct cursor *c) {
     return place;
 }
 
-/* Every element takes a byte at least. */
+/* Every element takes at least one byte. */
 static uint64_t read_list(struct cursor *c, int *type) {
     uint8_t byte = read_byte(c);
     uint64_t count = byte >> 4;
@@ -181,7 +181,7 @@ static void skip_bytes(struct cursor *c, int64_t count) {
         c->at += count;
 }
 
-/* A truth value is in its field's header, but takes a byte in a list. */
+/* A boolean is part of its field's header, but takes a byte in a list. */
 static void skip(struct cursor *c, int type, bool in_list) {
     enter(c);
     switch (c->refusal ? STOP : type) {
@@ -222,7 +222,7 @@ static void skip(struct cursor *c, int type, bool in_list) {
     c->depth--;
 }
 
-/* These take a field if it has the expected type; one that has not is as good as absent, as it is to Thrift. */
+/* These read a field of the expected type; like Thrift, they treat a field of another type as absent. */
 static bool is_number(const struct field *field) {
     return field->type == I16 || field->type == I32 || field->type == I64;
 }
@@ -241,7 +241,7 @@ static void take_binary(struct cursor *c, const struct field *field, struct plac
         skip(c, field->type, false);
 }
 
-/* Takes the unit and the flag of a TIME or TIMESTAMP. */
+/* Reads the unit and the flag of a TIME or TIMESTAMP. */
 static void read_time(struct cursor *c, struct element *element) {
     struct field field = {0};
     while (next_field(c, &field)) {
@@ -535,7 +535,7 @@ static enum refusal judge_chunk(const struct chunk *chunk, int64_t type, int64_t
     return start > end || chunk->compressed > end - start || chunk->data_offset > end ? OUTSIDE : 0;
 }
 
-/* Every row group has a chunk for each leaf by now. */
+/* At this point, every row group has a chunk for each leaf. */
 static void check_chunks(struct cursor *c, struct footer *footer) {
     int64_t number = 0;
     while (number < footer->chunk_count)
@@ -552,8 +552,8 @@ static void check_chunks(struct cursor *c, struct footer *footer) {
 }
 
 /*
- * Reads a footer into its tables. Returns 0, or why it is refused; NO_ROOM asks for tables of the sizes that are then
- * in *_count.
+ * Reads a footer into its tables. Returns 0, or the reason for the rejection; NO_ROOM requests tables of the sizes in
+ * *_count.
  */
 int64_t read_footer(const uint8_t *data, int64_t size, struct footer *footer) {
     struct cursor c = {.start = data, .at = data, .end = data + size};

@@ -153,7 +153,7 @@ def load_library() -> ctypes.CDLL:
     """Return the compiled footer.c.
 
     Raises:
-        OSError: it is not there, or not for this processor.
+        OSError: the library is missing, or built for another processor.
     """
     library = ctypes.CDLL(str(LIBRARY))
     library.read_footer.argtypes = [ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(Table)]

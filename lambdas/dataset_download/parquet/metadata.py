@@ -1,7 +1,7 @@
 """Parquet metadata: footers, read and checked by a C library (footer.c) before Arrow parses them.
 
-Arrow ends the process, or reads beyond a buffer, where Python asks it for the column chunks and statistics of a footer
-that is not as it should be. So nothing here comes from Arrow's view of them.
+Arrow crashes, or reads beyond a buffer, when Python accesses the column chunks or statistics of a malformed footer.
+Therefore nothing here comes from Arrow's metadata of column chunks.
 """
 
 import ctypes
@@ -248,7 +248,7 @@ def parse_footer(data: bytes, file_size: int) -> Footer:
     """Return the parsed footer (without length and marker) of a file with `size` bytes.
 
     Raises:
-        CorruptDatasetError: it is not a footer, or the file is not as it says, or not all of the data can be read.
+        CorruptDatasetError: the data is not a footer, contradicts the file, or is not supported.
     """
     table = read_table(data, file_size - len(data) - MARKER_BYTES)
     try:
@@ -260,6 +260,6 @@ def parse_footer(data: bytes, file_size: int) -> Footer:
 
 
 def _list_metadata(opened: pq.ParquetFile) -> dict[bytes, bytes]:
-    """Return the file's own metadata. Where Arrow wrote its schema into it, it takes only what is in there."""
+    """Return the file's key-value metadata; with a stored Arrow schema, only the metadata of that schema."""
     stored = {key: value for key, value in (opened.metadata.metadata or {}).items() if key != ARROW_SCHEMA}
     return {**(opened.schema_arrow.metadata or {}), **stored}

@@ -1,8 +1,7 @@
 /*
- * Measures pages of Parquet before they are decoded: how many bytes and values decoding makes of them.
+ * Measures the decoded size of Parquet pages (bytes and values) before they are decoded.
  *
- * Nothing in a page is believed: every read stays inside the buffer, and what is malformed is refused. Memory is
- * never allocated here.
+ * Pages are untrusted: every read stays inside the buffer, and malformed data is rejected. No memory is allocated.
  *
  * Sources: apache/parquet-format, src/main/thrift/parquet.thrift (PageHeader) and Encodings.md; apache/thrift,
  * doc/specs/thrift-compact-protocol.md.
@@ -14,7 +13,7 @@
 enum wire { STOP, TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT, UUID };
 
 #define MAX_NESTING 16
-/* These numbers are decoded_sizes.py's, too. */
+/* decoded_sizes.py has the same numbers. */
 #define INCOMPLETE 0
 #define MALFORMED (-1)
 
@@ -176,7 +175,7 @@ static uint32_t read_word(const uint8_t *at) {
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-/* Returns the length of the longest of the texts in the encoding PLAIN, or MALFORMED. */
+/* Returns the length of the longest text in PLAIN encoding, or MALFORMED. */
 int64_t find_longest(const uint8_t *data, int64_t size) {
     int64_t longest = 0, at = 0;
     while (at < size) {
@@ -200,7 +199,7 @@ struct deltas {
     bool is_first;
 };
 
-/* Begins reading numbers in the encoding DELTA_BINARY_PACKED. */
+/* Starts reading numbers in DELTA_BINARY_PACKED encoding. */
 static void begin_deltas(struct deltas *d, const uint8_t *data, const uint8_t *end) {
     *d = (struct deltas){.cursor = {data, end, false, false}, .is_first = true};
     uint64_t block = read_varint(&d->cursor);
@@ -223,7 +222,7 @@ static void begin_block(struct deltas *d) {
     d->block = d->cursor.at;
 }
 
-/* Goes on to the next miniblock; one at the end that holds no value is not stored. */
+/* Moves to the next miniblock; an empty miniblock at the end is not stored. */
 static void end_miniblock(struct deltas *d) {
     skip_bytes(&d->cursor, d->per_miniblock / 8 * d->widths[d->miniblock]);
     d->block = d->cursor.at;
@@ -237,7 +236,7 @@ static uint64_t read_packed(const uint8_t *data, uint64_t bit, unsigned width) {
     return value;
 }
 
-/* Returns the next number; there must be one left. */
+/* Returns the next number; at least one must remain. */
 static int64_t next_delta(struct deltas *d) {
     d->left--;
     if (d->is_first) {
@@ -256,7 +255,7 @@ static int64_t next_delta(struct deltas *d) {
     return (int64_t)d->last;
 }
 
-/* Returns the length of the longest of the texts in the encoding DELTA_LENGTH_BYTE_ARRAY, or MALFORMED. */
+/* Returns the length of the longest text in DELTA_LENGTH_BYTE_ARRAY encoding, or MALFORMED. */
 int64_t find_longest_delta(const uint8_t *data, int64_t size) {
     struct deltas lengths;
     int64_t longest = 0;
@@ -271,8 +270,7 @@ int64_t find_longest_delta(const uint8_t *data, int64_t size) {
 }
 
 /*
- * Returns how many bytes texts in the encoding DELTA_BYTE_ARRAY have together, or MALFORMED; longest becomes the
- * length of the longest.
+ * Returns the total size of texts in DELTA_BYTE_ARRAY encoding, or MALFORMED; sets longest to the longest length.
  */
 int64_t measure_delta_texts(const uint8_t *data, int64_t size, int64_t *longest) {
     struct deltas prefixes, suffixes;
@@ -315,7 +313,7 @@ static void add_level(struct rows *rows, uint64_t level, int64_t count) {
     if (rows->current > rows->longest) rows->longest = rows->current;
 }
 
-/* Counts the rows that repetition levels in the hybrid encoding of runs and packed bits stand for; or MALFORMED. */
+/* Counts the rows of repetition levels in RLE/bit-packed hybrid encoding; or returns MALFORMED. */
 int64_t count_rows(const uint8_t *data, int64_t size, int64_t width, int64_t values, struct rows *rows) {
     struct cursor c = {data, data + size, false, false};
     *rows = (struct rows){0, 0, 0, 0};

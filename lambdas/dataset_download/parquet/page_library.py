@@ -59,7 +59,7 @@ def read_header(data: bytes) -> tuple[int, PageHeader]:
     """Return the length of the page header at the start of `data` (0 if it is incomplete), and the header.
 
     Raises:
-        CorruptDatasetError: it is no page header.
+        CorruptDatasetError: the data is not a page header.
     """
     header = PageHeader()
     length = _load().read_page_header(data, len(data), ctypes.byref(header))

@@ -43,7 +43,7 @@ def cut_row_group(
 ) -> list[Segment]:
     """Return the segments of a row group's selected columns, in the order in which the decoder needs them.
 
-    `group` is the number under which ReadAhead is told that the row group is done.
+    `group` identifies the row group in calls of `ReadAhead.finish`.
     """
     chunks = find_chunks(metadata, row_group, columns)
     size = _choose_size(len(chunks), budget, SMALL_SEGMENT_BYTES if group < SMALL_GROUPS else SEGMENT_BYTES)

@@ -153,7 +153,7 @@ def _compare_prefix(values: list[Comparable], low: Comparable, high: Comparable)
     return _decide(low[:size] <= prefix <= high[:size], low[:size] == high[:size] == prefix)
 
 
-def _decide(some: bool, every: bool) -> Verdict:  # noqa: FBT001 - two answers, in this order
+def _decide(some: bool, every: bool) -> Verdict:  # noqa: FBT001 - two flags, in this order
     return (Verdict.ALL if every else Verdict.SOME) if some else Verdict.NONE
 
 

@@ -31,7 +31,7 @@ def parse_value(text: str, type_: pa.DataType) -> pa.Scalar:
     """Return the value in the type without dictionary and extension.
 
     Raises:
-        InvalidValueError: it is none.
+        InvalidValueError: the text is not a value of the type.
     """
     if is_uuid(type_):
         return pa.scalar(_parse_uuid(text), pa.binary(16))

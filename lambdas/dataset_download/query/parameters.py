@@ -80,7 +80,7 @@ def parse_query(pairs: Sequence[tuple[str, str]], schema: pa.Schema, *, organisa
     """Return the query of decoded (name, value) parameters.
 
     Raises:
-        QueryError: a parameter names no column, a value is not of the column's type, a number is out of range.
+        QueryError: a parameter is not a column, a value is not of the column's type, or a number is out of range.
     """
     parser = _Parser(schema, organisation_column)
     for name, value in pairs:

@@ -20,8 +20,8 @@ from dataset_download.runtime.cancellation import ClientDisconnectedError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
-_REPLACED = "The dataset was replaced while it was read; the same request will give the new one."
-_NO_ANSWER = "The storage did not answer as it should; please try again."
+_REPLACED = "The dataset was replaced while it was read; repeat the request to get the new version."
+_NO_ANSWER = "The storage failed; please try again."
 # Subclasses come before their bases. An empty text stands for the error's own message.
 _ANSWERS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, str], ...] = (
     (ClientDisconnectedError, HTTPStatus.REQUEST_TIMEOUT, ""),

@@ -1,6 +1,6 @@
 """Process-wide resources: memory budget, thread pools, result buffers and cancellation.
 
-Every other folder may import these modules. They know nothing of datasets or HTTP.
+Every other folder may import these modules. They do not depend on datasets or HTTP.
 """
 
 __all__ = ["cancellation", "memory_budget", "result_buffer", "single_flight", "thread_pools"]

@@ -76,7 +76,7 @@ class ResultBuffer:
 
     def _add(self, chunk: bytes) -> None:
         if self._file is None and self._size > MEMORY_BYTES:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # Held keeps it
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # BufferedResult keeps it
             self._file.writelines(self._chunks)
             self._chunks = []
         if self._file is None:
