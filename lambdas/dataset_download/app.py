@@ -1,4 +1,4 @@
-"""The Lambda handler where there is no Web Adapter: the same application, through Mangum, each answer whole."""
+"""Lambda handler without the Web Adapter: Mangum runs the application and buffers each response."""
 
 import json
 import os
@@ -9,14 +9,14 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
+from .http.application import create_app
 from .service import Service, make_service
-from .web import create_app
 
 _TEXT = ["text/", "application/json", "application/problem+json", "application/jsonl"]
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer a Function URL's or HTTP API's event (payload format 2.0)."""
+    """Return the response to an event of a Function URL or HTTP API (payload format 2.0)."""
     service, application = _load()
 
     @service.logger.inject_lambda_context(clear_state=True)
@@ -28,9 +28,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 
 def fit(answer: dict[str, Any], limit: int) -> dict[str, Any]:
-    """Return the answer with its text in base64 if it is too large for Lambda as JSON text, with its escapes.
+    """Return the response, with its text in base64 if JSON escapes would make it too large for Lambda.
 
-    The application makes no body that does not fit ``limit`` bytes in base64.
+    The application never makes a body that exceeds ``limit`` bytes in base64.
     """
     if answer["isBase64Encoded"] or len(json.dumps(answer)) <= limit:
         return answer

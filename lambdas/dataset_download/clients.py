@@ -1,4 +1,4 @@
-"""The S3 and Lambda clients, one of each for an execution environment."""
+"""S3 and Lambda clients, one of each per execution environment."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,13 +17,13 @@ _CONFIG = make_config(connect_seconds=3, read_seconds=_READ_SECONDS, attempts=4,
 
 @cache
 def get_s3(*, path_style: bool) -> "S3Client":
-    """Return the one S3 client; ``path_style`` keeps the bucket out of the host name, as emulators want it."""
+    """Return the S3 client; ``path_style`` keeps the bucket out of the host name, as emulators require."""
     return get_session().client("s3", config=configure_s3_presigning(_CONFIG, path_style=path_style))
 
 
 @cache
 def get_signed_reader(*, path_style: bool) -> SignedS3Reader | None:
-    """Return the quick reader, with the S3 client's credentials; None if there are none, which the client will say."""
+    """Return the signed reader, or None without credentials (the boto3 client then reports the error)."""
     credentials = get_session().get_credentials()
     if credentials is None:
         return None
@@ -32,5 +32,5 @@ def get_signed_reader(*, path_style: bool) -> SignedS3Reader | None:
 
 @cache
 def get_lambda() -> "LambdaClient":
-    """Return the one Lambda client."""
+    """Return the Lambda client."""
     return get_session().client("lambda", config=_CONFIG)

@@ -1,4 +1,4 @@
-"""What can go wrong in reading and encoding a dataset, by what the caller can do about it."""
+"""Errors of reading and encoding a dataset, grouped by what the caller can do about them."""
 
 
 class DatasetError(Exception):
@@ -6,15 +6,15 @@ class DatasetError(Exception):
 
 
 class DatasetNotFoundError(DatasetError):
-    """There is no dataset of this name."""
+    """No dataset has this name."""
 
 
 class QueryError(DatasetError):
-    """The query asks for something that the dataset cannot answer; the message says what, and lists the columns."""
+    """The query does not fit the dataset; the message gives the reason and lists the columns."""
 
 
 class SortTooLargeError(QueryError):
-    """More rows than MAX_SORT_ROWS would have to be held to sort them; a limit or a filter makes it possible."""
+    """The sort would hold more than MAX_SORT_ROWS rows; a limit or a filter avoids the error."""
 
 
 class SourceError(DatasetError):
@@ -26,12 +26,12 @@ class CorruptDatasetError(SourceError):
 
 
 class ObjectChangedError(SourceError):
-    """An object was overwritten or deleted after it was opened: what was read does not fit what would follow."""
+    """An object was overwritten or deleted after it was opened, so the rest would not match the bytes already read."""
 
 
 class SourceUnreadableError(SourceError):
-    """S3 failed in a way that may pass; it was tried repeatedly."""
+    """S3 failed with a transient error on every attempt."""
 
 
 class MemoryLimitError(DatasetError):
-    """A value, a row or the pages of the wanted columns do not fit into the service's memory."""
+    """A value, a row or the pages of the selected columns do not fit into the memory budget."""

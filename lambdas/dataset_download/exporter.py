@@ -1,4 +1,4 @@
-"""The export function's Lambda handler: makes the exports that take too long for a request."""
+"""Lambda handler of the export function: makes the exports that take too long for a request."""
 
 import os
 from http import HTTPStatus
@@ -7,24 +7,24 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from .asking import Asked, ask, read_pairs
 from .exceptions import DatasetError, SourceUnreadableError
-from .exporting import make_export, settle
-from .exports import Exports, ExportTooLongError, Found
-from .observation import emit_metrics
-from .problem import Problem, explain
+from .exports.run import finish_export, make_export
+from .exports.store import Exports, ExportTooLongError, StoredStatus
+from .request.problem import Problem, explain
+from .request.resolve import ResolvedRequest, read_pairs, resolve_request
 from .schemas import ExportEvent, ExportStatus
 from .service import Service, make_service
+from .telemetry import emit_metrics
 
 _RESERVE_SECONDS = 20
-"""Kept for taking an unfinished export back and saying so."""
+"""Reserved for aborting an unfinished export and writing its status."""
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Make the export that the event names, if it is still this event's to make; return its status.
+    """Make the export that the event names, if the event still owns its claim; return the status.
 
     Raises:
-        Exception: what may pass (S3 down, wrong settings), so that Lambda repeats the invocation.
+        Exception: a failure that may be transient (S3 unavailable, wrong settings), so that Lambda retries.
     """
     service = make_service(os.environ)
 
@@ -39,40 +39,40 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 def _work(service: Service, event: ExportEvent, context: LambdaContext) -> ExportStatus | None:
     exports = service.exports
-    found = exports.find(event.export) if exports else None
-    if exports is None or found is None or found.status.owner != event.owner or found.status.state != "running":
+    stored = exports.find(event.export) if exports else None
+    if exports is None or stored is None or stored.status.owner != event.owner or stored.status.state != "running":
         service.logger.warning("export_skipped", extra={"export": event.export})
         return None
     try:
-        asked = _ask_again(service, event)
+        resolved = _resolve_again(service, event)
     except SourceUnreadableError:
         raise
     except (DatasetError, Problem) as error:
-        return _give_up(exports, found, error, service.logger)
+        return _give_up(exports, stored, error, service.logger)
     try:
         return make_export(
             service.settings,
             exports,
-            asked,
-            found,
+            resolved,
+            stored,
             lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS,
             service.logger,
         )
     except ExportTooLongError:
-        detail = "The export takes longer than an export may; ask for fewer rows or columns."
-        return _give_up(exports, found, Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail), service.logger)
+        detail = "The export exceeded the time limit of the export function; request fewer rows or columns."
+        return _give_up(exports, stored, Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail), service.logger)
 
 
-def _ask_again(service: Service, event: ExportEvent) -> Asked:
-    asked = ask(service.settings, service.store, event.dataset, event.format, read_pairs(event.query))
-    if asked.tag != event.export:
-        detail = "The dataset was replaced before the export began; the same request will give the new one."
+def _resolve_again(service: Service, event: ExportEvent) -> ResolvedRequest:
+    resolved = resolve_request(service.settings, service.store, event.dataset, event.format, read_pairs(event.query))
+    if resolved.tag != event.export:
+        detail = "The dataset was replaced before the export began; repeat the request to get the new version."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
-    return asked
+    return resolved
 
 
-def _give_up(exports: Exports, found: Found, error: Exception, logger: Logger) -> ExportStatus:
+def _give_up(exports: Exports, stored: StoredStatus, error: Exception, logger: Logger) -> ExportStatus:
     problem = explain(error)
-    logger.error("export_failed", extra={"export": found.status.export, "error": problem.detail})
+    logger.error("export_failed", extra={"export": stored.status.export, "error": problem.detail})
     emit_metrics(ExportsFailed=1)
-    return settle(exports, found, {"state": "failed", "status": problem.status.value, "detail": problem.detail})
+    return finish_export(exports, stored, {"state": "failed", "status": problem.status.value, "detail": problem.detail})

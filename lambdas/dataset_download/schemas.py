@@ -1,19 +1,19 @@
-"""What comes in and what is kept, as checked models. Imported only where there are exports."""
+"""Models of the export event and the export status. Only exports import them (pydantic slows cold starts)."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .formats import Format
-from .patterns import ID_PATTERN, NAME_PATTERN
+from .datasets.names import ID_PATTERN, NAME_PATTERN
+from .formats.format import Format
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 ExportId = Annotated[str, Field(pattern=ID_PATTERN)]
 
 
 class ExportEvent(BaseModel):
-    """What the export function is invoked with."""
+    """The event that invokes the export function."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -21,9 +21,9 @@ class ExportEvent(BaseModel):
     dataset: Name
     format: Format
     query: str
-    """The request's query string as it came."""
+    """The raw query string of the request."""
     owner: str
-    """Who has claimed the export: only that claim is worked on."""
+    """The owner of the claim; the function works on this claim only."""
 
 
 class ExportStatus(BaseModel):
@@ -37,12 +37,12 @@ class ExportStatus(BaseModel):
     format: Format
     owner: str
     key: str
-    """Of the finished object."""
+    """Key of the finished object."""
     started: datetime
     expires: datetime
-    """When a running export is taken for dead."""
+    """Time after which a running export counts as dead."""
     rows: int = 0
     bytes: int = 0
     status: int = 0
-    """What a failure is answered with."""
+    """HTTP status of a failed export."""
     detail: str = ""

@@ -1,6 +1,6 @@
-"""The application on a port, by uvicorn, where it really streams: ``python -m dataset_download.serve``.
+"""Command that serves the application with uvicorn, which streams: ``python -m dataset_download.serve``.
 
-The signal USR1 has it write to standard error where each of its threads is.
+On SIGUSR1 it writes the stack of each thread to standard error.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 import uvicorn
 
 from .env import SettingsError
+from .http.application import create_app
 from .service import make_service
-from .web import create_app
 
 _BACKLOG = 2048
 _SHUTDOWN_SECONDS = 5
@@ -24,10 +24,10 @@ _SWITCH_SECONDS = 0.0005
 
 
 def main(arguments: Sequence[str], variables: Mapping[str, str]) -> int:
-    """Serve until a signal comes; return the exit code."""
+    """Serve until a signal arrives; return the exit code."""
     parser = argparse.ArgumentParser(prog="dataset_download.serve", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000, help="0: a free one, which is printed")
+    parser.add_argument("--port", type=int, default=8000, help="0: a free port, which is printed")
     options = parser.parse_args(arguments)
     try:
         listener = socket.create_server((options.host, options.port), backlog=_BACKLOG)
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str], variables: Mapping[str, str]) -> int:
 def _serve(listener: socket.socket, variables: Mapping[str, str]) -> int:
     host, port = listener.getsockname()[:2]
     address = f"http://{host}:{port}"
-    # Outside Lambda, and unless another is given, this is the address under which the service is known.
+    # Outside Lambda, this URL is the default for PUBLIC_BASE_URL.
     is_local = "AWS_LAMBDA_FUNCTION_NAME" not in variables
     given = {"PUBLIC_BASE_URL": variables.get("PUBLIC_BASE_URL") or address} if is_local else {}
     try:
@@ -49,7 +49,7 @@ def _serve(listener: socket.socket, variables: Mapping[str, str]) -> int:
     except SettingsError as error:
         print(f"settings: {error}", file=sys.stderr)
         return 2
-    # What breaks an answer is in our own log; uvicorn would write its traceback once more.
+    # Our own log reports an exception that truncates a response; uvicorn would repeat the traceback.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         create_app(service, limited=True),
@@ -61,7 +61,7 @@ def _serve(listener: socket.socket, variables: Mapping[str, str]) -> int:
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
     faulthandler.register(signal.SIGUSR1)
-    # Between threads that compute, the event loop has its turn sooner: it passes on many small pieces.
+    # Worker threads hold the GIL; a shorter switch interval lets the event loop pass on its many small chunks sooner.
     sys.setswitchinterval(_SWITCH_SECONDS)
     print(f"serving on {address}", flush=True)
     uvicorn.Server(config).run(sockets=[listener])

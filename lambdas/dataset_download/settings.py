@@ -1,4 +1,4 @@
-"""The service's settings, read once from the environment."""
+"""Settings of the service, read once from the environment."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from .env import Environment
-from .memory import Memory
+from .runtime.memory_budget import Memory
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -17,7 +17,7 @@ _BASE_URL = re.compile(r"https?://[^\s/?#\"'<>@]+(/[^\s?#\"'<>]*)?")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be tuned; sizes are bytes, times seconds."""
+    """All settings; sizes are in bytes, times in seconds."""
 
     dataset_bucket: str
     dataset_prefix: str
@@ -25,25 +25,25 @@ class Settings:
     batch_rows: int
     read_ahead_bytes: int
     memory: Memory
-    """What an answer may take."""
+    """The memory budget of a response."""
     max_sort_rows: int
     organisation_column: str
     formula_guard: bool
     redirect_parquet: bool
     stream_limit: int
-    """Estimates above are exported; 0: nothing is."""
+    """Results with a larger estimate are exported; 0: none are."""
     small_answer: int
-    """Answers up to this size are finished before their first byte leaves."""
+    """Results up to this size are completed before their first byte is sent."""
     buffer_limit: int
-    """The largest answer, encoded for Lambda, where nothing can be streamed."""
+    """The largest response, encoded for Lambda, without streaming."""
     exports: bool
     export_bucket: str
     export_prefix: str
     """Ends in a slash."""
     export_function: str
-    """Empty: exports are made in the request."""
+    """Empty: requests make their exports themselves."""
     export_inline: int
-    """Estimates above are left to the export function."""
+    """Results with a larger estimate are delegated to the export function."""
     presign_ttl_seconds: int
     cache_full_seconds: int
     cache_filtered_seconds: int
@@ -51,16 +51,16 @@ class Settings:
     max_query_bytes: int
     stall_seconds: int
     answers_at_once: int
-    """Downloads that are made at the same time by the server, and as many pages."""
+    """Concurrent downloads of the server; the same number of pages is allowed in addition."""
     public_base_url: str
-    """Without a slash at its end, or empty."""
+    """Without a trailing slash, or empty."""
     path_style: bool
     in_lambda: bool
     log_level: str
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Self:
-        """Read ``variables``; raise :class:`~.env.SettingsError` naming every one that is missing or wrong."""
+        """Return the settings in ``variables``; raise :class:`~.env.SettingsError` that names all faulty ones."""
         env = Environment(variables)
         settings = cls(
             dataset_bucket=env.text("DATASET_BUCKET"),
@@ -88,7 +88,7 @@ class Settings:
             stall_seconds=env.integer("STALL_SECONDS", 60, 1, 3600),
             answers_at_once=env.integer("ANSWERS_AT_ONCE", 8, 1, 1000),
             public_base_url=_read_base_url(env),
-            # Emulators answer on one address for all buckets; AWS wants the bucket in the host name.
+            # Emulators serve all buckets from one host; AWS requires the bucket in the host name.
             path_style=bool(variables.get("AWS_ENDPOINT_URL") or variables.get("AWS_ENDPOINT_URL_S3")),
             in_lambda=bool(variables.get("AWS_LAMBDA_FUNCTION_NAME")),
             log_level=_read_log_level(env),
@@ -98,19 +98,19 @@ class Settings:
         return settings
 
     def _check_exports(self, env: Environment) -> None:
-        """Refuse to begin where large answers would have nowhere to go, rather than at the first of them."""
+        """Reject missing export settings at start-up rather than at the first large result."""
         if self.exports and self.stream_limit and not self.export_bucket:
             env.reject("EXPORT_BUCKET", "is not set, which EXPORTS=true with a STREAM_LIMIT_MB needs")
 
 
 def _read_memory(env: Environment, variables: Mapping[str, str]) -> int:
-    """Return how much memory there is for an answer: in Lambda the function's, unless another is given."""
+    """Return the memory of the process in MiB: in Lambda the function's, unless MEMORY_MB is set."""
     function = variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
     return env.integer("MEMORY_MB", int(function) if function.isdecimal() else 512, 256, 1_000_000)
 
 
 def _read_switch(env: Environment, variables: Mapping[str, str], name: str) -> bool:
-    """Return a switch that is on unless the variable says ``false``."""
+    """Return a switch that is on unless the variable is ``false``."""
     return env.flag(name) if variables.get(name, "").strip() else True
 
 
@@ -122,7 +122,7 @@ def _read_prefix(env: Environment, name: str, default: str) -> str:
 def _read_base_url(env: Environment) -> str:
     url = env.text("PUBLIC_BASE_URL", "")
     if url and not _BASE_URL.fullmatch(url):
-        env.reject("PUBLIC_BASE_URL", f"is {url!r}, not an http or https address without query")
+        env.reject("PUBLIC_BASE_URL", f"is {url!r}, not an http or https URL without a query")
     return url.rstrip("/")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
 import tests.fuzz.sanitized  # noqa: F401  # the libraries are the sanitized ones from here on
-from dataset_download.formats.joining import Cells, Mode, join_rows, join_texts
+from dataset_download.formats.row_joining import Cells, Mode, join_rows, join_texts
 from tests.fuzz.fuzz_parquet import fuzz_footer, fuzz_page
 from xapi_etl.converting.documents import parse_document, parse_value
 from xapi_etl.converting.mapping import Leaf

@@ -10,9 +10,15 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from dataset_download.exceptions import CorruptDatasetError
-from dataset_download.footer_library import Table, read_table
-from dataset_download.page_library import count_rows, find_longest, find_longest_delta, measure_delta_texts, read_header
-from tests.unit.dataset_download.footer_fuzz import make_files, mutate
+from dataset_download.parquet.footer_library import Table, read_table
+from dataset_download.parquet.page_library import (
+    count_rows,
+    find_longest,
+    find_longest_delta,
+    measure_delta_texts,
+    read_header,
+)
+from tests.unit.dataset_download.parquet.footer_fuzz import make_files, mutate
 
 MARKER_BYTES = 8
 MAGIC_BYTES = 4

@@ -12,7 +12,8 @@ MILLIONS = 10_000_000
 FOOTERS = 300_000
 UNIT_TESTS = [
     "tests/unit/xapi_etl/converting/test_scanner.py",
-    *(f"tests/unit/dataset_download/test_{name}.py" for name in ("joining", "page_bounds")),
+    "tests/unit/dataset_download/formats/test_row_joining.py",
+    "tests/unit/dataset_download/parquet/test_page_bounds.py",
 ]
 COMPILER = find_compiler()
 

@@ -1,30 +1,6 @@
-"""The formats of an answer."""
+"""The response formats CSV, JSON, JSON Lines and Parquet: encoders from Arrow batches to bytes.
 
-from enum import StrEnum
+`format` names the formats. `row_joining` builds rows with C (join.c); only the text formats use it.
+"""
 
-
-class Format(StrEnum):
-    """A format, named as its extension."""
-
-    CSV = "csv"
-    JSON = "json"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-
-    @property
-    def media_type(self) -> str:
-        """The Content-Type."""
-        return MEDIA_TYPES[self]
-
-    @property
-    def is_text(self) -> bool:
-        """Whether the answer is worth compressing."""
-        return self is not Format.PARQUET
-
-
-MEDIA_TYPES = {
-    Format.CSV: "text/csv; charset=utf-8; header=present",
-    Format.JSON: "application/json",
-    Format.JSONL: "application/jsonl",
-    Format.PARQUET: "application/vnd.apache.parquet",
-}
+__all__ = ["csv_rows", "encoding", "format", "json_rows", "logical_types", "parquet_file", "text"]

@@ -1,7 +1,7 @@
-"""CSV as RFC 4180 quotes it: fields with commas, quotes or line breaks are quoted, others are not.
+"""CSV encoder (RFC 4180): only fields with commas, quotes or line breaks are quoted.
 
-Null is an empty field, the empty text a quoted one (""), so that they can be told apart. In a table of one column a
-null is "" too: an empty line would be no row to most readers. Lines end in a line feed.
+Null is an empty field, and the empty text is a quoted one (""), so that readers can distinguish them. In a table of one
+column, a null is "" too, since most readers skip an empty line. Lines end in a line feed.
 """
 
 import re
@@ -10,20 +10,20 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .joining import LARGEST_OFFSET, Cells, Mode, join_rows
 from .json_rows import to_json
+from .row_joining import MAX_OFFSET, Cells, Mode, join_rows
 from .text import Kind, find_kind, make_integer_cells, render
 from .times import make_time_cells
 
 QUOTE = '"'
 SPECIAL = (",", QUOTE, "\n", "\r")
 FORMULA = r"\A[=+\-@\t\r\n]"
-"""What begins a formula in a spreadsheet."""
+"""Characters that start a formula in a spreadsheet."""
 GUARD = "'"
 
 
 def make_header(names: Sequence[str], *, formula_guard: bool) -> bytes:
-    """Return the first line."""
+    """Return the header line."""
     guarded = [GUARD + name if formula_guard and re.match(FORMULA, name) else name for name in names]
     return (",".join(map(_quote, guarded)) + "\n").encode()
 
@@ -35,9 +35,9 @@ def _quote(name: str) -> str:
 
 
 def make_csv_rows(
-    schema: pa.Schema, *, formula_guard: bool, largest: int = LARGEST_OFFSET
+    schema: pa.Schema, *, formula_guard: bool, largest: int = MAX_OFFSET
 ) -> Callable[[pa.RecordBatch], bytes]:
-    """Return a function that writes a batch's rows, if they take no more than `largest` bytes."""
+    """Return a function that encodes a batch's rows, which may take at most `largest` bytes."""
     null = QUOTE * 2 if len(schema) == 1 else ""
     literals = ["", *[","] * (len(schema) - 1), "\n"]
 
@@ -58,7 +58,7 @@ def _make_cells(column: pa.Array, *, formula_guard: bool) -> Cells:
 
 
 def to_text(column: pa.Array) -> pa.StringArray:
-    """Return each value as what a field holds, unquoted; nulls stay null.
+    """Return each value as the text of a field, unquoted; nulls stay null.
 
     Raises:
         CorruptDatasetError: a text is not UTF-8.
@@ -67,7 +67,7 @@ def to_text(column: pa.Array) -> pa.StringArray:
 
 
 def guard(text: pa.StringArray) -> pa.StringArray:
-    """Return texts with an apostrophe before what a spreadsheet would run."""
+    """Return texts with an apostrophe before those that a spreadsheet would run as a formula."""
     risky = pc.match_substring_regex(text, FORMULA)
     if not risky.true_count:
         return text

@@ -1,4 +1,4 @@
-"""JSON and JSON Lines: a batch's rows as objects, by kernels over whole columns."""
+"""JSON and JSON Lines encoders: rows as objects, made by kernels over whole columns."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from .joining import LARGEST_OFFSET, Cells, Mode, join_rows, join_texts
+from .row_joining import MAX_OFFSET, Cells, Mode, join_rows, join_texts
 from .text import Kind, find_kind, make_integer_cells, render
 from .times import make_time_cells
 
@@ -15,11 +15,11 @@ NULL = "null"
 
 
 def make_row_encoder(
-    schema: pa.Schema, before: str, after: str, largest: int = LARGEST_OFFSET
+    schema: pa.Schema, before: str, after: str, largest: int = MAX_OFFSET
 ) -> Callable[[pa.RecordBatch], bytes]:
-    """Return a function that writes a batch's rows as objects, with a text before and after each.
+    """Return a function that encodes a batch's rows as objects, with a text before and after each.
 
-    They may take no more than `largest` bytes.
+    The rows may take at most `largest` bytes.
     """
     literals = _make_literals(schema.names, before, after)
 
@@ -30,7 +30,7 @@ def make_row_encoder(
 
 
 def _make_literals(names: Sequence[str], before: str, after: str) -> list[str]:
-    """Return what stands around the values of an object with these names."""
+    """Return the constant texts around the values of an object with these names."""
     keys = [json.dumps(name, ensure_ascii=False) for name in names]
     return [*(f"{',' if number else before + '{'}{key}:" for number, key in enumerate(keys)), "}" + after]
 
@@ -45,7 +45,7 @@ def _make_cells(column: pa.Array) -> Cells:
 
 
 def _quote(column: pa.Array) -> Cells:
-    """Return values in quotes, whatever they are; for all but nested types."""
+    """Return values in quotes; not for nested types."""
     mode = Mode.JSON if find_kind(column.type) is Kind.TEXT else Mode.AS_IS
     return Cells(render(column), '"', '"', mode)
 
@@ -80,13 +80,13 @@ def _write_list(column: pa.Array) -> pa.StringArray:
 
 
 def _write_map(column: pa.MapArray) -> pa.StringArray:
-    """Write an object where keys are plain values, else a list of entries."""
+    """Return an object if the keys are plain values, else a list of entries."""
     entries = column.cast(pa.list_(pa.struct([column.type.key_field, column.type.item_field])))
     keys, items = entries.flatten().flatten()
     if find_kind(keys.type) is Kind.NESTED:
         return _join(entries, to_json(entries.flatten()), "[", "]")
     names = _quote(keys)
-    # No key is null, but one that is NaN has no text.
+    # Keys are never null, but a NaN key has no text.
     names = replace(names, texts=pc.fill_null(names.texts, NULL))
     return _join(entries, join_texts([names, _make_cells(items)], ["", ":", ""], NULL), "{", "}")
 
@@ -114,13 +114,13 @@ NESTED: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Strin
 )
 
 
-def make_json_lines(schema: pa.Schema, largest: int = LARGEST_OFFSET) -> Callable[[pa.RecordBatch], bytes]:
-    """Return a function that writes a batch's rows, one object a line."""
+def make_json_lines(schema: pa.Schema, largest: int = MAX_OFFSET) -> Callable[[pa.RecordBatch], bytes]:
+    """Return a function that encodes a batch's rows, one object per line."""
     return make_row_encoder(schema, "", "\n", largest)
 
 
-def make_json_array(schema: pa.Schema, largest: int = LARGEST_OFFSET) -> Callable[[pa.RecordBatch], bytes]:
-    """Return a function that writes a batch's rows as elements of an array, each after SEPARATOR."""
+def make_json_array(schema: pa.Schema, largest: int = MAX_OFFSET) -> Callable[[pa.RecordBatch], bytes]:
+    """Return a function that encodes a batch's rows as array elements, each after SEPARATOR."""
     return make_row_encoder(schema, SEPARATOR, "", largest)
 
 

@@ -1,4 +1,4 @@
-"""Parquet: one file with the source's schema, written as its batches come."""
+"""Parquet encoder: one file with the source's schema, written batch by batch."""
 
 import io
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -9,41 +9,41 @@ from itertools import chain, islice
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from dataset_download.columns import has_empty_structure, locate_leaves
-from dataset_download.conditions import make_plain
-from dataset_download.encoding import expand
 from dataset_download.exceptions import CorruptDatasetError
-from dataset_download.metadata import MARKER_BYTES, Footer, read_layout
-from dataset_download.pools import Pool, get_pool
+from dataset_download.parquet.metadata import MARKER_BYTES, Footer, read_layout
+from dataset_download.query.columns import has_empty_structure, locate_leaves
+from dataset_download.query.conditions import make_plain
+from dataset_download.runtime.thread_pools import Pool, get_pool
 
-from .annotations import Annotations, annotate, has_unordered, list_ordered
+from .encoding import expand
+from .logical_types import Annotations, annotate, has_unordered, list_ordered
 
 GROUP_ROWS = 122_880
 GROUP_BYTES = 16 * 1024 * 1024
-"""Rows are held until a row group is full: by rows or, since rows may be large, by bytes in memory."""
-PIECE_BYTES, SMALL_PIECES = 256 * 1024, 256
+"""Limits of a row group: a number of rows and, since rows may be large, bytes in memory."""
+WRITE_CHUNK_BYTES, SMALL_CHUNKS = 256 * 1024, 256
 CODECS = {
     "UNCOMPRESSED": "NONE",
     "SNAPPY": "SNAPPY",
     "GZIP": "GZIP",
     "BROTLI": "BROTLI",
     "ZSTD": "ZSTD",
-    # Of the two framings that LZ4 has in Parquet nobody writes the old one any more.
+    # LZ4 has two framings in Parquet; the old one is deprecated.
     "LZ4": "LZ4",
     "LZ4_RAW": "LZ4",
 }
 DEFAULT_CODEC = "SNAPPY"
 SAMPLE_ROWS = 8_192
-MOST_DISTINCT = 0.75
-"""Of a sample's values. Where more differ, a dictionary takes as long to make as all else, and the file is larger."""
+MAX_DISTINCT = 0.75
+"""Share of distinct values in a sample. Above it, a dictionary doubles the encoding time and enlarges the file."""
 
 
 class Collector(io.RawIOBase):
-    """Takes what the writer writes until it is fetched."""
+    """A file object that collects the writer's output until it is fetched."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._written = 0
 
     def writable(self) -> bool:
@@ -51,31 +51,31 @@ class Collector(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """Return how much was written."""
+        """Return the number of bytes written."""
         return self._written
 
     def write(self, data: object) -> int:
-        """Keep a copy."""
+        """Store a copy of the data."""
         piece = bytes(memoryview(data))  # type: ignore[arg-type]
-        self._pieces.append(piece)
+        self._chunks.append(piece)
         self._written += len(piece)
         return len(piece)
 
     def fetch(self) -> list[bytes]:
-        """Return what came since the last time, small pieces put together."""
-        pieces, self._pieces = self._pieces, []
+        """Return the chunks since the last call, small ones joined."""
+        pieces, self._chunks = self._chunks, []
         joined: list[bytes] = []
         small: list[bytes] = []
         for piece in pieces:
             small.append(piece)
-            if sum(map(len, small)) >= PIECE_BYTES or len(small) >= SMALL_PIECES:
+            if sum(map(len, small)) >= WRITE_CHUNK_BYTES or len(small) >= SMALL_CHUNKS:
                 joined.append(small[0] if len(small) == 1 else b"".join(small))
                 small = []
         return [*joined, b"".join(small)]
 
 
 def choose_codec(footer: Footer) -> str:
-    """Return the compression that a file uses (that of its first column), or the default."""
+    """Return the compression of a file's first column, or the default."""
     if not footer.num_row_groups or not footer.num_columns:
         return DEFAULT_CODEC
     return CODECS.get(footer.row_group(0).column(0).compression, DEFAULT_CODEC)
@@ -84,10 +84,10 @@ def choose_codec(footer: Footer) -> str:
 def write_parquet(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema, codec: str, annotations: Annotations
 ) -> Iterator[bytes]:
-    """Yield the file, a row group at a time; it is valid only with the last piece.
+    """Yield the file by row group; it is valid only with its last chunk.
 
     Raises:
-        CorruptDatasetError: a column has a structure without fields, of which Arrow writes nothing.
+        CorruptDatasetError: a column has a structure without fields, which Arrow cannot write.
     """
     if empty := [field.name for field in schema if has_empty_structure(field.type)]:
         raise CorruptDatasetError(
@@ -119,20 +119,20 @@ def write_parquet(
             yield from pieces
         writer.close()
     finally:
-        # Of an answer that was given up nobody gets the rest.
+        # The rest of an abandoned result is discarded.
         writer.is_open = False
     yield _annotate_end(b"".join(sink.fetch()), annotations)
 
 
 def _annotate_end(end: bytes, annotations: Annotations) -> bytes:
-    """Return the end of a file with its footer completed."""
+    """Return the end of a file, with the annotations added to its footer."""
     start = len(end) - MARKER_BYTES - int.from_bytes(end[-MARKER_BYTES:-4], "little")
     footer = annotate(end[start:-MARKER_BYTES], annotations)
     return b"".join([end[:start], footer, len(footer).to_bytes(4, "little"), end[-4:]])
 
 
 def _write_behind(tables: Iterable[pa.Table], write: Callable[[pa.Table], list[bytes]]) -> Generator[bytes]:
-    """Yield what `write` makes of each table: in another thread, one after another, while the next is read."""
+    """Yield the output of `write` for each table; it runs in another thread while the next table is read."""
     pool = get_pool(Pool.ENCODING)
     waiting: Future[list[bytes]] | None = None
     try:
@@ -150,7 +150,7 @@ def _write_behind(tables: Iterable[pa.Table], write: Callable[[pa.Table], list[b
 
 
 def list_repeating(table: pa.Table) -> list[str]:
-    """Return the Parquet columns, by their paths, whose values come often enough for a dictionary."""
+    """Return the paths of the leaf columns whose values repeat often enough for a dictionary."""
     chosen = [number for number, column in enumerate(table.columns) if _repeats(column)]
     stored = _write_empty(table.schema)
     paths = pq.ParquetFile(pa.BufferReader(stored)).schema
@@ -158,15 +158,15 @@ def list_repeating(table: pa.Table) -> list[str]:
 
 
 def _write_empty(schema: pa.Schema) -> bytes:
-    """Return a file without rows: it has Parquet's names of nested columns, which are the writer's."""
+    """Return a file without rows, which has the writer's Parquet names of nested columns."""
     sink = io.BytesIO()
-    # Arrow does not make empty columns of every type.
+    # Arrow cannot make empty columns of every type.
     pq.ParquetWriter(sink, schema).close()
     return sink.getvalue()
 
 
 def choose_statistics(schema: pa.Schema, annotations: Annotations) -> bool | list[str]:
-    """Return the Parquet columns, by their paths, of which there are statistics: of all, unless some have no order."""
+    """Return the paths of the leaf columns that get statistics: all, unless some values have no order."""
     if not has_unordered(annotations):
         return True
     file = _write_empty(schema)
@@ -177,14 +177,14 @@ def choose_statistics(schema: pa.Schema, annotations: Annotations) -> bool | lis
 
 
 def _repeats(column: pa.ChunkedArray) -> bool:
-    """Guess by the first rows: rows that are alike mostly lie together."""
+    """Return whether values repeat in the first rows; similar rows are mostly stored together."""
     sample = make_plain(pa.concat_arrays(column.slice(0, SAMPLE_ROWS).chunks))
     try:
         distinct = len(sample.unique())
     except pa.ArrowNotImplementedError:
-        # Nested, or a type of which Arrow cannot tell: as Parquet's writers do by default.
+        # Nested columns, or a type that Arrow cannot compare: the default of Parquet writers.
         return True
-    return distinct <= MOST_DISTINCT * len(sample)
+    return distinct <= MAX_DISTINCT * len(sample)
 
 
 def _gather(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:

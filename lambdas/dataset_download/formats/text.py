@@ -1,8 +1,7 @@
-"""Values as text, a column at a time: what CSV and JSON have in common.
+"""Text of values, by column, for CSV and JSON.
 
-Everything is done by Arrow's kernels, which work on whole columns without Python's lock; the few types that they do not
-write the way we need (time zones, durations, bytes, UUIDs) are put together from those they do. Quotes and escapes come
-when the texts are joined.
+Arrow's kernels convert whole columns without the GIL. Types with another text in Arrow (time zones, durations, bytes,
+UUIDs) are composed from supported ones. Quotes and escapes are added when the texts are joined.
 """
 
 import base64
@@ -13,28 +12,28 @@ from enum import Enum
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from dataset_download.columns import is_binary, is_text, is_uuid, unwrap
 from dataset_download.exceptions import CorruptDatasetError
+from dataset_download.query.columns import is_binary, is_text, is_uuid, unwrap
 
-from .joining import Cells, Mode
+from .row_joining import Cells, Mode
 from .times import render_date, render_duration, render_time, render_timestamp
 
 
 class Kind(Enum):
-    """How the text of a type stands in JSON."""
+    """The JSON form of a type's text."""
 
     NUMBER = "number"
-    """As it is; true and false too."""
+    """Unquoted; also true and false."""
     PLAIN = "plain"
-    """In quotes; nothing in it needs an escape."""
+    """Quoted, without any escapes."""
     TEXT = "text"
-    """In quotes, escaped."""
+    """Quoted and escaped."""
     NESTED = "nested"
-    """Is JSON itself."""
+    """Already JSON."""
 
 
 def find_kind(type_: pa.DataType) -> Kind:
-    """Return how values of a type are written."""
+    """Return the JSON form of a type."""
     if is_uuid(type_):
         return Kind.PLAIN
     plain = unwrap(type_)
@@ -48,19 +47,19 @@ def find_kind(type_: pa.DataType) -> Kind:
 
 
 def make_integer_cells(column: pa.Array) -> Cells | None:
-    """Return integers for the library in C: all but those of 64 bits without a sign."""
+    """Return integers for the C library: all types except unsigned 64 bits."""
     if not pa.types.is_integer(column.type) or pa.types.is_uint64(column.type):
         return None
     return Cells(column.cast(pa.int64()), mode=Mode.INTEGER)
 
 
 def render(column: pa.Array) -> pa.StringArray:
-    """Return a column's values as text, unquoted and unescaped; nulls stay null, so do NaN and infinities become.
+    """Return a column's values as text, unquoted and unescaped; nulls, NaN and infinities become null.
 
-    Nested types are not for here.
+    Nested types are not supported.
 
     Raises:
-        CorruptDatasetError: a text is not UTF-8, or the type is none of Parquet's.
+        CorruptDatasetError: a text is not UTF-8, or the type is not a Parquet type.
     """
     type_ = column.type
     if is_uuid(type_):
@@ -98,7 +97,7 @@ def _render_float(column: pa.Array) -> pa.StringArray:
     known = column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
     if not pc.equal(known, pa.scalar(0, known.type)).true_count:
         return text
-    # As -0 it would be a whole number, and those have no negative zero.
+    # "-0" would be an integer, and integers have no negative zero.
     return pc.if_else(pc.equal(text, "-0"), "-0.0", text)
 
 
@@ -106,7 +105,7 @@ def _render_decimal(column: pa.Array) -> pa.StringArray:
     text = column.cast(pa.string())
     if not pc.match_substring(text, "E").true_count:
         return text
-    # Arrow writes very small numbers with an exponent, which not every reader of decimals takes.
+    # Arrow writes very small numbers with an exponent, which not every decimal parser accepts.
     return pa.array([None if value is None else f"{value:f}" for value in column.to_pylist()], pa.string())
 
 

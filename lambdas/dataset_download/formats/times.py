@@ -1,7 +1,7 @@
-"""Dates, times and durations in ISO 8601.
+"""Text of dates, times and durations in ISO 8601.
 
-Arrow writes only what lies in the years -32767 to 32767, and in a day of 24 hours; of the rest it makes a placeholder.
-So what is not common is written here, value by value.
+Arrow formats only the years -32767 to 32767 and times within a day, and writes a placeholder for other values. Those
+are formatted here, value by value.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from dataset_download.proleptic import write_day
+from dataset_download.query.gregorian import write_day
 
-from .joining import DIGITS, Cells, Mode
+from .row_joining import DIGITS, Cells, Mode
 from .zones import SAME_AS_UTC, UTC_OFFSET, find_offsets
 
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -22,12 +22,12 @@ LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 DAY_SECONDS = 86_400
 
 type Common = tuple[int, int]
-"""The first count that is common, and the first after it that is not."""
+"""The range of seconds of the common years; the end is exclusive."""
 type Render = Callable[[pa.Array], pa.StringArray]
 
 
 def make_time_cells(column: pa.Array, quote: str) -> Cells | None:
-    """Return timestamps, in quotes, for the library in C: such as have no zone, or UTC, and years of four digits."""
+    """Return timestamps in quotes for the C library: those without a zone or in UTC, with four-digit years."""
     if not pa.types.is_timestamp(column.type) or column.type.tz not in {None, *SAME_AS_UTC}:
         return None
     unit = UNITS[column.type.unit]
@@ -37,13 +37,13 @@ def make_time_cells(column: pa.Array, quote: str) -> Cells | None:
 
 
 def _lies_within(counts: pa.Array, first: int, end: int) -> bool:
-    """Whether all of an integer column lies between two numbers, the second of which is not included."""
+    """Return whether all values of an integer column lie in a half-open range."""
     bounds = pc.min_max(counts)
     return bounds["min"].as_py() is None or first <= bounds["min"].as_py() <= bounds["max"].as_py() < end
 
 
 def _render_apart(column: pa.Array, common: Common, render: Render, write: Callable[[int], str]) -> pa.StringArray:
-    """Return what `render` makes of a column's common values, and `write` of the counts of the others."""
+    """Return the column as text: common values by `render`, the counts of the others by `write`."""
     counts = column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())  # noqa: PLR2004 - bits
     if _lies_within(counts, *common):
         return render(column)
@@ -61,7 +61,7 @@ def render_date(column: pa.Array) -> pa.StringArray:
 
 
 def render_time(column: pa.Array) -> pa.StringArray:
-    """Return times of day such as 09:30:00.000; 24:00:00 and what else is no time of a day as it is counted."""
+    """Return times of day such as 09:30:00.000; values outside a day, such as 24:00:00, as counted."""
     unit = column.type.unit
 
     def write(count: int) -> str:
@@ -81,9 +81,9 @@ def _write_clock(count: int, unit: str) -> str:
 
 
 def render_timestamp(column: pa.Array) -> pa.StringArray:
-    """Return times such as 2024-05-31T09:30:00.000000+01:00: local time, with the offset if the type has a zone."""
+    """Return times such as 2024-05-31T09:30:00.000000+01:00: local time, with an offset if the type has a zone."""
     unit, zone = column.type.unit, column.type.tz
-    # A day less on either side, for local times.
+    # One day less at both ends, for local times.
     common = (FIRST_SECOND + DAY_SECONDS) * UNITS[unit], (LAST_SECOND - DAY_SECONDS) * UNITS[unit]
     return _render_apart(column, common, _render_common, lambda count: _write_timestamp(count, unit, zone))
 
@@ -115,7 +115,7 @@ def _render_common(column: pa.Array) -> pa.StringArray:
 
 
 def _floor_divide(values: pa.Array, divisor: int) -> pa.Array:
-    """Divide towards minus infinity."""
+    """Return the quotient, rounded towards minus infinity."""
     if divisor == 1:
         return values
     quotient = pc.divide(values, divisor)
@@ -124,13 +124,13 @@ def _floor_divide(values: pa.Array, divisor: int) -> pa.Array:
 
 
 def is_utc(type_: pa.DataType) -> bool:
-    """Whether a type's values are timestamps that are shown in UTC."""
+    """Return whether a type's values are timestamps shown in UTC."""
     return bool(pa.types.is_timestamp(type_)) and type_.tz in SAME_AS_UTC
 
 
 def render_naive(column: pa.Array) -> pa.StringArray:
-    """Return times of the years 1 to 9999 without their offset, as UTC has them."""
-    # With its zone Arrow takes twenty times as long.
+    """Return times of the years 1 to 9999 in UTC, without an offset."""
+    # With a zone, Arrow takes twenty times as long.
     text = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
     return pc.binary_replace_slice(text, DATE_LENGTH, DATE_LENGTH + 1, "T")
 
@@ -139,7 +139,7 @@ def render_duration(column: pa.Array) -> pa.StringArray:
     """Return durations in seconds, such as PT90.500S or -PT0.001S."""
     unit = column.type.unit
     counts = column.cast(pa.int64())
-    # As unsigned numbers: the least int64 has no positive counterpart.
+    # Unsigned, since the lowest int64 has no positive counterpart.
     negative = pc.less(counts, 0)
     bits = counts.view(pa.uint64())
     sizes = pc.if_else(negative, pc.add(pc.bit_wise_not(bits), pa.scalar(1, pa.uint64())), bits)

@@ -1,6 +1,6 @@
-"""Offsets of time zones for whole columns.
+"""Time zone offsets of whole columns.
 
-Arrow would need the system's time zone database, which Lambda does not promise; Python's zoneinfo also takes the
+Arrow requires the system's time zone database, which Lambda does not guarantee; Python's zoneinfo also accepts the
 tzdata package.
 """
 
@@ -19,28 +19,28 @@ FIXED = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
 SAME_AS_UTC = frozenset({"UTC", "Etc/UTC", "Z", "GMT", "Zulu", "Etc/GMT", "Etc/Zulu", "+00:00", "Universal"})
 UTC_OFFSET = "+00:00"
 STEP = timedelta(days=7)
-"""No zone changes its offset and back within."""
+"""No zone changes its offset and back within this time."""
 FIRST_YEAR, LAST_YEAR = 1, 9998
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Offsets:
-    """The offsets of a column's times."""
+    """The UTC offsets of a column's times."""
 
     seconds: tuple[int, ...]
-    """Distinct stretches of time with one offset, east of UTC. Whole minutes: ISO 8601 knows no others."""
+    """Offsets east of UTC, one per stretch of time, in whole minutes, since ISO 8601 has no finer ones."""
     texts: tuple[str, ...]
-    """The same as +01:00."""
+    """The offsets as text, such as +01:00."""
     indices: pa.Array | None = None
-    """For each time which of them; None: there is only one."""
+    """The index of each time's offset; None: there is only one."""
 
 
 def find_offsets(name: str, seconds: pa.Array) -> Offsets:
-    """Return the offset of each time, given as seconds since 1970 UTC.
+    """Return the offset of each time, given in seconds since 1970 UTC.
 
     Raises:
-        CorruptDatasetError: there is no such zone.
+        CorruptDatasetError: the zone is unknown.
     """
     zone = _find_zone(name)
     bounds = pc.min_max(seconds)
@@ -70,7 +70,7 @@ def _find_zone(name: str) -> tzinfo:
 
 
 def _find_year(seconds: int) -> int:
-    """Return the year of a moment; far ones share that of the first or last year we can reckon with."""
+    """Return the year of a moment, clamped to the years that Python supports."""
     try:
         return min(LAST_YEAR, max(FIRST_YEAR, (EPOCH + timedelta(seconds=seconds)).year))
     except OverflowError:
@@ -78,14 +78,14 @@ def _find_year(seconds: int) -> int:
 
 
 def _measure(zone: tzinfo, moment: datetime) -> int:
-    """Return the offset at a moment in seconds, rounded down to whole minutes."""
+    """Return the offset in seconds at a moment, rounded down to whole minutes."""
     offset = moment.astimezone(zone).utcoffset() or timedelta()
     return int(offset.total_seconds()) // 60 * 60
 
 
 @lru_cache(maxsize=4096)
 def _list_changes(name: str, year: int) -> tuple[tuple[int, int], ...]:
-    """Return the changes of offset in a year: from which second on which offset."""
+    """Return the changes of offset in a year: pairs of first second and offset."""
     zone = _find_zone(name)
     changes = []
     start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
@@ -100,7 +100,7 @@ def _list_changes(name: str, year: int) -> tuple[tuple[int, int], ...]:
 
 
 def _find_change(zone: tzinfo, start: datetime, end: datetime, before: int) -> int:
-    """Return the first second between two moments at which the offset is another."""
+    """Return the first second between two moments at which the offset differs."""
     low, high = (int((moment - EPOCH).total_seconds()) for moment in (start, end))
     while high - low > 1:
         middle = (low + high) // 2

@@ -1,21 +1,21 @@
-"""The page of all datasets."""
+"""The HTML page of the catalogue."""
 
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dataset_download.catalogue import Entry, Page
-from dataset_download.formats import Format
+from dataset_download.formats.format import Format
 
-from .layout import LABELS, answer_page, show_number, show_size, show_table, show_time
+from .catalogue import Entry, Page
 from .markup import Child, Markup, join, tag
+from .page_frame import LABELS, make_page_response, show_number, show_size, show_table, show_time
 
 _HEADS = ("Dataset", "Rows", "Columns", "Size", "Updated", "Download")
 
 
-def answer_catalogue(request: Request, page: Page, seconds: int) -> Response:
-    """Return the catalogue as a page."""
+def render_catalogue(request: Request, page: Page, seconds: int) -> Response:
+    """Return the response with the catalogue page."""
     children: list[Child] = [tag("h1", "Datasets")]
     if page.entries:
         children.append(show_table("Each can be filtered, and taken in any format", _HEADS, map(_show, page.entries)))
@@ -23,7 +23,7 @@ def answer_catalogue(request: Request, page: Page, seconds: int) -> Response:
         children.append(tag("p", "There are no datasets here."))
     if page.following:
         children.append(tag("p", tag("a", "More datasets", href=f"./?{urlencode({'after': page.following})}")))
-    return answer_page(request, "Datasets", children, seconds)
+    return make_page_response(request, "Datasets", children, seconds)
 
 
 def _show(entry: Entry) -> list[Markup]:

@@ -1,4 +1,4 @@
-"""The page of one dataset."""
+"""The HTML page of one dataset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,41 +7,41 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dataset_download.asking import Pairs
-from dataset_download.catalogue import make_title
-from dataset_download.datasets import Dataset
-from dataset_download.formats import Format
-from dataset_download.forms import write_query
-from dataset_download.overview import ColumnStatistics, Preview
-from dataset_download.plan import Plan
-from dataset_download.query import Query
+from dataset_download.datasets.dataset import Dataset
+from dataset_download.formats.format import Format
+from dataset_download.planning.plan import Plan
+from dataset_download.query.parameters import Query
+from dataset_download.request.resolve import Pairs
 
-from .form import show_form
-from .layout import LABELS, answer_page, show_facts, show_number, show_size, show_table, show_time
+from .catalogue import make_title
+from .filter_form import show_form
+from .form_fields import write_query
 from .markup import Markup, join, tag
+from .overview import ColumnStatistics, Preview
+from .page_frame import LABELS, make_page_response, show_facts, show_number, show_size, show_table, show_time
 
-_LONGEST_VALUE = 200
+_MAX_VALUE_LENGTH = 200
 _COLUMN_HEADS = ("Column", "Type", "May be missing", "Missing", "Smallest", "Largest")
 
 
 @dataclass(frozen=True)
 class View:
-    """A dataset as it is shown: with a query, or with the fault of one."""
+    """The data of a dataset's page: a valid query, or an error message."""
 
     dataset: Dataset
     columns: Sequence[ColumnStatistics]
     pairs: Pairs
     query: Query
     plan: Plan | None
-    """None: the query has a fault."""
+    """None: the query is invalid."""
     sample: Preview | None
-    """None: not made."""
+    """None: no sample was read."""
     fault: str
     base_url: str
 
 
-def answer_dataset(request: Request, view: View, seconds: int) -> Response:
-    """Return the dataset's page."""
+def render_dataset(request: Request, view: View, seconds: int) -> Response:
+    """Return the response with the dataset's page."""
     title = make_title(view.dataset.name, view.dataset)
     children = [
         tag("h1", title),
@@ -57,7 +57,7 @@ def answer_dataset(request: Request, view: View, seconds: int) -> Response:
         show_table("From the Parquet files' own statistics", _COLUMN_HEADS, map(_show_column, view.columns)),
     ]
     status = HTTPStatus.BAD_REQUEST if view.fault else HTTPStatus.OK
-    return answer_page(request, title, children, seconds, status)
+    return make_page_response(request, title, children, seconds, status)
 
 
 def _show_facts(dataset: Dataset) -> Markup:
@@ -80,7 +80,7 @@ def _show_downloads(view: View) -> Markup:
         tag("li", tag("a", _describe(view, format_), href=f"./{name}.{format_}{query}", class_="button"))
         for format_ in Format
     ]
-    # Percent-encoding leaves nothing in a query string that ends a shell's single quotes.
+    # A percent-encoded query string contains no character that could end the shell's single quotes.
     address = f"{view.base_url or '$BASE_URL'}/{name}.csv{query}"
     quote = "'" if view.base_url else '"'
     return join(
@@ -120,7 +120,7 @@ def _show_value(value: str | None) -> Markup:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
+    return text if len(text) <= _MAX_VALUE_LENGTH else text[:_MAX_VALUE_LENGTH] + "…"
 
 
 def _show_column(column: ColumnStatistics) -> list[Markup]:

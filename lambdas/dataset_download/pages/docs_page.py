@@ -1,4 +1,4 @@
-"""The API's documentation as a page, from the OpenAPI document."""
+"""The HTML page of the API documentation, rendered from the OpenAPI document."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .layout import answer_page, show_table
 from .markup import Markup, tag
+from .page_frame import make_page_response, show_table
 
 type Json = dict[str, Any]
 
 
-def answer_docs(request: Request, document: Json, seconds: int) -> Response:
-    """Return the documentation."""
+def render_docs(request: Request, document: Json, seconds: int) -> Response:
+    """Return the response with the documentation page."""
     title = str(document["info"]["title"])
     children = [
         tag("h1", title),
@@ -21,7 +21,7 @@ def answer_docs(request: Request, document: Json, seconds: int) -> Response:
         tag("p", "The same for programs: ", tag("a", "openapi.json", href="./openapi.json"), "."),
         *_show_operations(document),
     ]
-    return answer_page(request, title, children, seconds)
+    return make_page_response(request, title, children, seconds)
 
 
 def _show_operations(document: Json) -> Iterator[Markup]:

@@ -1,4 +1,4 @@
-"""HTML that cannot be written wrong: every text is escaped unless it was made here."""
+"""HTML builder that escapes every text except its own markup."""
 
 from collections.abc import Iterable
 from html import escape
@@ -7,7 +7,7 @@ _VOID = frozenset({"input", "link", "meta"})
 
 
 class Markup(str):
-    """Text that is HTML already; made by :func:`tag` alone."""
+    """HTML text, created only by :func:`tag`."""
 
     __slots__ = ()
 
@@ -17,7 +17,7 @@ type Attribute = str | int | bool | None
 
 
 def tag(name: str, /, *children: Child, **attributes: Attribute) -> Markup:
-    """Return an element; ``class_`` is the attribute class, ``aria_label`` aria-label; None and False are left out."""
+    """Return an element. ``class_`` becomes class, ``aria_label`` aria-label; None and False are omitted."""
     opening = "".join([name, *(_write(key, value) for key, value in attributes.items())])
     if name in _VOID:
         return Markup(f"<{opening}>")
@@ -25,12 +25,12 @@ def tag(name: str, /, *children: Child, **attributes: Attribute) -> Markup:
 
 
 def join(children: Iterable[Child]) -> Markup:
-    """Return the children one after another, escaped where they are not markup."""
+    """Return the concatenated children; text that is not markup is escaped."""
     return Markup("".join(_render(child) for child in children))
 
 
 def raw_style(css: str) -> Markup:
-    """Return a style element; ``css`` is ours, and has no end tag in it."""
+    """Return a style element; ``css`` is trusted and contains no end tag."""
     return Markup(f"<style>{css}</style>")
 
 

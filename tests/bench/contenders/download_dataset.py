@@ -24,7 +24,7 @@ _RUNNERS = {
     "ours": (
         "tests.bench.contenders.download_dataset",
         "run_ours",
-        ("dataset_download.download", "dataset_download.query", "dataset_download.service"),
+        ("dataset_download.reading.result_stream", "dataset_download.query.parameters", "dataset_download.service"),
     ),
     "reference": ("tests.bench.contenders.baselines.dataset_download", "run_reference", ("pandas",)),
     "polars": ("tests.bench.contenders.peers.dataset_download", "run_polars", ("polars",)),
@@ -52,11 +52,11 @@ class Job:
 
 def run_ours(job: Job) -> None:
     """Write the job's result as the service answers it."""
-    from dataset_download.datasets import open_dataset  # noqa: PLC0415
-    from dataset_download.download import start_download  # noqa: PLC0415
-    from dataset_download.formats import Format  # noqa: PLC0415
-    from dataset_download.plan import Reading, make_plan  # noqa: PLC0415
-    from dataset_download.query import parse_query  # noqa: PLC0415
+    from dataset_download.datasets.dataset import open_dataset  # noqa: PLC0415
+    from dataset_download.formats.format import Format  # noqa: PLC0415
+    from dataset_download.planning.plan import Reading, make_plan  # noqa: PLC0415
+    from dataset_download.query.parameters import parse_query  # noqa: PLC0415
+    from dataset_download.reading.result_stream import start_download  # noqa: PLC0415
 
     extension, pairs = _QUERIES[job.case]
     dataset = open_dataset(job.store, NAME)

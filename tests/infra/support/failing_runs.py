@@ -13,7 +13,7 @@ import boto3
 from moto import mock_aws
 
 from csv_streamer import app as csv_streamer
-from dataset_download.observation import emit_metrics
+from dataset_download.telemetry import emit_metrics
 from tests.support.aws_events import s3_event, sqs_record
 from tests.support.lambda_context import Context
 from tests.unit.csv_streamer.conftest import Context as CsvContext

@@ -24,7 +24,7 @@ import pytest
 import requests
 
 from dataset_download.exceptions import DatasetError, QueryError
-from dataset_download.overview import ColumnStatistics, describe_columns
+from dataset_download.pages.overview import ColumnStatistics, describe_columns
 from tests.integration.dataset_download.readings import Number, is_same, is_same_text, parse, read
 from tests.integration.dataset_download.servers import Cloud, Server, run_server
 from tests.support.emulator import ROOT

@@ -10,11 +10,11 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError
 
-from dataset_download.datasets import Dataset, Store, open_dataset
-from dataset_download.download import Download, start_download
-from dataset_download.formats import Format
-from dataset_download.plan import Plan, Reading, make_plan
-from dataset_download.query import Query, parse_query
+from dataset_download.datasets.dataset import Dataset, Store, open_dataset
+from dataset_download.formats.format import Format
+from dataset_download.planning.plan import Plan, Reading, make_plan
+from dataset_download.query.parameters import Query, parse_query
+from dataset_download.reading.result_stream import Download, start_download
 
 ORGANISATION = "organisation-entity"
 WRITTEN = datetime(2026, 5, 31, tzinfo=UTC)

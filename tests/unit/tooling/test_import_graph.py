@@ -12,9 +12,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-NOT_YET = {
-    "dataset_download",
-}
 PACKAGES = [
     package
     for package in (
