@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {path.stem: path for path in sorted(ROOT.glob("lambdas/*/*.c"))}
+SOURCES = {path.stem: path for path in sorted(ROOT.glob("lambdas/**/*.c"))}
 FLAGS = ["-std=c11", "-O1", "-g", "-fPIC", "-shared", "-fno-omit-frame-pointer", "-Wall", "-Wextra"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 FOLDER = "SANITIZED_LIBRARIES"
