@@ -84,6 +84,7 @@ def split_blocks(
     The cuts depend only on the stream's bytes, not on its chunks. A line above the limit becomes a LongLine, which
     keeps only its beginning.
     """
+    block_bytes = min(block_bytes, max_line_bytes)  # so that a block above the limit is a single line
     waiting: list[bytes | memoryview] = []
     size, is_searched = 0, False
     long: LongLine | None = None

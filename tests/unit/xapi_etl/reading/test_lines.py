@@ -54,10 +54,10 @@ def test_only_lines_above_the_limit_are_removed(
 ) -> None:
     found = list(split_blocks(cut(content, places), block_bytes, limit))
     assert found == list(split_blocks([content], block_bytes, limit))
-    lines = [line for line in content.removeprefix(MARK).splitlines() if len(line) > max(limit, block_bytes)]
-    assert [one.size for one in found if isinstance(one, LongLine) and one.size > block_bytes] == list(map(len, lines))
+    lines = content.removeprefix(MARK).splitlines()
+    assert [one.size for one in found if isinstance(one, LongLine)] == [len(line) for line in lines if len(line) > limit]
     kept = b"".join(one for one in found if isinstance(one, bytes)).splitlines()
-    assert not any(len(line) > max(limit, block_bytes) for line in kept)
+    assert [line for line in kept if line] == [line for line in lines if 0 < len(line) <= limit]
 
 
 @pytest.mark.parametrize("piece", [1, 7, 10_000])
