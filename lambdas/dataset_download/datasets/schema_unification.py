@@ -230,9 +230,9 @@ def make_nulls(size: int, type_: pa.DataType) -> pa.Array:
 def _conform_struct(column: pa.StructArray, type_: pa.StructType) -> pa.StructArray:
     children = []
     for field in type_:
-        place = column.type.get_field_index(field.name)
+        index = column.type.get_field_index(field.name)
         # The child without its parent's nulls, which are applied below.
-        child = make_null_column(len(column), field) if place < 0 else conform(column.field(place), field.type)
+        child = make_null_column(len(column), field) if index < 0 else conform(column.field(index), field.type)
         children.append(child)
     if not children:
         return (

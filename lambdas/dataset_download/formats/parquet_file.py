@@ -56,18 +56,18 @@ class Collector(io.RawIOBase):
 
     def write(self, data: object) -> int:
         """Store a copy of the data."""
-        piece = bytes(memoryview(data))  # type: ignore[arg-type]
-        self._chunks.append(piece)
-        self._written += len(piece)
-        return len(piece)
+        chunk = bytes(memoryview(data))  # type: ignore[arg-type]
+        self._chunks.append(chunk)
+        self._written += len(chunk)
+        return len(chunk)
 
     def fetch(self) -> list[bytes]:
         """Return the chunks since the last call, small ones joined."""
-        pieces, self._chunks = self._chunks, []
+        chunks, self._chunks = self._chunks, []
         joined: list[bytes] = []
         small: list[bytes] = []
-        for piece in pieces:
-            small.append(piece)
+        for chunk in chunks:
+            small.append(chunk)
             if sum(map(len, small)) >= WRITE_CHUNK_BYTES or len(small) >= SMALL_CHUNKS:
                 joined.append(small[0] if len(small) == 1 else b"".join(small))
                 small = []
@@ -115,8 +115,8 @@ def write_parquet(
         return sink.fetch()
 
     try:
-        with closing(_write_behind(tables, write)) as pieces:
-            yield from pieces
+        with closing(_write_behind(tables, write)) as chunks:
+            yield from chunks
         writer.close()
     finally:
         # The rest of an abandoned result is discarded.
@@ -137,10 +137,10 @@ def _write_behind(tables: Iterable[pa.Table], write: Callable[[pa.Table], list[b
     waiting: Future[list[bytes]] | None = None
     try:
         for table in tables:
-            pieces = waiting.result() if waiting else []
+            chunks = waiting.result() if waiting else []
             waiting = pool.submit(write, table)
             del table
-            yield from pieces
+            yield from chunks
         if waiting:
             yield from waiting.result()
             waiting = None

@@ -120,8 +120,8 @@ def _describe(columns: Sequence[Cells], literals: Sequence[str], null: str) -> _
         (literal + cells.before, cells.after, literal + null)
         for cells, literal in zip(columns, literals[:-1], strict=True)
     ]
-    pieces = [text.encode() for text in (*(text for triple in texts for text in triple), literals[-1])]
-    places = iter(_place(map(len, pieces)))
+    encoded = [text.encode() for text in (*(text for triple in texts for text in triple), literals[-1])]
+    locations = iter(_locate(map(len, encoded)))
     described = (_Column * len(columns))()
     for column, cells in zip(described, columns, strict=True):
         validity, *buffers, data = cells.texts.buffers()
@@ -133,13 +133,13 @@ def _describe(columns: Sequence[Cells], literals: Sequence[str], null: str) -> _
             column.offsets = buffers[0].address + 4 * cells.texts.offset
         column.validity = validity.address if validity and cells.texts.null_count else None
         column.first_bit = cells.texts.offset
-        column.literals = (_Literal * 3)(next(places), next(places), next(places))
+        column.literals = (_Literal * 3)(next(locations), next(locations), next(locations))
         column.mode = cells.mode
-    joined = b"".join(pieces) + WORD
-    return _Table(described, len(columns), len(columns[0].texts), joined, len(joined), next(places))
+    joined = b"".join(encoded) + WORD
+    return _Table(described, len(columns), len(columns[0].texts), joined, len(joined), next(locations))
 
 
-def _place(lengths: Iterable[int]) -> list[_Literal]:
+def _locate(lengths: Iterable[int]) -> list[_Literal]:
     """Return the offsets of consecutive texts of these lengths."""
     known = list(lengths)
     return [_Literal(start, length) for start, length in zip(accumulate(known, initial=0), known, strict=False)]

@@ -116,8 +116,8 @@ def _widen(total: Bounds, group: Bounds) -> Bounds:
 
 
 def _span_partitions(dataset: Dataset, name: str) -> tuple[int, str | None, str | None]:
-    place = dataset.partition_columns.index(name)
-    values: list[PartitionValue] = [values[place] for values in dataset.partition_values]
+    index = dataset.partition_columns.index(name)
+    values: list[PartitionValue] = [values[index] for values in dataset.partition_values]
     rows = [footer.num_rows for footer in dataset.footers]
     nulls = sum(count for value, count in zip(values, rows, strict=True) if value is None)
     is_number = name in dataset.partition_numbers

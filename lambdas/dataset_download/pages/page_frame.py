@@ -72,8 +72,8 @@ def make_page(title: str, children: Iterable[Child]) -> str:
         tag("title", title),
         raw_style(load_style()),
     )
-    places = (("./", "All datasets"), ("./docs", "API"), ("./datasets.json", "As data"))
-    links = tag("ul", [tag("li", tag("a", text, href=href)) for href, text in places], class_="links")
+    targets = (("./", "All datasets"), ("./docs", "API"), ("./datasets.json", "As data"))
+    links = tag("ul", [tag("li", tag("a", text, href=href)) for href, text in targets], class_="links")
     body = tag(
         "body",
         tag("a", "Skip to content", class_="skip", href="#content"),

@@ -114,10 +114,10 @@ class Bound(NamedTuple):
 class LeafPages:
     """Iterates over the pages of one column of a row group."""
 
-    def __init__(self, leaf: Leaf, chunk: ColumnChunk, place: tuple[int, int], peek: Peek) -> None:
+    def __init__(self, leaf: Leaf, chunk: ColumnChunk, location: tuple[int, int], peek: Peek) -> None:
         self._leaf = leaf
         self._codec = CODECS.get(chunk.compression)
-        self._position, self._end = place
+        self._position, self._end = location
         self._peek = peek
         self._dictionary: tuple[PageHeader, int] | None = None
         self._longest: int | None = None

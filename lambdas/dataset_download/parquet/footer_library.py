@@ -24,7 +24,7 @@ NO_ROOM = -5
 
 
 # These structures match footer.c.
-class Place(ctypes.Structure):
+class ByteRange(ctypes.Structure):
     """A byte range in the footer; `start` is negative if the field is absent."""
 
     start: int
@@ -32,9 +32,9 @@ class Place(ctypes.Structure):
     _fields_ = (("start", ctypes.c_int64), ("length", ctypes.c_int64))
 
 
-def _describe(numbers: str, places: str, more: str = "") -> list[tuple[str, type]]:
+def _describe(numbers: str, ranges: str, more: str = "") -> list[tuple[str, type]]:
     fields: list[tuple[str, type]] = [(name, ctypes.c_int64) for name in numbers.split()]
-    fields += [(name, Place) for name in places.split()]
+    fields += [(name, ByteRange) for name in ranges.split()]
     return fields + [(name, ctypes.c_int64) for name in more.split()]
 
 
@@ -52,9 +52,9 @@ class Element(ctypes.Structure):
     logical: int
     unit: int
     is_utc: int
-    name: Place
-    logical_bytes: Place
-    bytes: Place
+    name: ByteRange
+    logical_bytes: ByteRange
+    bytes: ByteRange
     _fields_ = _describe(
         "type type_length repetition children converted scale precision field_id logical unit is_utc",
         "name logical_bytes bytes",
@@ -83,10 +83,10 @@ class Chunk(ctypes.Structure):
     nulls: int
     min_is_inexact: int
     max_is_inexact: int
-    min_value: Place
-    max_value: Place
-    old_min: Place
-    old_max: Place
+    min_value: ByteRange
+    max_value: ByteRange
+    old_min: ByteRange
+    old_max: ByteRange
     _fields_ = _describe(
         "is_described is_encrypted is_elsewhere type codec values uncompressed compressed data_offset "
         "dictionary_offset nulls",
@@ -110,8 +110,8 @@ class Table(ctypes.Structure):
     order_room: int
     end: int
     faulty_chunk: int
-    created_by: Place
-    schema: Place
+    created_by: ByteRange
+    schema: ByteRange
     elements: Any
     groups: Any
     chunks: Any

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from dataset_download.exceptions import CorruptDatasetError
 from dataset_download.query.columns import count_leaves
 
-from .footer_library import Chunk, Element, Group, Place, Table, read_table
+from .footer_library import ByteRange, Chunk, Element, Group, Table, read_table
 
 ABSENT = -1
 TYPES = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
@@ -171,9 +171,9 @@ class Layout:
         """Start and end of the schema's node list."""
         return self.table.schema.start, self.table.schema.start + self.table.schema.length
 
-    def read(self, place: Place) -> bytes:
+    def read(self, byte_range: ByteRange) -> bytes:
         """Return the bytes of a range; empty if it is absent."""
-        return self.data[place.start : place.start + place.length] if place.start >= 0 else b""
+        return self.data[byte_range.start : byte_range.start + byte_range.length] if byte_range.start >= 0 else b""
 
 
 class Footer(Layout):
@@ -205,7 +205,7 @@ class Footer(Layout):
     @cached_property
     def _leaves_of_columns(self) -> dict[str, range]:
         ends = [0, *accumulate(count_leaves(field.type) for field in self.schema_arrow)]
-        return {name: range(*ends[place : place + 2]) for place, name in enumerate(self.schema_arrow.names)}
+        return {name: range(*ends[index : index + 2]) for index, name in enumerate(self.schema_arrow.names)}
 
     def find_leaves(self, name: str) -> range:
         """Return the indices of the leaves that store a column; empty if the file lacks it."""
@@ -226,11 +226,11 @@ class Footer(Layout):
         """The writer's name and version."""
         return self.read(self.table.created_by).decode("utf-8", "replace")
 
-    def read_plain(self, chunk: Chunk, place: Place) -> Plain | None:
+    def read_plain(self, chunk: Chunk, byte_range: ByteRange) -> Plain | None:
         """Return a bound of a chunk in its physical type."""
-        if place.start == ABSENT:
+        if byte_range.start == ABSENT:
             return None
-        raw, kind = self.read(place), TYPES[chunk.type]
+        raw, kind = self.read(byte_range), TYPES[chunk.type]
         if kind not in PLAIN:
             return raw
         if len(raw) != struct.calcsize(PLAIN[kind]):

@@ -142,9 +142,9 @@ class Rows:
 
     def _conform(self, batch: pa.RecordBatch, name: str, group: Group) -> pa.Array:
         """Return a column in the dataset's type, even if the file has another type or lacks the column."""
-        field, place = self.plan.dataset.schema.field(name), batch.schema.get_field_index(name)
+        field, index = self.plan.dataset.schema.field(name), batch.schema.get_field_index(name)
         try:
-            return make_null_column(batch.num_rows, field) if place < 0 else conform(batch.column(place), field.type)
+            return make_null_column(batch.num_rows, field) if index < 0 else conform(batch.column(index), field.type)
         except pa.ArrowInvalid as error:
             key = self.plan.dataset.files[group.file].key
             raise CorruptDatasetError(

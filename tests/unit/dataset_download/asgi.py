@@ -1,4 +1,4 @@
-"""A client that calls the application as a server does, in the test's own process."""
+"""An in-process ASGI client that calls the application as a server does."""
 
 import gzip
 import json

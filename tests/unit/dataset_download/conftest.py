@@ -1,4 +1,4 @@
-"""The application over moto, with a few datasets."""
+"""Fixtures: the application with moto's S3 and a few datasets."""
 
 import dataclasses
 import io

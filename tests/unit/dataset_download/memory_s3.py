@@ -1,4 +1,4 @@
-"""A bucket in memory, as far as the engine asks: ranges, conditions, listings, and faults on demand."""
+"""An in-memory bucket with the S3 operations that the engine uses: ranges, conditions, listings, injected faults."""
 
 import hashlib
 import io

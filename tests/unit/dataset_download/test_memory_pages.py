@@ -1,4 +1,4 @@
-"""Which pages Arrow's memory is made of."""
+"""The page size of Arrow's memory."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Which datasets there are: single files and folders with partitions, in S3 as moto plays it."""
+"""Datasets of single files and of folders with partitions, in moto's S3."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Folders of files that differ, that are partitioned by padded numbers, or that are tables with a log."""
+"""Folders whose files differ, are partitioned by padded numbers, or belong to a table format."""
 
 import csv
 import io

@@ -1,5 +1,5 @@
 # ruff: noqa: DTZ001 - columns without a time zone hold times without one
-"""Every logical type of Parquet in every format, read back by readers that know nothing of ours."""
+"""Every logical type of Parquet in every format, read back by independent readers."""
 
 import base64
 import csv

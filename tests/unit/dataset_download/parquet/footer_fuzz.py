@@ -1,4 +1,4 @@
-"""Mutates Parquet files and has the engine read them, in a process of its own: `footer_fuzz.py SEED ROUNDS [FILE...]`.
+"""Fuzzer that mutates Parquet files and reads them in a separate process: `footer_fuzz.py SEED ROUNDS [FILE...]`.
 
 Prints how many were read and refused, and the first error that is neither. A crash ends the process with a signal.
 """

@@ -1,4 +1,4 @@
-"""Parquet files as other writers make them: types, statistics, codecs and footers that Arrow's own do not have."""
+"""Parquet files of other writers: types, statistics, codecs and footers that Arrow does not write."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What pages come to is known before they are decoded, whatever the footer says."""
+"""Bounds of decoded page sizes, which hold for every footer."""
 
 import random
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Parquet footers as trees of numbers, bytes and lists, to be changed at will and written again.
+"""Parquet footers as editable trees of numbers, bytes and lists.
 
 A structure is a dict of field numbers, a list is a list. Sources: parquet.thrift and thrift-compact-protocol.md.
 """

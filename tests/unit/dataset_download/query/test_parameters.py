@@ -1,5 +1,5 @@
 # ruff: noqa: DTZ001 - columns without a time zone hold times without one
-"""Query strings: what they mean, and what is said of those that mean nothing."""
+"""The parser of query strings, and its errors."""
 
 from datetime import date, datetime
 from decimal import Decimal

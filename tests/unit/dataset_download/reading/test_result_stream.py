@@ -1,4 +1,4 @@
-"""Answers against a plain reading of the same rows in Python: filters, select, limit, offset, sort, in all formats."""
+"""Results compared with a plain Python implementation: filters, select, limit, offset, sort, in all formats."""
 
 import csv
 import io

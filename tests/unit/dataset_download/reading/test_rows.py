@@ -1,4 +1,4 @@
-"""What is read of S3, how often, and what happens when S3 or the file is not as expected."""
+"""Reads of S3: their ranges and number, and the handling of S3 errors and malformed files."""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""Parts of computed answers, and answers under a limit: whole before their first byte leaves."""
+"""Ranges of computed results, and results that are complete before their first byte is sent."""
 
 import io
 from collections.abc import Callable

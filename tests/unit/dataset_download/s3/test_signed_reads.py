@@ -1,4 +1,4 @@
-"""The quick way to read: what it brings is used, and whatever it cannot do is left to boto3's way."""
+"""The signed reader: its responses are used, and all else falls back to boto3."""
 
 from email.utils import format_datetime
 from http import HTTPStatus
