@@ -67,7 +67,7 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, int]:  # 
             sqs_client().change_message_visibility(
                 QueueUrl=settings.dlq_url, ReceiptHandle=receipt_handle, VisibilityTimeout=0
             )
-    logger.info("dead_letters_seen", extra={"settled": settled, "left": len(left)})
+    logger.info("dlq_sweep_complete", extra={"settled": settled, "left": len(left)})
     return {"settled": settled, "left": len(left)}
 
 
@@ -107,4 +107,4 @@ def _abort_uploads(job_id: str, bucket: str, key: str) -> None:
     try:
         abort_stale_uploads(s3_client(2), bucket, key)
     except (ClientError, BotoCoreError):
-        logger.exception("uploads_left", extra={"job_id": job_id})
+        logger.exception("abort_uploads_failed", extra={"job_id": job_id})

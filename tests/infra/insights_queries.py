@@ -9,7 +9,7 @@ from tests.support.emulator import ROOT
 FOLDER = ROOT / "infra/queries"
 QUERIES = sorted(FOLDER.glob("*/*.query"))
 SERVICES = sorted({path.parent.name for path in QUERIES})
-COMMON = {"level", "ts", "service", "event", "aws_request_id"}
+COMMON = {"level", "ts", "service", "event", "former_event", "aws_request_id"}
 _PACKAGES = {"zip_jobs": ["zip_enqueue", "zip_status", "zip_worker"]}
 _KEYWORDS = {
     "and",

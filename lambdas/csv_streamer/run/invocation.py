@@ -105,7 +105,7 @@ class Invocation:
                 await self._states.forget(self._hop)
         except (ClientError, BotoCoreError, TimeoutError) as error:
             fields = {"run": self._hop.run_id, "hop": self._hop.number, "error": str(error) or "no response in time"}
-            self._logger.info("continuation_kept", extra=fields)
+            self._logger.info("continuation_delete_failed", extra=fields)
 
     def _make_clock(self) -> Clock:
         now = asyncio.get_running_loop().time()

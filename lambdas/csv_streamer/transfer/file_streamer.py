@@ -73,7 +73,7 @@ class FileStreamer:
         except BotoCoreError as error:
             return self._fail(f"AWS did not respond: {type(error).__name__}", "s3_error")
         except Exception as error:
-            self._run.logger.exception("file_crashed", extra={"url": self._url, "s3_key": self._key})
+            self._run.logger.exception("file_unexpected_error", extra={"url": self._url, "s3_key": self._key})
             return self._fail(f"unexpected error: {type(error).__name__}", "internal_error")
         finally:
             self._run.keys.release(self._task.index)

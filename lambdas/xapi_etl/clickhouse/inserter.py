@@ -93,7 +93,7 @@ class Inserter:
         except RetryableInsertError:
             raise
         except InsertError as error:
-            self.logger.warning("look_impossible", extra={"reason": str(error)})
+            self.logger.warning("dedup_lookup_disabled", extra={"reason": str(error)})
             self.ledger = None
         return []
 

@@ -104,7 +104,7 @@ class Loader:
         except (SourceError, InsertError) as error:
             self._fail([name], error)
         except Exception as error:
-            self.logger.exception("object_broken", extra={"bucket": name.bucket, "key": name.key})
+            self.logger.exception("object_unexpected_error", extra={"bucket": name.bucket, "key": name.key})
             self._set_outcome([name], "failed", f"unexpected error: {type(error).__name__}", "unforeseen")
 
     def _convert(self, opened: OpenObject, bad: BadLines) -> Iterator[RowChunk]:
@@ -242,7 +242,7 @@ class Loader:
             self._insert_together(gathered[:middle])
             self._insert_together(gathered[middle:])
         except Exception as error:
-            self.logger.exception("insert_broken", extra={"objects": len(names)})
+            self.logger.exception("insert_unexpected_error", extra={"objects": len(names)})
             self._set_outcome(names, "failed", f"unexpected error: {type(error).__name__}", "unforeseen")
         else:
             for name, chunk in gathered:

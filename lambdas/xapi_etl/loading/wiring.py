@@ -74,7 +74,7 @@ def _read_types(clickhouse: ClickHouse | None, settings: Settings, logger: Logge
     types = {name: parse_type(kind) for name, kind, default, *_ in rows if default not in _COMPUTED}
     if not {"source_file", "source_etag", "source_line"} <= types.keys():
         reason = "the table lacks source_file, source_etag or source_line, so missing rows cannot be detected"
-        logger.warning("look_impossible", extra={"reason": reason})
+        logger.warning("dedup_lookup_disabled", extra={"reason": reason})
     return types
 
 
@@ -116,7 +116,7 @@ def _make_inserter(
     )
     ledger = Ledger(clickhouse, settings.clickhouse.ledger) if settings.clickhouse.ledger else None
     if ledger is None:
-        logger.warning("look_impossible", extra={"reason": "CLICKHOUSE_TABLE is not set"})
+        logger.warning("dedup_lookup_disabled", extra={"reason": "CLICKHOUSE_TABLE is not set"})
     return Inserter(clickhouse, settings.clickhouse, columns, ledger, rows, settings.compression, logger)
 
 

@@ -87,10 +87,10 @@ class JobRunner:
                     abort_stale_uploads(self._s3, bucket, key)
                 if attempts or status == "CANCELLED":
                     self._delete_objects(message.job_id, bucket, key_list_key if status == "CANCELLED" else None)
-                self._logger.info("job_skipped", extra={"status": status})
+                self._logger.info("job_already_ended", extra={"status": status})
             case Busy(_, holder) if holder != message.message_id:
                 # A second message of the job. The first one stays in the queue until the job has ended.
-                self._logger.info("job_skipped", extra={"status": "leased"})
+                self._logger.info("job_already_leased", extra={"status": "leased"})
             case Busy(seconds_left, _):
                 message.change_visibility(max(1, int(seconds_left) + 1))
                 raise TryAgainError("another worker still holds the lease")
@@ -199,9 +199,11 @@ class JobRunner:
             self._s3.delete_object(Bucket=job.target_bucket, Key=job.target_key, **version)
             self._delete_report(job, archive.report_key)
             self._clean_up(job)
-            self._logger.info("job_cancelled" if status == "CANCELLED" else "job_skipped", extra={"status": status})
+            self._logger.info(
+                "job_cancelled" if status == "CANCELLED" else "job_already_ended", extra={"status": status}
+            )
         elif status in {"READY", "EXPIRED"}:  # by this worker's write, whose response was lost, or by another worker
-            self._logger.info("job_skipped", extra={"status": status})
+            self._logger.info("job_already_ended", extra={"status": status})
         else:
             raise TryAgainError("the lease was lost when the archive was complete")
 

@@ -35,6 +35,15 @@ def test_a_line_holds_the_event_and_its_fields() -> None:
     assert datetime.fromisoformat(line["ts"]).utcoffset() == timedelta(0)
 
 
+def test_a_renamed_event_keeps_its_former_name_for_a_release() -> None:
+    logger = make_logger(f"service-{uuid.uuid4()}")
+    stream = capture(logger)
+    logger.warning("dedup_lookup_disabled", extra={"reason": "no SELECT"})
+    line = read_line(stream)
+    assert list(line) == ["level", "ts", "service", "event", "former_event", "reason"]
+    assert line["former_event"] == "look_impossible"
+
+
 def test_an_exception_is_told_once_on_the_same_line() -> None:
     logger = make_logger(f"service-{uuid.uuid4()}")
     stream = capture(logger)

@@ -224,7 +224,7 @@ def test_second_delivery_of_a_ready_job_does_nothing(aws: Aws, caplog: pytest.Lo
     caplog.clear()
     assert deliver(aws, receives=2) == []
     assert (aws.job(), aws.archive()) == before
-    assert events(caplog) == ["job_skipped"]
+    assert events(caplog) == ["job_already_ended"]
 
 
 def test_cancelled_job_is_not_worked_on_and_its_stale_upload_goes(aws: Aws) -> None:

@@ -138,7 +138,7 @@ def test_state_that_cannot_be_deleted_does_not_make_the_work_undone(
     streamer.deny("DeleteObject")
     status, body = streamer.invoke(invoker.events.pop(), Context("second"))
     assert (status, body["results"][0]["status"]) == (200, "success")
-    (line,) = streamer.named("continuation_kept")
+    (line,) = streamer.named("continuation_delete_failed")
     assert (line["run"], line["hop"]) == ("first", 2)
     assert "AccessDenied" in line["error"]
     assert streamer.named("lambda_complete")

@@ -154,7 +154,7 @@ def test_no_ledger_lookup_without_a_table(
     assert etl.deliver(body) == []
     assert etl.count() == 3, "the token is enough here"
     assert [query.split()[0] for query, _, _ in calls] == ["INSERT", "INSERT"]
-    assert events(caplog).count("look_impossible") == 2
+    assert events(caplog).count("dedup_lookup_disabled") == 2
 
 
 def test_table_without_lineage_columns_is_not_queried(
@@ -164,7 +164,7 @@ def test_table_without_lineage_columns_is_not_queried(
     environ(COLUMN_MAP="auto", CLICKHOUSE_TABLE="narrow")
     assert etl.deliver(etl.put("statements/a.jsonl", b'{"id":"a","n":1,"more":[1]}\n{"id":"b"}')) == []
     assert etl.query("SELECT groupArray((id, n)) FROM xapi.narrow") == "[('a',1),('b',0)]"
-    assert find_event(caplog, "look_impossible").reason
+    assert find_event(caplog, "dedup_lookup_disabled").reason
 
 
 def test_every_key_becomes_a_column(etl: Etl, environ: Environ) -> None:
