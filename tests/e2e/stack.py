@@ -243,7 +243,7 @@ class Stack:
         """Keep messages from the function while the block lasts."""
         answer = self.sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=["QueueArn"])
         found = self.functions.list_event_source_mappings(EventSourceArn=answer["Attributes"]["QueueArn"])
-        # ResolvedRequest twice by a client that did not wait, the emulator makes two, where AWS refuses the second.
+        # Asked twice by a client that did not wait, the emulator makes two, where AWS refuses the second.
         mappings = [mapping["UUID"] for mapping in found["EventSourceMappings"]]
         for mapping in mappings:
             self._switch(mapping, on=False)

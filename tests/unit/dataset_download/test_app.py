@@ -26,6 +26,7 @@ def environment(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Mo
     for name, value in {**ENVIRONMENT, "STREAM_LIMIT_MB": "20"}.items():
         monkeypatch.setenv(name, value)
     lambda_app._load.cache_clear()
+    asyncio.set_event_loop(None)  # so that Mangum makes a loop, whichever test ran first in this process
     yield monkeypatch
     lambda_app._load.cache_clear()
     with suppress(RuntimeError):  # Mangum's event loop lives as long as the function

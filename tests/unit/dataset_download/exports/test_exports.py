@@ -194,7 +194,7 @@ def test_an_export_without_time_is_taken_back_and_says_so(
     app = create_app(make(**SLOW))
     status_url = call(app, "/customers.csv").headers["location"]
     assert run_exporter(invoked[0], 5.0)["state"] == "failed"
-    assert "longer" in call(app, status_url).json["detail"]
+    assert "exceeded the time limit" in call(app, status_url).json["detail"]
     assert aws.list_uploads() == 0
     assert len(aws.list_exports()) == 1
 
