@@ -25,7 +25,7 @@ _UNVERSIONED = "null"
 _CREATIONS = frozenset({"PutObject", "POST Object", "CopyObject", "CompleteMultipartUpload"})
 """What the ``reason`` of an EventBridge event's ``detail`` says of a new object."""
 _WRAPPINGS = 8
-"""Most notifications and lists around a record: AWS makes three at the most."""
+"""Most notifications and lists around a record: AWS makes at most three."""
 _LONGEST_NAME = 100
 
 type IgnoredReason = Literal["test_event", "not_a_creation", "other_service", "not_a_notification"]

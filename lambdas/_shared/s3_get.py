@@ -58,7 +58,7 @@ type GetObject = Callable[..., Answer | None]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a bucket answers."""
+    """The endpoint of a bucket."""
 
     host: str
     base: str
@@ -107,7 +107,7 @@ class SignedS3Reader:
         return _read(response, min(length, _find_size(response))) if response else None
 
     def find(self, bucket: str) -> Address:
-        """Return where a bucket answers, and the connections to it.
+        """Return the endpoint of a bucket and the connections to it.
 
         Raises:
             BotoCoreError: no bucket can have such a name.
@@ -140,7 +140,7 @@ class SignedS3Reader:
     def _ask(
         self, bucket: str, key: str, headers: Mapping[str, str], version_id: str | None = None
     ) -> urllib3.BaseHTTPResponse | None:
-        """Return the answer with its body still to be read, ``None`` if there is none."""
+        """Return the response with its body still unread, ``None`` if there is none."""
         query = f"versionId={quote(version_id, safe='~')}" if version_id else ""
         try:
             address = self.find(bucket)
@@ -152,7 +152,7 @@ class SignedS3Reader:
         except (
             BotoCoreError,
             urllib3.exceptions.HTTPError,
-        ):  # a name that no bucket can have, no credentials, no answer
+        ):  # a name that no bucket can have, no credentials, no response
             return None
 
     def _sign(self, host: str, path: str, query: str, headers: Mapping[str, str], now: datetime) -> dict[str, str]:
@@ -176,7 +176,7 @@ class SignedS3Reader:
 
 
 def _read(response: urllib3.BaseHTTPResponse, length: int) -> Answer | None:
-    """Return the whole answer, ``None`` unless it is a success of ``length`` bytes, which is known before they come."""
+    """Return the whole response, ``None`` unless it is a success of ``length`` bytes by its headers."""
     if response.status not in _SUCCESS or response.headers.get("Content-Length") != str(length):
         response.close()
         return None

@@ -50,7 +50,7 @@ async def _answer(settings: Settings, hop: Hop, context: LambdaContext, entries:
     # One more thread for each file's abort, and for state and lease: these must not wait for hanging uploads.
     s3 = S3(s3_client(calls_at_once), calls_at_once + settings.concurrency + 2)
     try:
-        return await Invocation(settings, s3, hop, context, logger, entries).answer()
+        return await Invocation(settings, s3, hop, context, logger, entries).respond()
     finally:
         s3.close()
 

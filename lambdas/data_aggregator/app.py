@@ -28,8 +28,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
     def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
         return _handle(event, context, settings, logger)
 
-    answer: PartialItemFailureResponse = trace(handle, settings)(event, context)
-    return answer
+    response: PartialItemFailureResponse = trace(handle, settings)(event, context)
+    return response
 
 
 def _handle(

@@ -23,18 +23,18 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401  # Powertools' type is not Mangum's
         return fit(application(event, context), service.settings.buffer_limit)
 
-    answer: dict[str, Any] = handle(event, context)
-    return answer
+    response: dict[str, Any] = handle(event, context)
+    return response
 
 
-def fit(answer: dict[str, Any], limit: int) -> dict[str, Any]:
+def fit(response: dict[str, Any], limit: int) -> dict[str, Any]:
     """Return the response, with its text in base64 if JSON escapes would make it too large for Lambda.
 
     The application never makes a body that exceeds ``limit`` bytes in base64.
     """
-    if answer["isBase64Encoded"] or len(json.dumps(answer)) <= limit:
-        return answer
-    return {**answer, "body": b64encode(answer["body"].encode()).decode(), "isBase64Encoded": True}
+    if response["isBase64Encoded"] or len(json.dumps(response)) <= limit:
+        return response
+    return {**response, "body": b64encode(response["body"].encode()).decode(), "isBase64Encoded": True}
 
 
 @cache

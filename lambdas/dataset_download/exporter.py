@@ -33,8 +33,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         status = _work(service, ExportEvent.model_validate(event), context)
         return {"export": event["export"], "state": status.state if status else "skipped"}
 
-    answer: dict[str, Any] = handle(event, context)
-    return answer
+    response: dict[str, Any] = handle(event, context)
+    return response
 
 
 def _work(service: Service, event: ExportEvent, context: LambdaContext) -> ExportStatus | None:

@@ -46,7 +46,7 @@ def _respond(event: dict[str, Any]) -> dict[str, Any]:
     except ServiceUnavailableError:
         logger.exception("request_failed", extra={"status": 503})
         return respond_unavailable(
-            Code.SERVICE_UNAVAILABLE, "The job table or the archive's bucket did not answer; please try again."
+            Code.SERVICE_UNAVAILABLE, "The job table or the archive's bucket did not respond; please try again."
         )
     except Exception:
         logger.exception("request_failed", extra={"status": 500})

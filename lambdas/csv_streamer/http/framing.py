@@ -52,7 +52,7 @@ class CheckedResponseHandler(ResponseHandler):
             body.set_exception(exc)
 
     def _explain(self, error: HttpProcessingError) -> Exception:
-        reason = error.message.partition("\n")[0].rstrip(": ")  # what follows quotes the answer
+        reason = error.message.partition("\n")[0].rstrip(": ")  # what follows quotes the response
         if not reason.lower().startswith(_NOT_HTTP):
             return MisframedError(reason)
         if self._beginning.startswith(_STATUS_LINE) and "expected http/" in error.message.lower():

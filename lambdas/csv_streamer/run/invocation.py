@@ -54,7 +54,7 @@ class Invocation:
         self._states = StateStore(s3, settings.bucket)
         self._rejected: dict[int, FileResult] = {}
 
-    async def answer(self) -> Response:
+    async def respond(self) -> Response:
         """Do all the work and return the response.
 
         Raises:

@@ -127,23 +127,23 @@ class Lease:
         body = json.dumps({"run": self._run_id, "expires": expires.isoformat()}).encode()
         options: dict[str, Any] = {**self._object, **condition, "Body": body, "ContentType": "application/json"}
         try:
-            answer = await self._s3.run(self._s3.client.put_object, **options)
+            response = await self._s3.run(self._s3.client.put_object, **options)
         except ClientError as error:
             if error.response["Error"].get("Code") in _CONFLICT_CODES:
                 return False
             raise
-        self._etag = answer["ETag"]
+        self._etag = response["ETag"]
         return True
 
     async def _read(self) -> dict[str, Any] | None:
         def read() -> dict[str, Any]:
-            answer = self._s3.client.get_object(**self._object)
+            response = self._s3.client.get_object(**self._object)
             try:
-                held = json.loads(answer["Body"].read())
+                held = json.loads(response["Body"].read())
                 fields = {"run": str(held["run"]), "expires": datetime.fromisoformat(held["expires"])}
             except (ValueError, KeyError, TypeError):  # not written here: nobody's
                 fields = {"run": "", "expires": datetime.min.replace(tzinfo=UTC)}
-            return {**fields, "etag": answer["ETag"]}
+            return {**fields, "etag": response["ETag"]}
 
         try:
             return await self._s3.run(read)

@@ -50,14 +50,14 @@ class Copier:
 
     async def _copy_parts(self, size: int, attributes: Mapping[str, Any], part_size: int) -> None:
         client = self._s3.client
-        answer = await self._s3.run(
+        response = await self._s3.run(
             client.create_multipart_upload,
             **self._to,
             **attributes,
             ChecksumAlgorithm="CRC32",
             ChecksumType="FULL_OBJECT",
         )
-        upload: dict[str, Any] = {**self._to, "UploadId": answer["UploadId"]}
+        upload: dict[str, Any] = {**self._to, "UploadId": response["UploadId"]}
         try:
             spans = cut_known(size, min(part_size, MAX_PART))
             async with asyncio.TaskGroup() as group:
@@ -75,14 +75,14 @@ class Copier:
 
     async def _copy_part(self, upload: Mapping[str, Any], span: Span) -> CompletedPartTypeDef:
         async with self._turns:
-            answer = await self._s3.run(
+            response = await self._s3.run(
                 self._s3.client.upload_part_copy,
                 **upload,
                 **self._from,
                 PartNumber=span.number,
                 CopySourceRange=f"bytes={span.start}-{span.end - 1}",
             )
-        result = answer["CopyPartResult"]
+        result = response["CopyPartResult"]
         part: CompletedPartTypeDef = {"PartNumber": span.number, "ETag": result["ETag"]}
         if "ChecksumCRC32" in result:
             part["ChecksumCRC32"] = result["ChecksumCRC32"]

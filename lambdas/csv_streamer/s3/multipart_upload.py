@@ -98,7 +98,7 @@ class Upload:
     async def _create(self) -> str:
         self._logger.info("multipart_create_start", extra={"s3_key": self._to.key})
         # FULL_OBJECT: S3 derives the checksum of the whole from the parts', and compares it when it copies the object.
-        answer = await self._s3.run(
+        response = await self._s3.run(
             self._s3.client.create_multipart_upload,
             **self._to.staging,
             **self._to.attributes,
@@ -106,7 +106,7 @@ class Upload:
             ChecksumType="FULL_OBJECT",
         )
         self._logger.info("multipart_create_complete", extra={"s3_key": self._to.key})
-        return answer["UploadId"]
+        return response["UploadId"]
 
     async def put_part(self, span: Span, body: bytearray, crc32: str | None = None) -> None:
         """Upload one part; S3 checks its CRC-32, which is computed if it is not given.
@@ -121,7 +121,7 @@ class Upload:
         if checksum is None:
             checksum = await self._s3.run(compute_crc32, body)
         try:
-            answer = await self._s3.run(
+            response = await self._s3.run(
                 self._s3.client.upload_part,
                 **self._to.staging,
                 UploadId=upload_id,
@@ -132,7 +132,7 @@ class Upload:
         except ClientError as error:
             _raise_if_gone(error)
             raise
-        self.parts[span.number] = Part(span.number, span.start, len(body), answer["ETag"], checksum)
+        self.parts[span.number] = Part(span.number, span.start, len(body), response["ETag"], checksum)
         self._logger.debug("part_upload_complete", extra=fields)
 
     async def put_whole(self, body: bytes | bytearray, sha256: str) -> None:

@@ -84,6 +84,6 @@ def is_same_version(stored: Validators, served: Validators) -> bool:
 
 
 def make_conditions(stored: Validators) -> dict[str, str]:
-    """Return the headers that let a server answer 304 for the stored version."""
+    """Return the headers that let a server respond with 304 for the stored version."""
     conditions = {"If-None-Match": stored.etag, "If-Modified-Since": stored.last_modified}
     return {name: value for name, value in conditions.items() if value}

@@ -185,7 +185,7 @@ class FileStreamer:
         except TimeoutError as error:
             if not scope.expired():
                 raise
-            raise self._too_late("the server did not answer before the invocation's end") from error
+            raise self._too_late("the server did not respond before the invocation's end") from error
 
     def _too_late(self, reason: str) -> CsvStreamerError:
         """Return the error that defers a file, or fails it if another invocation would not get further."""

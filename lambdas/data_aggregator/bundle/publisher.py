@@ -146,7 +146,7 @@ class BundleStore:
 
     def _send_part(self, upload: Upload, number: int, data: bytes) -> CompletedPartTypeDef:
         crc32 = base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
-        answer = self.s3.upload_part(
+        response = self.s3.upload_part(
             Bucket=upload.bucket,
             Key=upload.bundle,
             UploadId=upload.upload_id,
@@ -154,7 +154,7 @@ class BundleStore:
             Body=data,
             ChecksumCRC32=crc32,
         )
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": crc32}
+        return {"PartNumber": number, "ETag": response["ETag"], "ChecksumCRC32": crc32}
 
     def _write_manifest(self, key: str, manifest: bytes) -> None:
         for _ in range(_MAX_ATTEMPTS):

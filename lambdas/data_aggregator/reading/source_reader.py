@@ -124,22 +124,22 @@ class SourceReader:
         if block.length < source.size:
             last = block.start + block.length - 1
             options["Range"] = headers["Range"] = f"bytes={block.start}-{last}"
-        answer = self._get_object_fast(source.bucket, source.key, headers, block.length, source.version_id)
-        if answer is None or answer.object_size != source.size:
+        response = self._get_object_fast(source.bucket, source.key, headers, block.length, source.version_id)
+        if response is None or response.object_size != source.size:
             return self._get_object_boto3(block, options)
-        return Stored(answer.data, answer.headers.get("Content-Encoding", ""))
+        return Stored(response.data, response.headers.get("Content-Encoding", ""))
 
     def _get_object_boto3(self, block: Block, options: Mapping[str, Any]) -> Stored | SourceError:
         """Read with boto3, which retries and reports errors in detail."""
         problem = ""
         for _ in range(_MAX_READ_ATTEMPTS):
             try:
-                answer = self._s3.get_object(**options)
-                size = _object_size(answer)
+                response = self._s3.get_object(**options)
+                size = _object_size(response)
                 if size != block.source.size:
-                    answer["Body"].close()
+                    response["Body"].close()
                     return SourceUnreadableError(f"the object has {size} bytes, not {block.source.size} as announced")
-                data = _read_body(answer, block)
+                data = _read_body(response, block)
             except ClientError as error:
                 return _describe(error)
             except (HTTPClientError, IncompleteReadError) as error:  # reset, timeout or early end of the body
@@ -148,7 +148,7 @@ class SourceReader:
             except BotoCoreError as error:
                 return SourceUnreadableError(f"GetObject failed: {error}")
             if len(data) == block.length:
-                return Stored(data, answer.get("ContentEncoding", ""))
+                return Stored(data, response.get("ContentEncoding", ""))
             problem = f"{len(data)} bytes"
         return SourceUnreadableError(f"reading at byte {block.start}: wanted {block.length} bytes, got {problem}")
 
@@ -193,10 +193,10 @@ def _split(source: Source) -> Iterator[Block]:
         yield Block(source, start, min(BLOCK_SIZE, source.size - start))
 
 
-def _read_body(answer: GetObjectOutputTypeDef, block: Block) -> bytes:
+def _read_body(response: GetObjectOutputTypeDef, block: Block) -> bytes:
     """Return a block from a response; a server may send the whole object instead, as the offline stack does."""
-    body = answer["Body"]
-    if answer["ContentLength"] == block.length:
+    body = response["Body"]
+    if response["ContentLength"] == block.length:
         return body.read()
     with closing(body):
         skipped = 0
@@ -205,10 +205,10 @@ def _read_body(answer: GetObjectOutputTypeDef, block: Block) -> bytes:
         return body.read(block.length)
 
 
-def _object_size(answer: GetObjectOutputTypeDef) -> int:
+def _object_size(response: GetObjectOutputTypeDef) -> int:
     """Return the size of the whole object, bytes, even if the response holds a range of it."""
-    whole = answer.get("ContentRange", "").rpartition("/")[2]
-    return int(whole) if whole else answer["ContentLength"]
+    whole = response.get("ContentRange", "").rpartition("/")[2]
+    return int(whole) if whole else response["ContentLength"]
 
 
 def _describe(error: ClientError) -> SourceError:

@@ -149,20 +149,20 @@ def open_file(store: Store, name: str, file: DataFile, tail: bytes = b"") -> Dat
 def _open_tail(store: Store, key: str) -> tuple[DataFile, bytes] | None:
     """Return an object's description and its end with one request; None if it does not exist."""
     try:
-        answer = store.signed_reader.get_tail(store.bucket, key, TAIL_BYTES) if store.signed_reader else None
+        response = store.signed_reader.get_tail(store.bucket, key, TAIL_BYTES) if store.signed_reader else None
     except MissingObjectError:
         return None
-    if answer and "ETag" in answer.headers and "Last-Modified" in answer.headers:
-        written = parsedate_to_datetime(answer.headers["Last-Modified"])
-        return DataFile(key, answer.object_size, answer.headers["ETag"], written), answer.data
+    if response and "ETag" in response.headers and "Last-Modified" in response.headers:
+        written = parsedate_to_datetime(response.headers["Last-Modified"])
+        return DataFile(key, response.object_size, response.headers["ETag"], written), response.data
     return _open_tail_boto3(store, key)
 
 
 def _open_tail_boto3(store: Store, key: str) -> tuple[DataFile, bytes] | None:
     """Return the same through boto3, which retries and reports errors."""
     try:
-        answer = store.client.get_object(Bucket=store.bucket, Key=key, Range=f"bytes=-{TAIL_BYTES}")
-        with answer["Body"] as body:
+        response = store.client.get_object(Bucket=store.bucket, Key=key, Range=f"bytes=-{TAIL_BYTES}")
+        with response["Body"] as body:
             tail = body.read()
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
@@ -173,10 +173,10 @@ def _open_tail_boto3(store: Store, key: str) -> tuple[DataFile, bytes] | None:
         raise SourceUnreadableError(f"{key} cannot be read: {code or error}") from error
     except (BotoCoreError, OSError) as error:
         raise SourceUnreadableError(f"{key} cannot be read: {error}") from error
-    size = int(answer.get("ContentRange", f"/{len(tail)}").rpartition("/")[2])
+    size = int(response.get("ContentRange", f"/{len(tail)}").rpartition("/")[2])
     if len(tail) < min(size, TAIL_BYTES):
         tail = b""
-    return DataFile(key, size, answer["ETag"], answer["LastModified"]), tail
+    return DataFile(key, size, response["ETag"], response["LastModified"]), tail
 
 
 def open_folder(store: Store, name: str) -> Dataset:

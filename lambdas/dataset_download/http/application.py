@@ -83,10 +83,10 @@ def _guard(service: Service, endpoint: Endpoint) -> Handler:
     """
     if endpoint is routes.serve_health:
 
-        async def answer(request: Request) -> Response:
+        async def respond(request: Request) -> Response:
             return routes.serve_health(service, request)
 
-        return answer
+        return respond
 
     def handle(request: Request) -> Response:
         try:

@@ -48,7 +48,7 @@ def render_dataset(request: Request, view: View, seconds: int) -> Response:
         _show_facts(view.dataset),
         tag("p", view.fault, class_="bad", role="alert") if view.fault else None,
         tag("h2", "Download"),
-        _show_downloads(view) if view.plan else tag("p", "Correct the filter to get an answer."),
+        _show_downloads(view) if view.plan else tag("p", "Correct the filter to see results."),
         tag("h2", "Filter"),
         show_form(view.dataset, view.columns, view.query),
         tag("h2", "Rows"),

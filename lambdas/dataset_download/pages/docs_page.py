@@ -38,9 +38,9 @@ def _show_operations(document: Json) -> Iterator[Markup]:
                 if parameters:
                     heads = ("Parameter", "In", "Meaning")
                     yield show_table("Parameters", heads, map(_show_parameter, parameters))
-                answers = operation["responses"].items()
-                rows = [(code, _resolve(document, answer)) for code, answer in answers]
-                yield show_table("Answers", ("Status", "When", "Type"), (_show_answer(*row) for row in rows))
+                responses = operation["responses"].items()
+                rows = [(code, _resolve(document, response)) for code, response in responses]
+                yield show_table("Answers", ("Status", "When", "Type"), (_show_response(*row) for row in rows))
 
 
 def _show_parameter(parameter: Json) -> list[Markup]:
@@ -52,9 +52,9 @@ def _show_parameter(parameter: Json) -> list[Markup]:
     ]
 
 
-def _show_answer(code: str, answer: Json) -> list[Markup]:
-    types = ", ".join(answer.get("content", {}))
-    return [tag("th", code, scope="row"), tag("td", _strip(answer["description"]), class_="text"), tag("td", types)]
+def _show_response(code: str, response: Json) -> list[Markup]:
+    types = ", ".join(response.get("content", {}))
+    return [tag("th", code, scope="row"), tag("td", _strip(response["description"]), class_="text"), tag("td", types)]
 
 
 def _show_text(text: str) -> Markup:

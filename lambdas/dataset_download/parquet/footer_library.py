@@ -11,7 +11,7 @@ LIBRARY = Path(__file__).with_name("footer.so")
 REFUSALS = {
     -1: "its footer is malformed",
     -2: "its footer is nested too deep",
-    -3: "its schema is no tree of columns",
+    -3: "its schema is not a tree of columns",
     -4: "its footer contradicts itself on rows or columns",
 }
 CHUNK_REFUSALS = {
