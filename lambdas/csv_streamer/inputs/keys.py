@@ -108,11 +108,13 @@ def _parse_disposition(header: str | None) -> list[str]:
 
 
 def _read_latin1(header: str) -> str:
-    """Return a header with its bytes that are not UTF-8, which aiohttp hands out as surrogates, read as Latin-1."""
+    """Return a header that is not UTF-8, whose bytes aiohttp gives as surrogates, decoded as Latin-1."""
     try:
         header.encode()
     except UnicodeEncodeError:
-        return header.encode("utf-8", "surrogateescape").decode("latin-1")
+        # Other surrogates stand for no byte.
+        escaped = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", header)
+        return escaped.encode("utf-8", "surrogateescape").decode("latin-1")
     return header
 
 
