@@ -1,8 +1,8 @@
-"""The S3 objects that a queue message announces, in each shape in which AWS and people send them.
+"""The S3 objects that a queue message announces, in each format that AWS and people send.
 
 One source file, linked into each Lambda package that uses it, so that every zip carries its own copy.
 
-Understood are, also in lists of them:
+Supported formats, also as JSON arrays:
 
 - S3 event notifications (``{"Records": […]}``), whose keys are URL-encoded. Source: "Event message structure", Amazon
   S3 user guide.
@@ -21,11 +21,11 @@ from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 _UNVERSIONED = "null"
-"""The version id of an object that was written while its bucket kept no versions; it names no particular one."""
+"""The version id of an object written while its bucket was not versioned; it names no particular version."""
 _CREATIONS = frozenset({"PutObject", "POST Object", "CopyObject", "CompleteMultipartUpload"})
-"""What the ``reason`` of an EventBridge event's ``detail`` says of a new object."""
-_WRAPPINGS = 8
-"""Most notifications and lists around a record: AWS makes at most three."""
+"""The ``reason`` in an EventBridge event's ``detail`` for a new object."""
+_MAX_NESTING = 8
+"""Maximum notifications and arrays around a record; AWS uses at most three."""
 _LONGEST_NAME = 100
 
 type IgnoredReason = Literal["test_event", "not_a_creation", "other_service", "not_a_notification"]
@@ -104,7 +104,7 @@ def _explain(error: Exception) -> str:
 
 
 def _read_any(document: Any, depth: int) -> Iterator[CreatedObject | IgnoredRecord]:  # noqa: ANN401  # any JSON
-    if depth > _WRAPPINGS:
+    if depth > _MAX_NESTING:
         raise ObjectEventError("the body names no S3 object: too many wrappings")
     if isinstance(document, list):
         for one in document:

@@ -2,9 +2,9 @@
 
 Reading many small objects or ranges is bound by what each request costs in Python, not by the network: a boto3
 ``get_object`` takes about 2 ms of processor time, four fifths of it spent on endpoint rules, hooks and parsing that
-are the same for every object of a bucket. Here the address is found once a bucket, and a request is signed (SigV4)
-and sent over urllib3's connection pool, both of which boto3 is made of. Only success is handled; whatever else
-happens is the caller's to repeat with boto3, which knows about redirects, throttling and errors.
+are the same for every object of a bucket. This client resolves the endpoint once per bucket, signs the request (SigV4)
+and sends it over urllib3's connection pool, as boto3 does. It handles successful responses only. For any other
+response the caller retries with boto3, which handles redirects, throttling and errors.
 
 Source: "Signature Version 4 signing process", AWS General Reference; tested against botocore's signer.
 """
@@ -53,7 +53,7 @@ class Answer:
 
 
 type GetObject = Callable[..., Answer | None]
-"""What :meth:`SignedS3Reader.get` is to those who use it; they have another way where it returns ``None``."""
+"""Signature of :meth:`SignedS3Reader.get`. If it returns ``None``, the caller falls back to boto3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _read(response: urllib3.BaseHTTPResponse, length: int) -> Answer | None:
 
 
 def _find_size(response: urllib3.BaseHTTPResponse) -> int:
-    """Return how many bytes the whole object has, whatever part of it comes; 0 if that is not said."""
+    """Return the object's size from ``Content-Range`` or ``Content-Length``; 0 if neither header is present."""
     said = response.headers.get("Content-Range", "").rpartition("/")[2] or response.headers.get("Content-Length", "")
     return int(said) if said.isdecimal() else 0
 

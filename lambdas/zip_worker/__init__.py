@@ -1,1 +1,1 @@
-"""ZIP jobs, the third of three packages: streams the S3 objects of a job into one ZIP in S3."""
+"""ZIP jobs: the worker, which streams the S3 objects of a job into one ZIP in S3."""

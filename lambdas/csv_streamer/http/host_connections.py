@@ -30,12 +30,12 @@ class HostConnections:
         return self._open[host]
 
     async def take(self, host: str, *, wait: bool, alone: bool = False) -> None:
-        """Count one more connection to ``host``, once there may be one.
+        """Acquire a connection slot for ``host``; wait until one is free.
 
         ``alone``: the caller is inside :meth:`alone` for this host.
 
         Raises:
-            HostBusyError: there may be none now, and ``wait`` is false.
+            HostBusyError: no slot is free, and ``wait`` is false.
         """
         if not wait and not self._has_room(host):
             raise HostBusyError(f"{host} has as many connections as it may have")

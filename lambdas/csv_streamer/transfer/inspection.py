@@ -28,7 +28,7 @@ class Inspection:
         self._announced[span.start] = span.end
 
     async def add(self, span: Span, body: bytearray) -> None:
-        """Read a part once all before it have been read; returns without that after :meth:`stop`.
+        """Hash a part after all preceding parts; return without hashing it after :meth:`stop`.
 
         Raises:
             FileError: the part is not what is expected of the file.

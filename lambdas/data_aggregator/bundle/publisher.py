@@ -73,7 +73,7 @@ class BundleStore:
 
     s3: S3Client
     bucket: str
-    _fates: dict[Upload, UploadOutcome] = field(default_factory=dict)
+    _outcomes: dict[Upload, UploadOutcome] = field(default_factory=dict)
 
     def begin(self, bundle: str) -> Upload:
         """Start an upload; other workers can abort it by its id."""
@@ -130,14 +130,14 @@ class BundleStore:
 
     def resolve_outcome(self, upload: Upload) -> UploadOutcome:
         """Return the final state of an upload; abort it if it has not been published."""
-        if upload not in self._fates:
+        if upload not in self._outcomes:
             is_published = self._is_published(upload)
             if not is_published:
                 self.abort(upload)
                 # It may have become visible just before the abort.
                 is_published = self._is_published(upload)
-            self._fates[upload] = UploadOutcome(is_published, self._read_ids(upload) if is_published else None)
-        return self._fates[upload]
+            self._outcomes[upload] = UploadOutcome(is_published, self._read_ids(upload) if is_published else None)
+        return self._outcomes[upload]
 
     def abort(self, upload: Upload) -> None:
         """Abort an upload; does nothing if it has ended already."""

@@ -23,7 +23,7 @@ from data_aggregator.exceptions import CorruptSourceError
 _INPUT = 64 * 1024
 """Bytes per input call. A decompressor copies what follows a member, and a member may have only 20 bytes."""
 _HEADER = 4 * 1024
-"""Bytes that a member begins with, where there are so many: isal misreads a header of several fields that is cut."""
+"""Minimum bytes passed to a new decompressor, because isal misparses a truncated header of several fields."""
 _END = b""
 """After the last piece; no piece is empty."""
 _OUTPUT = 1024 * 1024
@@ -132,7 +132,7 @@ class Content:
 
 
 def _peek(blocks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Return the first bytes, enough to tell the format where there are so many, and the whole again."""
+    """Return up to 4 KiB from the start of the stream, and an iterator over the complete stream."""
     stream, taken, size = iter(blocks), list[bytes](), 0
     for block in stream:
         taken.append(block)
@@ -165,7 +165,7 @@ def _find_format(head: bytes, expected: Sequence[str]) -> _Format | None:
         return _ZSTD_FORMAT
     if expected[:1] == ["deflate"]:
         return _DEFLATE_FORMAT if _is_zlib(head) else _RAW_DEFLATE_FORMAT
-    # What is shorter than its mark can only be told by what is said of it.
+    # Data shorter than the magic number is identified by its declared format.
     named = [one for one in _FORMATS if one.name in expected[:1]]
     return next((one for one in named if _begins(head, one)), None)
 

@@ -83,14 +83,15 @@ class Aggregator:
 
     def run(self, sources: Iterable[Source]) -> None:
         """Bundle as many sources as time and disk allow, and record an outcome for each."""
-        waiting = deque(self._refuse_too_large(sources))
+        waiting = deque(self._list_bundleable(sources))
         while waiting:
             if self._is_time_up():
                 self._note(waiting, "not_started", "the function's time limit was near")
                 return
             waiting.extendleft(reversed(self._make_bundle(self._take_group(waiting))))
 
-    def _refuse_too_large(self, sources: Iterable[Source]) -> list[Source]:
+    def _list_bundleable(self, sources: Iterable[Source]) -> list[Source]:
+        """Return the sources, each once, that fit a bundle; the others are refused."""
         limit = self.settings.max_bundle_input
         fitting = []
         for source in {source.id: source for source in sources}.values():

@@ -9,7 +9,7 @@ _ONE_RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASC
 
 
 @dataclass(frozen=True)
-class Part:
+class RequestedRange:
     """A byte range of a result; ``end`` is exclusive."""
 
     start: int
@@ -26,7 +26,7 @@ def is_range(header: str | None) -> bool:
     return match is not None and bool(match[1] or match[2]) and not _is_backwards(match)
 
 
-def find_part(header: str, size: int) -> Part:
+def find_range(header: str, size: int) -> RequestedRange:
     """Return the part of ``size`` bytes that a supported range selects.
 
     Raises:
@@ -37,9 +37,9 @@ def find_part(header: str, size: int) -> Part:
         raise UnsatisfiableRangeError(header)
     first, last = match.groups()
     if not first:
-        part = Part(max(0, size - int(last)), size)
+        part = RequestedRange(max(0, size - int(last)), size)
     else:
-        part = Part(int(first), min(size, int(last) + 1) if last else size)
+        part = RequestedRange(int(first), min(size, int(last) + 1) if last else size)
     if part.start >= part.end:
         raise UnsatisfiableRangeError(header)
     return part

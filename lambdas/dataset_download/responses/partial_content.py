@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from dataset_download.reading.result_stream import Download, start_download
 from dataset_download.request.problem import Problem
-from dataset_download.request.range_header import Part, UnsatisfiableRangeError, find_part
+from dataset_download.request.range_header import RequestedRange, UnsatisfiableRangeError, find_range
 from dataset_download.runtime.result_buffer import BufferedResult, ResultBuffer
 from dataset_download.service import Service
 
@@ -38,7 +38,7 @@ def respond_with_range(service: Service, context: ResponseContext, range_: str, 
         context.record.finish("head")
         return Response(headers={**headers, "Content-Length": str(result.size)})
     try:
-        part = find_part(range_, result.size)
+        part = find_range(range_, result.size)
     except UnsatisfiableRangeError:
         detail = f"The result has {result.size} bytes; the range selects none of them."
         unsatisfied = {"Content-Range": f"bytes */{result.size}"}
@@ -67,7 +67,7 @@ def buffer_result(chunks: Iterable[bytes], limit: int, download: Download) -> Bu
 
 def send_buffered(
     result: BufferedResult,
-    part: Part,
+    part: RequestedRange,
     context: ResponseContext,
     stall_seconds: float,
     encoding: str = "identity",

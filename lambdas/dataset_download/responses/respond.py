@@ -13,7 +13,7 @@ from dataset_download.reading.result_stream import Download, start_download
 from dataset_download.request.caller import Caller
 from dataset_download.request.headers import attach, choose_encoding, format_time, is_unmodified, matches
 from dataset_download.request.problem import Problem, explain
-from dataset_download.request.range_header import Part, holds, is_range
+from dataset_download.request.range_header import RequestedRange, holds, is_range
 from dataset_download.request.resolve import Pairs, ResolvedRequest, resolve_request
 from dataset_download.runtime.cancellation import ClientDisconnectedError
 from dataset_download.runtime.result_buffer import BufferedResult
@@ -151,7 +151,7 @@ def _send_buffered_or_export(
     """Return the response with a buffered result, or export the result if the caller's time is too short."""
     if result.size > service.find_transferable_bytes(context.seconds):
         return respond_with_export(service, context)
-    return send_buffered(result, Part(0, result.size), context, service.settings.stall_seconds, encoding)
+    return send_buffered(result, RequestedRange(0, result.size), context, service.settings.stall_seconds, encoding)
 
 
 def _stream(

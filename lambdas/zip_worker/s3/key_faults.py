@@ -58,7 +58,7 @@ def explain_error(error: ClientError, key: str) -> KeyFault | None:
 
 
 def explain_later_error(error: ClientError, key: str) -> KeyFault | None:
-    """Return the same for an object that the survey found: one that does not exist was deleted meanwhile."""
+    """Return the fault of a surveyed object, or None; if it no longer exists, it was deleted meanwhile."""
     fault = explain_error(error, key)
     if fault and fault.code == ErrorCode.OBJECT_MISSING:
         return KeyFault(key, fault.code, _DETAILS[ErrorCode.OBJECT_CHANGED])
