@@ -15,8 +15,8 @@ from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
 from tests.support import lambda_context
-from tests.unit.events import Event, load_event
-from tests.unit.events.api_document import check_answer
+from tests.unit.api_document import Event, load_event
+from tests.unit.api_document.api_document import check_answer
 from zip_enqueue import app, clients
 
 

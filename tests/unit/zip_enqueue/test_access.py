@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.unit.events import load_event
+from tests.unit.api_document import load_event
 from tests.unit.zip_enqueue.conftest import Answer, Service, lose_connection
 from zip_enqueue import app, clients
 

@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
-from tests.unit.events import load_event
-from tests.unit.events.api_document import load_document
+from tests.unit.api_document import load_event
+from tests.unit.api_document.api_document import load_document
 from tests.unit.zip_enqueue.conftest import Service, lose_connection
 from zip_enqueue import app, clients
 from zip_enqueue.clients import AwsBackend

@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.unit.events import load_event
+from tests.unit.api_document import load_event
 from tests.unit.zip_enqueue.conftest import Answer, Service, lose_connection
 
 BODY = {"keys": ["a", "b"]}

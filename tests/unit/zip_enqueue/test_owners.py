@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.events import load_event
+from tests.unit.api_document import load_event
 from tests.unit.zip_enqueue.conftest import Answer, Service
 from zip_enqueue import app
 

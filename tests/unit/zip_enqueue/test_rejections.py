@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.tiers import scale
-from tests.unit.events import load_event
-from tests.unit.events.api_document import load_document
+from tests.unit.api_document import load_event
+from tests.unit.api_document.api_document import load_document
 from tests.unit.zip_enqueue.conftest import Service
 from zip_enqueue import app
 

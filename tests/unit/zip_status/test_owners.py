@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.events import Event, load_event
+from tests.unit.api_document import Event, load_event
 from tests.unit.zip_status.conftest import JOB_ID, READY, Answer, Service
 from zip_status import app
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.events.api_document import check_schema, load_document
+from tests.unit.api_document.api_document import check_schema, load_document
 from tests.unit.zip_worker.conftest import Aws
 from tests.unit.zip_worker.test_app import deliver
 from zip_worker import app, clients

@@ -1,6 +1,6 @@
 """The OpenAPI document lists the very codes that the functions answer."""
 
-from tests.unit.events.api_document import load_document
+from tests.unit.api_document.api_document import load_document
 from zip_enqueue.exceptions import Code as EnqueueCode
 from zip_status.exceptions import Code as StatusCode
 

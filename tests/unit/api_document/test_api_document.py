@@ -4,7 +4,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
-from tests.unit.events.api_document import check_schema, load_document
+from tests.unit.api_document.api_document import check_schema, load_document
 
 
 def list_examples(node: object, pointer: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], object]]:
