@@ -22,7 +22,8 @@ from zip_worker.exceptions import (
 )
 from zip_worker.s3.key_lists import parse_key_list
 from zip_worker.s3.multipart import abort_stale_uploads
-from zip_worker.s3.source import SourceBucket
+from zip_worker.s3.source_reader import SourceReader
+from zip_worker.s3.survey import Surveyor
 from zip_worker.s3_get import GetObject
 from zip_worker.schemas import Archive, Job, KeyFault
 from zip_worker.settings import Settings
@@ -122,19 +123,14 @@ class JobRunner:
     def _archive(self, job: Job, message: Message) -> Archive | None:
         settings = self._settings
         crc32_from = settings.copy_threshold if job.compression == "stored" else 0
-        reader = SourceBucket(
-            self._s3,
-            job.source_bucket,
-            settings.read_concurrency,
-            self._get_object_fast,
-            crc32_from,
-            settings.head_threshold,
-        )
+        concurrency = settings.read_concurrency
+        surveyor = Surveyor(self._s3, job.source_bucket, concurrency, crc32_from, settings.head_threshold)
+        reader = SourceReader(self._s3, job.source_bucket, concurrency, self._get_object_fast)
         with Heartbeat(self._jobs, job.job_id, message.change_visibility, settings.lease_seconds) as heartbeat:
             attempt = Attempt(job, settings, self._s3, heartbeat, self._remaining_ms)
             return attempt.run(
-                Reading(reader, settings.read_concurrency, settings.read_ahead_bytes),
-                lambda: plan_job(job, self._read_key_list(job), reader, settings),
+                Reading(reader, concurrency, settings.read_ahead_bytes),
+                lambda: plan_job(job, self._read_key_list(job), surveyor, settings),
             )
 
     def _read_key_list(self, job: Job) -> list[str] | None:
