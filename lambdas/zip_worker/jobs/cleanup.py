@@ -1,4 +1,4 @@
-"""The clean-up: removes what the worker and the API keep in the target bucket while a job lasts.
+"""The clean-up: removes from the target bucket what a job that has ended no longer needs.
 
 Nothing here fails a job: the bucket's lifecycle rules remove what these functions miss.
 """
