@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zip_worker.archive.part_buffer import PartCutter
@@ -17,11 +15,12 @@ from zip_worker.exceptions import (
     UploadGoneError,
 )
 from zip_worker.s3.archive_upload import ArchiveUpload
-from zip_worker.s3.multipart import CopyRange, MultipartState, abort_stale_uploads, find_parts
-from zip_worker.schemas import Archive, Job, Source, StoredObject
+from zip_worker.s3.multipart import CopyRange, MultipartState, abort_stale_uploads
+from zip_worker.schemas import Archive, Job, Progress, Source, StoredObject
 from zip_worker.settings import Settings
 
-from .checkpoint import Checkpoint, CheckpointStore
+from .checkpoint import Checkpoint
+from .continuation import Continuation
 from .heartbeat import Heartbeat
 from .plan import Plan, plan_without
 from .write_loop import Reading, write_archive
@@ -48,9 +47,7 @@ class Attempt:
         self._s3 = s3
         self._heartbeat = heartbeat
         self._remaining_ms = remaining_ms
-        self._store = CheckpointStore(s3, job.target_bucket, job.job_id)
-        self._plan_etag: str | None = None
-        self._next_save = time.monotonic() + settings.checkpoint_seconds
+        self._continuation = Continuation(job, s3, heartbeat, settings.checkpoint_seconds)
 
     def run(self, reading: Reading, make_plan: Callable[[], Plan]) -> Archive | None:
         """Return the archive, or ``None`` if a checkpoint was saved for the next invocation.
@@ -59,7 +56,7 @@ class Attempt:
             PermanentError: the job fails for good.
             LeaseLostError: another worker has the job.
         """
-        found = self._find_checkpoint() if self._job.attempts > 1 else None
+        found = self._continuation.find() if self._job.attempts > 1 else None
         if found is not None and found[1].is_whole:
             stored = self._complete_again(*found)
             if stored:
@@ -87,31 +84,10 @@ class Attempt:
         if not faults:
             raise ShortReadError(str(error)) from error
         plan = plan_without(self._job, plan, faults, self._settings)
-        self._store.delete()
-        abort_stale_uploads(self._s3, self._job.target_bucket, self._job.target_key)
-        self._store = CheckpointStore(self._s3, self._job.target_bucket, self._job.job_id)
-        self._plan_etag = None
+        self._continuation.discard()
         progress = self._heartbeat.progress
         progress.files_done = progress.bytes_copied = progress.bytes_streamed = 0
         return plan
-
-    def _find_checkpoint(self) -> tuple[Plan, Checkpoint] | None:
-        """Return an earlier worker's plan and checkpoint if its upload is unchanged; abort all other uploads."""
-        job = self._job
-        found = self._store.load()
-        parts = found and (found[1].parts if found[1].is_whole else self._check_parts(found[1].parts))
-        keep = parts.upload_id if parts else None
-        abort_stale_uploads(self._s3, job.target_bucket, job.target_key, keep=keep)
-        if not found or parts is None:
-            return None
-        plan, checkpoint = found[0], replace(found[1], parts=parts, attempt=job.attempts)
-        # Overwrites the checkpoint (If-Match): an earlier worker that is still alive can no longer write its own.
-        self._store.save(checkpoint)
-        self._plan_etag = checkpoint.plan_etag
-        return plan, checkpoint
-
-    def _check_parts(self, parts: MultipartState) -> MultipartState | None:
-        return find_parts(self._s3, self._job.target_bucket, self._job.target_key, parts)
 
     def _complete_again(self, plan: Plan, checkpoint: Checkpoint) -> StoredObject | None:
         """Complete an upload that had all its parts; return ``None`` if it no longer exists."""
@@ -157,8 +133,8 @@ class Attempt:
             self._heartbeat.check()
             if self._remaining_ms() < self._settings.stop_before_seconds * 1000:
                 raise OutOfTimeError("the function's time limit is near")
-            if time.monotonic() >= self._next_save and upload.parts.upload_id:
-                self._save(plan, writer, cutter, upload)
+            if self._continuation.is_save_due and upload.parts.upload_id:
+                self._continuation.save(plan, writer, cutter, upload)
 
         try:
             write_archive(plan.layout, writer, reading, self._heartbeat.progress, after_step)
@@ -167,9 +143,9 @@ class Attempt:
             if writer.cursor.steps <= begun + 1:
                 no_progress_count = checkpoint.no_progress_count + 1 if checkpoint else 1
             if no_progress_count >= _MAX_NO_PROGRESS:
-                raise EndlessJobError(self._describe_lack_of_progress()) from None
+                raise EndlessJobError(_describe_lack_of_progress(self._heartbeat.progress)) from None
             upload.wait_for_copies((self._remaining_ms() - _HAND_OVER_RESERVE_MS) / 1000)
-            self._save(plan, writer, cutter, upload, no_progress_count=no_progress_count)
+            self._continuation.save(plan, writer, cutter, upload, no_progress_count=no_progress_count)
             return None
         return self._describe(plan, self._complete(plan, writer, cutter, upload))
 
@@ -180,41 +156,9 @@ class Attempt:
             return upload.complete(*last, writer.runs)
         upload.put(*last)
         upload.drain(copies=True)
-        self._save(plan, writer, cutter, upload, is_whole=True)
+        self._continuation.save(plan, writer, cutter, upload, is_whole=True)
         self._heartbeat.renew()
         return upload.finish(writer.runs)
-
-    def _save(
-        self,
-        plan: Plan,
-        writer: ArchiveWriter,
-        cutter: PartCutter,
-        upload: ArchiveUpload,
-        *,
-        is_whole: bool = False,
-        no_progress_count: int = 0,
-    ) -> None:
-        """Save a checkpoint once S3 has all bytes before the cutter's buffers."""
-        upload.drain()
-        self._heartbeat.check()
-        if self._plan_etag is None:
-            self._plan_etag = self._store.save_plan(plan)
-        checkpoint = Checkpoint(
-            plan_etag=self._plan_etag,
-            cursor=writer.cursor,
-            position=cutter.position,
-            buffers=[] if is_whole else cutter.buffers,
-            records=bytes(writer.records),
-            runs=writer.runs,
-            parts=upload.parts,
-            bytes_streamed=self._heartbeat.progress.bytes_streamed,
-            is_whole=is_whole,
-            no_progress_count=no_progress_count,
-            attempt=self._job.attempts,
-        )
-        self._store.save(checkpoint)
-        upload.keep = True
-        self._next_save = time.monotonic() + self._settings.checkpoint_seconds
 
     def _set_progress(self, plan: Plan, checkpoint: Checkpoint | None) -> None:
         progress = self._heartbeat.progress
@@ -232,12 +176,12 @@ class Attempt:
             list(plan.skipped),
             progress.bytes_copied,
             progress.bytes_streamed,
-            has_checkpoint=self._store.is_used,
+            has_checkpoint=self._continuation.is_used,
         )
 
-    def _describe_lack_of_progress(self) -> str:
-        done = self._heartbeat.progress
-        return (
-            f"the job makes no progress within the function's time limit: {done.files_done} of "
-            f"{done.files_total} files, {done.bytes_done} of {done.bytes_total} bytes were done"
-        )
+
+def _describe_lack_of_progress(done: Progress) -> str:
+    return (
+        f"the job makes no progress within the function's time limit: {done.files_done} of "
+        f"{done.files_total} files, {done.bytes_done} of {done.bytes_total} bytes were done"
+    )

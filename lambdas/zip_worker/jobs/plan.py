@@ -1,16 +1,16 @@
 """The plan of a job: the objects to archive, their names, and the layout of the archive."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Protocol
 
 from zip_worker.archive.layout import Layout, choose_layout
 from zip_worker.archive.names import name_members
 from zip_worker.exceptions import ErrorCode, LimitExceededError, SourceMissingError
 from zip_worker.job_record import SERVICE_PREFIX
 from zip_worker.s3.key_faults import make_fault, raise_if_fatal
-from zip_worker.schemas import BlockRequest, Job, KeyFault, Source, Survey
+from zip_worker.s3.survey import Surveyor
+from zip_worker.schemas import Job, KeyFault, Survey
 from zip_worker.settings import Settings
 
 
@@ -28,51 +28,29 @@ class Plan:
         return sum(member.source.size for member in self.layout.members)
 
 
-class SourceReader(Protocol):
-    """The source of the objects to archive."""
-
-    def read_manifest(self, key: str) -> Iterator[str]:
-        """Yield the keys that the manifest object lists."""
-
-    def list_prefix(self, prefix: str) -> Iterator[Source]:
-        """Yield every object under ``prefix``."""
-
-    def inspect(self, sources: Sequence[Source]) -> Survey:
-        """Return listed sources with what a listing does not show, and the faults."""
-
-    def survey(self, keys: Sequence[str]) -> Survey:
-        """Return the objects of ``keys``, and the faults."""
-
-    def probe(self, sources: Sequence[Source]) -> list[KeyFault]:
-        """Return which of the surveyed objects cannot be read now."""
-
-    def read_block(self, request: BlockRequest) -> bytes:
-        """Return the bytes of one block."""
-
-
-def plan_job(job: Job, keys: Sequence[str] | None, reader: SourceReader, settings: Settings) -> Plan:
+def plan_job(job: Job, keys: Sequence[str] | None, surveyor: Surveyor, settings: Settings) -> Plan:
     """Return the plan: survey the job's objects, choose their names and lay out the archive.
 
     Args:
         job: the job.
         keys: the keys of the request itself; ``None`` if it had none.
-        reader: the source bucket.
+        surveyor: surveys the source bucket.
         settings: limits.
 
     Raises:
         PermanentError: the request cannot be fulfilled.
     """
-    listed = _list_keys(job, keys, reader, settings.max_members)
+    listed = _list_keys(job, keys, surveyor, settings.max_members)
     raise_if_fatal(job, [make_fault(key, ErrorCode.KEY_NOT_ALLOWED) for key in listed if not _is_allowed(job, key)])
-    survey = reader.survey(listed) if listed else Survey([], [])
+    survey = surveyor.survey(listed) if listed else Survey([], [])
     if job.prefix is not None:
         known = set(listed)
         more = (
             source
-            for source in reader.list_prefix(job.prefix)
+            for source in surveyor.list_prefix(job.prefix)
             if source.key not in known and _is_allowed(job, source.key)
         )
-        found = reader.inspect(_take(more, settings.max_members - len(survey.sources), settings.max_members))
+        found = surveyor.inspect(_take(more, settings.max_members - len(survey.sources), settings.max_members))
         survey = Survey([*survey.sources, *found.sources], [*survey.faults, *found.faults])
     return _lay_out(job, survey, settings)
 
@@ -110,8 +88,8 @@ def _is_allowed(job: Job, key: str) -> bool:
     return not key.startswith(SERVICE_PREFIX) and (prefixes is None or key.startswith(prefixes))
 
 
-def _list_keys(job: Job, keys: Sequence[str] | None, reader: SourceReader, limit: int) -> list[str]:
-    more = reader.read_manifest(job.manifest_key) if job.manifest_key is not None else iter(())
+def _list_keys(job: Job, keys: Sequence[str] | None, surveyor: Surveyor, limit: int) -> list[str]:
+    more = surveyor.read_manifest(job.manifest_key) if job.manifest_key is not None else iter(())
     return _take(chain(keys or (), more), limit, limit)
 
 

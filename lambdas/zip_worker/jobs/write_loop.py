@@ -8,9 +8,8 @@ from itertools import islice
 from zip_worker.archive.layout import End, Layout, Read, plan_steps
 from zip_worker.archive.writer import ArchiveWriter, Block, prepare_block
 from zip_worker.readahead import read_ahead
+from zip_worker.s3.source_reader import SourceReader
 from zip_worker.schemas import BlockRequest, Progress
-
-from .plan import SourceReader
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The source bucket: manifests, surveys of keys, and blocks of objects."""
+"""The survey of the source bucket: which objects a job's keys name, and which of them cannot be read."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from dataclasses import replace
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ClientError
 
-from zip_worker.exceptions import ErrorCode, KeyListError, ShortReadError, SourceUnavailableError
-from zip_worker.s3_get import GetObject
-from zip_worker.schemas import BlockRequest, KeyFault, Source, Survey
+from zip_worker.exceptions import ErrorCode, KeyListError
+from zip_worker.schemas import KeyFault, Source, Survey
 
 from .checksums import find_crc32
-from .key_faults import explain_error, explain_later_error, make_fault
+from .key_faults import explain_error, make_fault
 from .key_lists import parse_manifest
 
 if TYPE_CHECKING:
@@ -26,29 +25,21 @@ _PAGE = 1000
 """Keys in one response of ListObjectsV2."""
 _MAX_KEYS_WITHOUT_LISTING = 12
 """Up to this number, HeadObject for each key costs no more than one ListObjectsV2 (prices are about 1 : 12)."""
-_MAX_READ_ATTEMPTS = 4
 _MANIFEST_CHUNK = 64 * 1024
 _ARCHIVE_CLASSES = {"GLACIER", "DEEP_ARCHIVE"}
 _MAY_BE_ARCHIVED = {*_ARCHIVE_CLASSES, "INTELLIGENT_TIERING"}
 """For these classes only HeadObject shows whether an object can be read: it may be restored, or in an archive tier."""
 
 
-class SourceBucket:
-    """The bucket of the objects to archive."""
+class Surveyor:
+    """Finds the objects to archive in the source bucket by ListObjectsV2 and HeadObject, without reading them."""
 
     def __init__(
-        self,
-        s3: S3Client,
-        bucket: str,
-        concurrency: int,
-        get_object_fast: GetObject,
-        crc32_from: int = 0,
-        head_from: int | None = None,
+        self, s3: S3Client, bucket: str, concurrency: int, crc32_from: int = 0, head_from: int | None = None
     ) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._concurrency = concurrency
-        self._get_object_fast = get_object_fast
         self._crc32_from = crc32_from
         """Minimum size of objects whose CRC-32 is looked up, bytes; 0: none."""
         self._head_from = head_from
@@ -94,69 +85,6 @@ class SourceBucket:
             found = dict(self._find_by_listing(wanted))
         found.update(self._head_all(key for key in wanted if key not in found or self._needs_head(found[key])))
         return _separate_faults((key, found[key]) for key in keys)
-
-    def probe(self, sources: Sequence[Source]) -> list[KeyFault]:
-        """Return which of the surveyed objects cannot be read now, by reading one byte of each."""
-        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="probe") as pool:
-            return [fault for fault in pool.map(self._probe, sources) if fault]
-
-    def read_block(self, request: BlockRequest) -> bytes:
-        """Return the bytes of one block; a failed read is repeated.
-
-        Raises:
-            SourceUnavailableError: the object changed since the survey, or cannot be read.
-            ShortReadError: S3 sent too few bytes, repeatedly.
-        """
-        source = request.source
-        headers = {"If-Match": source.etag}
-        options: dict[str, Any] = {"Bucket": self._bucket, "Key": source.key, "IfMatch": source.etag}
-        if not request.is_whole:
-            headers["Range"] = options["Range"] = f"bytes={request.start}-{request.start + request.length - 1}"
-        response = self._get_object_fast(self._bucket, source.key, headers, request.length)
-        return response.data if response else self._read_block_boto3(request, options)
-
-    def _read_block_boto3(self, request: BlockRequest, options: Mapping[str, Any]) -> bytes:
-        """Read a block with boto3, which retries and reports errors in detail."""
-        source = request.source
-        problem: Exception | None = None
-        for _ in range(_MAX_READ_ATTEMPTS):
-            try:
-                data = self._s3.get_object(**options)["Body"].read()
-            except ClientError as error:
-                fault = explain_later_error(error, source.key)
-                if fault:
-                    raise SourceUnavailableError(fault) from error
-                raise
-            except (
-                HTTPClientError,
-                IncompleteReadError,
-            ) as error:  # reset, timeout or early end while the body was read
-                problem = error
-                continue
-            if len(data) == request.length:
-                return data
-        got = type(problem).__name__ if problem else f"{len(data)} bytes"
-        raise ShortReadError(
-            f"reading {source.key!r} at byte {request.start}: expected {request.length} bytes, got {got}"
-        )
-
-    def _probe(self, source: Source) -> KeyFault | None:
-        options: dict[str, Any] = {"Bucket": self._bucket, "Key": source.key, "IfMatch": source.etag}
-        first = "bytes=0-0"
-        quick = {"If-Match": source.etag, "Range": first}
-        if source.size and self._get_object_fast(self._bucket, source.key, quick, 1):
-            return None
-        try:
-            if source.size:
-                self._s3.get_object(**options, Range=first)["Body"].read()
-            else:
-                self._s3.head_object(**options)
-        except ClientError as error:
-            fault = explain_later_error(error, source.key)
-            if fault is None:
-                raise
-            return fault
-        return None
 
     def _find_by_listing(self, wanted: Sequence[str]) -> dict[str, Source | None]:
         """Look the sorted keys up in listings, as long as that costs less than a HeadObject for each."""
