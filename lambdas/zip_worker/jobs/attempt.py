@@ -15,7 +15,7 @@ from zip_worker.exceptions import (
     UploadGoneError,
 )
 from zip_worker.s3.archive_upload import ArchiveUpload
-from zip_worker.s3.multipart import CopyRange, MultipartState, abort_stale_uploads
+from zip_worker.s3.multipart import CopyRange, MultipartState
 from zip_worker.schemas import Archive, Job, Progress, Source, StoredObject
 from zip_worker.settings import Settings
 
@@ -62,6 +62,7 @@ class Attempt:
             if stored:
                 return self._describe(found[0], stored)
             found = None
+            self._start_over()
         plan, checkpoint = found or (make_plan(), None)
         for _ in range(_MAX_STARTS):
             try:
@@ -84,10 +85,14 @@ class Attempt:
         if not faults:
             raise ShortReadError(str(error)) from error
         plan = plan_without(self._job, plan, faults, self._settings)
+        self._start_over()
+        return plan
+
+    def _start_over(self) -> None:
+        """Discard plan, checkpoint and upload, so that the next checkpoint is of the plan that is made now."""
         self._continuation.discard()
         progress = self._heartbeat.progress
         progress.files_done = progress.bytes_copied = progress.bytes_streamed = 0
-        return plan
 
     def _complete_again(self, plan: Plan, checkpoint: Checkpoint) -> StoredObject | None:
         """Complete an upload that had all its parts; return ``None`` if it no longer exists."""
@@ -98,7 +103,6 @@ class Attempt:
             try:
                 return upload.finish(checkpoint.runs)
             except UploadGoneError:  # the upload, or one of its parts
-                abort_stale_uploads(self._s3, self._job.target_bucket, self._job.target_key)
                 return None
 
     def _open_upload(self, plan: Plan, parts: MultipartState) -> ArchiveUpload:

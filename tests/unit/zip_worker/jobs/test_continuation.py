@@ -428,3 +428,30 @@ def test_a_large_member_that_goes_before_it_is_copied_can_be_left_out(aws: Aws) 
         assert archive.testzip() is None
         assert "c.bin" not in archive.namelist()
     assert aws.uploads_in_progress() == 0
+
+
+def test_job_that_starts_over_with_other_objects_continues_with_its_own_plan(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upload of a whole archive is gone, and the prefix has one more object by then."""
+    contents = {name: make_bytes(number, 6 * MIB) for number, name in enumerate(("a", "b", "c"))}
+    aws.put({f"docs/{name}": contents[name] for name in ("a", "c")})
+    aws.put_job(prefix="docs/")
+    aws.sqs.send_message(QueueUrl=aws.queue_url, MessageBody=json.dumps({"jobId": "job-1"}))
+    deliver(aws, ShortContext(2))
+    real = clients.s3_client(30).complete_multipart_upload
+
+    def reject(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "InvalidPart", "Message": "no"}}, "CompleteMultipartUpload")
+
+    monkeypatch.setattr(clients.s3_client(30), "complete_multipart_upload", reject)
+    assert len(deliver(aws)) == 1, "the checkpoint is of a whole archive now"
+    aws.put({"docs/b": contents["b"]})
+    assert deliver(aws, ShortContext(4)) == []
+    monkeypatch.setattr(clients.s3_client(30), "complete_multipart_upload", real)
+    assert aws.job()["status"] == "PENDING"
+    while count_messages(aws):
+        deliver(aws)
+    assert (aws.job()["status"], aws.job()["files"]) == ("READY", "3")
+    with zipfile.ZipFile(io.BytesIO(aws.archive())) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == contents
