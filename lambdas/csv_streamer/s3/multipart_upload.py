@@ -11,18 +11,18 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from csv_streamer.clients import S3
-from csv_streamer.exceptions import FileError, UploadGoneError
+from csv_streamer.exceptions import UploadGoneError
 from csv_streamer.schemas import STAGING_PREFIX, Part
 
-from .copier import Copier
 from .part_sizes import Span
+from .published_object import PublishedObject, find_head
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -76,6 +76,7 @@ class Upload:
         """``upload_id`` and ``parts``: what an earlier invocation left."""
         self._s3 = s3
         self._to = destination
+        self._object = PublishedObject(s3, destination.address, destination.attributes)
         self._logger = logger
         self._opening = asyncio.Lock()
         self._opened_early: asyncio.Task[str] | None = None
@@ -137,13 +138,7 @@ class Upload:
 
     async def put_whole(self, body: bytes | bytearray, sha256: str) -> None:
         """Store a file of at most one part in one request."""
-        await self._s3.run(
-            self._s3.client.put_object,
-            **self._to.address,
-            **self._describe(sha256),
-            Body=cast("bytes", body),
-            ChecksumCRC32=await self._s3.run(compute_crc32, body),
-        )
+        await self._object.put(body, await self._s3.run(compute_crc32, body), sha256)
 
     async def publish(self, sha256: str) -> None:
         """Join the parts, and make the object visible under its key.
@@ -159,16 +154,9 @@ class Upload:
                 raise UploadGoneError("the multipart upload no longer exists")
             return
         self._staged = staged
-        copier = Copier(self._s3, self._to.staging, self._to.address, staged["ETag"])
-        await copier.copy(self.size, self._describe(sha256), self.parts[1].size)
-        if await self.find_published(self.size) is None:
-            raise FileError("S3 copied the object but does not show it", code="s3_error")
+        await self._object.copy(self._to.staging, staged["ETag"], self.size, self.parts[1].size, sha256)
         await self._delete_staged(staged)
         self._logger.info("multipart_complete_done", extra={"s3_key": self._to.key, "parts": len(self.parts)})
-
-    def _describe(self, sha256: str) -> dict[str, Any]:
-        to = replace(self._to, metadata={**self._to.metadata, "sha256": sha256})
-        return to.attributes
 
     async def _complete(self) -> Mapping[str, Any] | None:
         """Join the parts; return the joined object's ETag and version, None where it is gone."""
@@ -185,7 +173,7 @@ class Upload:
             if error.response["Error"]["Code"] != "NoSuchUpload":
                 raise
         # Or it was completed by a request whose response was lost, and which the client retried.
-        head = await self._head(self._to.staging)
+        head = await find_head(self._s3, self._to.staging)
         return head if head and head["ContentLength"] == self.size else None
 
     @property
@@ -194,29 +182,8 @@ class Upload:
         return sum(part.size for part in self.parts.values())
 
     async def find_published(self, size: int) -> str | None:
-        """Return the SHA-256 of the object under the key, None if this run did not create it.
-
-        Raises:
-            FileError: it is there with another size; that version is deleted.
-        """
-        head = await self._head(self._to.address)
-        if head is None or head["Metadata"].get("ingestion_time") != self._to.metadata["ingestion_time"]:
-            return None
-        if head["ContentLength"] != size:
-            version: dict[str, Any] = {"VersionId": head["VersionId"]} if head.get("VersionId") else {}
-            await self._s3.run(self._s3.client.delete_object, **self._to.address, **version)
-            reason = f"{size} bytes were received but S3 stored {head['ContentLength']}; deleted"
-            raise FileError(reason, code="s3_error")
-        sha256: str | None = head["Metadata"].get("sha256")
-        return sha256
-
-    async def _head(self, address: dict[str, Any]) -> Mapping[str, Any] | None:
-        try:
-            return await self._s3.run(self._s3.client.head_object, **address)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
-                return None
-            raise
+        """Return the SHA-256 of the object under the key; see :meth:`.published_object.PublishedObject.find`."""
+        return await self._object.find(size)
 
     async def _delete_staged(self, staged: Mapping[str, Any]) -> None:
         """Delete the joined object; if that fails, the bucket's lifecycle rule deletes it."""

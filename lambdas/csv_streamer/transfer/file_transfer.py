@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 
 import aiohttp
 
-from csv_streamer.exceptions import FileError, OutOfTimeError, SourceChangedError
+from csv_streamer.exceptions import FileError, OutOfTimeError
 from csv_streamer.http.download import Download
 from csv_streamer.s3.buffers import Buffers
-from csv_streamer.s3.multipart_upload import Upload, compute_crc32
+from csv_streamer.s3.multipart_upload import Upload
 from csv_streamer.s3.part_sizes import MIN_RANGE, Span, choose_part_size, cut_known, grow_unknown
-from csv_streamer.schemas import Part, Unfinished
+from csv_streamer.schemas import Unfinished
 from csv_streamer.settings import Settings
 
 from .content import Content
 from .inspection import Inspection
 from .part_fillers import OrderedFiller, RangedFiller, fill_in_order
+from .part_sender import PartSender
 from .progress import ProgressMeter
 
 
@@ -52,12 +53,8 @@ class Transfer:
         self._connections = connections
         self._buffers = Buffers((settings.upload_concurrency + 1) * settings.part_size)
         self._inspection = Inspection(content)
-        self._sending: set[asyncio.Task[None]] = set()
-        self._failure: BaseException | None = None
+        self._sender = PartSender(upload, self._inspection, self._buffers, unfinished.read if unfinished else {})
         self._is_fetched = False
-        self._crc32: dict[int, str] = {}
-        self._turn = asyncio.Lock()
-        self._expected = unfinished.read if unfinished else {}
         if unfinished:
             self.part_size, self._in_order = unfinished.part_size, unfinished.in_order
         else:
@@ -108,7 +105,7 @@ class Transfer:
         whole: list[bytearray] = []
         if len(parts) > 1:
             self._upload.open_early()
-        send = self._send if len(parts) > 1 else lambda _, body: whole.append(body)
+        send = self._sender.send if len(parts) > 1 else lambda _, body: whole.append(body)
         filler = RangedFiller(self._download, missing, self._buffers, send, self._meter.count)
         await filler.run(self._connections, first)
         return whole[0] if whole else None
@@ -119,13 +116,13 @@ class Transfer:
         filler = OrderedFiller(
             self._buffers,
             grow_unknown(self._first_size(), self._download.head.length or limit, number, offset),
-            self._send,
+            self._sender.send,
             number=number,
             offset=offset,
             limit=limit,
         )
         await fill_in_order(self._download, first, offset, filler, self._meter.count)
-        if not self._upload.parts and not self._sending:
+        if not self._upload.parts and not self._sender.is_sending:
             return filler.rest
         if filler.rest_size:
             filler.flush()
@@ -139,38 +136,13 @@ class Transfer:
         length = self._download.head.length
         return self.part_size if length is None else min(self.part_size, length + 1)
 
-    def _send(self, span: Span, body: bytearray) -> None:
-        self._inspection.announce(span)
-        task = asyncio.create_task(self._put(span, body))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-    async def _put(self, span: Span, body: bytearray) -> None:
-        """Upload a part and read it for the checksums, which takes the parts in their order."""
-        async with self._turn:  # so that uploads begin in the order of the parts
-            crc32 = self._crc32[span.number] = await asyncio.to_thread(compute_crc32, body)
-        outcomes = await asyncio.gather(
-            self._put_same(span, body, crc32), self._inspection.add(span, body), return_exceptions=True
-        )
-        error = next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
-        if error:  # whatever it is, it ends the file's transfer
-            self._failure = self._failure or error
-            self._inspection.stop(at_once=True)
-            await self._buffers.fail(error)
-        await self._buffers.give_back(body)
-
-    async def _put_same(self, span: Span, body: bytearray, crc32: str) -> None:
-        if self._expected.get(str(span.number), crc32) != crc32:
-            raise SourceChangedError("the file changed since an earlier invocation read it")
-        await self._upload.put_part(span, body, crc32)
-
     async def _store(self, whole: bytearray | None, known_sha256: str | None) -> Stored:
         """Make the object visible if it meets the expectations."""
         if whole is not None:
             await self._inspection.add(Span(1, 0, len(whole)), whole)
         else:
             await self.wait_for_uploads()
-            self._check_parts()
+            self._sender.check(self._meter.bytes, self._download.head.length)
         sha256 = self._inspection.finish()
         if sha256 == known_sha256:
             return Stored(0, sha256, is_known=True)
@@ -181,25 +153,11 @@ class Transfer:
         await self._upload.publish(sha256)
         return Stored(len(self._upload.parts), sha256)
 
-    def _check_parts(self) -> None:
-        """Compare the received bytes with the parts in S3, the bytes in the checksums, and the announced length."""
-        if self._failure:
-            raise self._failure
-        received, length = self._meter.bytes, self._download.head.length
-        if not self._upload.size == self._inspection.end == received:
-            raise FileError(
-                f"{received} bytes were received, but the parts have {self._upload.size}", code="internal_error"
-            )
-        if length not in {None, received}:
-            raise FileError(f"the server said {length} bytes, but the parts have {received}", code="internal_error")
-
     async def wait_for_uploads(self, until: float | None = None) -> None:
         """Wait for uploads in progress, at most until the event loop's time ``until``."""
         if not self._is_fetched:
             self._inspection.stop()  # what comes before some of them will not come any more
-        if self._sending:
-            timeout = None if until is None else max(0.0, until - asyncio.get_running_loop().time())
-            await asyncio.wait(self._sending, timeout=timeout)
+        await self._sender.wait(until)
 
     @property
     def resumable(self) -> bool:
@@ -212,29 +170,14 @@ class Transfer:
         Parts that the checksums have not seen yet are fetched again. Those that they have seen, but S3 does not have,
         too: their CRC-32 tells whether they are the same then.
         """
-        if not self.resumable or self._upload.upload_id is None or self._failure:
+        if not self.resumable or self._upload.upload_id is None or self._sender.failure:
             return None
-        parts, end = self._list_left()
+        parts, end = self._sender.list_left(in_order=self._in_order)
         content = self._inspection.state_at(end)
         if not parts or content is None:
             return None
         head = self._download.head
         if self._is_fetched:  # the length is known now, and nothing beyond it may be requested
             head = replace(head, length=self._meter.bytes)
-        have = {part.number for part in parts}
-        read = {str(number): crc32 for number, crc32 in self._crc32.items() if number not in have}
-        read = {**self._expected, **read} if not self._in_order else {}
+        read = {} if self._in_order else self._sender.list_read(parts)
         return Unfinished(self._upload.upload_id, self.part_size, self._in_order, head, parts, content, read)
-
-    def _list_left(self) -> tuple[list[Part], int]:
-        """Return the parts that stay, and up to where the checksums stay."""
-        uploaded = self._upload.parts
-        if not self._in_order:
-            end = self._inspection.end
-            return [uploaded[one] for one in sorted(uploaded) if uploaded[one].offset + uploaded[one].size <= end], end
-        parts: list[Part] = []
-        end = 0
-        while (part := uploaded.get(len(parts) + 1)) and self._inspection.has_read(part.offset + part.size):
-            parts.append(part)
-            end = part.offset + part.size
-        return parts, end

@@ -10,7 +10,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from csv_streamer.run import invocation
+from csv_streamer.run import handover
 from csv_streamer.s3.multipart_upload import Upload
 from csv_streamer.transfer import file_transfer as transfer
 from csv_streamer.transfer.context import Clock
@@ -88,7 +88,7 @@ def invoker(streamer: Streamer, deadline: Deadline, monkeypatch: pytest.MonkeyPa
     streamer.set("CONTINUE_ASYNC", "true")
     deadline.after = 12 * PART
     invoker = Invoker()
-    monkeypatch.setattr(invocation, "lambda_client", lambda: invoker)
+    monkeypatch.setattr(handover, "lambda_client", lambda: invoker)
     yield invoker
     assert streamer.unfinished_uploads() == 0
 
