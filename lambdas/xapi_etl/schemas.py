@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -135,3 +135,10 @@ class BatchStats:
     input_bytes: int = 0
     """Total size of the objects, as stored."""
     outcomes: dict[ObjectName, Outcome] = field(default_factory=dict)
+
+    def set_outcome(
+        self, names: Iterable[ObjectName], result: Result, reason: str = "", code: str = "", *, is_final: bool = False
+    ) -> None:
+        """Set the same outcome for several objects."""
+        for name in names:
+            self.outcomes[name] = Outcome(result, reason, code, is_final)

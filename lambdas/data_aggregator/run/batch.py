@@ -23,6 +23,9 @@ from data_aggregator.schemas import FINISHED, RESULTS, Named, ObjectName, Outcom
 from data_aggregator.settings import Settings
 
 from .aggregator import Aggregator, BatchStats
+from .draft import DraftWriter
+from .limits import Limits
+from .outcomes import Outcomes
 
 if TYPE_CHECKING:
     from data_aggregator.clients import Clients
@@ -97,7 +100,10 @@ class Batch:
             settings.ttl_seconds,
             int(time.time() * 1000) + remaining_ms() + settings.claim_grace_seconds * 1000,
         )
-        self._aggregator = Aggregator(settings, self._reader, bundles, claimer, logger, request_id, remaining_ms)
+        limits = Limits(settings, remaining_ms)
+        self._outcomes = Outcomes()
+        drafts = DraftWriter(settings, self._reader, claimer, limits, self._outcomes, logger)
+        self._aggregator = Aggregator(settings, drafts, bundles, claimer, limits, self._outcomes, logger, request_id)
 
     def process(self, records: Sequence[Record]) -> Report:
         """Bundle what the messages name."""
@@ -162,7 +168,7 @@ class Batch:
 
     def _outcome(self, found: Source | SourceError) -> Outcome:
         if isinstance(found, Source):
-            return self._aggregator.outcomes[found.id]
+            return self._outcomes.by_id[found.id]
         return Outcome("source_gone" if isinstance(found, SourceGoneError) else "failed", str(found))
 
     def _log(self, outcomes: Mapping[Named, Outcome]) -> None:

@@ -23,7 +23,13 @@ from xapi_etl.reading.sources import SourceReader
 from xapi_etl.schemas import BatchStats
 from xapi_etl.settings import Settings
 
+from .bad_line_policy import BadLinePolicy
+from .chunk_reader import ChunkReader
+from .gathered_rows import GatheredRows
 from .loader import Loader
+from .reading_time import ReadingTime
+from .rebuild import BatchRebuilder
+from .table_writer import TableWriter
 
 _COMPUTED = frozenset({"MATERIALIZED", "ALIAS"})
 """Default kinds of columns that accept no values."""
@@ -46,16 +52,22 @@ def make_loader(settings: Settings, remaining_ms: Callable[[], int], logger: Log
         converter = Converter(mapping, only_statements=settings.only_statements, types=differences)
     else:
         converter = AutoConverter(settings.insert_columns, types, settings.only_statements)
+    inserter: Inserter | FailingInserter | None = failing_inserter
+    if inserter is None and clickhouse is not None:
+        inserter = _make_inserter(settings, mapping, types, clickhouse, logger)
+    partition_column = mapping.partition_column if mapping else None
+    reader = SourceReader(s3, settings.read_concurrency, settings.max_object_bytes)
+    reading_time = ReadingTime(settings, remaining_ms)
+    rebuilder = BatchRebuilder(settings, reader, converter, partition_column)
+    table = TableWriter(settings, inserter, rebuilder, partition_column, logger, stats)
     return Loader(
-        settings,
-        s3,
-        SourceReader(s3, settings.read_concurrency, settings.max_object_bytes),
-        converter,
-        failing_inserter
-        or (None if clickhouse is None else _make_inserter(settings, mapping, types, clickhouse, logger)),
-        mapping.partition_column if mapping else None,
+        reader,
+        ChunkReader(settings, reader, converter, reading_time, logger, stats),
+        BadLinePolicy(settings, s3, logger),
+        GatheredRows(settings, table, logger, stats),
+        table,
+        reading_time,
         logger,
-        remaining_ms,
         stats,
     )
 

@@ -114,7 +114,7 @@ def test_progress_is_logged_while_a_large_object_is_read(
     etl: Etl, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ticks = iter(range(0, 100_000, 6))
-    monkeypatch.setattr("xapi_etl.loading.loader.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr("xapi_etl.loading.chunk_reader.time.monotonic", lambda: next(ticks))
     line = b'{"id":"' + b"x" * 2_000_000 + b'"}\n'
     etl.deliver(etl.put("statements/a.jsonl", line * 9))
     progress = find_events(caplog, "lines_progress")
