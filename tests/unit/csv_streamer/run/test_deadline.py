@@ -59,11 +59,11 @@ def hang(streamer: Streamer) -> Iterator[Hang]:
 
 @pytest.fixture
 def short(streamer: Streamer, invoker: Invoker, deadline: Deadline) -> Context:
-    """An invocation of five seconds that stops fetching after two, and waits for S3 until the fourth."""
+    """An invocation of nine seconds that stops fetching after six, and waits for S3 until the eighth."""
     deadline.after = 10**12
     streamer.set("STOP_BEFORE_SECONDS", "3")
     streamer.set("CONCURRENCY", "1")
-    return Context("first", remaining_ms=5000)
+    return Context("first", remaining_ms=9000)
 
 
 @pytest.mark.parametrize(
