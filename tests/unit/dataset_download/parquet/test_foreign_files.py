@@ -105,11 +105,11 @@ HOSTILE: dict[str, tuple[Callable[[Tree], None], str]] = {
     "fewer columns": (lambda footer: footer[4].value[0][1].value.pop(), "contradicts itself"),
     "fewer rows": (lambda footer: footer.update({3: number(1)}), "contradicts itself"),
     "negative rows": (lambda footer: footer[4].value[0].update({3: number(-3)}), "contradicts itself"),
-    "children that are not there": (lambda footer: footer[2].value[0].update({5: number(99)}), "no tree"),
-    "negative children": (lambda footer: footer[2].value[0].update({5: number(-1)}), "no tree"),
-    "too few children": (lambda footer: footer[2].value[0].update({5: number(1)}), "no tree"),
+    "children that are not there": (lambda footer: footer[2].value[0].update({5: number(99)}), "not a tree"),
+    "negative children": (lambda footer: footer[2].value[0].update({5: number(-1)}), "not a tree"),
+    "too few children": (lambda footer: footer[2].value[0].update({5: number(1)}), "not a tree"),
     "nested deep": (_nest, "nested too deep"),
-    "unknown type": (lambda footer: footer[2].value[1].update({1: number(77)}), "no tree"),
+    "unknown type": (lambda footer: footer[2].value[1].update({1: number(77)}), "not a tree"),
 }
 SMALL = pa.table({"a": pa.array([1, 2, 3], pa.int64()), "b": ["x", "y", None]})
 
