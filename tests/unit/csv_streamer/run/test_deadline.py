@@ -1,5 +1,6 @@
 """The last seconds of an invocation: whatever hangs then, what is left is handed over or reported before the end."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 
@@ -19,7 +20,7 @@ FEW = f"/files/transactions.csv?bytes={6 * PART}"
 
 
 class HangingS3:
-    """Lets requests of one operation hang, from the one after the ``after``-th on."""
+    """Lets requests of one operation hang after the first ``after``: parts by their numbers, others by their order."""
 
     def __init__(self, operation: str, after: int) -> None:
         self.after: float = after
@@ -31,7 +32,9 @@ class HangingS3:
 
     def _hang(self, request: AWSPreparedRequest, **_: object) -> None:
         self._calls += 1
-        if self._calls > self.after:
+        # The threads of parts overtake each other, and only parts in order can be kept.
+        part = re.search(r"partNumber=(\d+)", request.url)
+        if (int(part[1]) if part else self._calls) > self.after:
             self._is_over.wait(30)
             raise RuntimeError("no answer came")
 
