@@ -11,7 +11,6 @@ from .runtime.memory_budget import Memory
 KIB = 1024
 MIB = 1024 * KIB
 
-_LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 _BASE_URL = re.compile(r"https?://[^\s/?#\"'<>@]+(/[^\s?#\"'<>]*)?")
 
 
@@ -91,7 +90,7 @@ class Settings:
             # Emulators serve all buckets from one host; AWS requires the bucket in the host name.
             path_style=bool(variables.get("AWS_ENDPOINT_URL") or variables.get("AWS_ENDPOINT_URL_S3")),
             in_lambda=bool(variables.get("AWS_LAMBDA_FUNCTION_NAME")),
-            log_level=_read_log_level(env),
+            log_level=env.log_level("INFO"),
         )
         settings._check_exports(env)
         env.check()
@@ -124,10 +123,3 @@ def _read_base_url(env: Environment) -> str:
     if url and not _BASE_URL.fullmatch(url):
         env.reject("PUBLIC_BASE_URL", f"is {url!r}, not an http or https URL without a query")
     return url.rstrip("/")
-
-
-def _read_log_level(env: Environment) -> str:
-    level = env.text("LOG_LEVEL", "INFO").upper()
-    if level not in _LOG_LEVELS:
-        env.reject("LOG_LEVEL", f"is {level!r}, not one of {', '.join(sorted(_LOG_LEVELS))}")
-    return level
